@@ -1,0 +1,149 @@
+"""YAML files to settings: read safely, checked strictly, errors that name file, key and remedy."""
+
+from __future__ import annotations
+
+import difflib
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from basinet.config.settings import StudyConfig, TrainConfig
+from basinet.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML's safe loader, but a key given twice is an error instead of a silent choice of the last."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, list | dict):
+                continue
+            if key in seen:
+                msg = f"line {key_node.start_mark.line + 1}: key {key!r} is given twice; remove one"
+                raise InputError(msg)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """Read a YAML file that holds a mapping.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is not YAML, holds something else than a mapping or gives a key twice.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        msg = f"{path}: no such config file"
+        raise InputError(msg) from None
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path}: cannot be read as text ({error})"
+        raise InputError(msg) from error
+    return _parse(text, str(path))
+
+
+def _parse(text: str, source: str) -> dict[str, Any]:
+    try:
+        value = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - derived from SafeLoader
+    except InputError as error:
+        msg = f"{source}: {error}"
+        raise InputError(msg) from None
+    except yaml.MarkedYAMLError as error:
+        line = "" if error.problem_mark is None else f", line {error.problem_mark.line + 1}"
+        msg = f"{source}{line}: not valid YAML ({error.problem}); check indentation, colons and brackets"
+        raise InputError(msg) from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        msg = f"{source}: not valid YAML ({str(error).splitlines()[0]})"
+        raise InputError(msg) from error
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        msg = f"{source}: expected 'key: value' lines, found {type(value).__name__}"
+        raise InputError(msg)
+    return value
+
+
+def preset_names() -> list[str]:
+    """Names of the shipped presets."""
+    folder = resources.files("basinet.config") / "presets"
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def load_study_config(
+    preset: str = "quick", path: str | Path | None = None, changes: Mapping[str, Any] | None = None
+) -> StudyConfig:
+    """Settings of a study: the preset, overlaid by a file, overlaid by changes from the command line."""
+    if preset not in preset_names():
+        msg = f"preset {preset!r} does not exist: choose {', '.join(preset_names())}"
+        raise InputError(msg)
+    text = (resources.files("basinet.config") / "presets" / f"{preset}.yaml").read_text(encoding="utf-8")
+    merged = _parse(text, f"preset {preset}")
+    if path is not None:
+        merged = _overlay(merged, read_yaml(path))
+    merged = _overlay(merged, dict(changes or {}))
+    return validated(StudyConfig, merged, str(path) if path is not None else f"preset {preset}")
+
+
+def load_train_config(path: str | Path, changes: Mapping[str, Any] | None = None) -> TrainConfig:
+    """Settings of a training run from a file."""
+    return validated(TrainConfig, _overlay(read_yaml(path), dict(changes or {})), str(path))
+
+
+def _overlay(base: dict[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay `top` over `base`, section by section; lists are replaced, not joined."""
+    merged = dict(base)
+    for key, value in top.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _overlay(merged[key], value) if both else value
+    return merged
+
+
+def validated(model: type[Settings], values: Mapping[str, Any], source: str) -> Settings:
+    """Check values against a model; the first error becomes one readable line.
+
+    Raises
+    ------
+    InputError
+        Naming source, key, what is wrong and, for an unknown key, the nearest known one.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        problems = error.errors()
+        unknown = [p for p in problems if p["type"] == "extra_forbidden"]
+        problem = (unknown or problems)[0]
+        key = ".".join(str(part) for part in problem["loc"])
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        if problem["type"] == "extra_forbidden":
+            hint = _nearest(model, [str(part) for part in problem["loc"]])
+            msg = f"{source}: unknown key '{key}'{hint}{more}"
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            msg = f"{source}: {key}: {message[:1].lower()}{message[1:]}, got {problem['input']!r}{more}"
+        raise InputError(msg) from None
+
+
+def _nearest(model: type[BaseModel], location: list[str]) -> str:
+    """Name the known key nearest to the last part of `location`."""
+    here: Any = model
+    for part in location[:-1]:
+        fields = getattr(here, "model_fields", {})
+        if part not in fields:
+            break
+        annotation = fields[part].annotation
+        here = next((t for t in (annotation, *get_args(annotation)) if hasattr(t, "model_fields")), here)
+    known = list(getattr(here, "model_fields", {}))
+    close = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.5)
+    return f"; did you mean '{close[0]}'?" if close else f"; known keys: {', '.join(known)}"

@@ -1,0 +1,179 @@
+"""Every setting with its type, default and meaning; unknown keys are errors.
+
+`basinet config schema` prints these as JSON schema, for editors.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Activation = Literal["linear", "tanh"]
+Parametrisation = Literal["standard", "zero_readout", "ntk", "mup"]
+Width = Annotated[int, Field(ge=1, le=512)]
+Depth = Annotated[int, Field(ge=1, le=2)]
+Positive = Annotated[float, Field(gt=0)]
+Cutoff = Annotated[float, Field(ge=2, le=15)]
+TwoJMax = Annotated[int, Field(ge=0, le=14)]
+
+
+class Section(BaseModel):
+    """A section of a config: strict about keys, fixed once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSettings(Section):
+    """Which frames."""
+
+    frames: Literal["reference", "synthetic"] | list[str] = Field(
+        "reference", description="shipped DFT frames, a synthetic Lennard-Jones liquid, or extended XYZ files"
+    )
+    energy_key: str = Field("REF_energy", description="info key of the total energy, eV")
+    forces_key: str = Field("REF_forces", description="array key of the forces, eV/A")
+    synthetic_frames: int = Field(60, ge=12, description="frames per system of the synthetic liquid")
+    size_transfer: bool = Field(True, description="test on other numbers of atoms where frames have them")
+
+
+class SplitSettings(Section):
+    """Contiguous blocks of time, a gap between them."""
+
+    fractions: tuple[Positive, Positive, Positive] = Field(
+        (0.6, 0.2, 0.2), description="shares of training, validation and test frames"
+    )
+    gap: int = Field(1, ge=0, description="frames left out between blocks")
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> SplitSettings:
+        if abs(sum(self.fractions) - 1) > 1e-9:
+            msg = f"fractions {list(self.fractions)} sum to {sum(self.fractions):g}, not 1"
+            raise ValueError(msg)
+        return self
+
+
+class DescriptorSettings(Section):
+    """Candidates for the descriptor; total energies on held-out fitted frames choose among them."""
+
+    rcut: list[Cutoff] = Field([4.25, 4.75, 5.25, 5.75, 6.5, 7.5, 9.0], min_length=1, description="cutoffs, A")
+    twojmax: list[TwoJMax] = Field([4, 6, 8], min_length=1, description="twice the largest momentum")
+    weight_ratios: list[Positive] = Field(
+        [0.8, 1.0, 1.3, 1.6], min_length=1,
+        description="neighbour weight of an element over that of the one before it (alphabetical; the first has 1)",
+    )  # fmt: skip
+
+
+class SweepSettings(Section):
+    """Widths for each activation and depth."""
+
+    tanh_1: list[Width] = Field([4, 8, 16, 32, 64, 128, 256, 512], description="one hidden layer, tanh")
+    tanh_2: list[Width] = Field([4, 8, 16, 32, 64, 128], description="two hidden layers, tanh")
+    linear_1: list[Width] = Field([4, 8, 16, 32, 64, 128], description="one hidden layer, linear")
+    linear_2: list[Width] = Field([4, 8, 16, 32, 64, 128], description="two hidden layers, linear")
+
+
+class OptimiserSettings(Section):
+    """Adam on minibatches of frames, cosine decay, early stopping of every network by itself."""
+
+    learning_rates: list[Positive] = Field(
+        [3e-4, 1e-3, 3e-3, 1e-2, 3e-2], min_length=1, description="candidates; validation frames choose per architecture"
+    )
+    search_members: int = Field(3, ge=1, description="members that take part in that choice")
+    max_steps: int = Field(4000, ge=1, description="most steps, and the length of the cosine decay")
+    batch_size: int = Field(10, ge=1, description="frames per step")
+    evaluate_every: int = Field(25, ge=1, description="steps between looks at the validation frames")
+    patience: int = Field(800, ge=1, description="steps without improvement after which a network stops")
+    weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay (AdamW)")
+    dtype: Literal["float32", "float64"] = Field("float32", description="precision of training; prediction is float64")
+
+
+class ArchitectureSettings(Section):
+    """One network."""
+
+    activation: Activation = "tanh"
+    depth: Depth = 1
+    width: Width = 32
+    parametrisation: Parametrisation = "standard"
+
+
+class LearningCurveSettings(Section):
+    """Fidelity against the number of training frames."""
+
+    fractions: list[Annotated[float, Field(gt=0, le=1)]] = Field(
+        [0.15, 0.3, 0.6, 1.0], description="shares of the training frames (the last ones in time); [] leaves this out"
+    )
+    widths: list[Width] = Field([8, 64], description="one hidden layer, tanh")
+
+
+class ResolutionSettings(Section):
+    """Fidelity against cutoff and twojmax with one network (ridge is always there)."""
+
+    rcut: list[Cutoff] = Field([4.25, 5.25, 6.5, 9.0], description="cutoffs for the network; [] leaves this out")
+    network: ArchitectureSettings = ArchitectureSettings()
+
+
+class CrossValidationSettings(Section):
+    """Out-of-fold prediction of every frame by the architecture chosen on validation frames."""
+
+    folds: int = Field(5, ge=0, description="contiguous folds; 0 leaves this out")
+    inner: int = Field(4, ge=1, description="blocks of the remaining frames that take turns as validation frames")
+    members: int = Field(2, ge=1, description="networks per turn")
+
+
+class ControlSettings(Section):
+    """Controls of the reading that width dissolves local energies."""
+
+    parametrisations: list[Parametrisation] = Field(
+        ["zero_readout"], description="besides standard, one hidden layer, tanh; [] leaves this out"
+    )
+    widths: list[Width] = Field([8, 64, 256], description="widths of these controls")
+    ceiling_widths: list[Width] = Field([8, 64], description="tanh networks trained on local energies themselves")
+    untrained: int = Field(100, ge=0, description="untrained networks behind the floor")
+
+
+class StudyConfig(Section):
+    """The whole study (`basinet reproduce`)."""
+
+    title: str = "Atomic energies of noble-gas potentials against density-functional theory"
+    data: DataSettings = DataSettings()
+    split: SplitSettings = SplitSettings()
+    definition: Literal["total", "electronic"] = Field("total", description="reading of the local Hartree energy")
+    descriptor: DescriptorSettings = DescriptorSettings()
+    sweep: SweepSettings = SweepSettings()
+    members: int = Field(3, ge=1, description="networks (seeds) per ensemble")
+    seed: int = Field(0, ge=0, description="seed of the first member, of minibatches and of every bootstrap")
+    optimiser: OptimiserSettings = OptimiserSettings()
+    learning_curve: LearningCurveSettings = LearningCurveSettings()
+    resolution: ResolutionSettings = ResolutionSettings()
+    cross_validation: CrossValidationSettings = CrossValidationSettings()
+    controls: ControlSettings = ControlSettings()
+
+
+class FixedDescriptor(Section):
+    """One descriptor."""
+
+    rcut: Cutoff = Field(5.25, description="cutoff, A")
+    twojmax: TwoJMax = Field(6, description="twice the largest momentum")
+    weights: dict[str, float] = Field({"Ar": 1.0, "Kr": 1.3}, description="neighbour weight of each element")
+
+
+def _as_list(description: str) -> str:
+    return f"{description}; a list makes a grid"
+
+
+class TrainConfig(Section):
+    """One ensemble, or a grid wherever a list is given (`basinet train`)."""
+
+    data: DataSettings = DataSettings()
+    split: SplitSettings = SplitSettings()
+    definition: Literal["total", "electronic"] = "total"
+    descriptor: FixedDescriptor = FixedDescriptor()
+    system: str | list[str] | None = Field(None, description=_as_list("system to train on; every system unless given"))
+    activation: Activation | list[Activation] = Field("tanh", description=_as_list("activation"))
+    depth: Depth | list[Depth] = Field(1, description=_as_list("hidden layers"))
+    width: Width | list[Width] = Field(32, description=_as_list("nodes per hidden layer"))
+    parametrisation: Parametrisation | list[Parametrisation] = Field("standard", description=_as_list("parametrisation"))
+    n_train: int | list[int] | None = Field(None, description=_as_list("training frames; all unless given"))
+    seed: int | list[int] = Field(0, description=_as_list("seed of the first member"))
+    members: int = Field(8, ge=1, description="networks per ensemble")
+    optimiser: OptimiserSettings = OptimiserSettings()

@@ -1,0 +1,100 @@
+"""From labelled frames to a `Dataset`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from basinet.dataset.dataset import Dataset
+from basinet.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ase import Atoms
+    from numpy.typing import NDArray
+
+
+def isolated_energies(isolated: Sequence[Atoms], frames: Sequence[Atoms]) -> dict[str, float]:
+    """Energy E0 of each element's isolated atom, eV.
+
+    Where isolated atoms are missing, E0 comes from a least-squares fit of ``E = sum_s N_s E0_s`` to the frames (of least
+    norm where the compositions do not determine it), which shifts energies by constants but changes no difference.
+    """
+    known = {atoms.get_chemical_symbols()[0]: float(atoms.info["REF_energy"]) for atoms in isolated}
+    elements = sorted({symbol for atoms in frames for symbol in atoms.get_chemical_symbols()})
+    if all(element in known for element in elements):
+        return {element: known[element] for element in elements}
+    counts = np.array([[atoms.get_chemical_symbols().count(e) for e in elements] for atoms in frames], dtype=float)
+    energy = np.array([total_energy(atoms, index) for index, atoms in enumerate(frames)])
+    e0 = np.linalg.lstsq(counts, energy, rcond=None)[0]
+    return dict(zip(elements, map(float, e0), strict=True))
+
+
+def total_energy(atoms: Atoms, index: int) -> float:
+    """Label ``REF_energy`` of frame `index`, eV.
+
+    Raises
+    ------
+    InputError
+        If the label is missing or not finite.
+    """
+    value = atoms.info.get("REF_energy")
+    if value is None or not np.isfinite(value):
+        msg = f"frame {index}: REF_energy is {'missing' if value is None else value}; label it or name its key (--energy-key)"
+        raise InputError(msg)
+    return float(value)
+
+
+def build_dataset(
+    system: str,
+    frames: Sequence[Atoms],
+    descriptor: Callable[[Atoms], NDArray[np.float64]],
+    e0: Mapping[str, float],
+    local_energies: Callable[[Atoms], NDArray[np.float64]] | None = None,
+) -> Dataset:
+    """Flatten labelled frames.
+
+    Parameters
+    ----------
+    system
+        Name of the system.
+    frames
+        Labelled frames (``REF_energy``, eV), in order of time.
+    descriptor
+        Maps a frame to ``(n_atoms, n_components)``.
+    e0
+        Energy of each element's isolated atom, eV.
+    local_energies
+        Maps a frame to its local DFT energies ``(n_atoms,)`` in eV, E0 included; None where there are none.
+
+    Raises
+    ------
+    InputError
+        If a label is missing or an element has no E0.
+    """
+    symbols = [atoms.get_chemical_symbols() for atoms in frames]
+    elements = tuple(sorted({symbol for frame in symbols for symbol in frame}))
+    missing = [element for element in elements if element not in e0]
+    if missing:
+        msg = f"system {system}: no isolated-atom energy for {', '.join(missing)}"
+        raise InputError(msg)
+    number = {element: index for index, element in enumerate(elements)}
+    species = np.array([number[symbol] for frame in symbols for symbol in frame], dtype=np.int64)
+    energy = [
+        total_energy(atoms, i) - sum(e0[s] for s in symbols[i]) for i, atoms in enumerate(frames)
+    ]
+    local = None
+    if local_energies is not None:
+        own = np.array([e0[element] for element in elements])[species]
+        local = np.concatenate([local_energies(atoms) for atoms in frames]) - own
+    return Dataset(
+        system,
+        elements,
+        np.repeat(np.arange(len(frames)), [len(atoms) for atoms in frames]),
+        species,
+        np.concatenate([descriptor(atoms) for atoms in frames]),
+        np.array(energy),
+        local,
+    )

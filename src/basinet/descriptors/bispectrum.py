@@ -1,0 +1,263 @@
+r"""The SO(4) bispectrum of the neighbour density, SNAP's descriptor, equal to LAMMPS ``compute sna/atom``.
+
+The conventions are those of ``compute sna/atom RCUT 0.99363 TWOJMAX 0.5 ... W ... rmin0 0 bzeroflag 1
+bnormflag 0 switchflag 1``: an atom weighs 1 in its own density whatever its species, its neighbours weigh
+:math:`w_s`, and the bispectrum of the isolated atom, :math:`2j + 1`, is subtracted.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from math import isfinite
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ase.data import atomic_numbers
+
+from basinet.descriptors.clebsch_gordan import component_labels, coupling_tables
+from basinet.descriptors.neighbours import find_neighbours
+from basinet.errors import InputError
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from numpy.typing import ArrayLike, NDArray
+
+LARGEST_TWOJMAX = 14
+"""204 components; the tables beyond take seconds to make and the components long since repeat each other."""
+
+
+def is_finite_number(value: object) -> bool:
+    """Whether a setting is a number; ``True`` and ``"5"`` are none."""
+    return (
+        isinstance(value, (int, float, np.integer, np.floating))
+        and not isinstance(value, bool)
+        and isfinite(value)
+    )
+
+
+def checked_rcut(rcut: float) -> float:
+    """Cutoff as a positive float, or an error."""
+    if not (is_finite_number(rcut) and rcut > 0):
+        raise InputError(f"rcut is {rcut!r}; the cutoff must be a positive number of Angstrom, such as 5.25")
+    return float(rcut)
+
+
+def checked_twojmax(twojmax: int) -> int:
+    """Twice the largest momentum as an int, or an error."""
+    try:
+        number = -1 if isinstance(twojmax, bool) else operator.index(twojmax)
+    except TypeError:
+        number = -1
+    if not 0 <= number <= LARGEST_TWOJMAX:
+        raise InputError(
+            f"twojmax is {twojmax!r}; it must be an integer from 0 to {LARGEST_TWOJMAX}, such as 6"
+        )
+    return number
+
+
+def bispectrum(
+    positions: ArrayLike,
+    cell: ArrayLike,
+    pbc: ArrayLike,
+    weights_per_atom: ArrayLike,
+    rcut: float,
+    twojmax: int,
+    *,
+    threads: int = 1,
+) -> NDArray[np.float64]:
+    r"""Bispectrum components of every atom.
+
+    .. math:: B_{j_1 j_2 j} = \sum_{m m'} \bar U^j_{m m'} (U^{j_1} \otimes_{j_1 j_2 j} U^{j_2})_{m m'}
+       - (2j + 1), \qquad U^j = 1 + \sum_{k:\, r_k < r_\mathrm{cut}} w_k f_c(r_k)\, u^j(\mathbf r_k)
+
+    with the coupling :math:`\otimes` of :mod:`basinet.descriptors.clebsch_gordan` and the matrices
+    :math:`u^j` of :mod:`basinet.descriptors.hyperspherical`.
+
+    Parameters
+    ----------
+    positions : (n_atoms, 3) array_like
+        Angstrom.
+    cell : (3, 3) array_like
+        Cell vectors as rows, Angstrom; any shape, and smaller than the cutoff if need be.
+    pbc : bool or (3,) array_like of bool
+        Which axes repeat.
+    weights_per_atom : (n_atoms,) array_like
+        Weight of each atom as a neighbour of others, no unit.
+    rcut
+        Cutoff, Angstrom.
+    twojmax
+        Twice the largest momentum: 14, 20, 30 and 55 components for 4, 5, 6 and 8.
+    threads
+        Atoms are shared out among so many threads. The result does not depend on it.
+
+    Returns
+    -------
+    (n_atoms, n_components) float64 array
+        No unit; components in the order of :func:`basinet.descriptors.clebsch_gordan.component_labels`.
+
+    Raises
+    ------
+    InputError
+        Positions that are not finite, atoms in one place, a periodic cell without volume, weights that do not
+        fit the atoms, a cutoff or a ``twojmax`` out of range.
+
+    Notes
+    -----
+    Thompson, Swiler, Trott, Foiles & Tucker, J. Comput. Phys. 285, 316 (2015), section 2;
+    Bartok, Kondor & Csanyi, Phys. Rev. B 87, 184115 (2013).
+
+    Examples
+    --------
+    An atom alone is the zero of the scale:
+
+    >>> import numpy as np
+    >>> alone = bispectrum([[0.0, 0.0, 0.0]], np.eye(3), False, [1.0], rcut=5.0, twojmax=2)
+    >>> alone.shape, bool(np.abs(alone).max() < 1e-14)
+    ((1, 5), True)
+    """
+    from basinet.descriptors.hyperspherical import normalisation  # here: numba takes a moment to import
+    from basinet.descriptors.kernel import bispectrum_of_groups
+
+    rcut, twojmax, threads = checked_rcut(rcut), checked_twojmax(twojmax), max(1, threads)
+    neighbours = find_neighbours(positions, cell, pbc, rcut, threads=threads)
+    n_atoms = len(neighbours.first) - 1
+    weight = np.ascontiguousarray(weights_per_atom, dtype=np.float64)
+    if weight.shape != (n_atoms,) or not np.isfinite(weight).all():
+        raise InputError(
+            f"weights_per_atom has the shape {weight.shape}; pass one finite number for each of {n_atoms}"
+            " atoms"
+        )
+    tables, factors, labels = coupling_tables(twojmax), normalisation(twojmax), component_labels(twojmax)
+    out = np.empty((n_atoms, len(labels)))
+    # Atoms that share a vector register wait for the one with the most neighbours: put equals together.
+    order = np.argsort(np.diff(neighbours.first), kind="stable")
+
+    def compute(atoms: NDArray[np.int64]) -> None:
+        bispectrum_of_groups(atoms, neighbours, weight, rcut, factors, tables, out)
+
+    if threads == 1:
+        compute(order)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(compute, np.array_split(order, threads)))
+    out -= [twoj + 1 for _, _, twoj in labels]
+    return out
+
+
+def checked_weights(weights: object) -> dict[str, float]:
+    """Weights with their elements in alphabetical order, or an error that names the element."""
+    if not isinstance(weights, Mapping) or not weights:
+        raise InputError(f"weights are {weights!r}; give a number for each element, such as {{'Ar': 1.0}}")
+    for element, weight in weights.items():
+        if element not in atomic_numbers or element == "X":
+            raise InputError(f"weights name {element!r}, which is not a chemical symbol such as 'Ar'")
+        if not is_finite_number(weight):
+            raise InputError(f"the weight of {element} is {weight!r}; it must be a finite number")
+    return {element: float(weights[element]) for element in sorted(weights)}
+
+
+@dataclass(frozen=True)
+class Bispectrum:
+    """The bispectrum descriptor with its settings; call it on a frame.
+
+    Parameters
+    ----------
+    rcut
+        Cutoff, Angstrom.
+    twojmax
+        Twice the largest momentum.
+    weights
+        Weight of each element as a neighbour; the element of the central atom makes no difference.
+
+    Raises
+    ------
+    InputError
+        A setting out of range.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> descriptor = Bispectrum(rcut=5.25, twojmax=4, weights={"Ar": 1.0})
+    >>> descriptor(bulk("Ar", "fcc", a=5.3, cubic=True)).shape
+    (4, 14)
+    >>> Bispectrum.from_dict(descriptor.to_dict()) == descriptor
+    True
+    """
+
+    rcut: float = 5.25
+    twojmax: int = 6
+    weights: Mapping[str, float] = field(default_factory=lambda: {"Ar": 1.0, "Kr": 0.8})
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rcut", checked_rcut(self.rcut))
+        object.__setattr__(self, "twojmax", checked_twojmax(self.twojmax))
+        object.__setattr__(self, "weights", MappingProxyType(checked_weights(self.weights)))
+
+    def __hash__(self) -> int:
+        return hash((self.rcut, self.twojmax, tuple(self.weights.items())))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A read-only mapping cannot be pickled, and workers in other processes need the descriptor.
+        return type(self), (self.rcut, self.twojmax, dict(self.weights))
+
+    @property
+    def component_labels(self) -> tuple[tuple[int, int, int], ...]:
+        """Doubled momenta (2j1, 2j2, 2j) of the components, in their order."""
+        return component_labels(self.twojmax)
+
+    @property
+    def n_components(self) -> int:
+        """Number of components."""
+        return len(self.component_labels)
+
+    def __call__(self, atoms: Atoms, *, threads: int = 1) -> NDArray[np.float64]:
+        """Bispectrum of every atom of a frame; see :func:`bispectrum`.
+
+        Parameters
+        ----------
+        atoms
+            Positions, cell, periodic axes and elements are read; nothing is changed.
+        threads
+            Threads to share the atoms.
+
+        Returns
+        -------
+        (n_atoms, n_components) float64 array
+            No unit.
+
+        Raises
+        ------
+        InputError
+            An element without a weight, or a geometry that :func:`bispectrum` refuses.
+        """
+        symbols = atoms.get_chemical_symbols()
+        for index, symbol in enumerate(symbols):
+            if symbol not in self.weights:
+                known = ", ".join(self.weights)
+                raise InputError(f"atom {index} is {symbol}, which has no weight (known: {known}); add one")
+        weight = np.array([self.weights[symbol] for symbol in symbols])
+        return bispectrum(
+            atoms.positions, np.array(atoms.cell), atoms.pbc, weight, self.rcut, self.twojmax, threads=threads
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain numbers and names, fit for JSON or YAML."""
+        return {"rcut": self.rcut, "twojmax": self.twojmax, "weights": dict(self.weights)}
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> Bispectrum:
+        """Make a descriptor from what :meth:`to_dict` returned.
+
+        Raises
+        ------
+        InputError
+            A setting that is missing, not known or out of range.
+        """
+        expected = {"rcut", "twojmax", "weights"}
+        if set(settings) != expected:
+            raise InputError(f"descriptor settings are {sorted(settings)}; give exactly {sorted(expected)}")
+        return cls(**settings)

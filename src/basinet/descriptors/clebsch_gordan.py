@@ -1,0 +1,214 @@
+r"""Clebsch-Gordan coefficients and the tables by which the bispectrum is contracted.
+
+A component couples three Wigner matrices by two sets of Clebsch-Gordan coefficients, one over rows, one over
+columns (Thompson et al., J. Comput. Phys. 285, 316 (2015), section 2):
+
+.. math:: B_{j_1 j_2 j} = \sum_{m m'} \bar U^{j}_{m m'} \sum_{m_1 + m_2 = m}\ \sum_{m_1' + m_2' = m'}
+   C^{j m}_{j_1 m_1 j_2 m_2} C^{j m'}_{j_1 m_1' j_2 m_2'} U^{j_1}_{m_1 m_1'} U^{j_2}_{m_2 m_2'}
+
+Three symmetries shorten the sum over rows, and live here, in the tables, so that the kernel need not know of
+them: reversing the sign of every m (and m') turns a term into its conjugate; when :math:`j_1 = j_2` the two
+may be swapped; and :math:`B_{j_1 j_2 j} / (2j + 1)` does not change when the three momenta are permuted, so
+that two equal ones can always stand in the places that may be swapped. All momenta are doubled integers
+(``twoj``), and projections are counted from zero: ``m = a - j`` for ``a = 0 .. 2j``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from fractions import Fraction
+from functools import cache, lru_cache
+from math import factorial, sqrt
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@cache
+def clebsch_gordan(twoj1: int, twoj2: int, twoj: int, a1: int, a2: int) -> float:
+    r"""Clebsch-Gordan coefficient :math:`C^{j m}_{j_1 m_1 j_2 m_2}` with :math:`m = m_1 + m_2`.
+
+    Racah's closed sum in exact rational arithmetic (Varshalovich, Moskalev & Khersonskii, Quantum Theory of
+    Angular Momentum, 1988, section 8.2), rounded once at the end.
+
+    Parameters
+    ----------
+    twoj1, twoj2, twoj
+        Twice the momenta.
+    a1, a2
+        Projections counted from zero, ``m1 = a1 - j1``, ``m2 = a2 - j2``.
+
+    Returns
+    -------
+    float
+        The coefficient; 0 where the triangle rule or :math:`|m| \le j` forbids the coupling.
+
+    Examples
+    --------
+    Two spins one half in the triplet and in the singlet:
+
+    >>> clebsch_gordan(1, 1, 2, 1, 1)
+    1.0
+    >>> round(clebsch_gordan(1, 1, 0, 1, 0) ** 2, 12)
+    0.5
+    """
+    if (twoj1 + twoj2 + twoj) % 2 or not abs(twoj1 - twoj2) <= twoj <= twoj1 + twoj2:
+        return 0.0
+    shift = (twoj1 + twoj2 - twoj) // 2
+    a = a1 + a2 - shift
+    if not (0 <= a <= twoj and 0 <= a1 <= twoj1 and 0 <= a2 <= twoj2):
+        return 0.0
+    b1, b2, b = twoj1 - a1, twoj2 - a2, twoj - a  # j - m of each
+    total = Fraction(0)
+    for k in range(max(0, b1 - (twoj1 - shift), a2 - (twoj2 - shift)), min(shift, b1, a2) + 1):
+        denominator = (
+            factorial(k)
+            * factorial(shift - k)
+            * factorial(b1 - k)
+            * factorial(a2 - k)
+            * factorial(twoj1 - shift - b1 + k)
+            * factorial(twoj2 - shift - a2 + k)
+        )
+        total += Fraction((-1) ** k, denominator)
+    triangle = Fraction(
+        factorial(shift) * factorial(twoj1 - shift) * factorial(twoj2 - shift),
+        factorial(twoj1 + twoj2 - shift + 1),
+    )
+    projections = factorial(a1) * factorial(b1) * factorial(a2) * factorial(b2) * factorial(a) * factorial(b)
+    square = (twoj + 1) * triangle * projections * total**2
+    return sqrt(square) if total > 0 else -sqrt(square)
+
+
+@lru_cache(maxsize=16)
+def component_labels(twojmax: int) -> tuple[tuple[int, int, int], ...]:
+    """Doubled momenta (2j1, 2j2, 2j) of the components, in the order of LAMMPS ``compute sna/atom``.
+
+    Parameters
+    ----------
+    twojmax
+        Twice the largest momentum.
+
+    Returns
+    -------
+    tuple of (int, int, int)
+        The triples that obey the triangle rule with j2 <= j1 <= j, j slowest to be last.
+
+    Examples
+    --------
+    >>> [len(component_labels(twojmax)) for twojmax in (4, 5, 6, 8)]
+    [14, 20, 30, 55]
+    >>> component_labels(2)
+    ((0, 0, 0), (1, 0, 1), (1, 1, 2), (2, 0, 2), (2, 2, 2))
+    """
+    return tuple(
+        (twoj1, twoj2, twoj)
+        for twoj1 in range(twojmax + 1)
+        for twoj2 in range(twoj1 + 1)
+        for twoj in range(twoj1 - twoj2, min(twojmax, twoj1 + twoj2) + 1, 2)
+        if twoj >= twoj1
+    )
+
+
+def matrix_offsets(twojmax: int) -> NDArray[np.int64]:
+    """Where the Wigner matrix of each momentum begins in the flat list of all their elements.
+
+    Element (row b, column a) of matrix ``twoj`` has the index ``offsets[twoj] + b * (twoj + 1) + a``.
+
+    Returns
+    -------
+    (twojmax + 2,) int64 array
+        The last entry is the number of elements.
+
+    Examples
+    --------
+    >>> matrix_offsets(3).tolist()
+    [0, 1, 5, 14, 30]
+    """
+    return np.concatenate([[0], np.cumsum(np.arange(1, twojmax + 2) ** 2)]).astype(np.int64)
+
+
+class CouplingTables(NamedTuple):
+    """Flat tables that turn the sums over projections into loops over arrays; a tuple, as numba wants it.
+
+    Attributes
+    ----------
+    offsets : (twojmax + 2,) int64
+        See :func:`matrix_offsets`.
+    couplings : (n_components, 3) int64
+        The momenta (2j1, 2j2, 2j) in the order in which they are coupled: a permutation of the label's.
+    row_start : (n_components + 1,) int64
+        Range of each component in ``rows`` and ``row_coefficient``.
+    rows : (n_rows, 3) int64
+        Index of the first element of the coupled rows of the first, the second and the third matrix.
+    row_coefficient : (n_rows,) float64
+        Clebsch-Gordan coefficient of the rows, times the number of equal terms it stands for.
+    column_start : (n_components + 1,) int64
+        Range of each component in ``column_coefficient``.
+    column_coefficient : (n_columns,) float64
+        Clebsch-Gordan coefficients of the columns: column a of the third matrix outermost, inside it a1
+        ascending.
+    """
+
+    offsets: NDArray[np.int64]
+    couplings: NDArray[np.int64]
+    row_start: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    row_coefficient: NDArray[np.float64]
+    column_start: NDArray[np.int64]
+    column_coefficient: NDArray[np.float64]
+
+
+def coupling_order(twoj1: int, twoj2: int, twoj: int) -> tuple[int, int, int]:
+    """Permutation of the three momenta that is cheapest to couple: equal ones first, the smallest last."""
+    high, middle, low = sorted((twoj1, twoj2, twoj), reverse=True)
+    return (middle, low, high) if middle == low else (high, middle, low)
+
+
+def independent_rows(twoj1: int, twoj2: int, twoj: int) -> Counter[tuple[int, int]]:
+    """Row pairs (b1, b2) that all give different real terms, each with the number of pairs it stands for."""
+    rows: Counter[tuple[int, int]] = Counter()
+    shift = (twoj1 + twoj2 - twoj) // 2
+    for b1 in range(twoj1 + 1):
+        for b2 in range(max(0, shift - b1), min(twoj2, shift + twoj - b1) + 1):
+            equals = [(b1, b2), (twoj1 - b1, twoj2 - b2)]
+            if twoj1 == twoj2:
+                equals += [(second, first) for first, second in equals]
+            rows[min(equals)] += 1
+    return rows
+
+
+@lru_cache(maxsize=16)
+def coupling_tables(twojmax: int) -> CouplingTables:
+    """Tables of every component up to ``twojmax``; see :class:`CouplingTables`."""
+    offsets = matrix_offsets(twojmax)
+    couplings, rows, row_coefficient, column_coefficient = [], [], [], []
+    row_start, column_start = [0], [0]
+    for label in component_labels(twojmax):
+        j1, j2, j = coupling = coupling_order(*label)
+        shift = (j1 + j2 - j) // 2
+        # B / (2j + 1) is the same for every order of the momenta; the label's last one fixes the factor.
+        factor = (label[2] + 1) / (j + 1)
+        for (b1, b2), multiplicity in independent_rows(j1, j2, j).items():
+            b = b1 + b2 - shift
+            rows.append((offsets[j1] + b1 * (j1 + 1), offsets[j2] + b2 * (j2 + 1), offsets[j] + b * (j + 1)))
+            row_coefficient.append(factor * multiplicity * clebsch_gordan(j1, j2, j, b1, b2))
+        column_coefficient += [
+            clebsch_gordan(j1, j2, j, a1, a + shift - a1)
+            for a in range(j + 1)
+            for a1 in range(max(0, a + shift - j2), min(j1, a + shift) + 1)
+        ]
+        couplings.append(coupling)
+        row_start.append(len(rows))
+        column_start.append(len(column_coefficient))
+    return CouplingTables(
+        offsets=offsets,
+        couplings=np.array(couplings, dtype=np.int64),
+        row_start=np.array(row_start, dtype=np.int64),
+        rows=np.array(rows, dtype=np.int64),
+        row_coefficient=np.array(row_coefficient),
+        column_start=np.array(column_start, dtype=np.int64),
+        column_coefficient=np.array(column_coefficient),
+    )

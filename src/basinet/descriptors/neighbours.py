@@ -1,0 +1,124 @@
+"""Who sees whom: every pair of atoms within the cutoff, periodic images included."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from ase.geometry import complete_cell
+from vesin import NeighborList
+
+from basinet.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+COINCIDENT = 1e-6
+"""Angstrom; closer than this two atoms are one atom entered twice."""
+
+
+class Neighbours(NamedTuple):
+    """Neighbours of every atom, one atom after the other (a tuple, so that numba accepts it).
+
+    Attributes
+    ----------
+    first : (n_atoms + 1,) int64
+        The neighbours of atom i are the pairs ``first[i]`` to ``first[i + 1]``.
+    atom : (n_pairs,) int64
+        Index of the neighbour; the same one several times if several of its images are within the cutoff.
+    vector : (n_pairs, 3) float64
+        From the central atom to its neighbour, Angstrom.
+    """
+
+    first: NDArray[np.int64]
+    atom: NDArray[np.int64]
+    vector: NDArray[np.float64]
+
+
+def periodic_axes(pbc: ArrayLike) -> NDArray[np.bool_]:
+    """Turn one flag, or one for each axis as in ASE, into (3,) booleans."""
+    axes = np.empty(3, dtype=bool)
+    axes[:] = pbc
+    return axes
+
+
+def checked_positions(positions: ArrayLike) -> NDArray[np.float64]:
+    """Positions as a finite (n_atoms, 3) array, or an error that names the atom."""
+    points = np.ascontiguousarray(positions, dtype=np.float64)
+    if points.ndim != 2 or points.shape[1] != 3:
+        raise InputError(f"positions have the shape {points.shape}; pass one row x, y, z for each atom")
+    bad = np.flatnonzero(~np.isfinite(points).all(axis=1))
+    if bad.size:
+        raise InputError(f"atom {bad[0]} is at {points[bad[0]]}; every coordinate must be a finite number")
+    return points
+
+
+def checked_cell(cell: ArrayLike, axes: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Cell vectors as a (3, 3) array with a volume; those of free axes may be zero, as in ASE."""
+    box = np.array(cell, dtype=np.float64)
+    if box.shape == (3,):
+        box = np.diag(box)
+    if box.shape != (3, 3) or not np.isfinite(box).all():
+        raise InputError(f"the cell is {box.tolist()}; pass three finite vectors as rows, in Angstrom")
+    box[~axes] = 0.0  # a free axis sets no repetition, and may point anywhere
+    lengths = np.linalg.norm(box, axis=1)
+    missing = np.flatnonzero(axes & (lengths == 0.0))
+    if missing.size:
+        raise InputError(f"cell vector {missing[0]} is zero but periodic; give its length or turn pbc off")
+    box = np.array(complete_cell(box), dtype=np.float64)
+    if abs(np.linalg.det(box / np.linalg.norm(box, axis=1)[:, None])) < 1e-8:
+        raise InputError(f"the cell {box.tolist()} has no volume: its vectors lie in a plane; check them")
+    return np.ascontiguousarray(box)
+
+
+def find_neighbours(
+    positions: ArrayLike, cell: ArrayLike, pbc: ArrayLike, cutoff: float, *, threads: int = 1
+) -> Neighbours:
+    """List all neighbours within a cutoff, for any cell and any cutoff, beyond half the box too.
+
+    Parameters
+    ----------
+    positions : (n_atoms, 3) array_like
+        Angstrom; atoms may lie outside the cell.
+    cell : (3, 3) array_like
+        Cell vectors as rows, Angstrom; three lengths for a rectangular one. Free axes need none.
+    pbc : bool or (3,) array_like of bool
+        Which axes repeat.
+    cutoff
+        Angstrom.
+    threads
+        Threads that search.
+
+    Returns
+    -------
+    Neighbours
+        Each pair twice, once from either end.
+
+    Raises
+    ------
+    InputError
+        A coordinate that is not finite, a periodic cell without volume, two atoms in one place.
+
+    Examples
+    --------
+    A simple cubic crystal of one atom has six nearest neighbours, all images of itself:
+
+    >>> neighbours = find_neighbours([[0.0, 0.0, 0.0]], [3.0, 3.0, 3.0], True, cutoff=3.1)
+    >>> neighbours.first.tolist(), neighbours.atom.tolist()
+    ([0, 6], [0, 0, 0, 0, 0, 0])
+    """
+    from basinet.descriptors.pairs import group_by_atom  # here, because numba takes a moment to import
+
+    points, axes = checked_positions(positions), periodic_axes(pbc)
+    if not (np.isfinite(cutoff) and cutoff > 0.0):
+        raise InputError(f"the cutoff is {cutoff}; it must be a positive number of Angstrom")
+    box = checked_cell(cell, axes)
+    # Each pair once is what vesin finds fastest, and the second end is known with the first.
+    search = NeighborList(cutoff=cutoff, full_list=False, n_threads=threads)
+    one, other, vector = search.compute(points, box, axes, quantities="ijD", copy=False)
+    first, atom, vectors, closest = group_by_atom(len(points), one, other, vector)
+    if closest >= 0 and (apart := float(np.linalg.norm(vector[closest]))) < COINCIDENT:
+        raise InputError(
+            f"atoms {one[closest]} and {other[closest]} are in one place ({apart:.1e} A apart); remove one"
+        )
+    return Neighbours(first, atom, vectors)

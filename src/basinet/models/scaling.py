@@ -1,0 +1,60 @@
+"""Units in which networks learn: standardised descriptors in, energies relative to an offset out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from basinet.dataset import Dataset
+
+STD_FLOOR = 1e-6
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Per species s: ``x = (g - mean_s) / std_s`` and ``e = offset_s + scale_s f(x)``.
+
+    Attributes
+    ----------
+    mean, std
+        Of the training atoms' descriptors, ``(n_elements, n_components)``.
+    offset, scale
+        ``(n_elements,)``, eV.
+    """
+
+    mean: NDArray[np.float64]
+    std: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    def standardise(self, dataset: Dataset, species: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+        """Standardised descriptors of all atoms; `species` maps them to this scaling's rows."""
+        index = dataset.species if species is None else species
+        return (dataset.descriptors - self.mean[index]) / self.std[index]
+
+
+def fit_scaling(train: Dataset) -> Scaling:
+    """Scaling of a training set.
+
+    Standard deviations have a floor of 1e-6 of the component's largest mean square, so that a component that is constant
+    in training stays harmless. The offset is the mean energy per atom, the same for every species (totals at one
+    composition fix no more); the scale is the spread of total energies over ``sqrt(n_atoms)``: the spread of the local
+    energies if they were independent.
+    """
+    n_elements, n_components = len(train.elements), train.descriptors.shape[1]
+    mean = np.zeros((n_elements, n_components))
+    std = np.ones((n_elements, n_components))
+    for index in range(n_elements):
+        own = train.descriptors[train.species == index]
+        mean[index] = own.mean(0)
+        root_mean_square = np.sqrt((own**2).mean(0))
+        std[index] = np.maximum(own.std(0), STD_FLOOR * root_mean_square.max())
+    per_atom = train.energy / train.n_atoms
+    offset = per_atom.mean()
+    scale = float(np.std((per_atom - offset) * np.sqrt(train.n_atoms)))
+    return Scaling(mean, std, np.full(n_elements, offset), np.full(n_elements, scale if scale > 0 else 1.0))

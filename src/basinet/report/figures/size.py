@@ -1,0 +1,69 @@
+"""Models trained on small cells, tested on larger ones."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from basinet.analysis.claims import ResultsTable
+from basinet.report.figures.settings import footer
+from basinet.report.figures.style import GRID, AbsentError, canvas, legend_above, look
+from basinet.report.results import StudyResults, baseline, ensemble
+
+MODELS = (("network", "network", "-"), ("ridge", "ridge", "--"), ("lennard_jones", "pair potential", ":"))
+
+
+def draw_size(results: StudyResults) -> Figure:
+    """Pearson r by the number of atoms per frame; totals left, local energies right."""
+    rows = results.table.select(experiment="size_transfer", species=("all", None), gauge=("raw", None))
+    if not len(rows):
+        raise AbsentError("frames of another size")
+    note = "Same models, trained on the smaller cells. Bars: 95 % bootstrap over frames. Mixture: raw gauge."
+    figure = canvas("Transfer to larger cells", footer(results, rows, note), (GRID[0], 4.1))
+    axes = figure.subplots(1, 2, sharex=True)
+    for axis, target in zip(axes, ("total", "local"), strict=True):
+        draw_target(axis, results, rows.select(target=target), target)
+        axis.set_title(f"{target} energies", loc="left")
+        axis.set_xlabel("atoms per frame")
+        axis.set_ylabel("Pearson r")
+        axis.grid(axis="y", color="#E6E6E6", linewidth=0.6)
+    handles, labels = axes[1].get_legend_handles_labels()
+    legend_above(figure, handles, labels)
+    return figure
+
+
+def draw_target(axes: Axes, results: StudyResults, rows: ResultsTable, target: str) -> None:
+    """Curves of every system and model; the size trained on is added if it has no row."""
+    sizes: set[float] = set()
+    for index, system in enumerate(results.systems):
+        for offset, (model, name, line) in enumerate(MODELS):
+            found = [
+                row for row in rows.select(test_system=system, model=model).means().rows() if row["n_atoms"]
+            ]
+            if len(found) == 1:
+                home = (
+                    ensemble(results, system, target)
+                    if model == "network"
+                    else baseline(results, model, system, target)
+                )
+                found += [home] if home.get("n_atoms") not in (None, found[0]["n_atoms"]) else []
+            found = sorted(
+                (row for row in found if row["pearson_r"] is not None), key=lambda row: float(row["n_atoms"])
+            )
+            if not found:
+                continue
+            sizes |= {float(row["n_atoms"]) for row in found}
+            style = look(index)
+            x = [float(row["n_atoms"]) * (1.0 + 0.02 * (3 * offset + index - 4)) for row in found]
+            y = [row["pearson_r"] for row in found]
+            low = [max(0.0, r - (row.get("pearson_r_low") or r)) for r, row in zip(y, found, strict=True)]
+            high = [max(0.0, (row.get("pearson_r_high") or r) - r) for r, row in zip(y, found, strict=True)]
+            axes.errorbar(
+                x, y, [low, high], color=style.color, marker=style.marker, linestyle=line, elinewidth=0.8,
+                mfc=style.color if model == "network" else "white", label=f"{results.label(system)}, {name}",
+            )  # fmt: skip
+    axes.set_xscale("log")
+    axes.set_xticks(sorted(sizes), [f"{size:.0f}" for size in sorted(sizes)])
+    axes.minorticks_off()
+    if sizes:
+        axes.set_xlim(min(sizes) / 1.4, max(sizes) * 1.4)

@@ -1,0 +1,187 @@
+"""The look of all figures: colours for every eye, sizes legible at 85 mm, one footer with the settings."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+SINGLE = (4.6, 3.9)
+GRID = (6.2, 5.9)
+DPI = 150
+
+BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+ORANGE, SKY, YELLOW, BLACK, GREY = "#E69F00", "#56B4E9", "#F0E442", "#000000", "#8C8C8C"
+"""The palette of Okabe and Ito, distinguishable with every kind of colour blindness."""
+
+RC: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.0,
+    "axes.titlesize": 9.0,
+    "axes.labelsize": 9.5,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.5,
+    "legend.fontsize": 8.0,
+    "legend.frameon": False,
+    "legend.handlelength": 2.2,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 5.0,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "pdf.fonttype": 3,  # type 42 needs a font subset per file, half of the time to draw it
+    "pdf.compression": 6,
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colour, marker and line of one curve."""
+
+    color: str
+    marker: str
+    line: str = "-"
+
+
+LOOKS = (
+    Look(BLUE, "o"),
+    Look(VERMILION, "s"),
+    Look(GREEN, "^"),
+    Look(PURPLE, "D"),
+    Look(ORANGE, "v"),
+    Look(SKY, "P"),
+    Look(BLACK, "X"),
+)
+
+
+def look(index: int) -> Look:
+    """The look of the n-th curve; they repeat after seven."""
+    return LOOKS[index % len(LOOKS)]
+
+
+class AbsentError(Exception):
+    """What a figure would show is not in this study; the message says what is missing."""
+
+
+def canvas(title: str, footer: str, size: tuple[float, float] = SINGLE) -> Figure:
+    """An empty figure with its title above and the settings in small print below."""
+    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    heading = textwrap.wrap(title, int(size[0] * 11.5))
+    small = textwrap.wrap(footer, int(size[0] * 19.5))
+    top = 1.0 - (0.08 + 0.17 * len(heading)) / size[1]
+    set_frame(figure, (0.08 + 0.125 * len(small)) / size[1], top)
+    figure.text(
+        0.015,
+        1.0 - 0.05 / size[1],
+        "\n".join(heading),
+        fontsize=10,
+        fontweight="bold",
+        va="top",
+        linespacing=1.1,
+    )
+    style: Any = {"fontsize": 6.5, "color": "#444444", "va": "bottom", "linespacing": 1.25}
+    figure.text(0.015, 0.06 / size[1], "\n".join(small), **style)
+    return figure
+
+
+def set_frame(figure: Figure, bottom: float, top: float) -> None:
+    """The part of the figure's height that axes may fill."""
+    engine = figure.get_layout_engine()
+    if isinstance(engine, ConstrainedLayoutEngine):
+        engine.set(rect=(0.0, bottom, 1.0, top - bottom), w_pad=0.05, h_pad=0.05)
+
+
+def legend_above(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
+    """One legend for all panels, between the title and the axes, in as many columns as fit."""
+    if not labels:
+        return
+    engine = figure.get_layout_engine()
+    rect = engine.get()["rect"] if engine is not None else (0.0, 0.0, 1.0, 1.0)
+    width, height = figure.get_size_inches()
+    entry = 0.55 + 0.072 * max(len(label) for label in labels)
+    columns = min(len(labels), max(1, int(width / entry)))
+    rows = -(-len(labels) // columns)
+    columns = -(-len(labels) // rows)
+    top = rect[1] + rect[3]
+    figure.legend(
+        handles,
+        labels,
+        loc="upper left",
+        bbox_to_anchor=(0.005, top + 0.03 / height),
+        ncols=columns,
+        borderaxespad=0.0,
+        columnspacing=1.4,
+    )
+    set_frame(figure, rect[1], top - (0.05 + 0.165 * rows) / height)
+
+
+def absent_figure(title: str, reason: str) -> Figure:
+    """A figure that says what is missing, so that no reader looks for it in vain."""
+    figure = canvas(title, "", (4.6, 2.0))
+    text = "Not in this study: " + reason
+    figure.text(
+        0.5, 0.4, "\n".join(textwrap.wrap(text, 58)), ha="center", va="center", fontsize=9.5, color="#444444"
+    )
+    return figure
+
+
+def grid_of(figure: Figure, n_panels: int, columns: int, **keywords: Any) -> list[Axes]:
+    """Axes of ``n_panels`` panels, row by row; the rest of the grid is left empty."""
+    rows = -(-n_panels // columns)
+    axes = figure.subplots(rows, columns, squeeze=False, **keywords).ravel().tolist()
+    for axis in axes[n_panels:]:
+        axis.set_visible(False)
+    return list(axes[:n_panels])
+
+
+def width_axis(axes: Axes, widths: Sequence[float], label: str = "layer width") -> None:
+    """Logarithmic axis to base 2 with the widths themselves as ticks."""
+    shown = sorted({float(width) for width in widths if np.isfinite(width)})
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(shown, [f"{width:.0f}" for width in shown], rotation=45 if len(shown) > 7 else 0)
+    axes.minorticks_off()
+    axes.set_xlabel(label)
+    if shown:
+        axes.set_xlim(shown[0] / 1.3, shown[-1] * 1.3)
+
+
+def correlation_axis(axes: Axes, values: Sequence[float], label: str = "Pearson r") -> None:
+    """Axis of a correlation that ends at 1 and starts below the lowest value."""
+    finite = [value for value in values if np.isfinite(value)]
+    low = min(finite, default=0.0)
+    span = max(1.0 - low, 0.02)
+    step = 0.05 if span > 0.2 else 0.01
+    axes.set_ylim(max(-1.05, np.floor((low - 0.08 * span) / step) * step), 1.0 + 0.06 * span)
+    axes.set_ylabel(label)
+    axes.axhline(1.0, color="#BBBBBB", linewidth=0.6, zorder=0)
+    axes.grid(axis="y", color="#E6E6E6", linewidth=0.6, zorder=0)
+
+
+def render(figure: Figure) -> tuple[bytes, bytes]:
+    """The figure as PNG and as PDF; without dates, so that the same results give the same files.
+
+    The canvases are called directly: ``savefig`` draws everything once more before it writes.
+    """
+    image, document = io.BytesIO(), io.BytesIO()
+    FigureCanvasAgg(figure).print_png(image, metadata={"Software": None})
+    figure.set_layout_engine("none")  # the layout stands; computing it again would take as long as drawing
+    FigureCanvasPdf(figure).print_pdf(document, metadata={"CreationDate": None})
+    return image.getvalue(), document.getvalue()
+
+
+def rc_context() -> Any:
+    """The style, for the duration of a ``with``: matplotlib's settings stay as the caller left them."""
+    return mpl.rc_context(RC)

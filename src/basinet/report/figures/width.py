@@ -1,0 +1,205 @@
+"""Figures 2, 3, 4, 7, 8, 9 and 10: fidelity against the width of the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from basinet.analysis.claims import ResultsTable
+from basinet.analysis.claims.members import (
+    Architecture,
+    architectures,
+    of_architecture,
+    sweep_members,
+    width_grid,
+)
+from basinet.report.figures.settings import footer
+from basinet.report.figures.style import (
+    GRID,
+    SINGLE,
+    AbsentError,
+    Look,
+    canvas,
+    correlation_axis,
+    legend_above,
+    look,
+    width_axis,
+)
+from basinet.report.results import StudyResults, baseline, floor
+
+BASELINES = (("lennard_jones", "pair pot."), ("ridge", "ridge"), ("ceiling", "ceiling"))
+PANEL_ORDER = (("linear", 1), ("tanh", 1), ("linear", 2), ("tanh", 2))
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One curve: where the networks come from, where they are tested, and how it looks."""
+
+    train: str
+    test: str
+    gauge: str
+    label: str
+    look: Look
+
+
+@dataclass(frozen=True)
+class WidthFigure:
+    """What a figure against width shows."""
+
+    target: str
+    transferred: bool
+    main_only: bool
+    title: str
+
+
+def draw_width(results: StudyResults, shown: WidthFigure) -> Figure:
+    """Mean and standard deviation over members of Pearson r against width, one curve per test system."""
+    rows = sweep_members(results.table).select(target=shown.target, transferred=shown.transferred)
+    rows = rows.select(species=("all", None))
+    if not len(rows):
+        need = "transferred models (a mixture and its pure systems)" if shown.transferred else "a sweep"
+        raise AbsentError(f"{need} with {shown.target} energies on test frames")
+    found = architectures(rows)
+    panels = found[:1] if shown.main_only else sorted(found, key=panel_order)
+    curves = curves_of(results, rows)
+    size = SINGLE if len(panels) == 1 else (GRID if len(panels) > 2 else (GRID[0], 3.7))
+    floors = [floor(results, system, shown.target) for system in {curve.test for curve in curves}]
+    limit = max((value for value in floors if np.isfinite(value)), default=float("nan"))
+    lowest = lowest_point(rows, curves, panels)
+    note = "Points and bars: mean and standard deviation over seeds. Right: baselines on the same frames."
+    if np.isfinite(limit):
+        where = "below the axis" if lowest - 0.08 * (1.0 - lowest) > limit else "grey"
+        note += f" Untrained networks: |r| up to {limit:.2f} (95th percentile, {where})."
+    figure = canvas(shown.title, footer(results, rows, note), size)
+    per_row = 1 if len(panels) == 1 else 2
+    n_rows = -(-len(panels) // per_row)
+    axes = figure.subplots(
+        n_rows,
+        per_row + 1,
+        sharey=True,
+        squeeze=False,
+        gridspec_kw={"width_ratios": [1.0] * per_row + [0.26]},
+    )
+    for index, architecture in enumerate(panels):
+        panel = axes[index // per_row, index % per_row]
+        draw_panel(panel, of_architecture(rows, architecture), curves)
+        if np.isfinite(limit):
+            panel.axhspan(-1.1, limit, color="#EDEDED", zorder=0, linewidth=0)
+        panel.set_title(panel_title(architecture), loc="left")
+    for spare in axes[:, :per_row].ravel()[len(panels) :]:
+        spare.set_visible(False)
+    for row in range(n_rows):
+        draw_baselines(axes[row, per_row], results, curves, shown.target)
+        correlation_axis(axes[row, 0], [lowest])
+        for other in axes[row, 1:]:
+            other.grid(axis="y", color="#E6E6E6", linewidth=0.6, zorder=0)
+            other.axhline(1.0, color="#BBBBBB", linewidth=0.6, zorder=0)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    legend_above(figure, handles, labels)
+    return figure
+
+
+def curves_of(results: StudyResults, rows: ResultsTable) -> list[Curve]:
+    """One curve per test system and origin; a mixture has its local energies in both gauges."""
+    order = list(results.systems)
+    pairs = set(
+        zip(rows.column("train_system"), rows.column("test_system"), rows.column("gauge"), strict=True)
+    )
+    curves = []
+    transferred = rows.distinct("transferred") == (True,)
+    for train, test, gauge in sorted(pairs, key=lambda p: (system_index(order, p[1]), p[0], p[2] != "raw")):
+        if gauge == "control":
+            continue
+        base = look(system_index(order, test))
+        label = results.label(test) + (f" (networks of {results.label(train)})" if transferred else "")
+        if gauge == "pair":
+            label, dashed = f"{results.label(test)}, pair gauge removed", Look(base.color, base.marker, "--")
+            curves.append(Curve(train, test, gauge, label, dashed))
+        else:
+            curves.append(Curve(train, test, gauge, label, base))
+    return curves
+
+
+def system_index(order: list[str], system: str) -> int:
+    """Position of a system; unknown ones come last."""
+    return order.index(system) if system in order else len(order)
+
+
+def draw_panel(axes: Axes, rows: ResultsTable, curves: list[Curve]) -> None:
+    """All curves of one architecture; shifted sideways a little so that bars do not hide each other."""
+    for index, curve in enumerate(curves):
+        grid = width_grid(rows.select(train_system=curve.train, test_system=curve.test, gauge=curve.gauge))
+        if not grid.widths.size:
+            continue
+        spread = (
+            np.nanstd(grid.values, axis=0, ddof=1) if len(grid.values) > 1 else np.zeros(grid.widths.size)
+        )
+        shift = 1.0 + 0.035 * (index - (len(curves) - 1) / 2.0)
+        axes.errorbar(
+            grid.widths * shift,
+            grid.mean(),
+            spread,
+            color=curve.look.color,
+            marker=curve.look.marker,
+            mfc="white" if curve.gauge == "pair" else curve.look.color,
+            linestyle=curve.look.line,
+            capsize=2.0,
+            elinewidth=0.9,
+            label=curve.label,
+        )
+    width_axis(axes, rows.distinct("width"))
+
+
+def draw_baselines(axes: Axes, results: StudyResults, curves: list[Curve], target: str) -> None:
+    """Baselines of every test system beside the panels."""
+    names: list[str] = []
+    for model, name in BASELINES:
+        found = [(curve, baseline(results, model, curve.test, target, curve.gauge)) for curve in curves]
+        found = [(curve, row) for curve, row in found if row]
+        if not found:
+            continue
+        for index, (curve, row) in enumerate(found):
+            shift = 0.16 * (index - (len(found) - 1) / 2.0)
+            face = "white" if curve.gauge == "pair" else curve.look.color
+            axes.plot(
+                len(names) + shift,
+                row["pearson_r"],
+                curve.look.marker,
+                color=curve.look.color,
+                mfc=face,
+                ms=4.5,
+            )
+        names.append(name)
+    axes.set_xticks(range(len(names)), names, rotation=90)
+    axes.set_xlim(-0.6, max(len(names), 1) - 0.4)
+    axes.tick_params(left=False, labelleft=False)
+    axes.spines["left"].set_visible(False)
+
+
+def lowest_point(rows: ResultsTable, curves: list[Curve], panels: list[Architecture]) -> float:
+    """Lowest end of an error bar."""
+    lows = [1.0]
+    for architecture in panels:
+        chosen = of_architecture(rows, architecture)
+        for curve in curves:
+            grid = width_grid(
+                chosen.select(train_system=curve.train, test_system=curve.test, gauge=curve.gauge)
+            )
+            if grid.widths.size:
+                lows.append(float(np.nanmin(grid.mean() - np.nanstd(grid.values, axis=0))))
+    return min(lows)
+
+
+def panel_order(architecture: Architecture) -> tuple[int, Architecture]:
+    """The paper's order of panels: linear left, tanh right; one hidden layer above two."""
+    known = architecture in PANEL_ORDER
+    return (PANEL_ORDER.index(architecture) if known else len(PANEL_ORDER), architecture)
+
+
+def panel_title(architecture: Architecture) -> str:
+    """Such as ``tanh, 2 hidden layers``."""
+    activation, depth = architecture
+    return f"{activation}, {depth} hidden layer{'s' if depth != 1 else ''}"

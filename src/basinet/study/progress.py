@@ -1,0 +1,85 @@
+"""Progress of long work: a bar on a terminal, plain lines elsewhere, both with an estimate of the time left."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+
+class Progress:
+    """Report stages of weighted tasks; the estimate assumes that work goes on at the pace so far."""
+
+    def __init__(self, stream: TextIO | None = None, *, every: float = 15.0) -> None:
+        self.stream = stream or sys.stderr
+        self.every = every
+        self._bar: Bar | None = None
+        self._row: TaskID | None = None
+        self._stage = ""
+        self._total = self._done = self._kept = 0.0
+        self._count = self._finished = 0
+        self._started = self._spoken = 0.0
+
+    def note(self, text: str) -> None:
+        """Say one line."""
+        self.stream.write(f"{text}\n")
+        self.stream.flush()
+
+    def start(self, stage: str, costs: Sequence[float], kept: Sequence[float] = ()) -> None:
+        """Begin a stage of tasks with these costs, of which those in `kept` are done already."""
+        self._stage, self._total, self._kept, self._done = stage, sum(costs), sum(kept), 0.0
+        self._count, self._finished = len(costs), len(kept)
+        self._started = self._spoken = time.monotonic()
+        resumed = f", {len(kept)} done before" if kept else ""
+        self.note(f"{stage}: {len(costs)} tasks{resumed}")
+        if self.stream.isatty() and len(costs) > len(kept):
+            self._open_bar()
+
+    def advance(self, cost: float, name: str) -> None:
+        """Count one finished task."""
+        self._done += cost
+        self._finished += 1
+        if self._bar is not None and self._row is not None:
+            self._bar.update(self._row, completed=self._kept + self._done, description=f"{self._finished}/{self._count}")
+        elif time.monotonic() - self._spoken > self.every:
+            self._spoken = time.monotonic()
+            self.note(f"  {self._finished}/{self._count} ({name}), about {self.remaining()} left")
+
+    def remaining(self) -> str:
+        """Time left at the pace so far."""
+        elapsed = time.monotonic() - self._started
+        if self._done <= 0:
+            return "?"
+        left = elapsed * max(self._total - self._kept - self._done, 0) / self._done
+        return f"{left / 60:.0f} min" if left > 90 else f"{left:.0f} s"
+
+    def finish(self) -> None:
+        """End the stage."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+        self.note(f"  done in {time.monotonic() - self._started:.1f} s")
+
+    def _open_bar(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        self._bar = Bar(
+            TextColumn("  {task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=Console(file=self.stream),
+            transient=True,
+        )
+        self._bar.start()
+        self._row = self._bar.add_task(f"{self._finished}/{self._count}", total=self._total, completed=self._kept)

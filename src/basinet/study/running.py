@@ -1,0 +1,251 @@
+"""What a worker does with a task: run it, write its result file, return its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from basinet.dataset import blocked_folds
+from basinet.io.checkpoint import save_arrays
+from basinet.io.files import write_json
+from basinet.models import compose, fit_ridge, load_model
+from basinet.models.ridge import STRENGTHS, out_of_fold_errors
+from basinet.study.evaluation import evaluation_rows, fitted_gauges, scored_block, with_mean
+from basinet.study.store import Store, descriptor_weights
+from basinet.study.tasks import ComposeTask, DescribeTask, TrainTask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from basinet.dataset import Dataset
+    from basinet.descriptors import Bispectrum
+    from basinet.models import Architecture, Ensemble, RidgeModel
+    from basinet.study.store import StoredSystem
+    from basinet.study.tasks import Task
+    from basinet.training.ensemble_training import TrainedEnsemble
+
+
+def result_path(root: Path, task: Task) -> Path:
+    """Return the file that exists once a task is done."""
+    return Path(root) / "work" / "results" / f"{task.name}.json"
+
+
+def model_path(root: Path, name: str) -> Path:
+    """Return the file of a trained ensemble."""
+    return Path(root) / "models" / f"{name}.basinet"
+
+
+def run_task(root: str, task: Task) -> str:
+    """Run a task in this process, unless it is done; return its name."""
+    path = result_path(Path(root), task)
+    if not path.exists():
+        store = Store(Path(root) / "work")
+        if isinstance(task, DescribeTask):
+            result = _describe(store, task)
+        elif isinstance(task, TrainTask):
+            result = _train(store, Path(root), task)
+        else:
+            result = _compose(store, Path(root), task)
+        write_json(path, result)
+    return task.name
+
+
+def descriptor_columns(descriptor: Bispectrum) -> dict[str, Any]:
+    """Columns that name a descriptor."""
+    return {"rcut": descriptor.rcut, "twojmax": descriptor.twojmax, "weights": descriptor_weights(descriptor)}
+
+
+def architecture_columns(architecture: Architecture) -> dict[str, Any]:
+    """Columns that name a network."""
+    return {"model": "network", **architecture.as_dict()}
+
+
+def _describe(store: Store, task: DescribeTask) -> dict[str, Any]:
+    """Ridge on one descriptor: errors by folds within the fitted frames (selection), fidelity on test frames."""
+    selection, rows = {}, []
+    for system in store.systems():
+        if system.split is None:
+            continue
+        dataset = store.dataset(system, task.descriptor)
+        fitted = dataset.select(system.split.fitted)
+        errors, mean_squares = out_of_fold_errors(fitted)
+        best = int(np.argmin(mean_squares))
+        per_atom = fitted.energy / fitted.n_atoms
+        predicted = per_atom + errors[best] / fitted.n_atoms
+        selection[system.name] = {
+            "validation_rmse_mev": 1e3 * float(np.sqrt(np.mean((errors[best] / fitted.n_atoms) ** 2))),
+            "validation_r": float(np.corrcoef(predicted, per_atom)[0, 1]),
+            "spread_mev": 1e3 * float(per_atom.std()),
+            "strength": STRENGTHS[best],
+        }
+        model = fit_ridge(dataset.select(system.split.train))
+        labels = {
+            "experiment": "resolution",
+            "model": "ridge",
+            "train_system": system.name,
+            "transferred": False,
+            "n_train": len(system.split.train),
+            **descriptor_columns(task.descriptor),
+        }
+        rows += ridge_rows(store, task.descriptor, model, system, labels, gauges=True)
+    return {"selection": selection, "rows": rows}
+
+
+def ridge_rows(
+    store: Store,
+    descriptor: Bispectrum,
+    model: RidgeModel,
+    system: StoredSystem,
+    labels: dict[str, Any],
+    *,
+    gauges: bool,
+    splits: tuple[str, ...] = ("test",),
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of one ridge model on blocks of one system."""
+    fitted = {}
+    if gauges and len(system.elements) > 1 and system.split is not None:
+        held = scored_block(store, system, descriptor, "validation")
+        fitted = fitted_gauges(model.predict(held.dataset)[None], held)
+    for split in splits:
+        frames = scored_block(store, system, descriptor, split)
+        prediction = model.predict(frames.dataset)[None]
+        yield from evaluation_rows(prediction, frames, ["mean"], labels, fitted if split == "test" else None)
+
+
+def _training_frames(system: StoredSystem, task: TrainTask) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Frame numbers to train on, to validate on, and held out."""
+    split = system.split
+    if split is None:
+        msg = f"{system.key} has no training frames"
+        raise ValueError(msg)
+    if task.fold is None:
+        train = split.train if task.n_train is None else split.train[-task.n_train :]
+        return train, split.validation, split.test
+    fold, folds, turn, turns = task.fold
+    everything = np.arange(len(system.arrays["energy"]))
+    rest, held = blocked_folds(everything, folds, task.gap)[fold]
+    train, validation = blocked_folds(rest, max(turns, 4), task.gap)[turn]
+    return train, validation, held
+
+
+def _train(store: Store, root: Path, task: TrainTask) -> dict[str, Any]:
+    from basinet.training.ensemble_training import train_ensemble
+
+    system = store.main(task.system)
+    dataset = store.dataset(system, task.descriptor)
+    train, validation, held = _training_frames(system, task)
+    trained = train_ensemble(
+        dataset.select(train),
+        dataset.select(validation),
+        task.descriptor,
+        system.e0,
+        task.architecture,
+        task.settings,
+        members=task.members,
+        seed=task.seed,
+        pad_frames=task.pad_frames,
+    )
+    record: dict[str, Any] = {
+        "learning_rate": trained.learning_rate,
+        "rate_errors": [[rate, 1e3 * error] for rate, error in trained.rate_errors.items()],
+        "validation_rmse_mev": 1e3 * float(trained.validation_rmse.mean()),
+        "cpu_seconds": trained.cpu_seconds,
+    }
+    if task.fold is not None:
+        prediction = trained.ensemble.predict(dataset.select(held)).mean(0)
+        save_arrays(root / "work" / "folds" / f"{task.name}.bin", {}, {"frames": held, "prediction": prediction})
+        return record | {"rows": []}
+    trained.ensemble.save(model_path(root, task.name))
+    curves = {name: 1e3 * trained.curves[name].T for name in ("train", "validation")}
+    record["curves"] = curves | {"epoch": trained.curves["epoch"]}
+    record["rows"] = list(_network_rows(store, task, trained))
+    return record
+
+
+def _network_rows(store: Store, task: TrainTask, trained: TrainedEnsemble) -> Iterator[dict[str, Any]]:
+    """Yield the rows of an ensemble: own system, other systems its networks can handle, other sizes."""
+    ceiling = task.settings.target == "local"
+    own = store.main(task.system)
+    labels = {
+        "experiment": task.experiment,
+        **architecture_columns(task.architecture),
+        "train_system": task.system,
+        "n_train": trained.ensemble.training["n_train"],
+        "lr": trained.learning_rate,
+        "definition": task.definition,
+        "train_seconds": trained.cpu_seconds / task.members,
+        **descriptor_columns(task.descriptor),
+    }
+    if ceiling:
+        labels["model"] = "ceiling"
+    per_member = {
+        task.seed + m: {
+            "epochs": trained.epochs[m],
+            "train_rmse_mev": 1e3 * trained.train_rmse[m],
+            "validation_rmse_mev": 1e3 * trained.validation_rmse[m],
+        }
+        for m in range(task.members)
+    }
+    per_member_mean = {key: float(np.mean([m[key] for m in per_member.values()])) for key in per_member[task.seed]}
+    for system in store.systems():
+        if not set(system.elements) <= set(own.elements):
+            continue
+        home = system.name == own.name
+        if task.experiment not in {"sweep", "parametrisation"} and not (home and system.split is not None):
+            continue
+        experiment = task.experiment if system.split is not None else "size_transfer"
+        splits = ("validation", "test") if home and system.split is not None else ("test",)
+        for row in ensemble_rows(store, trained.ensemble, task.descriptor, system, task.seed, splits):
+            yield labels | {"experiment": experiment, "transferred": not home} | row | per_member.get(
+                row["seed"], per_member_mean
+            )
+
+
+def ensemble_rows(
+    store: Store, ensemble: Ensemble, descriptor: Bispectrum, system: StoredSystem, seed: int, splits: tuple[str, ...]
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of an ensemble on blocks of one system; gauges are fitted on that system's validation frames."""
+    gauges = {}
+    if len(system.elements) > 1:
+        held = scored_block(store, store.main(system.name), descriptor, "validation")
+        gauges = fitted_gauges(with_mean(ensemble.predict(held.dataset), seed)[0], held)
+    for split in splits:
+        frames = scored_block(store, system, descriptor, split)
+        prediction, seeds = with_mean(ensemble.predict(frames.dataset), seed)
+        yield from evaluation_rows(prediction, frames, seeds, {}, gauges if split == "test" else None)
+
+
+def _compose(store: Store, root: Path, task: ComposeTask) -> dict[str, Any]:
+    models = {element: load_model(model_path(root, name)) for element, name in task.models}
+    ensemble = compose(**models)
+    names = "+".join(system for system, _ in task.parts)
+    trainings = [models[element].training for element, _ in task.models]
+    labels = {
+        "experiment": "sweep" if task.architecture.parametrisation == "standard" else "parametrisation",
+        **architecture_columns(task.architecture),
+        "train_system": names,
+        "transferred": True,
+        "n_train": sum(int(training["n_train"]) for training in trainings),
+        "definition": task.definition,
+        **descriptor_columns(task.descriptor),
+    }
+    rows = []
+    for system in store.systems():
+        if system.name == task.mixture:
+            experiment = labels["experiment"] if system.split is not None else "size_transfer"
+            for row in ensemble_rows(store, ensemble, task.descriptor, system, task.seed, ("test",)):
+                rows.append(labels | {"experiment": experiment} | row)
+    return {"rows": rows}
+
+
+def out_of_fold_ridge(dataset: Dataset, folds: int, gap: int) -> NDArray[np.float64]:
+    """Out-of-fold local energies of ridge, ``(n_atoms_total,)``, eV; strengths are chosen inside each fold."""
+    prediction = np.zeros(len(dataset.frame))
+    for rest, held in blocked_folds(np.arange(dataset.n_frames), folds, gap):
+        model = fit_ridge(dataset.select(rest))
+        prediction[np.isin(dataset.frame, held)] = model.predict(dataset.select(held))
+    return prediction

@@ -1,0 +1,69 @@
+"""Choices made on fitted frames only: the descriptor by ridge, the architecture by its validation error."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from basinet.io.files import read_json
+from basinet.study.running import result_path
+from basinet.study.store import descriptor_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from basinet.descriptors import Bispectrum
+    from basinet.models import Architecture
+    from basinet.study.tasks import DescribeTask, TrainTask
+
+SELECTION_COLUMNS = (
+    "rcut", "twojmax", "weights", "system", "validation_rmse_mev", "validation_r", "strength", "score", "chosen",
+)  # fmt: skip
+
+
+def descriptor_score(selection: dict[str, dict[str, float]]) -> float:
+    """Mean over systems of the total-energy error over the spread of the total energies (0 is perfect, 1 a constant)."""
+    ratios = [entry["validation_rmse_mev"] / entry["spread_mev"] for entry in selection.values()]
+    return sum(ratios) / len(ratios)
+
+
+def choose_descriptor(root: Path, tasks: Sequence[DescribeTask]) -> Bispectrum:
+    """Choose the descriptor with the least score; ridge on contiguous folds of the training and validation frames."""
+    return min(tasks, key=lambda task: descriptor_score(_selection(root, task))).descriptor
+
+
+def _selection(root: Path, task: DescribeTask) -> dict[str, dict[str, float]]:
+    result: dict[str, dict[str, float]] = read_json(result_path(root, task))["selection"]
+    return result
+
+
+def selection_rows(root: Path, tasks: Sequence[DescribeTask], chosen: Bispectrum) -> list[dict[str, Any]]:
+    """Rows of `selection.csv`, best score first."""
+    rows = []
+    for task in tasks:
+        selection = _selection(root, task)
+        for system, entry in selection.items():
+            rows.append(
+                {
+                    "rcut": task.descriptor.rcut,
+                    "twojmax": task.descriptor.twojmax,
+                    "weights": descriptor_weights(task.descriptor),
+                    "system": system,
+                    **{key: entry[key] for key in ("validation_rmse_mev", "validation_r", "strength")},
+                    "score": descriptor_score(selection),
+                    "chosen": task.descriptor == chosen,
+                }
+            )
+    return sorted(rows, key=lambda row: (row["score"], row["system"]))
+
+
+def choose_architectures(root: Path, tasks: Sequence[TrainTask]) -> dict[str, tuple[Architecture, float]]:
+    """Choose each system's architecture of the sweep with the least mean validation error, and its learning rate."""
+    candidates: dict[str, list[tuple[float, Architecture, float]]] = defaultdict(list)
+    for task in tasks:
+        if task.experiment == "sweep":
+            result = read_json(result_path(root, task))
+            candidates[task.system].append((result["validation_rmse_mev"], task.architecture, result["learning_rate"]))
+    chosen = {system: min(found, key=lambda item: item[0]) for system, found in sorted(candidates.items())}
+    return {system: (architecture, rate) for system, (_, architecture, rate) in chosen.items()}

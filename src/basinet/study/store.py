@@ -1,0 +1,145 @@
+"""What the driver prepares once and every worker reads: systems as arrays, and their descriptors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from basinet.dataset import Dataset, Split, build_dataset
+from basinet.descriptors import Bispectrum, bispectrum
+from basinet.io.checkpoint import load_arrays, save_arrays
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from basinet.study.systems import StudySystem
+
+
+@dataclass(frozen=True)
+class StoredSystem:
+    """A system without descriptors; `arrays` hold geometry, gauge features and everything of a `Dataset`."""
+
+    name: str
+    n_atoms: int
+    elements: tuple[str, ...]
+    e0: Mapping[str, float]
+    split: Split | None
+    arrays: Mapping[str, NDArray[Any]]
+
+    @property
+    def key(self) -> str:
+        """Name of its files."""
+        return f"{self.name}-{self.n_atoms}"
+
+    def dataset(self, descriptors: NDArray[np.float64]) -> Dataset:
+        """Join the labels with descriptors."""
+        local = self.arrays.get("local_energy")
+        return Dataset(
+            self.name,
+            self.elements,
+            self.arrays["frame"],
+            self.arrays["species"],
+            descriptors,
+            self.arrays["energy"],
+            None if local is None else local,
+        )
+
+    def describe(self, descriptor: Bispectrum) -> NDArray[np.float64]:
+        """Descriptors of all frames, ``(n_atoms_total, n_components)``."""
+        frame, positions = self.arrays["frame"], self.arrays["positions"]
+        weights = np.array([descriptor.weights[e] for e in self.elements])[self.arrays["species"]]
+        parts = [
+            bispectrum(positions[frame == f], cell, pbc, weights[frame == f], descriptor.rcut, descriptor.twojmax)
+            for f, (cell, pbc) in enumerate(zip(self.arrays["cell"], self.arrays["pbc"], strict=True))
+        ]
+        return np.concatenate(parts)
+
+
+def descriptor_key(descriptor: Bispectrum) -> str:
+    """Short name of a descriptor, such as ``rc5.25-tj6-Ar1-Kr1.3``."""
+    weights = "-".join(f"{element}{weight:g}" for element, weight in descriptor.weights.items())
+    return f"rc{descriptor.rcut:g}-tj{descriptor.twojmax}-{weights}"
+
+
+def descriptor_weights(descriptor: Bispectrum) -> str:
+    """Species weights as the tables name them, such as ``Ar:1 Kr:1.3``."""
+    return " ".join(f"{element}:{weight:g}" for element, weight in descriptor.weights.items())
+
+
+class Store:
+    """The folder ``work`` of a results directory."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+
+    def write_system(self, system: StudySystem, definition: str) -> None:
+        """Write a system's arrays."""
+        from basinet.analysis import stack_pair_features
+
+        plain = build_dataset(
+            system.name, system.frames, lambda atoms: np.zeros((len(atoms), 0)), system.e0, system.local_energies(definition)
+        )
+        arrays: dict[str, NDArray[Any]] = {
+            "frame": plain.frame,
+            "species": plain.species,
+            "energy": plain.energy,
+            "positions": np.concatenate([atoms.get_positions() for atoms in system.frames]),
+            "cell": np.array([atoms.cell.array for atoms in system.frames]),
+            "pbc": np.array([atoms.pbc for atoms in system.frames]).astype(np.int64),
+            "gauge": stack_pair_features(system.frames, plain.elements),
+        }
+        if plain.local_energy is not None:
+            arrays["local_energy"] = plain.local_energy
+        if system.split is not None:
+            arrays |= {f"split.{name}": block for name, block in system.split.blocks().items()}
+        header = {
+            "name": system.name,
+            "n_atoms": system.n_atoms,
+            "elements": list(plain.elements),
+            "e0": dict(system.e0),
+            "main": system.split is not None,
+        }
+        save_arrays(self.root / "systems" / f"{system.name}-{system.n_atoms}.bin", header, arrays)
+
+    def systems(self) -> list[StoredSystem]:
+        """All systems, main ones first."""
+        found = [_read_system(path) for path in sorted((self.root / "systems").glob("*.bin"))]
+        return sorted(found, key=lambda system: (system.split is None, system.key))
+
+    def main(self, name: str) -> StoredSystem:
+        """Return the group of a system that is split for training."""
+        return next(system for system in self.systems() if system.name == name and system.split is not None)
+
+    def write_descriptors(self, system: StoredSystem, descriptor: Bispectrum) -> None:
+        """Compute and keep the descriptors of a system, unless they are there already."""
+        path = self._descriptors(system, descriptor)
+        if not path.exists():
+            save_arrays(path, {"descriptor": descriptor.to_dict()}, {"descriptors": system.describe(descriptor)})
+
+    def dataset(self, system: StoredSystem, descriptor: Bispectrum) -> Dataset:
+        """Return a system's dataset with descriptors, computing them where they are not kept."""
+        self.write_descriptors(system, descriptor)
+        return system.dataset(_read_descriptors(self._descriptors(system, descriptor)))
+
+    def _descriptors(self, system: StoredSystem, descriptor: Bispectrum) -> Path:
+        return self.root / "descriptors" / descriptor_key(descriptor) / f"{system.key}.bin"
+
+
+@lru_cache(maxsize=32)
+def _read_system(path: Path) -> StoredSystem:
+    header, arrays = load_arrays(path)
+    split = None
+    if header["main"]:
+        split = Split(*(arrays[f"split.{name}"] for name in ("train", "validation", "test")))
+    return StoredSystem(header["name"], header["n_atoms"], tuple(header["elements"]), header["e0"], split, arrays)
+
+
+@lru_cache(maxsize=32)
+def _read_descriptors(path: Path) -> NDArray[np.float64]:
+    return load_arrays(path)[1]["descriptors"]
