@@ -1,4 +1,4 @@
-"""basinet: atomic energies from density-functional theory, and the machine-learned potentials that should reproduce them.
+"""Atomic energies from density-functional theory, and the machine-learned potentials that should reproduce them.
 
 >>> import basinet
 >>> frames = basinet.load_reference("ar")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Hashable
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
@@ -22,11 +23,11 @@ Settings = TypeVar("Settings", bound=BaseModel)
 class _UniqueKeyLoader(yaml.SafeLoader):
     """YAML's safe loader, but a key given twice is an error instead of a silent choice of the last."""
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
-        for key_node, _ in node.value:
+        for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
             key = self.construct_object(key_node, deep=True)
-            if isinstance(key, list | dict):
+            if not isinstance(key, Hashable):
                 continue
             if key in seen:
                 msg = f"line {key_node.start_mark.line + 1}: key {key!r} is given twice; remove one"
@@ -64,8 +65,9 @@ def _parse(text: str, source: str) -> dict[str, Any]:
         line = "" if error.problem_mark is None else f", line {error.problem_mark.line + 1}"
         msg = f"{source}{line}: not valid YAML ({error.problem}); check indentation, colons and brackets"
         raise InputError(msg) from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        msg = f"{source}: not valid YAML ({str(error).splitlines()[0]})"
+    except (yaml.YAMLError, RecursionError, ValueError, TypeError, AttributeError) as error:
+        # Values of odd tags (dates, sets, numbers) fail in the constructors of PyYAML with Python's own errors.
+        msg = f"{source}: not valid YAML ({' '.join(str(error).split()) or type(error).__name__})"
         raise InputError(msg) from error
     if value is None:
         return {}
@@ -124,15 +126,25 @@ def validated(model: type[Settings], values: Mapping[str, Any], source: str) -> 
         problems = error.errors()
         unknown = [p for p in problems if p["type"] == "extra_forbidden"]
         problem = (unknown or problems)[0]
-        key = ".".join(str(part) for part in problem["loc"])
+        # A part with brackets is no key: pydantic names the branch of a union so.
+        location = [str(part) for part in problem["loc"] if "[" not in str(part)]
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         if problem["type"] == "extra_forbidden":
-            hint = _nearest(model, [str(part) for part in problem["loc"]])
-            msg = f"{source}: unknown key '{key}'{hint}{more}"
+            msg = f"{source}: unknown key '{'.'.join(location)}'{_nearest(model, location)}{more}"
         else:
+            where = ": ".join([source, *([".".join(location)] if location else [])])
             message = problem["msg"].removeprefix("Value error, ")
-            msg = f"{source}: {key}: {message[:1].lower()}{message[1:]}, got {problem['input']!r}{more}"
+            given = problem["input"]
+            # What is wrong with a whole section is said by the message; its content would only be long.
+            got = "" if isinstance(given, dict) else f", got {_short(given)}"
+            msg = f"{where}: {message[:1].lower()}{message[1:]}{got}{more}"
         raise InputError(msg) from None
+
+
+def _short(value: Any) -> str:
+    """Spell a value on part of one line."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _nearest(model: type[BaseModel], location: list[str]) -> str:

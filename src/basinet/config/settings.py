@@ -5,9 +5,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from itertools import pairwise
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import no_info_before_validator_function
 
 Activation = Literal["linear", "tanh"]
 Parametrisation = Literal["standard", "zero_readout", "ntk", "mup"]
@@ -16,12 +27,33 @@ Depth = Annotated[int, Field(ge=1, le=2)]
 Positive = Annotated[float, Field(gt=0)]
 Cutoff = Annotated[float, Field(ge=2, le=15)]
 TwoJMax = Annotated[int, Field(ge=0, le=14)]
+Seed = Annotated[int, Field(ge=0)]
+FrameCount = Annotated[int, Field(ge=2)]
+Value = TypeVar("Value")
+
+
+class _OneOrList:
+    """A key that takes one value or a list of them; the resolved config always holds the list."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_before_validator_function(
+            lambda value: value if isinstance(value, list) else [value], handler(source)
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        several = handler(schema)
+        return {"anyOf": [several["items"], several]}
+
+
+Listed = Annotated[list[Value], Field(min_length=1), _OneOrList()]
 
 
 class Section(BaseModel):
     """A section of a config: strict about keys, fixed once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DataSettings(Section):
@@ -34,6 +66,20 @@ class DataSettings(Section):
     forces_key: str = Field("REF_forces", description="array key of the forces, eV/A")
     synthetic_frames: int = Field(60, ge=12, description="frames per system of the synthetic liquid")
     size_transfer: bool = Field(True, description="test on other numbers of atoms where frames have them")
+
+    @field_validator("frames", mode="before")
+    @classmethod
+    def _one_file(cls, value: Any) -> Any:
+        """Take a single file for a list of one."""
+        return [value] if isinstance(value, str) and value not in {"reference", "synthetic"} else value
+
+    @field_validator("frames")
+    @classmethod
+    def _some_files(cls, value: Any) -> Any:
+        if isinstance(value, list) and not value:
+            msg = "no files; give reference, synthetic or extended XYZ files"
+            raise ValueError(msg)
+        return value
 
 
 class SplitSettings(Section):
@@ -76,24 +122,17 @@ class OptimiserSettings(Section):
     """Adam on minibatches of frames, cosine decay, early stopping of every network by itself."""
 
     learning_rates: list[Positive] = Field(
-        [3e-4, 1e-3, 3e-3, 1e-2, 3e-2], min_length=1, description="candidates; validation frames choose per architecture"
+        [3e-4, 1e-3, 3e-3, 1e-2, 3e-2],
+        min_length=1,
+        description="candidates; validation frames choose per architecture",
     )
     search_members: int = Field(3, ge=1, description="members that take part in that choice")
-    max_steps: int = Field(4000, ge=1, description="most steps, and the length of the cosine decay")
+    max_steps: int = Field(3000, ge=1, description="most steps, and the length of the cosine decay")
     batch_size: int = Field(10, ge=1, description="frames per step")
     evaluate_every: int = Field(25, ge=1, description="steps between looks at the validation frames")
-    patience: int = Field(800, ge=1, description="steps without improvement after which a network stops")
+    patience: int = Field(600, ge=1, description="steps without improvement after which a network stops")
     weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay (AdamW)")
     dtype: Literal["float32", "float64"] = Field("float32", description="precision of training; prediction is float64")
-
-
-class ArchitectureSettings(Section):
-    """One network."""
-
-    activation: Activation = "tanh"
-    depth: Depth = 1
-    width: Width = 32
-    parametrisation: Parametrisation = "standard"
 
 
 class LearningCurveSettings(Section):
@@ -106,10 +145,10 @@ class LearningCurveSettings(Section):
 
 
 class ResolutionSettings(Section):
-    """Fidelity against cutoff and twojmax with one network (ridge is always there)."""
+    """Fidelity of networks against cutoff (ridge is always there): does width matter more at a long cutoff."""
 
-    rcut: list[Cutoff] = Field([4.25, 5.25, 6.5, 9.0], description="cutoffs for the network; [] leaves this out")
-    network: ArchitectureSettings = ArchitectureSettings()
+    rcut: list[Cutoff] = Field([4.25, 5.25, 6.5, 9.0], description="cutoffs for networks; [] leaves this out")
+    widths: list[Width] = Field([8, 64], description="one hidden layer, tanh")
 
 
 class CrossValidationSettings(Section):
@@ -157,23 +196,31 @@ class FixedDescriptor(Section):
     weights: dict[str, float] = Field({"Ar": 1.0, "Kr": 1.3}, description="neighbour weight of each element")
 
 
-def _as_list(description: str) -> str:
-    return f"{description}; a list makes a grid"
-
-
 class TrainConfig(Section):
     """One ensemble, or a grid wherever a list is given (`basinet train`)."""
 
     data: DataSettings = DataSettings()
     split: SplitSettings = SplitSettings()
-    definition: Literal["total", "electronic"] = "total"
+    definition: Literal["total", "electronic"] = Field("total", description="reading of the local Hartree energy")
     descriptor: FixedDescriptor = FixedDescriptor()
-    system: str | list[str] | None = Field(None, description=_as_list("system to train on; every system unless given"))
-    activation: Activation | list[Activation] = Field("tanh", description=_as_list("activation"))
-    depth: Depth | list[Depth] = Field(1, description=_as_list("hidden layers"))
-    width: Width | list[Width] = Field(32, description=_as_list("nodes per hidden layer"))
-    parametrisation: Parametrisation | list[Parametrisation] = Field("standard", description=_as_list("parametrisation"))
-    n_train: int | list[int] | None = Field(None, description=_as_list("training frames; all unless given"))
-    seed: int | list[int] = Field(0, description=_as_list("seed of the first member"))
-    members: int = Field(8, ge=1, description="networks per ensemble")
+    system: Listed[str] | None = Field(None, description="systems to train on; every one in the frames unless given")
+    activation: Listed[Activation] = Field(["tanh"], description="activation; a list makes a grid")
+    depth: Listed[Depth] = Field([1], description="hidden layers; a list makes a grid")
+    width: Listed[Width] = Field([32], description="nodes per hidden layer; a list makes a grid")
+    parametrisation: Listed[Parametrisation] = Field(["standard"], description="parametrisation; a list makes a grid")
+    n_train: Listed[FrameCount] | None = Field(
+        None, description="training frames, the last ones in time; all unless given; a list makes a grid"
+    )
+    seed: Listed[Seed] = Field([0], description="seed of the first member; a list makes a grid")
+    members: int = Field(8, ge=1, description="networks per ensemble, of consecutive seeds")
     optimiser: OptimiserSettings = OptimiserSettings()
+
+    @model_validator(mode="after")
+    def _seeds_apart(self) -> TrainConfig:
+        """Refuse ensembles that share seeds: the table tells networks apart by them."""
+        seeds = sorted(self.seed)
+        for low, high in pairwise(seeds):
+            if high - low < self.members:
+                msg = f"seed: {low} and {high} are less than members = {self.members} apart, so ensembles would overlap"
+                raise ValueError(msg)
+        return self

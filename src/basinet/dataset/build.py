@@ -8,6 +8,7 @@ import numpy as np
 
 from basinet.dataset.dataset import Dataset
 from basinet.errors import InputError
+from basinet.relation.labels import TOTAL_ENERGY, energy_label, frame_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,32 +20,27 @@ if TYPE_CHECKING:
 def isolated_energies(isolated: Sequence[Atoms], frames: Sequence[Atoms]) -> dict[str, float]:
     """Energy E0 of each element's isolated atom, eV.
 
-    Where isolated atoms are missing, E0 comes from a least-squares fit of ``E = sum_s N_s E0_s`` to the frames (of least
-    norm where the compositions do not determine it), which shifts energies by constants but changes no difference.
-    """
-    known = {atoms.get_chemical_symbols()[0]: float(atoms.info["REF_energy"]) for atoms in isolated}
-    elements = sorted({symbol for atoms in frames for symbol in atoms.get_chemical_symbols()})
-    if all(element in known for element in elements):
-        return {element: known[element] for element in elements}
-    counts = np.array([[atoms.get_chemical_symbols().count(e) for e in elements] for atoms in frames], dtype=float)
-    energy = np.array([total_energy(atoms, index) for index, atoms in enumerate(frames)])
-    e0 = np.linalg.lstsq(counts, energy, rcond=None)[0]
-    return dict(zip(elements, map(float, e0), strict=True))
-
-
-def total_energy(atoms: Atoms, index: int) -> float:
-    """Label ``REF_energy`` of frame `index`, eV.
+    Where isolated atoms are missing, E0 comes from a least-squares fit of ``E = sum_s N_s E0_s`` to the frames (of
+    least norm where compositions do not determine it), which shifts energies by constants but changes no difference.
 
     Raises
     ------
     InputError
-        If the label is missing or not finite.
+        If an isolated atom is none, or a label is missing or not finite.
     """
-    value = atoms.info.get("REF_energy")
-    if value is None or not np.isfinite(value):
-        msg = f"frame {index}: REF_energy is {'missing' if value is None else value}; label it or name its key (--energy-key)"
-        raise InputError(msg)
-    return float(value)
+    known = {}
+    for index, atoms in enumerate(isolated):
+        if len(atoms) != 1:
+            msg = f"isolated {frame_name(atoms, index)} has {len(atoms)} atoms; give one atom in a large box"
+            raise InputError(msg)
+        known[atoms.get_chemical_symbols()[0]] = energy_label(atoms, TOTAL_ENERGY, index)
+    elements = sorted({symbol for atoms in frames for symbol in atoms.get_chemical_symbols()})
+    if all(element in known for element in elements):
+        return {element: known[element] for element in elements}
+    counts = np.array([[atoms.get_chemical_symbols().count(e) for e in elements] for atoms in frames], dtype=float)
+    energy = np.array([energy_label(atoms, TOTAL_ENERGY, index) for index, atoms in enumerate(frames)])
+    e0 = np.linalg.lstsq(counts, energy, rcond=None)[0]
+    return dict(zip(elements, map(float, e0), strict=True))
 
 
 def build_dataset(
@@ -72,8 +68,11 @@ def build_dataset(
     Raises
     ------
     InputError
-        If a label is missing or an element has no E0.
+        If there is no frame, a label is missing or not finite, or an element has no E0.
     """
+    if not frames:
+        msg = f"system {system}: no frames; give at least one"
+        raise InputError(msg)
     symbols = [atoms.get_chemical_symbols() for atoms in frames]
     elements = tuple(sorted({symbol for frame in symbols for symbol in frame}))
     missing = [element for element in elements if element not in e0]
@@ -82,9 +81,7 @@ def build_dataset(
         raise InputError(msg)
     number = {element: index for index, element in enumerate(elements)}
     species = np.array([number[symbol] for frame in symbols for symbol in frame], dtype=np.int64)
-    energy = [
-        total_energy(atoms, i) - sum(e0[s] for s in symbols[i]) for i, atoms in enumerate(frames)
-    ]
+    energy = [energy_label(atoms, TOTAL_ENERGY, i) - sum(e0[s] for s in symbols[i]) for i, atoms in enumerate(frames)]
     local = None
     if local_energies is not None:
         own = np.array([e0[element] for element in elements])[species]

@@ -39,7 +39,9 @@ class Dataset:
     Examples
     --------
     >>> import numpy as np
-    >>> pair = Dataset("ar", ("Ar",), np.array([0, 0, 1, 1]), np.zeros(4, int), np.ones((4, 3)), np.array([-1.0, -2.0]), None)
+    >>> pair = Dataset(
+    ...     "ar", ("Ar",), np.array([0, 0, 1, 1]), np.zeros(4, int), np.ones((4, 3)), np.array([-1.0, -2.0]), None
+    ... )
     >>> pair.n_atoms
     array([2, 2])
     >>> pair.select([1]).energy

@@ -30,10 +30,6 @@ class Split:
         """Training and validation frames: all that a choice may look at."""
         return np.concatenate([self.train, self.validation])
 
-    def as_dict(self) -> dict[str, list[int]]:
-        """First and last frame of each block, for the record."""
-        return {name: [int(block[0]), int(block[-1])] for name, block in self.blocks().items()}
-
     def blocks(self) -> dict[str, NDArray[np.int64]]:
         """Return the blocks by name."""
         return {"train": self.train, "validation": self.validation, "test": self.test}
@@ -72,7 +68,10 @@ def contiguous_split(n_frames: int, fractions: tuple[float, float, float] = (0.6
         for shift, (start, stop) in enumerate(zip([0, *ends[:-1]], ends, strict=True))
     )
     if min(len(train), len(validation), len(test)) < 2:
-        msg = f"{n_frames} frames are too few for blocks {fractions} with a gap of {gap}: give at least 12 frames"
+        msg = (
+            f"{n_frames} frames are too few for blocks {fractions} with a gap of {gap}, at least two frames each: "
+            "give more frames or a smaller gap"
+        )
         raise InputError(msg)
     return Split(train, validation, test)
 
@@ -81,6 +80,11 @@ def blocked_folds(
     frames: NDArray[np.int64], n_folds: int, gap: int = 1
 ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Cut `frames` into contiguous folds; return (rest, held out) pairs, where the rest keeps `gap` frames of distance.
+
+    Raises
+    ------
+    InputError
+        If a fold would hold fewer than two frames, or nothing would be left beside it.
 
     Examples
     --------
@@ -94,5 +98,8 @@ def blocked_folds(
     pairs = []
     for held in np.array_split(frames, n_folds):
         near = (frames >= held[0] - gap) & (frames <= held[-1] + gap)
+        if near.all():
+            msg = f"{len(frames)} frames in {n_folds} folds with a gap of {gap} leave none to fit: cut more folds"
+            raise InputError(msg)
         pairs.append((frames[~near], held))
     return pairs

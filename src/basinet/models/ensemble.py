@@ -189,10 +189,16 @@ def compose(**models: Ensemble) -> Ensemble:
                 )
                 raise InputError(msg)
     scaling = Scaling(
-        *(np.concatenate([getattr(part.scaling, name) for part in parts]) for name in ("mean", "std", "offset", "scale"))
+        *(
+            np.concatenate([getattr(part.scaling, name) for part in parts])
+            for name in ("mean", "std", "offset", "scale")
+        )
     )
     layers = tuple(
-        Layer(np.concatenate([layer.weight for layer in same], axis=1), np.concatenate([layer.bias for layer in same], axis=1))
+        Layer(
+            np.concatenate([layer.weight for layer in same], axis=1),
+            np.concatenate([layer.bias for layer in same], axis=1),
+        )
         for same in zip(*(part.networks for part in parts), strict=True)
     )
     e0 = {part.elements[0]: part.e0[part.elements[0]] for part in parts}

@@ -269,10 +269,7 @@ def fit_pair_potential(
         )
     values = (solution / scale).reshape(len(pairs), 2)
     return LennardJones(
-        {
-            pair: PairCoefficients(c6=float(c6), c12=float(c12))
-            for pair, (c6, c12) in zip(pairs, values, strict=True)
-        },
+        {pair: PairCoefficients(c6=float(c6), c12=float(c12)) for pair, (c6, c12) in zip(pairs, values, strict=True)},
         cutoff,
     )
 
@@ -299,9 +296,7 @@ def species_indices(atoms: Atoms, elements: Sequence[str]) -> NDArray[np.int64]:
     symbols = atoms.get_chemical_symbols()
     unknown = sorted(set(symbols) - lookup.keys())
     if unknown:
-        raise InputError(
-            f"pair potential: no parameters for {', '.join(unknown)}; known are {', '.join(elements)}"
-        )
+        raise InputError(f"pair potential: no parameters for {', '.join(unknown)}; known are {', '.join(elements)}")
     return np.array([lookup[symbol] for symbol in symbols], dtype=np.int64)
 
 

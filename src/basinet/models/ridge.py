@@ -39,7 +39,7 @@ class RidgeModel:
         """Local energies relative to the isolated atoms, ``(n_atoms_total,)``, eV."""
         index = np.array([self.elements.index(element) for element in dataset.elements])[dataset.species]
         rows = self.scaling.standardise(dataset, index)
-        return self.scaling.offset[index] + np.einsum("ic,ic->i", rows, self.weights[index])
+        return np.asarray(self.scaling.offset[index] + np.einsum("ic,ic->i", rows, self.weights[index]))
 
 
 def _design(dataset: Dataset, scaling: Scaling) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -49,9 +49,7 @@ def _design(dataset: Dataset, scaling: Scaling) -> tuple[NDArray[np.float64], ND
     return summed.reshape(dataset.n_frames, -1), dataset.energy - counts @ scaling.offset
 
 
-def _solve(
-    design: NDArray[np.float64], energy: NDArray[np.float64], strengths: Sequence[float]
-) -> NDArray[np.float64]:
+def _solve(design: NDArray[np.float64], energy: NDArray[np.float64], strengths: Sequence[float]) -> NDArray[np.float64]:
     """Weights for each strength, ``(n_strengths, n_features)``, from one singular value decomposition."""
     left, singular, right = np.linalg.svd(design, full_matrices=False)
     filtered = singular / (singular**2 + np.asarray(strengths)[:, None])
@@ -61,9 +59,10 @@ def _solve(
 def out_of_fold_errors(
     dataset: Dataset, strengths: Sequence[float] = STRENGTHS, n_folds: int = 5
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Total-energy errors of each strength by contiguous folds: ``(n_strengths, n_frames)`` and their mean squares, eV."""
+    """Total-energy errors of each strength by contiguous folds, ``(n_strengths, n_frames)``, and their mean squares."""
     errors = np.zeros((len(strengths), dataset.n_frames))
-    for rest, held in blocked_folds(np.arange(dataset.n_frames), n_folds):
+    # A fold holds two frames at least: a short trajectory is cut into fewer.
+    for rest, held in blocked_folds(np.arange(dataset.n_frames), max(min(n_folds, dataset.n_frames // 2), 2)):
         fitted = dataset.select(rest)
         scaling = fit_scaling(fitted)
         weights = _solve(*_design(fitted, scaling), strengths)
@@ -73,7 +72,7 @@ def out_of_fold_errors(
 
 
 def fit_ridge(train: Dataset, strength: float | None = None, strengths: Sequence[float] = STRENGTHS) -> RidgeModel:
-    """Fit total energies; without a `strength`, contiguous folds of `train` choose among `strengths` by total energy."""
+    """Fit total energies; without a `strength`, contiguous folds of `train` choose one of `strengths`."""
     if strength is None:
         strength = float(strengths[int(np.argmin(out_of_fold_errors(train, strengths)[1]))])
     scaling = fit_scaling(train)

@@ -41,8 +41,8 @@ class Scaling:
 def fit_scaling(train: Dataset) -> Scaling:
     """Scaling of a training set.
 
-    Standard deviations have a floor of 1e-6 of the component's largest mean square, so that a component that is constant
-    in training stays harmless. The offset is the mean energy per atom, the same for every species (totals at one
+    Standard deviations have a floor of 1e-6 of the largest root mean square, so that a component that is constant in
+    training stays harmless. The offset is the mean energy per atom, the same for every species (totals at one
     composition fix no more); the scale is the spread of total energies over ``sqrt(n_atoms)``: the spread of the local
     energies if they were independent.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from basinet.report.page import write_report
 from basinet.report.results import StudyResults, load_results
 
-__all__ = ["StudyResults", "load_results"]
+__all__ = ["StudyResults", "load_results", "write_report"]

@@ -70,9 +70,9 @@ class StudyResults:
         return ("raw", "pair") if system in self.mixtures else ("raw",)
 
     def chosen(self, system: str) -> dict[str, Any]:
-        """Activation, depth and width of the architecture chosen for a system; empty if unknown."""
-        found = self.study.get("chosen_architectures", {}).get(system, {})
-        return {name: found[name] for name in ("activation", "depth", "width") if name in found}
+        """Activation, depth and width chosen for a system, by the study or else by validation error."""
+        found = self.study.get("chosen_architectures", {}).get(system) or best_on_validation(self.table, system)
+        return {name: found[name] for name in ("activation", "depth", "width") if found.get(name) is not None}
 
     def claims(self) -> list[Claim]:
         """The paper's statements, tested on these results."""
@@ -89,17 +89,14 @@ def load_results(directory: str | Path) -> StudyResults:
     """
     root = Path(directory)
     if not root.is_dir():
-        raise InputError(
-            f"{root}: no such directory; give the output directory of `basinet reproduce` or `train`"
-        )
+        raise InputError(f"{root}: no such directory; give the output directory of `basinet reproduce` or `train`")
     if not (root / "results.csv").is_file():
-        raise InputError(
-            f"{root}: holds no results.csv; give the output directory of `basinet reproduce` or `train`"
-        )
+        raise InputError(f"{root}: holds no results.csv; give the output directory of `basinet reproduce` or `train`")
     table = ResultsTable(read_table(root / "results.csv"))
     study = read_mapping(root / "study.json")
     named = study.get("data", {}).get("systems", {})
-    elements = {str(name): tuple(entry.get("elements", ())) for name, entry in named.items()}
+    tested = table.distinct("test_system")
+    elements = {str(name): tuple(entry.get("elements", ())) for name, entry in named.items() if name in tested}
     config = root / "config.yaml"
     return StudyResults(
         table=table,
@@ -135,6 +132,14 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return value
 
 
+def best_on_validation(table: ResultsTable, system: str) -> dict[str, Any]:
+    """The ensemble mean of the sweep with the lowest validation error of totals; empty if there is none."""
+    rows = table.select(experiment="sweep", model="network", split="validation", seed="mean", test_system=system)
+    rows = rows.select(target="total", transferred=False)
+    errors = rows.floats("rmse_mev")
+    return rows.rows()[int(np.nanargmin(errors))] if np.isfinite(errors).any() else {}
+
+
 def preferred_split(rows: ResultsTable) -> ResultsTable:
     """The rows of the split that says most about unseen frames."""
     for split in SPLITS:
@@ -152,9 +157,7 @@ def floor(results: StudyResults, system: str, target: str) -> float:
     return float(np.quantile(values, 0.95)) if values.size else float("nan")
 
 
-def baseline(
-    results: StudyResults, model: str, system: str, target: str, gauge: str = "raw"
-) -> dict[str, Any]:
+def baseline(results: StudyResults, model: str, system: str, target: str, gauge: str = "raw") -> dict[str, Any]:
     """The row of a baseline on unseen frames (ensemble mean, else mean of r); empty if missing."""
     rows = results.table.select(experiment="baseline", model=model, test_system=system, target=target)
     rows = rows.select(species=("all", None), gauge=(gauge, None), transferred=(False, None))
@@ -170,9 +173,7 @@ def baseline(
 
 def ensemble(results: StudyResults, system: str, target: str, gauge: str = "raw") -> dict[str, Any]:
     """The ensemble mean of a system's chosen network on its own test frames; empty if missing."""
-    rows = results.table.select(
-        model="network", experiment="sweep", split="test", test_system=system, seed="mean"
-    )
+    rows = results.table.select(model="network", experiment="sweep", split="test", test_system=system, seed="mean")
     rows = rows.select(transferred=False, target=target, species=("all", None), gauge=(gauge, None))
     found = rows.select(**results.chosen(system)).rows()
     return found[0] if found else {}

@@ -9,7 +9,7 @@ import numpy as np
 from basinet.errors import InputError
 from basinet.models import Architecture, fit_ridge
 from basinet.models.pair_potential import fit_pair_potential, literature_lennard_jones
-from basinet.study.evaluation import evaluation_rows, scored_block, with_mean
+from basinet.study.evaluation import evaluation_rows, scored_block
 from basinet.study.running import architecture_columns, descriptor_columns, ridge_rows
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from basinet.descriptors import Bispectrum
     from basinet.models.pair_potential import LennardJones
-    from basinet.study.store import StoredSystem, Store
+    from basinet.study.store import Store, StoredSystem
     from basinet.study.systems import StudySystem
 
 UNTRAINED = Architecture("tanh", 1, 32)
@@ -38,12 +38,15 @@ def _targets(store: Store, trained: StoredSystem) -> Iterator[tuple[StoredSystem
     for system in store.systems():
         if set(system.elements) <= set(trained.elements):
             main = system.split is not None
-            yield system, {
-                "experiment": "baseline" if main else "size_transfer",
-                "train_system": trained.name,
-                "transferred": system.name != trained.name,
-                "n_train": len(trained.split.train) if trained.split is not None else None,
-            }
+            yield (
+                system,
+                {
+                    "experiment": "baseline" if main else "size_transfer",
+                    "train_system": trained.name,
+                    "transferred": system.name != trained.name,
+                    "n_train": len(trained.split.train) if trained.split is not None else None,
+                },
+            )
 
 
 def _ridge(store: Store, descriptor: Bispectrum) -> Iterator[dict[str, Any]]:
@@ -53,13 +56,11 @@ def _ridge(store: Store, descriptor: Bispectrum) -> Iterator[dict[str, Any]]:
         model = fit_ridge(store.dataset(trained, descriptor).select(trained.split.train))
         for system, columns in _targets(store, trained):
             labels = {"model": "ridge", **descriptor_columns(descriptor), **columns}
-            splits = ("validation", "test") if system is trained else ("test",)
-            yield from ridge_rows(store, descriptor, model, system, labels, gauges=True, splits=splits)
+            splits = ("validation", "test") if system.key == trained.key else ("test",)
+            yield from ridge_rows(store, descriptor, model, system, labels, splits)
 
 
-def _pair_potentials(
-    store: Store, systems: Sequence[StudySystem], descriptor: Bispectrum
-) -> Iterator[dict[str, Any]]:
+def _pair_potentials(store: Store, systems: Sequence[StudySystem], descriptor: Bispectrum) -> Iterator[dict[str, Any]]:
     for name, potential, trained in _fitted_or_literature(store, systems):
         for system in systems:
             stored = next(s for s in store.systems() if s.key == f"{system.name}-{system.n_atoms}")
@@ -112,5 +113,5 @@ def _untrained(store: Store, descriptor: Bispectrum, members: int, seed: int) ->
             "transferred": False,
             **descriptor_columns(descriptor),
         }
-        prediction, seeds = with_mean(ensemble.predict(frames.dataset), seed)
-        yield from evaluation_rows(prediction[:-1], frames, seeds[:-1], labels)
+        seeds = range(seed, seed + members)
+        yield from evaluation_rows(ensemble.predict(frames.dataset), frames, seeds, labels)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from basinet.analysis import Gauge
     from basinet.dataset import Dataset
     from basinet.descriptors import Bispectrum
-    from basinet.study.store import StoredSystem, Store
+    from basinet.study.store import Store, StoredSystem
 
 Seed = int | str
 

@@ -39,8 +39,8 @@ def default_workers() -> int:
 def worker_environment(cache: Path) -> dict[str, str]:
     """Environment of local workers; what the user has set stays.
 
-    Compiled programs are kept under `cache`, so that workers and a resumed run share them; a folder per processor, since
-    machine code of one may not run on another. A GPU, where JAX sees one, is shared by the workers.
+    Compiled programs are kept under `cache`, so that workers and a resumed run share them; a folder per processor,
+    since machine code of one may not run on another. A GPU, where JAX sees one, is shared by the workers.
     """
     processor = Path("/proc/cpuinfo")
     lines = processor.read_text(encoding="utf-8").splitlines() if processor.exists() else [platform.processor()]
@@ -110,8 +110,13 @@ def run_all(client: Client, root: Path, tasks: Sequence[Task], progress: Progres
     progress.start(stage, [task.cost for task in tasks], [task.cost for task in tasks if task not in pending])
     if pending:
         ordered = sorted(pending, key=lambda task: -task.cost)
+        # The folder is part of the key: one scheduler may serve several studies with tasks of the same name.
+        home = str(root.resolve())
+        suffix = hashlib.sha256(home.encode()).hexdigest()[:8]
         futures: dict[Any, Task] = {
-            client.submit(run_task, str(root.resolve()), task, pure=False, key=task.name, retries=2): task
+            client.submit(
+                run_task, home, task, pure=False, key=f"{task.name}-{suffix}", retries=2, priority=task.cost
+            ): task
             for task in ordered
         }
         try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from basinet.dataset import Dataset
     from basinet.descriptors import Bispectrum
     from basinet.models import Architecture
-    from basinet.study.store import StoredSystem, Store
+    from basinet.study.store import Store, StoredSystem
     from basinet.study.tasks import TrainTask
 
 DISTANCES = np.linspace(3.0, 7.0, 81)
@@ -40,7 +40,11 @@ def gauge_record(
         ridge = fit_ridge(store.dataset(system, descriptor).select(system.split.train))
         entries = [_entry(store, system, descriptor, "ridge", ridge.predict)]
         task = next(
-            (t for t in tasks if (t.experiment, t.system, t.architecture) == ("sweep", system.name, chosen[system.name][0])),
+            (
+                t
+                for t in tasks
+                if (t.experiment, t.system, t.architecture) == ("sweep", system.name, chosen[system.name][0])
+            ),
             None,
         )
         if task is not None:

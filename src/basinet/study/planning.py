@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from basinet.descriptors import Bispectrum
@@ -10,10 +11,12 @@ from basinet.study.tasks import ComposeTask, DescribeTask, TrainTask
 from basinet.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from basinet.config.settings import ArchitectureSettings, OptimiserSettings, StudyConfig, SweepSettings
+    from basinet.config.settings import DescriptorSettings, OptimiserSettings, StudyConfig, SweepSettings
     from basinet.study.store import StoredSystem
+
+    Variant = tuple[str, Architecture, dict[str, Any]]
 
 
 def training_settings(optimiser: OptimiserSettings, **changes: Any) -> TrainingSettings:
@@ -32,9 +35,8 @@ def element_weights(elements: Sequence[str], ratio: float) -> dict[str, float]:
     return {element: round(ratio**index, 6) for index, element in enumerate(sorted(elements))}
 
 
-def candidate_descriptors(config: StudyConfig, elements: Sequence[str]) -> list[DescribeTask]:
+def candidate_descriptors(settings: DescriptorSettings, elements: Sequence[str]) -> list[DescribeTask]:
     """Cutoffs and species weights at the middle twojmax of the list."""
-    settings = config.descriptor
     twojmax = settings.twojmax[len(settings.twojmax) // 2]
     ratios = settings.weight_ratios if len(elements) > 1 else settings.weight_ratios[:1]
     return [
@@ -44,11 +46,11 @@ def candidate_descriptors(config: StudyConfig, elements: Sequence[str]) -> list[
     ]
 
 
-def other_resolutions(config: StudyConfig, chosen: Bispectrum) -> list[DescribeTask]:
+def other_resolutions(settings: DescriptorSettings, chosen: Bispectrum) -> list[DescribeTask]:
     """The other values of twojmax, at the chosen cutoff and weights."""
     return [
         DescribeTask(Bispectrum(chosen.rcut, twojmax, chosen.weights))
-        for twojmax in config.descriptor.twojmax
+        for twojmax in settings.twojmax
         if twojmax != chosen.twojmax
     ]
 
@@ -63,53 +65,58 @@ def architectures(sweep: SweepSettings) -> list[Architecture]:
     ]
 
 
-def from_settings(settings: ArchitectureSettings) -> Architecture:
-    """Build the architecture of a config's section."""
-    return Architecture(settings.activation, settings.depth, settings.width, settings.parametrisation)
-
-
 def sweep_tasks(config: StudyConfig, systems: Sequence[StoredSystem], descriptor: Bispectrum) -> list[TrainTask]:
     """Every training that needs nothing but the descriptor: sweep, controls, ceiling, learning curve, cutoffs."""
-    tasks: list[TrainTask] = []
     pad = common_shape(systems)
-
-    def add(experiment: str, system: StoredSystem, architecture: Architecture, **other: Any) -> None:
-        settings = other.pop("settings", training_settings(config.optimiser))
-        tasks.append(
+    settings = training_settings(config.optimiser)
+    return [
+        replace(
             TrainTask(
                 experiment,
                 system.name,
                 architecture,
-                other.pop("descriptor", descriptor),
+                descriptor,
                 settings,
                 config.members,
                 config.seed,
                 pad_frames=pad,
                 definition=config.definition,
-                **other,
-            )
+            ),
+            **changes,
         )
+        for system in systems
+        if system.split is not None
+        for experiment, architecture, changes in (
+            *[("sweep", architecture, {}) for architecture in architectures(config.sweep)],
+            *_controls(config, settings, has_local="local_energy" in system.arrays),
+            *_learning_curve(config, len(system.split.train)),
+            *_resolutions(config, descriptor),
+        )
+    ]
 
-    controls, curve = config.controls, config.learning_curve
-    for system in systems:
-        if system.split is None:
-            continue
-        for architecture in architectures(config.sweep):
-            add("sweep", system, architecture)
-        for parametrisation in controls.parametrisations:
-            for width in controls.widths:
-                add("parametrisation", system, Architecture("tanh", 1, width, parametrisation))
-        if "local_energy" in system.arrays:
-            for width in controls.ceiling_widths:
-                settings = training_settings(config.optimiser, target="local")
-                add("baseline", system, Architecture("tanh", 1, width), settings=settings)
-        for n_train in _training_sizes(curve.fractions, len(system.split.train)):
-            for width in curve.widths:
-                add("learning_curve", system, Architecture("tanh", 1, width), n_train=n_train)
-        for rcut in config.resolution.rcut:
-            other = Bispectrum(rcut, descriptor.twojmax, descriptor.weights)
-            add("resolution", system, from_settings(config.resolution.network), descriptor=other)
-    return tasks
+
+def _controls(config: StudyConfig, settings: TrainingSettings, *, has_local: bool) -> Iterator[Variant]:
+    """Other parametrisations, and the ceiling: networks trained on the local energies themselves."""
+    for parametrisation in config.controls.parametrisations:
+        for width in config.controls.widths:
+            yield "parametrisation", Architecture("tanh", 1, width, parametrisation), {}
+    if has_local:
+        for width in config.controls.ceiling_widths:
+            yield "baseline", Architecture("tanh", 1, width), {"settings": replace(settings, target="local")}
+
+
+def _learning_curve(config: StudyConfig, n_train: int) -> Iterator[Variant]:
+    sizes = sorted({max(round(fraction * n_train), 2) for fraction in config.learning_curve.fractions})
+    for size in sizes:
+        for width in config.learning_curve.widths:
+            yield "learning_curve", Architecture("tanh", 1, width), {"n_train": size}
+
+
+def _resolutions(config: StudyConfig, chosen: Bispectrum) -> Iterator[Variant]:
+    for rcut in config.resolution.rcut:
+        other = Bispectrum(rcut, chosen.twojmax, chosen.weights)
+        for width in config.resolution.widths:
+            yield "resolution", Architecture("tanh", 1, width), {"descriptor": other}
 
 
 def common_shape(systems: Sequence[StoredSystem]) -> tuple[int, int]:
@@ -118,28 +125,29 @@ def common_shape(systems: Sequence[StoredSystem]) -> tuple[int, int]:
     return max(len(split.train) for split in splits) + 2, max(len(split.validation) for split in splits) + 2
 
 
-def _training_sizes(fractions: Iterable[float], n_train: int) -> list[int]:
-    return sorted({max(round(fraction * n_train), 2) for fraction in fractions})
-
-
 def compose_tasks(tasks: Sequence[TrainTask], systems: Sequence[StoredSystem]) -> list[ComposeTask]:
-    """Pure models of one architecture side by side, on every mixture of their elements."""
+    """Pure models of one architecture and seed side by side, on every mixture whose elements all have one."""
     main = {system.name: system for system in systems if system.split is not None}
     pure = {system.elements[0]: name for name, system in main.items() if len(system.elements) == 1}
     trained = {
-        (task.system, task.architecture): task for task in tasks if task.experiment in {"sweep", "parametrisation"}
+        (task.system, task.architecture, task.seed): task
+        for task in tasks
+        if task.experiment in {"sweep", "parametrisation"}
     }
     composed = []
     for name, system in main.items():
         if len(system.elements) == 1 or not set(system.elements) <= set(pure):
             continue
-        for (trained_on, architecture), task in trained.items():
-            if trained_on != name:
+        parts = tuple((pure[element], element) for element in system.elements)
+        for architecture, seed in dict.fromkeys((architecture, seed) for _, architecture, seed in trained):
+            found = [trained.get((own, architecture, seed)) for own, _ in parts]
+            tasks_of = [task for task in found if task is not None]
+            if len(tasks_of) < len(parts):
                 continue
-            parts = tuple((pure[element], element) for element in system.elements)
-            models = tuple((element, trained[pure[element], architecture].name) for element in system.elements)
+            models = tuple((element, task.name) for element, task in zip(system.elements, tasks_of, strict=True))
+            first = tasks_of[0]
             composed.append(
-                ComposeTask(name, parts, models, architecture, task.descriptor, task.seed, definition=task.definition)
+                ComposeTask(name, parts, models, architecture, first.descriptor, seed, definition=first.definition)
             )
     return composed
 

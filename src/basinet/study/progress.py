@@ -46,7 +46,9 @@ class Progress:
         self._done += cost
         self._finished += 1
         if self._bar is not None and self._row is not None:
-            self._bar.update(self._row, completed=self._kept + self._done, description=f"{self._finished}/{self._count}")
+            self._bar.update(
+                self._row, completed=self._kept + self._done, description=f"{self._finished}/{self._count}"
+            )
         elif time.monotonic() - self._spoken > self.every:
             self._spoken = time.monotonic()
             self.note(f"  {self._finished}/{self._count} ({name}), about {self.remaining()} left")
@@ -82,4 +84,4 @@ class Progress:
             transient=True,
         )
         self._bar.start()
-        self._row = self._bar.add_task(f"{self._finished}/{self._count}", total=self._total, completed=self._kept)
+        self._row = self._bar.add_task(f"{self._finished}/{self._count}", total=self._total, completed=int(self._kept))

@@ -20,7 +20,7 @@ def relation_points(systems: Sequence[StudySystem]) -> list[dict[str, Any]]:
     """Rows of `relation_points.csv`; energies are relative to the line's own values at the isolated atoms.
 
     The line is ``E_rest = a E_es + sum_s N_s b_s``. With ``E_es,0 = (E0 - b) / (1 + a)`` per species, the point of an
-    isolated atom on the line, ``E_es - sum_s N_s E_es,0`` and ``E_rest - (sum_s N_s E0 - sum_s N_s E_es,0)`` vanish there.
+    isolated atom on the line, ``E_es - sum_s N_s E_es,0`` and ``E_rest - sum_s N_s (E0 - E_es,0)`` vanish there.
     """
     return [row for system in systems if system.relation is not None for row in _points(system)]
 

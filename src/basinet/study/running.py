@@ -66,7 +66,8 @@ def architecture_columns(architecture: Architecture) -> dict[str, Any]:
 
 def _describe(store: Store, task: DescribeTask) -> dict[str, Any]:
     """Ridge on one descriptor: errors by folds within the fitted frames (selection), fidelity on test frames."""
-    selection, rows = {}, []
+    selection: dict[str, Any] = {}
+    rows: list[dict[str, Any]] = []
     for system in store.systems():
         if system.split is None:
             continue
@@ -80,6 +81,7 @@ def _describe(store: Store, task: DescribeTask) -> dict[str, Any]:
             "validation_rmse_mev": 1e3 * float(np.sqrt(np.mean((errors[best] / fitted.n_atoms) ** 2))),
             "validation_r": float(np.corrcoef(predicted, per_atom)[0, 1]),
             "spread_mev": 1e3 * float(per_atom.std()),
+            "standard_error_mev": 1e3 * _rmse_standard_error(errors[best] / fitted.n_atoms),
             "strength": STRENGTHS[best],
         }
         model = fit_ridge(dataset.select(system.split.train))
@@ -91,8 +93,14 @@ def _describe(store: Store, task: DescribeTask) -> dict[str, Any]:
             "n_train": len(system.split.train),
             **descriptor_columns(task.descriptor),
         }
-        rows += ridge_rows(store, task.descriptor, model, system, labels, gauges=True)
+        rows += ridge_rows(store, task.descriptor, model, system, labels)
     return {"selection": selection, "rows": rows}
+
+
+def _rmse_standard_error(errors: NDArray[np.float64]) -> float:
+    """Standard error of a root mean square over frames: that of the mean square, over twice the root."""
+    squares = errors**2
+    return float(squares.std(ddof=1) / np.sqrt(len(squares)) / (2 * np.sqrt(squares.mean())))
 
 
 def ridge_rows(
@@ -101,14 +109,12 @@ def ridge_rows(
     model: RidgeModel,
     system: StoredSystem,
     labels: dict[str, Any],
-    *,
-    gauges: bool,
     splits: tuple[str, ...] = ("test",),
 ) -> Iterator[dict[str, Any]]:
-    """Yield the rows of one ridge model on blocks of one system."""
+    """Yield the rows of one ridge model on blocks of one system; gauges as in `ensemble_rows`."""
     fitted = {}
-    if gauges and len(system.elements) > 1 and system.split is not None:
-        held = scored_block(store, system, descriptor, "validation")
+    if len(system.elements) > 1:
+        held = scored_block(store, store.main(system.name), descriptor, "validation")
         fitted = fitted_gauges(model.predict(held.dataset)[None], held)
     for split in splits:
         frames = scored_block(store, system, descriptor, split)
@@ -200,8 +206,11 @@ def _network_rows(store: Store, task: TrainTask, trained: TrainedEnsemble) -> It
         experiment = task.experiment if system.split is not None else "size_transfer"
         splits = ("validation", "test") if home and system.split is not None else ("test",)
         for row in ensemble_rows(store, trained.ensemble, task.descriptor, system, task.seed, splits):
-            yield labels | {"experiment": experiment, "transferred": not home} | row | per_member.get(
-                row["seed"], per_member_mean
+            yield (
+                labels
+                | {"experiment": experiment, "transferred": not home}
+                | row
+                | per_member.get(row["seed"], per_member_mean)
             )
 
 
@@ -233,12 +242,12 @@ def _compose(store: Store, root: Path, task: ComposeTask) -> dict[str, Any]:
         "definition": task.definition,
         **descriptor_columns(task.descriptor),
     }
-    rows = []
-    for system in store.systems():
-        if system.name == task.mixture:
-            experiment = labels["experiment"] if system.split is not None else "size_transfer"
-            for row in ensemble_rows(store, ensemble, task.descriptor, system, task.seed, ("test",)):
-                rows.append(labels | {"experiment": experiment} | row)
+    rows = [
+        labels | ({} if system.split is not None else {"experiment": "size_transfer"}) | row
+        for system in store.systems()
+        if system.name == task.mixture
+        for row in ensemble_rows(store, ensemble, task.descriptor, system, task.seed, ("test",))
+    ]
     return {"rows": rows}
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from basinet.io.files import read_json
 from basinet.study.running import result_path
 from basinet.study.store import descriptor_weights
@@ -23,14 +25,29 @@ SELECTION_COLUMNS = (
 
 
 def descriptor_score(selection: dict[str, dict[str, float]]) -> float:
-    """Mean over systems of the total-energy error over the spread of the total energies (0 is perfect, 1 a constant)."""
+    """Mean over systems of the total-energy error over the spread of total energies (0: perfect, 1: a constant)."""
     ratios = [entry["validation_rmse_mev"] / entry["spread_mev"] for entry in selection.values()]
     return sum(ratios) / len(ratios)
 
 
+def score_standard_error(selection: dict[str, dict[str, float]]) -> float:
+    """Standard error of the score over frames, the systems being independent."""
+    errors = [entry["standard_error_mev"] / entry["spread_mev"] for entry in selection.values()]
+    return float(np.sqrt(np.sum(np.square(errors)))) / len(errors)
+
+
 def choose_descriptor(root: Path, tasks: Sequence[DescribeTask]) -> Bispectrum:
-    """Choose the descriptor with the least score; ridge on contiguous folds of the training and validation frames."""
-    return min(tasks, key=lambda task: descriptor_score(_selection(root, task))).descriptor
+    """Choose by the total-energy error of ridge on contiguous folds of the training and validation frames.
+
+    Among those within one standard error of the least score, the one with the fewest components, then the least score
+    (the 1 SE rule of Breiman, Friedman, Olshen and Stone, Classification and Regression Trees, 1984, sec. 3.4.3).
+    """
+    selections = [_selection(root, task) for task in tasks]
+    scores = [descriptor_score(selection) for selection in selections]
+    best = min(range(len(tasks)), key=scores.__getitem__)
+    limit = scores[best] + score_standard_error(selections[best])
+    able = [i for i in range(len(tasks)) if scores[i] <= limit]
+    return tasks[min(able, key=lambda i: (tasks[i].descriptor.n_components, scores[i]))].descriptor
 
 
 def _selection(root: Path, task: DescribeTask) -> dict[str, dict[str, float]]:

@@ -83,7 +83,11 @@ class Store:
         from basinet.analysis import stack_pair_features
 
         plain = build_dataset(
-            system.name, system.frames, lambda atoms: np.zeros((len(atoms), 0)), system.e0, system.local_energies(definition)
+            system.name,
+            system.frames,
+            lambda atoms: np.zeros((len(atoms), 0)),
+            system.e0,
+            system.local_energies(definition),
         )
         arrays: dict[str, NDArray[Any]] = {
             "frame": plain.frame,
@@ -109,7 +113,7 @@ class Store:
 
     def systems(self) -> list[StoredSystem]:
         """All systems, main ones first."""
-        found = [_read_system(path) for path in sorted((self.root / "systems").glob("*.bin"))]
+        found = [_read_system(path, _stamp(path)) for path in sorted((self.root / "systems").glob("*.bin"))]
         return sorted(found, key=lambda system: (system.split is None, system.key))
 
     def main(self, name: str) -> StoredSystem:
@@ -125,14 +129,21 @@ class Store:
     def dataset(self, system: StoredSystem, descriptor: Bispectrum) -> Dataset:
         """Return a system's dataset with descriptors, computing them where they are not kept."""
         self.write_descriptors(system, descriptor)
-        return system.dataset(_read_descriptors(self._descriptors(system, descriptor)))
+        path = self._descriptors(system, descriptor)
+        return system.dataset(_read_descriptors(path, _stamp(path)))
 
     def _descriptors(self, system: StoredSystem, descriptor: Bispectrum) -> Path:
         return self.root / "descriptors" / descriptor_key(descriptor) / f"{system.key}.bin"
 
 
+def _stamp(path: Path) -> tuple[int, int]:
+    """Tell one content of a file from the next: workers of a cluster outlive a results directory."""
+    status = path.stat()
+    return status.st_mtime_ns, status.st_ino
+
+
 @lru_cache(maxsize=32)
-def _read_system(path: Path) -> StoredSystem:
+def _read_system(path: Path, stamp: tuple[int, int]) -> StoredSystem:  # noqa: ARG001 - part of the cache's key
     header, arrays = load_arrays(path)
     split = None
     if header["main"]:
@@ -141,5 +152,5 @@ def _read_system(path: Path) -> StoredSystem:
 
 
 @lru_cache(maxsize=32)
-def _read_descriptors(path: Path) -> NDArray[np.float64]:
+def _read_descriptors(path: Path, stamp: tuple[int, int]) -> NDArray[np.float64]:  # noqa: ARG001 - as above
     return load_arrays(path)[1]["descriptors"]

@@ -1,8 +1,8 @@
 """Datasets packed into the dense arrays that a compiled training program wants.
 
 Axes: species s, frame f, row r, component c. A row stands for one atom (tanh) or for all atoms of its species in the
-frame (linear: exact, see `basinet.models.network`). Rows and frames are padded with zeros to a common shape, so that one
-compiled program serves several systems and training-set sizes.
+frame (linear: exact, see `basinet.models.network`). Rows and frames are padded with zeros to a common shape, so that
+one compiled program serves several systems and training-set sizes.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class PackedFrames:
     """Rows ``(s, f, r, c)``, counts ``(s, f, r)``, targets and weights of the loss.
 
-    `target` is ``(f,)`` for totals, in units of ``scale * sqrt(n_atoms)``, and ``(s, f, r)`` for local energies, in units of
-    ``scale``; `weight` has its shape, 1 for what counts and 0 for padding.
+    `target` is ``(f,)`` for totals, in units of ``scale * sqrt(n_atoms)``, and ``(s, f, r)`` for local energies, in
+    units of ``scale``; `weight` has its shape, 1 for what counts and 0 for padding.
     """
 
     rows: NDArray[np.float64]
@@ -104,7 +104,7 @@ def _local_target(dataset: Dataset, scaling: Scaling, count: NDArray[np.float64]
 def minibatches(
     rng: np.random.Generator, n_frames: int, batch_size: int, n_blocks: int, steps: int
 ) -> NDArray[np.int32]:
-    """Frame indices ``(n_blocks, steps, batch_size)``: every frame once per epoch, epochs shuffled and joined end to end."""
+    """Frame indices ``(n_blocks, steps, batch_size)``: shuffled epochs, every frame once in each, joined end to end."""
     needed = n_blocks * steps * batch_size
     epochs = -(-needed // n_frames)
     order = rng.permuted(np.tile(np.arange(n_frames, dtype=np.int32), (epochs, 1)), axis=1)

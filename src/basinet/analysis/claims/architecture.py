@@ -25,7 +25,6 @@ from basinet.analysis.claims.verdict import (
     Statement,
     judge_below,
     judge_difference,
-    spelled,
 )
 from basinet.analysis.claims.width import own_cases, own_rows
 
@@ -49,29 +48,27 @@ def architectures_alike(rows: ResultsTable, elements: Mapping[str, tuple[str, ..
         grids = {a: width_grid(of_architecture(local, a)) for a in architectures(local)}
         grids = {a: grid for a, grid in grids.items() if grid.testable}
         if len(grids) < 2:
-            claims.append(
-                ALIKE_STATEMENT.untestable(label, "needs at least two architectures with widths and seeds")
-            )
+            claims.append(ALIKE_STATEMENT.untestable(label, "needs at least two architectures with widths and seeds"))
             continue
         common = common_widths(list(grids.values()))
         if common.size == 0:
             claims.append(ALIKE_STATEMENT.untestable(label, "the architectures have no width in common"))
             continue
-        averages = {a: np.nanmean(g.values[:, np.isin(g.widths, common)], axis=1) for a, g in grids.items()}
+        averages = {a: g.over_widths(np.isin(g.widths, common)) for a, g in grids.items()}
         found = largest_difference(list(averages.values()))
         means = "; ".join(
-            f"{architecture_name(a)} {values.mean():.3f}, falls by {grids[a].fall().estimate:.3f}"
+            f"{architecture_name(a)} {np.nanmean(values):.3f}, falls by {grids[a].fall().estimate:.3f}"
             for a, values in averages.items()
         )
         claims.append(
             ALIKE_STATEMENT.judged(
                 label,
-                f"largest difference of width-averaged local r between architectures: {spelled(found)}",
+                f"largest difference of width-averaged local r between architectures: {found.estimate:.3f}",
                 found,
                 judge_below(found, ALIKE),
                 f"Width-averaged r, and its fall to the widest network: {means}. Alike means a difference "
-                f"below {ALIKE}. "
-                "The bootstrap draws seeds; a largest difference is biased upwards by their scatter.",
+                f"below {ALIKE}. The bootstrap draws seeds; a largest difference is biased upwards by their "
+                "scatter.",
             )
         )
     return claims
@@ -87,6 +84,7 @@ def common_widths(grids: list[WidthGrid]) -> NDArray[np.float64]:
 
 def largest_difference(values: list[NDArray[np.float64]], seed: int = 0) -> Interval:
     """Largest less smallest mean of several sets of values, with a bootstrap within each set."""
+    values = [v[np.isfinite(v)] for v in values]
     rng = np.random.default_rng(seed)
     samples = []
     for _ in range(N_RESAMPLES):
@@ -103,9 +101,7 @@ def small_networks_cheaper(
 
     One ratio per system and architecture; the interval of their geometric mean comes from resampling these.
     """
-    validation = table.select(
-        experiment="sweep", model="network", split="validation", transferred=False
-    ).members()
+    validation = table.select(experiment="sweep", model="network", split="validation", transferred=False).members()
     validation = validation.select(target="total", parametrisation=("standard", None))
     ratios: dict[str, float] = {}
     chosen_widths: list[float] = []
@@ -117,6 +113,8 @@ def small_networks_cheaper(
             if accuracy.widths.size < 2 or not np.array_equal(accuracy.widths, seconds.widths):
                 continue
             mean, cost = accuracy.mean(), seconds.mean()
+            if not (cost > 0.0).all():
+                continue
             narrowest = int(np.flatnonzero(mean >= np.nanmax(mean) - SMALLEST_EFFECT)[0])
             ratios[f"{system_label(system, species)} {architecture_name(architecture)}"] = float(
                 np.log(cost[-1] / cost[narrowest])
@@ -133,15 +131,13 @@ def small_networks_cheaper(
     return [
         CHEAPER.judged(
             "all systems",
-            f"CPU time to train, widest network over the narrowest as accurate: {spelled(found, 2)}",
+            f"CPU time to train, widest network over the narrowest as accurate: {found.estimate:.2f}",
             found,
             judge_difference(logarithm, float(np.log(SMALLEST_RATIO))),
             f"{logs.size} pairs of system and architecture; narrowest width within {SMALLEST_EFFECT} of the "
-            "best total r on "
-            f"validation frames: {min(chosen_widths):.0f} to {max(chosen_widths):.0f}. Ratios from "
-            f"{np.exp(ratios[cheapest]):.2f} ({cheapest}) to {np.exp(ratios[dearest]):.2f} ({dearest}). "
-            "Training time of "
-            "these networks on these processors, early stopping included; ease of deployment was not "
-            "measured.",
+            f"best total r on validation frames: {min(chosen_widths):.0f} to {max(chosen_widths):.0f}. "
+            f"Ratios from {np.exp(ratios[cheapest]):.2f} ({cheapest}) to {np.exp(ratios[dearest]):.2f} "
+            f"({dearest}). Training time of these networks on these processors, early stopping included; "
+            "ease of deployment was not measured.",
         )
     ]

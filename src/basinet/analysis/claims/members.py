@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from basinet.analysis.bootstrap import Interval, percentile_interval
 from basinet.analysis.claims.table import ResultsTable
@@ -43,6 +42,16 @@ class WidthGrid:
         total = np.where(present, self.values, 0.0).sum(axis=0)
         return np.asarray(np.where(present.any(axis=0), total / np.maximum(present.sum(axis=0), 1), np.nan))
 
+    def spread(self) -> FloatArray:
+        """(n_widths,) standard deviation over members; 0 where there is one member only."""
+        present = np.isfinite(self.values)
+        squares = np.where(present, self.values - self.mean(), 0.0) ** 2
+        return np.asarray(np.sqrt(squares.sum(axis=0) / np.maximum(present.sum(axis=0) - 1, 1)))
+
+    def over_widths(self, chosen: NDArray[np.bool_]) -> FloatArray:
+        """(n_seeds,) mean over the chosen widths (n_widths,); nan where there is no value."""
+        return WidthGrid(np.arange(len(self.values), dtype=np.float64), self.values[:, chosen].T).mean()
+
     def best(self) -> int:
         """Index of the width with the highest mean."""
         return int(np.nanargmax(self.mean()))
@@ -62,9 +71,14 @@ class WidthGrid:
         index = means.argmax(axis=1)
         return np.asarray(self.values[np.arange(len(self.values)), index])
 
+    def falls(self) -> FloatArray:
+        """(n_seeds,) fall of the quantity from its (cross-fitted) best narrower width to the widest."""
+        narrower = np.arange(self.widths.size) < self.widths.size - 1
+        return np.asarray(self.cross_fitted_best(narrower) - self.values[:, -1])
+
     def fall(self) -> Interval:
-        """How far the quantity falls from the (cross-fitted) best width to the widest."""
-        return seed_interval(self.cross_fitted_best() - self.values[:, -1])
+        """Interval over seeds of :meth:`falls`; negative if the widest networks are best."""
+        return seed_interval(self.falls())
 
     def describe(self, digits: int = 3) -> str:
         """The means at the narrowest, best and widest network in words."""
@@ -90,9 +104,7 @@ def width_grid(rows: ResultsTable, quantity: str = "pearson_r") -> WidthGrid:
     values = np.full((len(seeds), len(widths)), np.nan)
     column_of = {width: i for i, width in enumerate(widths)}
     row_of = {seed: i for i, seed in enumerate(seeds)}
-    for seed, width, value in zip(
-        rows.column("seed"), rows.column("width"), rows.floats(quantity), strict=True
-    ):
+    for seed, width, value in zip(rows.column("seed"), rows.column("width"), rows.floats(quantity), strict=True):
         if width is not None:
             values[row_of[seed], column_of[width]] = value
     kept = np.isfinite(values).any(axis=0)
@@ -120,11 +132,18 @@ def of_architecture(rows: ResultsTable, architecture: Architecture) -> ResultsTa
     return rows.select(activation=architecture[0], depth=architecture[1])
 
 
+def ranks(values: FloatArray) -> FloatArray:
+    """Ranks from 0; equal values share their mean rank."""
+    _, inverse, count = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(count) - (count + 1) / 2.0)[inverse], dtype=np.float64)
+
+
 def spearman(x: FloatArray, y: FloatArray) -> float:
     """Spearman's rank correlation; nan for fewer than three values or a constant."""
     if x.size < 3 or np.ptp(x) == 0.0 or np.ptp(y) == 0.0:
         return float("nan")
-    return float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
+    first, second = (ranks(values) - (x.size - 1) / 2.0 for values in (x, y))
+    return float(first @ second / np.sqrt((first @ first) * (second @ second)))
 
 
 def width_rank_correlation(grid: WidthGrid, seed: int = 0) -> Interval:

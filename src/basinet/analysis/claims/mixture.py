@@ -25,9 +25,7 @@ EARLIER = Statement(
 )
 
 
-def mixture_struggles(
-    table: ResultsTable, rows: ResultsTable, elements: Mapping[str, tuple[str, ...]]
-) -> list[Claim]:
+def mixture_struggles(table: ResultsTable, rows: ResultsTable, elements: Mapping[str, tuple[str, ...]]) -> list[Claim]:
     """Best r and fall of r, mixture against the pure liquids; raw and with the pair gauge removed."""
     pure = {s: main_grid(rows, s, "raw") for s, species in elements.items() if not is_mixture(species)}
     pure = {system: grid for system, grid in pure.items() if grid.testable}
@@ -67,13 +65,12 @@ def lower_claim(
     bests = "; ".join(f"{system_label(name)} {grid.describe()}" for name, grid in pure.items())
     return LOWER.judged(
         label,
-        f"best local r of {system_label(nearest)} less that of the mixture: {spelled(found)}",
+        f"best local r of {system_label(nearest)} less that of the mixture: {found.estimate:.3f}",
         found,
         judge_difference(found),
         f"Mixture: r is {mixture.describe()}. Pure: {bests}. The pure liquid that is nearest to the mixture "
-        "decides. The "
-        "interval joins seeds and the choice of test frames (bootstrap intervals of the ensemble means). "
-        f"A difference below {SMALLEST_EFFECT} does not count.",
+        "decides. The interval joins seeds and the choice of test frames (bootstrap intervals of the "
+        f"ensemble means). A difference below {SMALLEST_EFFECT} does not count.",
     )
 
 
@@ -89,19 +86,18 @@ def faster_claim(
         half_widths,
         system,
     )  # the frames are shared by both ends of each fall: their noise cancels to first order
-    falls = {name: difference(fall_by_seed(mixture), fall_by_seed(grid)) for name, grid in pure.items()}
+    falls = {name: difference(mixture.falls(), grid.falls()) for name, grid in pure.items()}
     nearest = min(falls, key=lambda name: falls[name].estimate)
     found = falls[nearest]
     pures = "; ".join(f"{system_label(name)} falls by {spelled(grid.fall())}" for name, grid in pure.items())
     return EARLIER.judged(
         label,
-        f"fall of local r (best to widest network), mixture less {system_label(nearest)}: {spelled(found)}",
+        f"fall of local r (best narrower to widest), mixture less {system_label(nearest)}: {found.estimate:.3f}",
         found,
         judge_difference(found),
         f"Mixture: falls by {spelled(mixture.fall())}; r is {mixture.describe()}. {pures}. The pure liquid "
-        "that falls "
-        f"most decides. Intervals over seeds, not over frames; a difference below {SMALLEST_EFFECT} does not "
-        "count.",
+        "that falls most decides. Intervals over seeds, not over frames; a difference below "
+        f"{SMALLEST_EFFECT} does not count.",
     )
 
 
@@ -110,11 +106,6 @@ def main_grid(rows: ResultsTable, system: str, gauge: str) -> WidthGrid:
     local = own_rows(rows, system, "local", gauge)
     found = architectures(local)
     return width_grid(of_architecture(local, found[0])) if found else WidthGrid(np.zeros(0), np.zeros((0, 0)))
-
-
-def fall_by_seed(grid: WidthGrid) -> np.ndarray:
-    """(n_seeds,) fall of r from the best width to the widest."""
-    return np.asarray(grid.cross_fitted_best() - grid.values[:, -1])
 
 
 def difference(first: np.ndarray, second: np.ndarray) -> Interval:

@@ -9,7 +9,7 @@ import numpy as np
 
 from basinet.analysis.bootstrap import Interval
 from basinet.analysis.claims.table import is_mixture, system_label
-from basinet.analysis.claims.verdict import Claim, Statement, Verdict, judge_below, spelled
+from basinet.analysis.claims.verdict import Claim, Statement, Verdict, judge_below
 
 NO_RELATION = "no relation was fitted in this study"
 
@@ -42,9 +42,7 @@ def relation_claims(relation: Mapping[str, Any] | None, elements: Mapping[str, S
     entries = {name: entry for name, entry in (relation or {}).items() if isinstance(entry, Mapping)}
     if not entries:
         return [statement.untestable("all systems", NO_RELATION) for statement in (LINE, RMSE, INTERCEPT)]
-    ordered = [name for name in elements if name in entries] + [
-        name for name in entries if name not in elements
-    ]
+    ordered = [name for name in elements if name in entries] + [name for name in entries if name not in elements]
     labels = {name: system_label(name, elements.get(name, ())) for name in ordered}
     pure = [name for name in ordered if not is_mixture(elements.get(name, ()))]
     claims = [line_claim(labels[name], entries[name]) for name in ordered]
@@ -72,15 +70,13 @@ def line_claim(label: str, entry: Mapping[str, Any]) -> Claim:
         return LINE.untestable(label, "no interval of the unexplained variance in relation.json")
     return LINE.judged(
         label,
-        f"share of the variance of E_tot that the line leaves: {spelled(found)}",
+        f"share of the variance of E_tot that the line leaves: {found.estimate:.3f}",
         found,
         judge_below(found, EXPLAINED),
-        f"r(E_rest, E_es) = {number(entry.get('pearson_r')):.4f}, but {number(entry.get('null_r')):.3f} with "
-        "E_tot shuffled "
-        "over frames: E_es stands on both axes. The informative figures are r(E_tot, E_es) = "
-        f"{number(entry.get('pearson_r_total_es')):.3f} and the variance left; strong means below "
-        f"{EXPLAINED}. "
-        f"Slope {number(entry.get('slope')):.4f}.",
+        f"r(E_rest, E_es) = {number(entry.get('pearson_r')):.4f}, but {number(entry.get('null_r')):.3f} "
+        "with E_tot shuffled over frames: E_es stands on both axes. The informative figures are r(E_tot, "
+        f"E_es) = {number(entry.get('pearson_r_total_es')):.3f} and the variance left; strong means below "
+        f"{EXPLAINED}. Slope {number(entry.get('slope')):.4f}.",
     )
 
 
@@ -97,12 +93,11 @@ def rmse_claim(label: str, entry: Mapping[str, Any]) -> Claim:
         verdict = "contradicted"
     return RMSE.judged(
         label,
-        f"root mean square residual, meV per atom: {spelled(found)}",
+        f"root mean square residual, meV per atom: {found.estimate:.3f}",
         found,
         verdict,
         f"Fitted to {number(entry.get('n_frames')):.0f} training frames; the same order means {low} to "
-        f"{high} meV per atom. "
-        "Interval: block bootstrap over frames.",
+        f"{high} meV per atom. Interval: block bootstrap over frames.",
     )
 
 
@@ -121,8 +116,6 @@ def intercept_claim(label: str, entry: Mapping[str, Any]) -> Claim:
         Interval(value, float("nan"), float("nan")),
         "supported" if abs(value) < CHEMICAL_ACCURACY else "contradicted",
         f"{each}: intercept less E_rest,0 - a E_es,0 of the isolated atom. An extrapolation far beyond the "
-        "liquid's own range; "
-        f"related means within {CHEMICAL_ACCURACY} meV (1 kcal/mol), and not exactly: the residual of the "
-        "line itself is "
-        f"{number(entry.get('rmse_mev_per_atom')):.2f} meV per atom.",
+        f"liquid's own range; related means within {CHEMICAL_ACCURACY} meV (1 kcal/mol), and not exactly: "
+        f"the residual of the line itself is {number(entry.get('rmse_mev_per_atom')):.2f} meV per atom.",
     )

@@ -16,7 +16,7 @@ MIXTURE_LABEL = "Mx"
 
 
 class ResultsTable:
-    """Rows of results, stored by column; a missing value is None.
+    """Rows of results, stored by column; a missing value is None. A selection shares the columns.
 
     Columns that a study did not write are missing everywhere, so asking for them selects nothing.
 
@@ -34,37 +34,35 @@ class ResultsTable:
     def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
         rows = list(rows)
         names = dict.fromkeys(name for row in rows for name in row)
-        self.n_rows = len(rows)
-        self.columns: dict[str, ObjectArray] = {
-            name: column([row.get(name) for row in rows]) for name in names
-        }
+        self.columns: dict[str, ObjectArray] = {name: column([row.get(name) for row in rows]) for name in names}
+        self.index: NDArray[np.intp] = np.arange(len(rows))
 
     def __len__(self) -> int:
         """Number of rows."""
-        return self.n_rows
+        return self.index.size
 
-    def take(self, chosen: NDArray[np.bool_]) -> ResultsTable:
-        """The rows where ``chosen`` (n_rows,) holds."""
+    def at(self, index: NDArray[np.intp]) -> ResultsTable:
+        """The rows at ``index`` of the stored columns, which are shared, not copied."""
         table = ResultsTable([])
-        table.n_rows = int(chosen.sum())
-        table.columns = {name: values[chosen] for name, values in self.columns.items()}
+        table.columns, table.index = self.columns, index
         return table
 
     def column(self, name: str) -> ObjectArray:
         """(n_rows,) values of a column; None where missing."""
-        return self.columns.get(name, np.full(self.n_rows, None, dtype=object))
+        stored = self.columns.get(name)
+        return np.full(len(self), None, dtype=object) if stored is None else stored[self.index]
 
     def select(self, **conditions: object) -> ResultsTable:
         """The rows whose columns equal the values given; of a tuple, list or set any value will do."""
-        chosen = np.ones(self.n_rows, dtype=bool)
+        table = self
         for name, wanted in conditions.items():
-            values = self.column(name)
+            values = table.column(name)
             options = tuple(wanted) if isinstance(wanted, (tuple, list, set, frozenset)) else (wanted,)
-            match = np.zeros(self.n_rows, dtype=bool)
+            match = np.zeros(len(table), dtype=bool)
             for option in options:
                 match |= np.asarray(values == option, dtype=bool)
-            chosen &= match
-        return self.take(chosen)
+            table = table.at(table.index[match])
+        return table
 
     def floats(self, name: str) -> FloatArray:
         """(n_rows,) a column as numbers; nan where missing or text."""
@@ -84,21 +82,19 @@ class ResultsTable:
 
     def members(self) -> ResultsTable:
         """Rows of single members: those whose seed is a number."""
-        return self.take(
-            np.array([isinstance(value, (int, float)) for value in self.column("seed")], dtype=bool)
-        )
+        chosen = np.array([isinstance(value, (int, float)) for value in self.column("seed")], dtype=bool)
+        return self.at(self.index[chosen])
 
     def means(self) -> ResultsTable:
         """Rows of ensemble means, and of models without seeds."""
-        return self.take(np.array([value in ("mean", None) for value in self.column("seed")], dtype=bool))
+        chosen = np.array([value in ("mean", None) for value in self.column("seed")], dtype=bool)
+        return self.at(self.index[chosen])
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows as dictionaries."""
         names = list(self.columns)
-        return [
-            dict(zip(names, values, strict=True))
-            for values in zip(*(self.columns[n] for n in names), strict=True)
-        ]
+        values = [self.column(name) for name in names]
+        return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
 
 
 def column(values: Sequence[Any]) -> ObjectArray:

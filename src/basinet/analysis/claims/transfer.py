@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from basinet.analysis.bootstrap import Interval, percentile_interval
 from basinet.analysis.claims.members import (
     N_RESAMPLES,
+    WidthGrid,
     architectures,
     of_architecture,
+    ranks,
     spearman,
     width_grid,
 )
@@ -99,15 +100,11 @@ def tanh_transfers_longer(rows: ResultsTable, elements: Mapping[str, tuple[str, 
     for train, test in cases:
         label = transfer_label(train, test, elements)
         moved = moved_rows(rows, train, test, "total")
-        depths = [
-            d for d in moved.distinct("depth") if {("tanh", d), ("linear", d)} <= set(architectures(moved))
-        ]
+        depths = [d for d in moved.distinct("depth") if {("tanh", d), ("linear", d)} <= set(architectures(moved))]
         by_depth = {depth: tanh_gain(moved, depth) for depth in depths}
         by_depth = {depth: gain for depth, gain in by_depth.items() if gain.size >= 2}
         if not by_depth:
-            claims.append(
-                TANH.untestable(label, "needs tanh and linear networks of equal depth, widths and two seeds")
-            )
+            claims.append(TANH.untestable(label, "needs tanh and linear networks of equal depth, widths and two seeds"))
             continue
         n_seeds = min(gain.size for gain in by_depth.values())
         found = seed_interval(np.mean([gain[:n_seeds] for gain in by_depth.values()], axis=0))
@@ -115,12 +112,11 @@ def tanh_transfers_longer(rows: ResultsTable, elements: Mapping[str, tuple[str, 
         claims.append(
             TANH.judged(
                 label,
-                f"transferred total r averaged over widths, tanh less linear: {spelled(found)}",
+                f"transferred total r averaged over widths, tanh less linear: {found.estimate:.3f}",
                 found,
                 judge_difference(found),
                 f"{each}. Equal widths and equal weight of every width; intervals over seeds, not over "
-                "frames; "
-                f"a difference below {SMALLEST_EFFECT} does not count.",
+                f"frames; a difference below {SMALLEST_EFFECT} does not count.",
             )
         )
     return claims
@@ -135,7 +131,7 @@ def tanh_gain(rows: ResultsTable, depth: int) -> FloatArray:
         return np.zeros(0)
     first = tanh.values[:n_seeds, np.isin(tanh.widths, common)]
     second = linear.values[:n_seeds, np.isin(linear.widths, common)]
-    gain = np.nanmean(first - second, axis=1)
+    gain = WidthGrid(common, first - second).over_widths(np.ones(common.size, dtype=bool))
     return np.asarray(gain[np.isfinite(gain)])
 
 
@@ -174,9 +170,7 @@ def better_local_transfers_better(rows: ResultsTable, elements: Mapping[str, tup
             x, y, clusters = paired_fidelity(rows, train, test, target)
             labels = [str(cluster) for cluster in clusters]
             if len(set(labels)) < 3 or not np.isfinite(spearman(x, y)):
-                claims.append(
-                    BETTER_TRANSFER.untestable(label, "needs models of at least three architectures")
-                )
+                claims.append(BETTER_TRANSFER.untestable(label, "needs models of at least three architectures"))
                 continue
             _, index = np.unique(labels, return_inverse=True)
             found = clustered_spearman(x, y, index)
@@ -184,16 +178,13 @@ def better_local_transfers_better(rows: ResultsTable, elements: Mapping[str, tup
             claims.append(
                 BETTER_TRANSFER.judged(
                     label,
-                    f"Spearman correlation of local r at home with transferred {target} r: "
-                    f"{spelled(found, 2)}",
+                    f"Spearman correlation of local r at home with transferred {target} r: {spelled(found, 2)}",
                     found,
                     judge_difference(found, SMALLEST_RANK_CORRELATION),
                     f"{len(x)} models of {index.max() + 1} architectures and widths. Members of one "
-                    "architecture are alike, "
-                    "so the bootstrap draws whole architectures; a correlation between architectures need "
-                    "not be a cause. "
-                    f"Between the seeds of one architecture it is {within:.2f}. "
-                    f"Correlations below {SMALLEST_RANK_CORRELATION} do not count.",
+                    "architecture are alike, so the bootstrap draws whole architectures; a correlation "
+                    "between architectures need not be a cause. Between the seeds of one architecture it "
+                    f"is {within:.2f}. Correlations below {SMALLEST_RANK_CORRELATION} do not count.",
                 )
             )
     return claims
@@ -212,8 +203,8 @@ def clustered_spearman(x: FloatArray, y: FloatArray, cluster: NDArray[np.intp], 
 
 def rank_within(values: FloatArray, cluster: NDArray[np.intp]) -> FloatArray:
     """Ranks within each cluster, centred: what remains when clusters are made equal."""
-    ranks = np.zeros(values.size)
+    centred = np.zeros(values.size)
     for c in np.unique(cluster):
         chosen = cluster == c
-        ranks[chosen] = rankdata(values[chosen]) - (chosen.sum() + 1) / 2.0
-    return ranks
+        centred[chosen] = ranks(values[chosen]) - (chosen.sum() - 1) / 2.0
+    return centred

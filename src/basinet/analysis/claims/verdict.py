@@ -69,10 +69,8 @@ class Statement:
 
     def judged(self, subject: str, statistic: str, found: Interval, verdict: Verdict, detail: str) -> Claim:
         """The claim with a result."""
-        interval = (found.low, found.high)
-        return Claim(
-            self.key, subject, self.claim, self.source, statistic, found.estimate, interval, verdict, detail
-        )
+        interval, value = (float(found.low), float(found.high)), float(found.estimate)
+        return Claim(self.key, subject, self.claim, self.source, statistic, value, interval, verdict, detail)
 
     def untestable(self, subject: str, reason: str) -> Claim:
         """The claim without a result, and why."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from basinet.analysis.bootstrap import Interval, percentile_interval
 from basinet.analysis.claims.members import (
@@ -75,9 +77,7 @@ def own_cases(elements: Mapping[str, tuple[str, ...]]) -> list[tuple[str, str, s
 
 def own_rows(rows: ResultsTable, system: str, target: str, gauge: str = "raw") -> ResultsTable:
     """Members on their own system's test frames."""
-    return rows.select(
-        test_system=system, transferred=False, target=target, species=("all", None), gauge=(gauge, None)
-    )
+    return rows.select(test_system=system, transferred=False, target=target, species=("all", None), gauge=(gauge, None))
 
 
 def totals_stay_accurate(rows: ResultsTable, elements: Mapping[str, tuple[str, ...]]) -> list[Claim]:
@@ -89,7 +89,7 @@ def totals_stay_accurate(rows: ResultsTable, elements: Mapping[str, tuple[str, .
         for architecture in architectures(total):
             grid = width_grid(of_architecture(total, architecture))
             for width, values in zip(grid.widths, grid.values.T, strict=True):
-                cells[f"{architecture_name(architecture)}, width {width:.0f}"] = seed_interval(values)
+                cells[f"{architecture_name(architecture)}, width {width:.0f}"] = below_one(seed_interval(values))
         cells = {name: found for name, found in cells.items() if np.isfinite(found.low)}
         if not cells:
             claims.append(TOTALS.untestable(label, TOO_FEW))
@@ -99,12 +99,11 @@ def totals_stay_accurate(rows: ResultsTable, elements: Mapping[str, tuple[str, .
         claims.append(
             TOTALS.judged(
                 label,
-                f"lowest mean r of totals over {len(cells)} networks: {spelled(cells[worst])}",
+                f"lowest mean r of totals over {len(cells)} networks: {cells[worst].estimate:.3f}",
                 cells[worst],
                 judge_above(cells[worst], ACCURATE),
                 f"Worst: {worst}; median {np.median(means):.3f}, best {means[-1]:.3f}. Accurate means r > "
-                f"{ACCURATE}. "
-                "Being the lowest of many, the value is biased low: the test is a hard one.",
+                f"{ACCURATE}. Being the lowest of many, the value is biased low: the test is a hard one.",
             )
         )
     return claims
@@ -116,24 +115,26 @@ def small_networks_scatter(rows: ResultsTable, elements: Mapping[str, tuple[str,
     for system, species in elements.items():
         label, total = system_label(system, species), own_rows(rows, system, "total")
         grids = [width_grid(of_architecture(total, architecture)) for architecture in architectures(total)]
+        grids = [complete(grid) for grid in grids]
         grids = [grid for grid in grids if grid.testable and len(grid.values) >= 3]
         if not grids:
             claims.append(SCATTER.untestable(label, "needs at least three seeds at two widths"))
             continue
         found = scatter_ratio(grids)
-        spread = grids[0].values.std(axis=0, ddof=1)
+        spread = grids[0].spread()
         detail = (
             f"Standard deviation of r over seeds, {architecture_name(architectures(total)[0])}: "
-            f"{spread[0]:.4f} at width "
-            f"{grids[0].widths[0]:.0f}, {spread[-1]:.4f} at width {grids[0].widths[-1]:.0f}. A ratio below "
-            f"{SMALLEST_RATIO} does not count. The bootstrap draws seeds."
+            f"{spread[0]:.4f} at width {grids[0].widths[0]:.0f}, {spread[-1]:.4f} at width "
+            f"{grids[0].widths[-1]:.0f}. A ratio below {SMALLEST_RATIO} does not count. The bootstrap draws "
+            "seeds."
         )
-        logarithm = Interval(*np.log([found.estimate, found.low, found.high]))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logarithm = Interval(*np.log([found.estimate, found.low, found.high]))
         verdict = judge_difference(logarithm, float(np.log(SMALLEST_RATIO)))
         claims.append(
             SCATTER.judged(
                 label,
-                f"scatter of total r between seeds, narrowest third over widest third: {spelled(found, 2)}",
+                f"scatter of total r between seeds, narrowest third over widest third: {found.estimate:.2f}",
                 found,
                 verdict,
                 detail,
@@ -142,17 +143,27 @@ def small_networks_scatter(rows: ResultsTable, elements: Mapping[str, tuple[str,
     return claims
 
 
+def below_one(found: Interval) -> Interval:
+    """The interval cut where a correlation ends."""
+    return replace(found, high=min(found.high, 1.0))
+
+
+def complete(grid: WidthGrid) -> WidthGrid:
+    """The seeds that have a value at every width: spreads are then over the same seeds."""
+    return WidthGrid(grid.widths, grid.values[np.isfinite(grid.values).all(axis=1)])
+
+
 def scatter_ratio(grids: list[WidthGrid], seed: int = 0) -> Interval:
     """Geometric mean over architectures of the scatter of narrow widths over that of wide ones."""
 
-    def statistic(tables: list[np.ndarray]) -> float:
+    def statistic(tables: list[NDArray[np.float64]]) -> float:
         ratios = []
-        for values in tables:
-            third = max(1, values.shape[1] // 3)
-            with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):  # a resample of one seed only has no spread: nan
+            for values in tables:
+                third = max(1, values.shape[1] // 3)
                 spread = np.log(values.std(axis=0, ddof=1))
-            ratios.append(np.mean(spread[:third]) - np.mean(spread[-third:]))
-        return float(np.exp(np.mean(ratios)))
+                ratios.append(np.mean(spread[:third]) - np.mean(spread[-third:]))
+            return float(np.exp(np.mean(ratios)))
 
     rng = np.random.default_rng(seed)
     samples = [
@@ -165,8 +176,7 @@ def scatter_ratio(grids: list[WidthGrid], seed: int = 0) -> Interval:
 def local_falls(rows: ResultsTable, elements: Mapping[str, tuple[str, ...]]) -> list[Claim]:
     """Fall of local r from its best width to the widest network, in the paper's main architecture."""
     return [
-        fall_claim(FALLS, label, own_rows(rows, system, "local", gauge))
-        for system, gauge, label in own_cases(elements)
+        fall_claim(FALLS, label, own_rows(rows, system, "local", gauge)) for system, gauge, label in own_cases(elements)
     ]
 
 
@@ -182,15 +192,13 @@ def fall_claim(statement: Statement, label: str, rows: ResultsTable) -> Claim:
     others = "; ".join(f"{architecture_name(a)} {spelled(g.fall())}" for a, g in grids.items() if a != main)
     return statement.judged(
         label,
-        f"fall of r from the best width to the widest ({architecture_name(main)}): {spelled(fall)}",
+        f"fall of r from the best narrower width to the widest ({architecture_name(main)}): {fall.estimate:.3f}",
         fall,
         judge_difference(fall),
         f"r is {grid.describe()}. Trend {spelled(trend, 4)} per doubling of the width; Spearman correlation "
-        "with width "
-        f"{spelled(ranks, 2)}. {f'Fall of the others: {others}. ' if others else ''}The best width is chosen "
-        "on the other "
-        f"seeds; a fall below {SMALLEST_EFFECT} does not count. Intervals over {len(grid.values)} seeds, not "
-        "over frames.",
+        f"with width {spelled(ranks, 2)}. {f'Fall of the others: {others}. ' if others else ''}The best "
+        f"width is chosen on the other seeds; a fall below {SMALLEST_EFFECT} does not count. Intervals over "
+        f"{len(grid.values)} seeds, not over frames.",
     )
 
 
@@ -208,7 +216,7 @@ def small_networks(rows: ResultsTable, elements: Mapping[str, tuple[str, ...]]) 
             better.append(SMALL_BETTER.untestable(label, reason))
             suffice.append(SMALL_SUFFICE.untestable(label, reason))
             continue
-        gain = seed_interval(grid.values[:, inside].mean(axis=1) - grid.values[:, wider].mean(axis=1))
+        gain = seed_interval(grid.over_widths(inside) - grid.over_widths(wider))
         loss = seed_interval(grid.cross_fitted_best(~inside) - grid.cross_fitted_best(inside))
         name = architecture_name(architectures(local)[0])
         detail = (
@@ -216,10 +224,8 @@ def small_networks(rows: ResultsTable, elements: Mapping[str, tuple[str, ...]]) 
             f"{', '.join(f'{w:.0f}' for w in grid.widths[wider])}; {name}; r is {grid.describe()}. "
             f"Differences below {SMALLEST_EFFECT} do not count."
         )
-        statistic = f"mean local r at widths {low}-{high} less that of wider networks: {spelled(gain)}"
+        statistic = f"mean local r at widths {low}-{high} less that of wider networks: {gain.estimate:.3f}"
         better.append(SMALL_BETTER.judged(label, statistic, gain, judge_difference(gain), detail))
-        statistic = f"best local r outside widths {low}-{high} less the best inside: {spelled(loss)}"
-        suffice.append(
-            SMALL_SUFFICE.judged(label, statistic, loss, judge_below(loss, SMALLEST_EFFECT), detail)
-        )
+        statistic = f"best local r outside widths {low}-{high} less the best inside: {loss.estimate:.3f}"
+        suffice.append(SMALL_SUFFICE.judged(label, statistic, loss, judge_below(loss, SMALLEST_EFFECT), detail))
     return better + suffice

@@ -53,23 +53,19 @@ class FigureEntry:
 RELATION_CLAIMS = ("relation-linear", "relation-rmse", "relation-intercept")
 RELATION_CAPTION = (
     "Total energy less classical electrostatic energy against the electrostatic energy, one point per frame, "
-    "per atom and "
-    "relative to isolated atoms; the line is fitted to training frames, what it leaves is below. Because "
-    "E_es stands on both "
-    "axes, r is close to -1 even when E_tot is shuffled over frames: r(E_tot, E_es) and the variance left "
-    "are what to read."
+    "per atom and relative to isolated atoms; the line is fitted to training frames, what it leaves is "
+    "below. Because E_es stands on both axes, r is close to -1 even when E_tot is shuffled over frames: "
+    "r(E_tot, E_es) and the variance left are what to read."
 )
 WIDTH_CAPTION = (
     " Points and bars are mean and standard deviation over independently initialised networks, trained on "
-    "total energies only; "
-    "the networks never saw these frames. Baselines stand on the right: the literature pair potential, ridge "
-    "regression on "
-    "summed descriptors, and the ceiling (the same network trained on the local energies themselves)."
+    "total energies only; the networks never saw these frames. Baselines stand on the right: the literature "
+    "pair potential, ridge regression on summed descriptors, and the ceiling (the same network trained on "
+    "the local energies themselves)."
 )
 GAUGE_CAPTION = (
     " For the mixture the dashed curve is corrected for the pair gauge, the part of the local energies that "
-    "no total energy "
-    "can determine."
+    "no total energy can determine."
 )
 
 
@@ -102,8 +98,7 @@ PAPER_FIGURES = (
         3,
         WidthFigure("total", True, True, "Transferred models: total energies against width"),
         "Correlation of total energies for models on systems they were not trained on: networks of the "
-        "mixture on the pure "
-        "liquids, and the pure networks side by side on the mixture.",
+        "mixture on the pure liquids, and the pure networks side by side on the mixture.",
         ("transfer-total-falls", *TRANSFER_CLAIMS),
     ),
     width_entry(
@@ -144,11 +139,10 @@ EXTRA_FIGURES = (
     FigureEntry(
         "extra_summary",
         "What each model recovers",
-        "Pearson r of total and local energies on test frames for the chosen network (ensemble mean) between "
-        "its ceiling, the "
-        "same network trained on local energies, and its floor, untrained networks; ridge regression and "
-        "pair potentials for "
-        "comparison. Bars are block bootstrap intervals over frames.",
+        "Pearson r of total and local energies on test frames for the chosen network (ensemble mean) "
+        "between its ceiling, the same network trained on local energies, and its floor, untrained "
+        "networks; ridge regression and pair potentials for comparison. Bars are block bootstrap intervals "
+        "over frames.",
         ("local-falls", "mixture-lower"),
         summary_figure.draw_summary,
     ),
@@ -156,10 +150,8 @@ EXTRA_FIGURES = (
         "extra_species",
         "The mixture by species",
         "Local fidelity of each species of the mixture: as predicted, after removing the pair gauge (fitted "
-        "on validation "
-        "frames), and with a control correction of as many coefficients that is no gauge. If only the first "
-        "correction helps, "
-        "what was missing is what totals cannot determine.",
+        "on validation frames), and with a control correction of as many coefficients that is no gauge. If "
+        "only the first correction helps, what was missing is what totals cannot determine.",
         ("mixture-lower", "mixture-falls-faster"),
         species.draw_species,
     ),
@@ -167,8 +159,7 @@ EXTRA_FIGURES = (
         "extra_gauge",
         "The pair gauge",
         "Energy per unlike pair that a model gave to the wrong one of its two atoms, as a function of "
-        "distance. Totals contain "
-        "no information about it.",
+        "distance. Totals contain no information about it.",
         ("mixture-lower",),
         gauge.draw_gauge,
     ),
@@ -176,8 +167,8 @@ EXTRA_FIGURES = (
         "extra_resolution",
         "Cutoff and resolution",
         "Total and local fidelity against the descriptor's cutoff, by twojmax, for networks and ridge "
-        "regression. Where the "
-        "curves part, total energies alone do not show that the local energies are lost.",
+        "regression. Where the curves part, total energies alone do not show that the local energies are "
+        "lost.",
         (),
         resolution.draw_resolution,
     ),
@@ -198,18 +189,16 @@ EXTRA_FIGURES = (
     FigureEntry(
         "extra_transfer",
         "Transfer against local fidelity at home",
-        "Each point is one network: how well it reproduces local energies of its own system, and how well it "
-        "does after "
-        "transfer.",
+        "Each point is one network: how well it reproduces local energies of its own system, and how well "
+        "it does after transfer.",
         ("local-predicts-transfer",),
         transfer_figure.draw_transfer_scatter,
     ),
     FigureEntry(
         "extra_controls",
         "Parametrisation controls",
-        "The width sweep with other parametrisations. A fall with width that vanishes with a zero readout or "
-        "in muP comes from "
-        "the initial function or the learning rate, not from width as such.",
+        "The width sweep with other parametrisations. A fall with width that vanishes with a zero readout "
+        "or in muP comes from the initial function or the learning rate, not from width as such.",
         ("local-falls",),
         controls.draw_controls,
     ),
@@ -238,8 +227,7 @@ EXTRA_FIGURES = (
         "extra_learning_rates",
         "Learning rates",
         "The learning rate that gave the lowest validation error at each width: one rate for all widths "
-        "would confound width "
-        "with training.",
+        "would confound width with training.",
         ("local-falls",),
         learning.draw_learning_rates,
     ),

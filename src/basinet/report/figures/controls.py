@@ -19,9 +19,7 @@ NAMES = {
 
 def draw_controls(results: StudyResults) -> Figure:
     """Pearson r against width by parametrisation: totals above, local energies below, a column per system."""
-    rows = results.table.select(
-        experiment="parametrisation", species=("all", None), transferred=(False, None)
-    )
+    rows = results.table.select(experiment="parametrisation", species=("all", None), transferred=(False, None))
     rows = rows.select(split="test", gauge=("raw", None)).members()
     systems = [system for system in results.systems if len(rows.select(test_system=system))]
     found = [name for name in NAMES if len(rows.select(parametrisation=name))]
@@ -43,7 +41,7 @@ def draw_controls(results: StudyResults) -> Figure:
                     axis.errorbar(
                         grid.widths * (1.0 + 0.04 * (index - 1.5)),
                         grid.mean(),
-                        grid.values.std(axis=0),
+                        grid.spread(),
                         color=style.color,
                         marker=style.marker,
                         linestyle=("-", "--", "-.", ":")[index % 4],

@@ -15,16 +15,13 @@ MEV = 1e3
 
 def draw_gauge(results: StudyResults) -> Figure:
     """h(r) of every model, and what removing it does to local r."""
-    entries = [
-        (system, entry) for system, found in results.gauge.items() for entry in found if entry.get("r")
-    ]
+    entries = [(system, entry) for system, found in results.gauge.items() for entry in found if entry.get("r")]
     if not entries:
         raise AbsentError("a pair gauge (it takes a mixture with local energies)")
     effects = "; ".join(effect(entry) for _, entry in entries)
     note = (
         "e_i changes by + h(r) for the first species and - h(r) for the second, for every unlike pair: "
-        "totals do not change. Grey: the control with equal signs, which is no gauge. "
-        f"{effects}."
+        f"totals do not change. Grey: the control with equal signs, which is no gauge. {effects}."
     )
     pairs = sorted({str(entry.get("pair", "")) for _, entry in entries})
     figure = canvas(f"The pair gauge h(r), {', '.join(pairs)}", note, (SINGLE[0], 4.2))
@@ -53,8 +50,4 @@ def effect(entry: Mapping[str, Any]) -> str:
         f"{name} {value.get('raw', float('nan')):.2f} to {value.get('pair', float('nan')):.2f}"
         for name, value in found.items()
     ]
-    return (
-        f"local r with {entry.get('model', 'model')}: {', '.join(words)}"
-        if words
-        else str(entry.get("model", ""))
-    )
+    return f"local r with {entry.get('model', 'model')}: {', '.join(words)}" if words else str(entry.get("model", ""))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from basinet.analysis.claims import ResultsTable
 from basinet.analysis.claims.members import architecture_name, architectures, of_architecture
@@ -70,7 +71,7 @@ def averaged(rows: ResultsTable, name: str) -> tuple[np.ndarray, np.ndarray, np.
 
 def draw_training_curves(results: StudyResults) -> Figure:
     """Training and validation error against epoch for the narrowest, a middle and the widest network."""
-    curves = results.curves
+    curves = results.curves.select(parametrisation=("standard", None))
     systems = [system for system in results.systems if len(curves.select(train_system=system))]
     if not systems:
         raise AbsentError("training curves")
@@ -78,12 +79,9 @@ def draw_training_curves(results: StudyResults) -> Figure:
     curves = of_architecture(curves, main)
     note = (
         f"{architecture_name(main)}; mean over {len(curves.distinct('seed'))} seeds. Root mean square errors "
-        "of total energies, "
-        "per atom. Solid: validation; dashed: training."
+        "of total energies, per atom. Solid: validation; dashed: training."
     )
-    figure = canvas(
-        "Training and validation error while training", note, (max(4.6, 1.2 + 2.0 * len(systems)), 3.9)
-    )
+    figure = canvas("Training and validation error while training", note, (max(4.6, 1.2 + 2.0 * len(systems)), 3.9))
     axes = grid_of(figure, len(systems), len(systems), sharey=True)
     for axis, system in zip(axes, systems, strict=True):
         chosen = curves.select(train_system=system)
@@ -92,11 +90,19 @@ def draw_training_curves(results: StudyResults) -> Figure:
             draw_errors(axis, chosen.select(width=width), look(index).color, f"width {width}")
         axis.set_title(results.label(system), loc="left")
         axis.set_yscale("log")
+        axis.yaxis.set_major_formatter(FuncFormatter(plain_number))
+        axis.yaxis.set_minor_formatter(FuncFormatter(plain_number))
         axis.set_xlabel("epoch")
     axes[0].set_ylabel("RMSE (meV/atom)")
     handles, labels = axes[0].get_legend_handles_labels()
     legend_above(figure, handles, labels)
     return figure
+
+
+def plain_number(value: float, _position: int | None = None) -> str:
+    """Tick label without a power of ten; only some of a decade, so that none collide."""
+    text = f"{value:g}"
+    return text if text.strip("0.")[:1] in "123457" else ""
 
 
 def draw_errors(axes: Axes, rows: ResultsTable, color: str, label: str) -> None:
@@ -111,7 +117,8 @@ def draw_errors(axes: Axes, rows: ResultsTable, color: str, label: str) -> None:
 
 def draw_learning_rates(results: StudyResults) -> Figure:
     """The learning rate that validation frames chose for each width."""
-    rows = results.learning_rates.select(chosen=True, parametrisation=("standard", None))
+    usual = {"parametrisation": ("standard", None), "experiment": ("sweep", None)}
+    rows = results.learning_rates.select(chosen=True, **usual)
     systems = [system for system in results.systems if len(rows.select(train_system=system))]
     if not systems:
         raise AbsentError("a choice of learning rates")
@@ -127,9 +134,7 @@ def draw_learning_rates(results: StudyResults) -> Figure:
             line = ("-", "--", "-.", ":")[index % 4]
             x = x * (1.0 + 0.03 * (index - 1.5))
             name = architecture_name(architecture)
-            axis.plot(
-                x[order], one.floats("lr")[order], line, marker=style.marker, color=style.color, label=name
-            )
+            axis.plot(x[order], one.floats("lr")[order], line, marker=style.marker, color=style.color, label=name)
         axis.set_yscale("log")
         width_axis(axis, chosen.distinct("width"))
         axis.set_title(results.label(system), loc="left")

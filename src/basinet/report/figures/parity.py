@@ -25,8 +25,7 @@ def draw_parity(results: StudyResults) -> Figure:
     systems = [system for system in results.systems if len(rows.select(system=system))]
     note = (
         f"Ensemble mean of the chosen network; {', '.join(rows.distinct('split')).replace('_', '-')} frames. "
-        "Energies per atom, "
-        "each species centred; line: equality. Local energies of the mixture: raw gauge."
+        "Energies per atom, each species centred; line: equality. Local energies of the mixture: raw gauge."
     )
     size = (max(4.6, 0.9 + 1.9 * len(systems)), 5.4)
     figure = canvas("Predicted against DFT energies", note, size)

@@ -7,10 +7,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from basinet.analysis.claims import ResultsTable
-from basinet.report.figures.style import BLUE, GREY, SINGLE, VERMILION, AbsentError, canvas
+from basinet.report.figures.style import BLUE, GREEN, GREY, SINGLE, VERMILION, AbsentError, canvas
 from basinet.report.results import StudyResults
 
 MEV = 1e3
+SPLITS = (
+    ("train", "training", BLUE, "o"),
+    ("validation", "validation", GREY, "^"),
+    ("test", "test", VERMILION, "s"),
+    ("size_transfer", "other size", GREEN, "D"),
+)
+"""Split, its name in the legend, colour and marker."""
 
 
 def relation_system(results: StudyResults, number: int) -> str:
@@ -27,22 +34,20 @@ def draw_relation(results: StudyResults, number: int) -> Figure:
     entry = results.relation.get(system)
     points = results.relation_points.select(system=system)
     if not entry or not len(points):
-        raise AbsentError(
-            f"a relation of {results.label(system)} (it needs total and electrostatic energies)"
-        )
+        raise AbsentError(f"a relation of {results.label(system)} (it needs total and electrostatic energies)")
     note = (
-        f"{results.label(system)}: {len(points)} frames of {', '.join(map(str, points.distinct('n_atoms')))} "
-        "atoms; line "
-        f"fitted to {entry.get('n_frames', '?')} training frames. Energies relative to isolated atoms. E_es "
-        "stands on both "
-        "axes: see the shuffled r."
+        f"Line fitted to {entry.get('n_frames', '?')} training frames. Energies per atom, relative to isolated atoms. "
+        "E_es stands on both axes: see r with E_tot shuffled."
     )
-    title = f"{results.label(system)}: the rest of the energy against the electrostatic energy"
+    title = f"{results.label(system)}: E_rest against the electrostatic energy"
     figure = canvas(title, note, (SINGLE[0], 4.5))
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2.6, 1.0))
     slope = float(entry["slope"])
+    points = points.select(split=tuple(split for split, *_ in SPLITS))
+    draw_points(upper, points, "e_rest_ev", MEV)
     draw_line(upper, points, slope)
-    draw_residuals(lower, points)
+    draw_points(lower, points, "residual_mev", 1.0)
+    lower.axhline(0.0, color="black", linewidth=1.0)
     upper.text(
         0.97,
         0.96,
@@ -53,54 +58,38 @@ def draw_relation(results: StudyResults, number: int) -> Figure:
         fontsize=8,
         linespacing=1.35,
     )
-    upper.set_ylabel("E_rest = E_tot − E_es\n(meV/atom)".replace("−", "-"))
+    upper.set_ylabel("E_rest = E_tot - E_es\n(meV/atom)")
     lower.set_ylabel("residual\n(meV/atom)")
     lower.set_xlabel("classical electrostatic energy E_es (meV/atom)")
-    upper.legend(loc="lower left")
+    upper.legend(loc="lower left", fontsize=7.5)
     return figure
 
 
-def draw_line(axes: Axes, points: ResultsTable, slope: float) -> None:
-    """Frames by split, and the line through the training frames."""
-    for split, color, marker, filled in (
-        ("train", BLUE, "o", True),
-        ("validation", GREY, "^", False),
-        ("test", VERMILION, "s", False),
-    ):
+def draw_points(axes: Axes, points: ResultsTable, quantity: str, unit: float) -> None:
+    """Frames by split; those of another size, which the line was not fitted to either, on their own."""
+    for split, name, color, marker in SPLITS:
         chosen = points.select(split=split)
-        if len(chosen):
-            x, y = MEV * chosen.floats("e_es_ev"), MEV * chosen.floats("e_rest_ev")
-            axes.plot(
-                x,
-                y,
-                marker,
-                color=color,
-                mfc=color if filled else "none",
-                ms=4,
-                alpha=0.8,
-                label=f"{split} frames",
-            )
-    fitted = points.select(split="train") if len(points.select(split="train")) else points
-    x, y = MEV * fitted.floats("e_es_ev"), MEV * fitted.floats("e_rest_ev")
-    intercept = np.mean(y - slope * x)
-    ends = MEV * np.array([points.floats("e_es_ev").min(), points.floats("e_es_ev").max()])
-    axes.plot(ends, intercept + slope * ends, color="black", linewidth=1.0, label=f"line, slope {slope:.4f}")
-
-
-def draw_residuals(axes: Axes, points: ResultsTable) -> None:
-    """What the line leaves of every frame."""
-    axes.axhline(0.0, color="black", linewidth=1.0)
-    for split, color, marker in (("train", BLUE, "o"), ("validation", GREY, "^"), ("test", VERMILION, "s")):
-        chosen = points.select(split=split)
+        if not len(chosen):
+            continue
+        sizes = ", ".join(map(str, chosen.distinct("n_atoms")))
         axes.plot(
             MEV * chosen.floats("e_es_ev"),
-            chosen.floats("residual_mev"),
+            unit * chosen.floats(quantity),
             marker,
             color=color,
             mfc=color if split == "train" else "none",
-            ms=3.5,
+            ms=4,
             alpha=0.8,
+            label=f"{name}: {len(chosen)} frames, {sizes} atoms",
         )
+
+
+def draw_line(axes: Axes, points: ResultsTable, slope: float) -> None:
+    """The line through the training frames, across the range of all frames."""
+    fitted = points.select(split="train") if len(points.select(split="train")) else points
+    intercept = np.mean(MEV * (fitted.floats("e_rest_ev") - slope * fitted.floats("e_es_ev")))
+    ends = MEV * np.array([points.floats("e_es_ev").min(), points.floats("e_es_ev").max()])
+    axes.plot(ends, intercept + slope * ends, color="black", linewidth=1.0, label=f"line, slope {slope:.4f}")
 
 
 def statistics(entry: object) -> str:
@@ -112,9 +101,7 @@ def statistics(entry: object) -> str:
         return f"{value:.{digits}f}" if isinstance(value, (int, float)) else "n/a"
 
     return (
-        f"RMSE {shown('rmse_mev_per_atom', 3)} meV/atom\n"
-        f"r(E_rest, E_es) {shown('pearson_r', 4)}\n"
-        f"the same, E_tot shuffled {shown('null_r', 3)}\n"
-        f"r(E_tot, E_es) {shown('pearson_r_total_es', 3)}\n"
-        f"E_tot variance left {shown('unexplained_variance', 4)}"
+        f"RMSE {shown('rmse_mev_per_atom', 3)} meV/atom\nr(E_rest, E_es) {shown('pearson_r', 4)}\nthe same, "
+        f"E_tot shuffled {shown('null_r', 3)}\nr(E_tot, E_es) {shown('pearson_r_total_es', 3)}\nE_tot "
+        f"variance left {shown('unexplained_variance', 4)}"
     )

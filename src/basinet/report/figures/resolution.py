@@ -31,9 +31,7 @@ def draw_resolution(results: StudyResults) -> Figure:
         raise AbsentError("a scan of cutoff and twojmax")
     columns = len(systems)
     size = (max(4.6, 1.3 + 2.0 * columns), 1.9 + 1.75 * len(models))
-    figure = canvas(
-        "Cutoff and resolution decide what totals and local energies keep", footer(results, rows), size
-    )
+    figure = canvas("Cutoff and resolution decide what totals and local energies keep", footer(results, rows), size)
     axes = figure.subplots(len(models), columns, sharex=True, sharey=True, squeeze=False)
     values = rows.floats("pearson_r").tolist()
     for row, model in enumerate(models):
@@ -48,7 +46,8 @@ def draw_resolution(results: StudyResults) -> Figure:
     legend: dict[str, Any] = {}
     for axis in axes.ravel():
         legend |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
-    legend_above(figure, list(legend.values()), list(legend))
+    labels = sorted(legend, reverse=True)
+    legend_above(figure, [legend[label] for label in labels], labels)
     return figure
 
 
@@ -64,9 +63,7 @@ def draw_scan(axes: Axes, rows: ResultsTable, resolutions: Sequence[Any]) -> Non
                 name = f"{label}, twojmax {twojmax}"
                 line = LINES[index % len(LINES)]
                 cutoffs = sorted(best)
-                axes.plot(
-                    cutoffs, [best[c] for c in cutoffs], line, color=color, marker=marker, ms=3.5, label=name
-                )
+                axes.plot(cutoffs, [best[c] for c in cutoffs], line, color=color, marker=marker, ms=3.5, label=name)
 
 
 def usual_weights(rows: ResultsTable) -> ResultsTable:

@@ -28,9 +28,7 @@ def footer(results: StudyResults, rows: ResultsTable, note: str = "") -> str:
 def trained_on(results: StudyResults, rows: ResultsTable) -> str:
     """Numbers of training frames, by system where they differ."""
     pairs = set(zip(rows.column("train_system"), rows.column("n_train"), strict=True))
-    known = sorted(
-        (str(system), number) for system, number in pairs if system and isinstance(number, (int, float))
-    )
+    known = sorted((str(system), number) for system, number in pairs if system and isinstance(number, (int, float)))
     if not known:
         return ""
     if len({number for _, number in known}) == 1:

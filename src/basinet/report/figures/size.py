@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -16,6 +18,7 @@ MODELS = (("network", "network", "-"), ("ridge", "ridge", "--"), ("lennard_jones
 def draw_size(results: StudyResults) -> Figure:
     """Pearson r by the number of atoms per frame; totals left, local energies right."""
     rows = results.table.select(experiment="size_transfer", species=("all", None), gauge=("raw", None))
+    rows = rows.select(transferred=(False, None))
     if not len(rows):
         raise AbsentError("frames of another size")
     note = "Same models, trained on the smaller cells. Bars: 95 % bootstrap over frames. Mixture: raw gauge."
@@ -32,24 +35,26 @@ def draw_size(results: StudyResults) -> Figure:
     return figure
 
 
+def size_rows(results: StudyResults, rows: ResultsTable, system: str, model: str, target: str) -> list[Any]:
+    """Rows of one model by size; that of the size trained on is added if it is not among them."""
+    chosen = rows.select(test_system=system, model=model, transferred=(False, None)).means()
+    if model == "network":
+        chosen = chosen.select(**results.chosen(system))
+        home = ensemble(results, system, target)
+    else:
+        home = baseline(results, model, system, target)
+    by_size = {row["n_atoms"]: row for row in [home, *chosen.rows()] if row.get("n_atoms")}
+    if not len(chosen):
+        return []
+    return [by_size[size] for size in sorted(by_size) if by_size[size]["pearson_r"] is not None]
+
+
 def draw_target(axes: Axes, results: StudyResults, rows: ResultsTable, target: str) -> None:
-    """Curves of every system and model; the size trained on is added if it has no row."""
+    """Curves of every system and model."""
     sizes: set[float] = set()
     for index, system in enumerate(results.systems):
         for offset, (model, name, line) in enumerate(MODELS):
-            found = [
-                row for row in rows.select(test_system=system, model=model).means().rows() if row["n_atoms"]
-            ]
-            if len(found) == 1:
-                home = (
-                    ensemble(results, system, target)
-                    if model == "network"
-                    else baseline(results, model, system, target)
-                )
-                found += [home] if home.get("n_atoms") not in (None, found[0]["n_atoms"]) else []
-            found = sorted(
-                (row for row in found if row["pearson_r"] is not None), key=lambda row: float(row["n_atoms"])
-            )
+            found = size_rows(results, rows, system, model, target)
             if not found:
                 continue
             sizes |= {float(row["n_atoms"]) for row in found}

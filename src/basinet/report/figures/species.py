@@ -35,9 +35,7 @@ GAUGES = (
 
 def draw_species(results: StudyResults) -> Figure:
     """Local r of each species of the mixture against width, in three gauges."""
-    rows = sweep_members(results.table).select(
-        target="local", transferred=False, test_system=tuple(results.mixtures)
-    )
+    rows = sweep_members(results.table).select(target="local", transferred=False, test_system=tuple(results.mixtures))
     species = [name for name in rows.distinct("species") if name != "all"]
     if not results.mixtures or not species:
         raise AbsentError("a mixture with local energies by species")
@@ -45,9 +43,8 @@ def draw_species(results: StudyResults) -> Figure:
     rows = of_architecture(rows, main)
     note = (
         "The pair gauge moves energy between unlike neighbours without changing any total; its coefficients "
-        "come from "
-        "validation frames. The control, with equal signs, has as many coefficients. Mean and standard "
-        "deviation over seeds."
+        "come from validation frames. The control, with equal signs, has as many coefficients. Mean and "
+        "standard deviation over seeds."
     )
     title = f"Local energies of the mixture by species ({architecture_name(main)})"
     figure = canvas(title, footer(results, rows, note), (6.2, 3.9))
@@ -58,7 +55,7 @@ def draw_species(results: StudyResults) -> Figure:
             grid = width_grid(rows.select(species=name, gauge=gauge))
             if not grid.widths.size:
                 continue
-            spread = np.nanstd(grid.values, axis=0)
+            spread = grid.spread()
             axis.errorbar(
                 grid.widths,
                 grid.mean(),

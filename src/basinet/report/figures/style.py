@@ -111,7 +111,7 @@ def legend_above(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) 
     engine = figure.get_layout_engine()
     rect = engine.get()["rect"] if engine is not None else (0.0, 0.0, 1.0, 1.0)
     width, height = figure.get_size_inches()
-    entry = 0.55 + 0.072 * max(len(label) for label in labels)
+    entry = 0.5 + 0.064 * max(len(label) for label in labels)
     columns = min(len(labels), max(1, int(width / entry)))
     rows = -(-len(labels) // columns)
     columns = -(-len(labels) // rows)
@@ -120,7 +120,7 @@ def legend_above(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) 
         handles,
         labels,
         loc="upper left",
-        bbox_to_anchor=(0.005, top + 0.03 / height),
+        bbox_to_anchor=(0.015, top + 0.03 / height),
         ncols=columns,
         borderaxespad=0.0,
         columnspacing=1.4,
@@ -132,9 +132,7 @@ def absent_figure(title: str, reason: str) -> Figure:
     """A figure that says what is missing, so that no reader looks for it in vain."""
     figure = canvas(title, "", (4.6, 2.0))
     text = "Not in this study: " + reason
-    figure.text(
-        0.5, 0.4, "\n".join(textwrap.wrap(text, 58)), ha="center", va="center", fontsize=9.5, color="#444444"
-    )
+    figure.text(0.5, 0.4, "\n".join(textwrap.wrap(text, 58)), ha="center", va="center", fontsize=9.5, color="#444444")
     return figure
 
 

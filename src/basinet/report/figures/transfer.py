@@ -19,9 +19,9 @@ def draw_transfer_scatter(results: StudyResults) -> Figure:
     if not cases:
         raise AbsentError("transferred models (a mixture and the pure systems of its elements)")
     note = (
-        "One point per network (architecture, width, seed). rho: Spearman correlation over all of them; "
-        "members of one "
-        "architecture are alike, see the table of statements for intervals. Open: linear networks."
+        "One point per network (architecture, width, seed). ρ: Spearman correlation over all of them; "
+        "members of one architecture are alike, see the table of statements for intervals. Open: linear "
+        "networks."
     )
     order = list(results.systems)
     title = "Do better local energies transfer better?"

@@ -66,13 +66,13 @@ def draw_width(results: StudyResults, shown: WidthFigure) -> Figure:
     panels = found[:1] if shown.main_only else sorted(found, key=panel_order)
     curves = curves_of(results, rows)
     size = SINGLE if len(panels) == 1 else (GRID if len(panels) > 2 else (GRID[0], 3.7))
-    floors = [floor(results, system, shown.target) for system in {curve.test for curve in curves}]
-    limit = max((value for value in floors if np.isfinite(value)), default=float("nan"))
+    floors = {curve.test: floor(results, curve.test, shown.target) for curve in curves}
+    floors = {system: limit for system, limit in floors.items() if np.isfinite(limit)}
     lowest = lowest_point(rows, curves, panels)
     note = "Points and bars: mean and standard deviation over seeds. Right: baselines on the same frames."
-    if np.isfinite(limit):
-        where = "below the axis" if lowest - 0.08 * (1.0 - lowest) > limit else "grey"
-        note += f" Untrained networks: |r| up to {limit:.2f} (95th percentile, {where})."
+    if floors:
+        each = ", ".join(f"{results.label(system)} {limit:.2f}" for system, limit in floors.items())
+        note += f" Dotted: 95th percentile of |r| of untrained networks ({each})."
     figure = canvas(shown.title, footer(results, rows, note), size)
     per_row = 1 if len(panels) == 1 else 2
     n_rows = -(-len(panels) // per_row)
@@ -81,14 +81,17 @@ def draw_width(results: StudyResults, shown: WidthFigure) -> Figure:
         per_row + 1,
         sharey=True,
         squeeze=False,
-        gridspec_kw={"width_ratios": [1.0] * per_row + [0.26]},
+        gridspec_kw={"width_ratios": [1.0] * per_row + [0.3]},
     )
     for index, architecture in enumerate(panels):
         panel = axes[index // per_row, index % per_row]
         draw_panel(panel, of_architecture(rows, architecture), curves)
-        if np.isfinite(limit):
-            panel.axhspan(-1.1, limit, color="#EDEDED", zorder=0, linewidth=0)
+        for curve in curves:
+            if curve.test in floors and curve.gauge != "pair":
+                panel.axhline(floors[curve.test], color=curve.look.color, linestyle=":", linewidth=1.0, zorder=0)
         panel.set_title(panel_title(architecture), loc="left")
+        if index + per_row < len(panels):
+            panel.set_xlabel("")
     for spare in axes[:, :per_row].ravel()[len(panels) :]:
         spare.set_visible(False)
     for row in range(n_rows):
@@ -105,9 +108,7 @@ def draw_width(results: StudyResults, shown: WidthFigure) -> Figure:
 def curves_of(results: StudyResults, rows: ResultsTable) -> list[Curve]:
     """One curve per test system and origin; a mixture has its local energies in both gauges."""
     order = list(results.systems)
-    pairs = set(
-        zip(rows.column("train_system"), rows.column("test_system"), rows.column("gauge"), strict=True)
-    )
+    pairs = set(zip(rows.column("train_system"), rows.column("test_system"), rows.column("gauge"), strict=True))
     curves = []
     transferred = rows.distinct("transferred") == (True,)
     for train, test, gauge in sorted(pairs, key=lambda p: (system_index(order, p[1]), p[0], p[2] != "raw")):
@@ -134,9 +135,7 @@ def draw_panel(axes: Axes, rows: ResultsTable, curves: list[Curve]) -> None:
         grid = width_grid(rows.select(train_system=curve.train, test_system=curve.test, gauge=curve.gauge))
         if not grid.widths.size:
             continue
-        spread = (
-            np.nanstd(grid.values, axis=0, ddof=1) if len(grid.values) > 1 else np.zeros(grid.widths.size)
-        )
+        spread = grid.spread()
         shift = 1.0 + 0.035 * (index - (len(curves) - 1) / 2.0)
         axes.errorbar(
             grid.widths * shift,
@@ -162,7 +161,7 @@ def draw_baselines(axes: Axes, results: StudyResults, curves: list[Curve], targe
         if not found:
             continue
         for index, (curve, row) in enumerate(found):
-            shift = 0.16 * (index - (len(found) - 1) / 2.0)
+            shift = 0.2 * (index - (len(found) - 1) / 2.0)
             face = "white" if curve.gauge == "pair" else curve.look.color
             axes.plot(
                 len(names) + shift,
@@ -185,11 +184,9 @@ def lowest_point(rows: ResultsTable, curves: list[Curve], panels: list[Architect
     for architecture in panels:
         chosen = of_architecture(rows, architecture)
         for curve in curves:
-            grid = width_grid(
-                chosen.select(train_system=curve.train, test_system=curve.test, gauge=curve.gauge)
-            )
+            grid = width_grid(chosen.select(train_system=curve.train, test_system=curve.test, gauge=curve.gauge))
             if grid.widths.size:
-                lows.append(float(np.nanmin(grid.mean() - np.nanstd(grid.values, axis=0))))
+                lows.append(float(np.nanmin(grid.mean() - grid.spread())))
     return min(lows)
 
 

@@ -1,0 +1,208 @@
+"""Training and evaluation in two calls: `basinet.train` and `basinet.evaluate`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from basinet.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ase import Atoms
+    from ase.calculators.calculator import Calculator
+    from numpy.typing import NDArray
+
+    from basinet.descriptors import Bispectrum
+    from basinet.models import Ensemble
+    from basinet.models.architecture import Activation, Parametrisation
+    from basinet.relation.local import Definition
+
+WEIGHT_RATIO = 1.3
+"""Neighbour weight of an element over that of the one before it, where nothing is known about the elements."""
+
+GAP = 1
+"""Frames left out between training and validation frames."""
+
+
+def train(
+    frames: Sequence[Atoms],
+    descriptor: Bispectrum | None = None,
+    *,
+    width: int = 32,
+    depth: int = 1,
+    activation: Activation = "tanh",
+    parametrisation: Parametrisation = "standard",
+    members: int = 8,
+    seed: int = 0,
+    validation: float | Sequence[Atoms] = 0.2,
+    **optimiser: Any,
+) -> Ensemble:
+    r"""Train an ensemble of networks on total energies only.
+
+    .. math:: E = \sum_i E_{0,s(i)} + f_{s(i)}(g_i), \qquad
+       L = \frac{1}{|B|} \sum_{A \in B} \Big(E_A - \sum_{i \in A} f_{s(i)}(g_i)\Big)^2
+
+    with one network :math:`f_s` per species and the bispectrum :math:`g_i` of atom i (the seed's eq. 6).
+
+    Parameters
+    ----------
+    frames
+        Labelled with ``REF_energy`` (eV). Isolated atoms among them (``config_type=IsolatedAtom``) give E0;
+        where an element has none, least squares do.
+    descriptor
+        A cutoff of 5.25 A and ``twojmax`` 6 unless given. Models of different elements compose only if their
+        descriptors are equal, weights of both elements included.
+    width, depth, activation, parametrisation
+        Architecture, see `basinet.models.Architecture`.
+    members, seed
+        Networks of the ensemble have the seeds ``seed`` to ``seed + members - 1``.
+    validation
+        Frames that choose learning rate and stopping time; or their share, which is then taken from the end
+        of each system, a frame away from what is trained on.
+    **optimiser
+        Any key of the section ``optimiser`` of a config, such as ``max_steps=1000`` or
+        ``learning_rates=[0.01]``.
+
+    Raises
+    ------
+    InputError
+        If labels are missing, there are too few frames, or a setting is unknown or out of range.
+
+    Examples
+    --------
+    >>> import basinet
+    >>> frames = basinet.load_reference("ar")[:20]
+    >>> small = basinet.train(frames, width=4, members=2, learning_rates=[0.01], max_steps=50)
+    >>> small.local_energies(frames[0]).shape
+    (2, 32)
+    """
+    from basinet.config.loading import validated
+    from basinet.config.settings import OptimiserSettings
+    from basinet.dataset import build_dataset, isolated_energies
+    from basinet.io.frames import system_of
+    from basinet.models import Architecture
+    from basinet.study.planning import training_settings
+    from basinet.study.scoring import divided, elements_of
+    from basinet.training.ensemble_training import train_ensemble
+
+    settings = training_settings(validated(OptimiserSettings, optimiser, "train()"))
+    architecture = Architecture(activation, depth, width, parametrisation)
+    if members < 1:
+        msg = f"members is {members}; give at least 1"
+        raise InputError(msg)
+    liquid, isolated = divided(frames)
+    fitted, held = _held_out(liquid, validation)
+    elements = elements_of(fitted)
+    if elements_of(held) != elements:
+        found = ", ".join(elements_of(held))
+        msg = f"validation frames hold {found}, training frames {', '.join(elements)}: give both the same"
+        raise InputError(msg)
+    e0 = isolated_energies(isolated, fitted)
+    name = "+".join(dict.fromkeys(system_of(atoms) for atoms in fitted))
+    descriptor = descriptor or default_descriptor(elements)
+    data, checked = (build_dataset(name, part, descriptor, e0) for part in (fitted, held))
+    trained = train_ensemble(data, checked, descriptor, e0, architecture, settings, members=members, seed=seed)
+    return trained.ensemble
+
+
+def evaluate(
+    model: Ensemble | Calculator, frames: Sequence[Atoms], *, definition: Definition = "total"
+) -> list[dict[str, Any]]:
+    """Fidelity of total energies and, where DFT gives them, of local ones.
+
+    Frames of one system and composition are scored together. Local energies are the label
+    ``REF_local_energy`` or, without it, those of the relation fitted to the electrostatic labels of the very
+    frames given (at least three of a system). Frames with neither are scored on totals only.
+
+    Parameters
+    ----------
+    model
+        An ensemble, or an ASE calculator with ``energies``.
+    frames
+        Labelled with ``REF_energy`` (eV). Isolated atoms among them pin the relation, and are not scored.
+    definition
+        Reading of the local Hartree energy, ``total`` or ``electronic``.
+
+    Returns
+    -------
+    list of dict
+        One row per member and one for the ensemble's mean (``seed="mean"``), target (``total``, ``local``)
+        and species, with the columns of ``results.csv``; energies in meV per atom.
+
+    Raises
+    ------
+    InputError
+        If labels are missing, a species has no network, or the calculator gives no energies per atom.
+
+    Examples
+    --------
+    >>> import basinet
+    >>> from basinet.models.pair_potential import literature_lennard_jones
+    >>> from basinet.sampling.calculator import PairPotentialCalculator
+    >>> frames = basinet.load_reference("ar")
+    >>> rows = basinet.evaluate(PairPotentialCalculator(literature_lennard_jones()), frames)
+    >>> [(row["target"], row["species"], row["pearson_r"] > 0.97) for row in rows if row["seed"] == "mean"]
+    [('total', 'all', True), ('local', 'all', True)]
+    """
+    from basinet.models import Ensemble
+    from basinet.study.scoring import divided, score_frames
+
+    liquid, isolated = divided(frames)
+    if isinstance(model, Ensemble):
+        first = int(model.training.get("seed", 0))
+        return score_frames(model.local_energies, model.e0, liquid, isolated, definition, first)
+    return score_frames(_calculated(model), None, liquid, isolated, definition, None)
+
+
+def _calculated(calculator: Calculator) -> Callable[[Atoms], NDArray[np.float64]]:
+    """Energies per atom by an ASE calculator, ``(1, n_atoms)`` eV."""
+    from ase.calculators.calculator import CalculatorError, PropertyNotImplementedError
+
+    def energies(atoms: Atoms) -> NDArray[np.float64]:
+        try:
+            values = calculator.get_property("energies", atoms)
+        except (PropertyNotImplementedError, AttributeError) as error:
+            msg = f"{type(calculator).__name__} gives no energies per atom ('energies'); use a calculator that does"
+            raise InputError(msg) from error
+        except (CalculatorError, KeyError, ValueError, NotImplementedError) as error:
+            msg = f"{type(calculator).__name__} fails on a frame of {atoms.get_chemical_formula()}: {error!r}"
+            raise InputError(msg) from error
+        return np.asarray(values, dtype=np.float64)[None]
+
+    return energies
+
+
+def default_descriptor(elements: Sequence[str]) -> Bispectrum:
+    """Bispectrum with the defaults of a config; elements it does not know get weights of a fixed ratio."""
+    from basinet.config.settings import FixedDescriptor
+    from basinet.descriptors import Bispectrum
+    from basinet.study.planning import element_weights
+
+    usual = FixedDescriptor()
+    known = set(elements) <= set(usual.weights)
+    return Bispectrum(usual.rcut, usual.twojmax, usual.weights if known else element_weights(elements, WEIGHT_RATIO))
+
+
+def _held_out(frames: Sequence[Atoms], validation: float | Sequence[Atoms]) -> tuple[list[Atoms], list[Atoms]]:
+    """Training and validation frames."""
+    from basinet.study.scoring import by_system, divided
+
+    if not isinstance(validation, int | float):
+        return list(frames), divided(validation)[0]
+    if not 0 < validation < 1:
+        msg = f"validation is {validation}; give a share between 0 and 1, or frames"
+        raise InputError(msg)
+    fitted: list[Atoms] = []
+    held: list[Atoms] = []
+    for name, own in by_system(frames).items():
+        n_held = max(round(validation * len(own)), 1)
+        n_fitted = len(own) - n_held - GAP
+        if n_fitted < 2:
+            msg = f"system {name}: {len(own)} frames are too few to train on and to hold out {n_held}; give more"
+            raise InputError(msg)
+        fitted += own[:n_fitted]
+        held += own[-n_held:]
+    return fitted, held

@@ -1,0 +1,62 @@
+"""The commands under one roof. Nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from basinet.cli.config import config_commands
+from basinet.cli.describe import describe
+from basinet.cli.evaluate import evaluate
+from basinet.cli.group import Commands, SeveralValues
+from basinet.cli.relate import relate
+from basinet.cli.report import report
+from basinet.cli.reproduce import reproduce
+from basinet.cli.select import select
+from basinet.cli.train import train
+
+app = typer.Typer(
+    name="basinet",
+    cls=Commands,
+    help="Atomic energies from density-functional theory, and the potentials that should reproduce them.",
+    epilog="Example: basinet reproduce --preset quick --out results/quick",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from basinet.io.provenance import version
+
+        typer.echo(f"basinet {version('basinet') or '(not installed)'}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
+EXAMPLES = {
+    "reproduce": "basinet reproduce --preset quick --out results/quick",
+    "relate": "basinet relate ar.extxyz --out ar_local.extxyz",
+    "describe": "basinet describe ar.extxyz --out ar.npz --rcut 5.25 --twojmax 6 --weights Ar=1,Kr=1.3",
+    "select": "basinet select ar.extxyz kr.extxyz --rcut 4.75,5.25,6.5 --twojmax 4,6,8",
+    "train": "basinet train train.yaml --out results/ar",
+    "evaluate": "basinet evaluate ar.basinet kr.basinet mix.extxyz --out scores.csv",
+    "report": "basinet report results/quick",
+}
+
+for command in (reproduce, relate, describe, select, train, evaluate, report):
+    name = command.__name__
+    kind = SeveralValues if name == "reproduce" else None
+    app.command(name, cls=kind, epilog=f"Example: {EXAMPLES[name]}")(command)
+app.add_typer(config_commands, name="config")

@@ -1,0 +1,76 @@
+"""Options and arguments that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from basinet.errors import InputError
+
+Frames = Annotated[list[Path], typer.Argument(metavar="FRAMES", help="Extended XYZ files.", show_default=False)]
+EnergyKey = Annotated[
+    str, typer.Option("--energy-key", metavar="KEY", help="Key of the total energies (eV) in the files.")
+]
+ForcesKey = Annotated[str, typer.Option("--forces-key", metavar="KEY", help="Key of the forces (eV/A) in the files.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of everything that is random.")]
+OptionalSeed = Annotated[
+    int | None, typer.Option("--seed", metavar="N", min=0, help="Seed in place of the config's.", show_default=False)
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", metavar="N", min=1, help="Worker processes; one per core, at most 8, unless given."),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option("--scheduler", metavar="ADDRESS", help="An existing Dask cluster, such as tcp://host:8786."),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with what lies in the output directory.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Delete the output directory's content first.")]
+DefinitionOption = Annotated[
+    Literal["total", "electronic"],
+    typer.Option("--definition", help="Reading of the local Hartree energy."),
+]
+
+ENERGY_KEY = "REF_energy"
+FORCES_KEY = "REF_forces"
+
+
+def numbers(text: str, option: str) -> list[float]:
+    """Read numbers between commas.
+
+    >>> numbers("4.5,5.25", "--rcut")
+    [4.5, 5.25]
+    """
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        msg = f"{option} {text}: expected numbers between commas, such as 4.5,5.25"
+        raise InputError(msg) from None
+
+
+def element_numbers(text: str, option: str) -> dict[str, float]:
+    """Read a number for each element.
+
+    >>> element_numbers("Ar=1,Kr=1.3", "--weights")
+    {'Ar': 1.0, 'Kr': 1.3}
+    """
+    pairs = [part.partition("=") for part in text.split(",")]
+    try:
+        values = {element.strip(): float(number) for element, _, number in pairs}
+    except ValueError:
+        values = {}
+    if len(values) != len(pairs):
+        msg = f"{option} {text}: expected one number for each element, such as Ar=1,Kr=1.3"
+        raise InputError(msg)
+    return values
+
+
+def check_scheduler(address: str | None) -> None:
+    """Refuse a Dask scheduler that does not answer, before anything is written."""
+    if address is not None:
+        from basinet.study.execution import connect
+
+        with connect(None, address, Path()):
+            pass

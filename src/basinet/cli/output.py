@@ -1,0 +1,144 @@
+"""The output directory of a long command: agreed to, locked, and cleared away if nothing came of it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from basinet.cli.group import Interrupted
+from basinet.errors import InputError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+LOCK = ".lock"
+CONFIG = "config.yaml"
+
+Loaded = TypeVar("Loaded")
+
+
+@contextmanager
+def results_directory(
+    root: Path, config: BaseModel, load: Callable[[], Loaded], *, resume: bool, overwrite: bool
+) -> Iterator[Loaded]:
+    """Prepare and lock a results directory, write its config, and yield what `load` returns.
+
+    What is there is deleted only once `load` has found the input good. Where the input proves bad before anything was
+    computed, a directory that was new or empty is left as it was.
+
+    Raises
+    ------
+    InputError
+        If another process works there, its content is in the way, or it was begun with another config.
+    Interrupted
+        In place of KeyboardInterrupt; says how to go on.
+    """
+    from basinet.io.files import prepare_output, write_yaml
+
+    refuse_running(root)
+    if resume and not overwrite:
+        refuse_other_config(root / CONFIG, config)
+    loaded = [load()] if overwrite and not resume else []
+    existed, keep = root.exists(), resume and root.is_dir() and any(root.iterdir())
+    prepare_output(root, resume=resume, overwrite=overwrite)
+    try:
+        with locked(root):
+            write_yaml(root / CONFIG, config.model_dump(mode="json"))
+            yield loaded[0] if loaded else load()
+    except InputError:
+        if not keep and not any(root.glob("work/results/*.json")):
+            _clear_away(root, existed=existed)
+        raise
+    except KeyboardInterrupt:
+        msg = f"interrupted; what is done is kept in {root}, the same command with --resume goes on"
+        raise Interrupted(msg) from None
+
+
+def _clear_away(root: Path, *, existed: bool) -> None:
+    """Take back a directory in which nothing was computed."""
+    for entry in list(root.iterdir()):
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+    if not existed:
+        root.rmdir()
+
+
+def refuse_other_config(path: Path, config: BaseModel) -> None:
+    """Refuse to resume what was begun with another config; the message names the first key that differs."""
+    from basinet.config import read_yaml
+
+    if not path.exists():
+        return
+    before, now = flat(read_yaml(path)), flat(config.model_dump(mode="json"))
+    for key in [*now, *before]:
+        if before.get(key) != now.get(key):
+            msg = (
+                f"{path}: begun with {key} = {before.get(key)}, now {now.get(key)}; "
+                "resume with the same config, or use --overwrite or another --out"
+            )
+            raise InputError(msg)
+
+
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Give nested keys dotted names.
+
+    >>> flat({"a": {"b": 1}, "c": [2]})
+    {'a.b': 1, 'c': [2]}
+    """
+    result: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        result |= flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
+    return result
+
+
+def refuse_running(root: Path) -> None:
+    """Refuse a directory in which a living process works."""
+    path = root / LOCK
+    if path.is_file():
+        with path.open("rb") as stream:
+            _take(stream.fileno(), path)
+
+
+@contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Hold the lock file of a directory, which names this process.
+
+    The kernel lets go of the lock when the process ends, however it ends: a file left behind is stale, and is
+    taken over.
+
+    Raises
+    ------
+    InputError
+        If another process holds it.
+    """
+    path = root / LOCK
+    with path.open("a+b") as stream:
+        _take(stream.fileno(), path)
+        stream.truncate(0)
+        stream.write(f"{os.getpid()} on {socket.gethostname()}\n".encode())
+        stream.flush()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _take(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = path.read_text(encoding="utf-8", errors="replace").strip() or "unknown"
+        msg = f"{path.parent}: another basinet (process {owner}) works there; wait for it or choose another --out"
+        raise InputError(msg) from None
+    except OSError:
+        # A file system without locks: then there is no guard.
+        return

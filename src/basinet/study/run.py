@@ -1,0 +1,201 @@
+"""What every run of the study shares: its frames, its stages, and the files around its tables."""
+
+from __future__ import annotations
+
+import hashlib
+import resource
+import time
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from basinet.errors import InputError
+from basinet.io.files import read_bytes, read_json, write_json
+from basinet.io.provenance import provenance
+from basinet.io.tables import write_table
+from basinet.relation import evaluate_relation, isolated_atom_check
+from basinet.study.relation_points import RELATION_POINT_COLUMNS, relation_points
+from basinet.study.systems import StudySystem, describe_systems, group_systems, load_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from ase import Atoms
+
+    from basinet.config.settings import DataSettings, SplitSettings, StudyConfig, TrainConfig
+    from basinet.descriptors import Bispectrum
+    from basinet.models import Architecture
+    from basinet.study.progress import Progress
+    from basinet.study.store import Store
+
+
+@dataclass(frozen=True)
+class StudyData:
+    """Frames of a run, read, grouped and split, before anything is written.
+
+    Attributes
+    ----------
+    systems
+        Main systems and other sizes, each with its split, E0 and relation.
+    isolated
+        Isolated atoms.
+    source
+        Where the frames come from, in words.
+    checksums
+        SHA-256 of every file read, by name; empty for the synthetic liquid.
+    """
+
+    systems: list[StudySystem]
+    isolated: list[Atoms]
+    source: str
+    checksums: dict[str, str]
+
+
+def load_data(data: DataSettings, split: SplitSettings, seed: int, note: Callable[[str], None]) -> StudyData:
+    """Read and group the frames that a config asks for.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be used, a label is missing, or a system has too few frames to split.
+    """
+    checksums = _checksums(data)
+    frames, isolated = load_frames(data, seed, note)
+    systems = group_systems(frames, isolated, split, size_transfer=data.size_transfer, seed=seed)
+    source = data.frames if isinstance(data.frames, str) else ", ".join(data.frames)
+    return StudyData(systems, isolated, source, checksums)
+
+
+def _checksums(data: DataSettings) -> dict[str, str]:
+    from basinet.data.reference_data import reference_checksums
+
+    if data.frames == "reference":
+        return reference_checksums()
+    if data.frames == "synthetic":
+        return {}
+    return {name: hashlib.sha256(read_bytes(name)).hexdigest() for name in data.frames}
+
+
+@dataclass
+class Run:
+    """A run under way: where it writes, whom it tells, and how long its stages took."""
+
+    root: Path
+    progress: Progress
+    stages: list[dict[str, Any]] = field(default_factory=list)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage: wall time, and CPU time of this process and of workers that have ended."""
+        wall, cpu = time.monotonic(), _cpu_seconds()
+        yield
+        self.stages.append({"name": name, "wall_seconds": time.monotonic() - wall, "cpu_seconds": _cpu_seconds() - cpu})
+
+    def prepare(self, data: StudyData, store: Store, config: StudyConfig | TrainConfig, title: str) -> None:
+        """Write what workers need, the description of the data, and the relation.
+
+        Raises
+        ------
+        InputError
+            If the directory was begun with files of other content.
+        """
+        self._refuse_changed(data)
+        for system in data.systems:
+            store.write_system(system, config.definition)
+        self.record(
+            title=title,
+            data=describe_systems(data.systems, data.source, config.split.gap),
+            definition=config.definition,
+            has_relation=any(system.relation is not None for system in data.systems),
+        )
+        write_json(self.root / "relation.json", _relations(data))
+        write_table(self.root / "relation_points.csv", relation_points(data.systems), RELATION_POINT_COLUMNS)
+        self._write_provenance(data.checksums, complete=False)
+
+    def _refuse_changed(self, data: StudyData) -> None:
+        path = self.root / "provenance.json"
+        if not path.exists():
+            return
+        before = read_json(path).get("data_checksums", {})
+        changed = sorted(
+            name for name in before.keys() | data.checksums if before.get(name) != data.checksums.get(name)
+        )
+        if changed:
+            msg = f"{changed[0]}: not the data that {self.root} was begun with; use --overwrite or another --out"
+            raise InputError(msg)
+
+    def record(self, **entries: Any) -> None:
+        """Add entries to `study.json`."""
+        path = self.root / "study.json"
+        write_json(path, (read_json(path) if path.exists() else {}) | entries)
+
+    def record_choices(
+        self, descriptor: Bispectrum, chosen: Mapping[str, tuple[Architecture, float]], preset: str
+    ) -> None:
+        """Add descriptor, each system's architecture and learning rate, and the preset to `study.json`."""
+        self.record(
+            descriptor=descriptor.to_dict(),
+            chosen_architectures={name: a.as_dict() | {"lr": lr} for name, (a, lr) in chosen.items()},
+            preset=preset,
+        )
+
+    def finish(self, checksums: Mapping[str, str]) -> Path:
+        """Write provenance and report; return the report's path."""
+        from basinet.report import write_report
+
+        self._write_provenance(checksums, complete=False)
+        with self.stage("report"):
+            report = write_report(self.root)
+        self._write_provenance(checksums, complete=True)
+        return report
+
+    def _write_provenance(self, checksums: Mapping[str, str], *, complete: bool) -> None:
+        record = {"data_checksums": dict(checksums), "stages": self.stages, "complete": complete}
+        write_json(self.root / "provenance.json", provenance() | record)
+
+
+def finished_report(root: Path) -> Path | None:
+    """Path of the report of a run that is complete, or None."""
+    report, record = root / "report.html", root / "provenance.json"
+    if not (report.is_file() and record.is_file() and (root / "results.csv").is_file()):
+        return None
+    return report if read_json(record).get("complete") is True else None
+
+
+def _cpu_seconds() -> float:
+    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def _relations(data: StudyData) -> dict[str, Any]:
+    """Describe the relation of each system, fitted on training frames, and its scores on other blocks."""
+    record: dict[str, Any] = {}
+    for system in data.systems:
+        if system.relation is None:
+            continue
+        if system.split is None:
+            entry = record[system.name].setdefault("other_sizes", {})
+            entry[str(system.n_atoms)] = _scores(system, range(len(system.frames)))
+            continue
+        record[system.name] = system.relation.to_dict() | {
+            "fitted_on": "train",
+            "evaluated": {
+                name: _scores(system, block)
+                for name, block in {"all": range(len(system.frames)), **system.split.blocks()}.items()
+            },
+            "isolated_atom_check_mev": isolated_atom_check(system.relation, data.isolated) if data.isolated else None,
+        }
+    return record
+
+
+def _scores(system: StudySystem, frames: Iterable[int]) -> dict[str, float]:
+    """Scores of a system's relation on some of its frames, energies in meV per atom."""
+    if system.relation is None:
+        return {}
+    scores = asdict(evaluate_relation(system.relation, [system.frames[i] for i in frames]))
+    return {
+        "rmse_mev_per_atom": 1e3 * scores.pop("rmse"),
+        "bias_mev_per_atom": 1e3 * scores.pop("bias"),
+        **scores,
+    }
