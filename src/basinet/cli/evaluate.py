@@ -128,13 +128,13 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         if row["seed"] != "mean":
             continue
         own = [r["pearson_r"] for r in rows if r["seed"] != "mean" and all(r[k] == row[k] for k in keys)]
-        low, high = row.get("pearson_r_low"), row.get("pearson_r_high")
+        low, high = row["pearson_r_low"], row["pearson_r_high"]
         lines.append(
             {
                 "system": row["test_system"],
                 "atoms": row["n_atoms"],
                 "values": row["n_values"],
-                "interval": f"{low:.3f}..{high:.3f}" if low is not None and high is not None else None,
+                "interval": f"{low:.3f}..{high:.3f}" if np.isfinite([low, high]).all() else None,
                 "members": f"{np.mean(own):.3f} +- {np.std(own):.3f}" if own else None,
                 **{key: row[key] for key in ("target", "species", "pearson_r", "rmse_mev", "slope")},
             }

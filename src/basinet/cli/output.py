@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import typer
+
 from basinet.cli.group import Interrupted
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
+    from basinet.config import StudyConfig, TrainConfig
 
 LOCK = ".lock"
 CONFIG = "config.yaml"
@@ -25,7 +27,7 @@ Loaded = TypeVar("Loaded")
 
 @contextmanager
 def results_directory(
-    root: Path, config: BaseModel, load: Callable[[], Loaded], *, resume: bool, overwrite: bool
+    root: Path, config: StudyConfig | TrainConfig, load: Callable[[], Loaded], *, resume: bool, overwrite: bool
 ) -> Iterator[Loaded]:
     """Prepare and lock a results directory, write its config, and yield what `load` returns.
 
@@ -60,6 +62,26 @@ def results_directory(
         raise Interrupted(msg) from None
 
 
+def finished(root: Path, config: StudyConfig | TrainConfig, *, resume: bool, overwrite: bool) -> Path | None:
+    """Path of the report where a run that is to be resumed is complete already, or None.
+
+    Raises
+    ------
+    InputError
+        If the run was begun with another config or other data, or is going on.
+    """
+    from basinet.study.run import finished_report
+
+    if not resume or overwrite:
+        return None
+    refuse_running(root)
+    refuse_other_config(root / CONFIG, config)
+    report = finished_report(root, config.data)
+    if report is not None:
+        typer.echo(f"{root} is complete; 'basinet report {root}' draws its figures anew", err=True)
+    return report
+
+
 def _clear_away(root: Path, *, existed: bool) -> None:
     """Take back a directory in which nothing was computed."""
     for entry in list(root.iterdir()):
@@ -71,7 +93,7 @@ def _clear_away(root: Path, *, existed: bool) -> None:
         root.rmdir()
 
 
-def refuse_other_config(path: Path, config: BaseModel) -> None:
+def refuse_other_config(path: Path, config: StudyConfig | TrainConfig) -> None:
     """Refuse to resume what was begun with another config; the message names the first key that differs."""
     from basinet.config import read_yaml
 

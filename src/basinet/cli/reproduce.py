@@ -50,28 +50,22 @@ def reproduce(  # noqa: PLR0917 - Typer calls it by keywords
     changes = command_line_changes(data, seed, energy_key, forces_key)
     settings = load_study_config(preset, config, changes)
 
-    from basinet.cli.output import refuse_other_config, refuse_running, results_directory
-    from basinet.study.progress import Progress
-    from basinet.study.run import finished_report, load_data
+    from basinet.cli.output import finished, results_directory
 
-    progress = Progress()
-    if resume and not overwrite:
-        refuse_running(out)
-        refuse_other_config(out / "config.yaml", settings)
-        report = finished_report(out)
-        if report is not None:
-            progress.note(f"{out} is complete; 'basinet report {out}' draws its figures anew")
-            typer.echo(report)
-            return
-    check_scheduler(scheduler)
-
-    def load() -> Any:
-        return load_data(settings.data, settings.split, settings.seed, progress.note)
-
-    with results_directory(out, settings, load, resume=resume, overwrite=overwrite) as loaded:
+    report = finished(out, settings, resume=resume, overwrite=overwrite)
+    if report is None:
+        from basinet.study.progress import Progress
         from basinet.study.reproduce import reproduce as run
+        from basinet.study.run import load_data
 
-        report = run(out, settings, progress, preset=preset, workers=workers, scheduler=scheduler, data=loaded)
+        progress = Progress()
+        check_scheduler(scheduler)
+
+        def load() -> Any:
+            return load_data(settings.data, settings.split, settings.seed, progress.note)
+
+        with results_directory(out, settings, load, resume=resume, overwrite=overwrite) as loaded:
+            report = run(out, settings, progress, preset=preset, workers=workers, scheduler=scheduler, data=loaded)
     typer.echo(report)
 
 

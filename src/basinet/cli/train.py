@@ -29,16 +29,19 @@ def train(
 
     settings = load_train_config(config, {} if seed is None else {"seed": seed})
 
-    from basinet.cli.output import results_directory
-    from basinet.study.grid import load_grid_data, train_grid
-    from basinet.study.progress import Progress
+    from basinet.cli.output import finished, results_directory
 
-    progress = Progress()
-    check_scheduler(scheduler)
+    report = finished(out, settings, resume=resume, overwrite=overwrite)
+    if report is None:
+        from basinet.study.grid import load_grid_data, train_grid
+        from basinet.study.progress import Progress
 
-    def load() -> Any:
-        return load_grid_data(settings, progress)
+        progress = Progress()
+        check_scheduler(scheduler)
 
-    with results_directory(out, settings, load, resume=resume, overwrite=overwrite) as loaded:
-        report = train_grid(out, settings, progress, workers=workers, scheduler=scheduler, data=loaded)
+        def load() -> Any:
+            return load_grid_data(settings, progress)
+
+        with results_directory(out, settings, load, resume=resume, overwrite=overwrite) as loaded:
+            report = train_grid(out, settings, progress, workers=workers, scheduler=scheduler, data=loaded)
     typer.echo(report)

@@ -95,7 +95,8 @@ def load_study_config(
     if path is not None:
         merged = _overlay(merged, read_yaml(path))
     merged = _overlay(merged, dict(changes or {}))
-    return validated(StudyConfig, merged, str(path) if path is not None else f"preset {preset}")
+    source = str(path) if path is not None else f"preset {preset}{' with the options given' if changes else ''}"
+    return validated(StudyConfig, merged, source)
 
 
 def load_train_config(path: str | Path, changes: Mapping[str, Any] | None = None) -> TrainConfig:

@@ -67,7 +67,7 @@ class Ensemble:
         return int(self.networks[0].weight.shape[0])
 
     def _network_of(self, elements: tuple[str, ...]) -> NDArray[np.int64]:
-        missing = [element for element in elements if element not in self.elements]
+        missing = sorted(set(elements) - set(self.elements))
         if missing:
             have = ", ".join(self.elements)
             msg = f"no network for {', '.join(missing)}: this model was trained on {have}; compose it with one that was"

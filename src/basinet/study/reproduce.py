@@ -13,6 +13,7 @@ from basinet.study.describing import choose_by_ridge
 from basinet.study.execution import connect, run_all
 from basinet.study.gauge_record import gauge_record
 from basinet.study.out_of_fold import out_of_fold_predictions, out_of_fold_rows, parity_rows
+from basinet.study.readings import other_reading_rows
 from basinet.study.run import Run, StudyData, load_data
 from basinet.study.selection import SELECTION_COLUMNS, choose_architectures, selection_rows
 from basinet.study.store import Store
@@ -113,6 +114,7 @@ def _write_tables(
 ) -> None:
     rows = task_rows(root, [*plan.described, *plan.trained, *plan.composed])
     rows += baseline_rows(store, systems, descriptor, untrained=config.controls.untrained, seed=config.seed)
+    rows += other_reading_rows(root, store, systems, plan.trained, descriptor, chosen, config.definition)
     if plan.folds:
         predictions = out_of_fold_predictions(root, store, systems, plan.folds, config, descriptor, chosen)
         rows += out_of_fold_rows(store, descriptor, predictions)

@@ -60,14 +60,15 @@ def load_data(data: DataSettings, split: SplitSettings, seed: int, note: Callabl
     InputError
         If a file cannot be used, a label is missing, or a system has too few frames to split.
     """
-    checksums = _checksums(data)
+    checksums = data_checksums(data)
     frames, isolated = load_frames(data, seed, note)
     systems = group_systems(frames, isolated, split, size_transfer=data.size_transfer, seed=seed)
     source = data.frames if isinstance(data.frames, str) else ", ".join(data.frames)
     return StudyData(systems, isolated, source, checksums)
 
 
-def _checksums(data: DataSettings) -> dict[str, str]:
+def data_checksums(data: DataSettings) -> dict[str, str]:
+    """SHA-256 of every file that a config names, by name; empty for the synthetic liquid."""
     from basinet.data.reference_data import reference_checksums
 
     if data.frames == "reference":
@@ -100,7 +101,7 @@ class Run:
         InputError
             If the directory was begun with files of other content.
         """
-        self._refuse_changed(data)
+        refuse_changed(self.root, data.checksums)
         for system in data.systems:
             store.write_system(system, config.definition)
         self.record(
@@ -112,18 +113,6 @@ class Run:
         write_json(self.root / "relation.json", _relations(data))
         write_table(self.root / "relation_points.csv", relation_points(data.systems), RELATION_POINT_COLUMNS)
         self._write_provenance(data.checksums, complete=False)
-
-    def _refuse_changed(self, data: StudyData) -> None:
-        path = self.root / "provenance.json"
-        if not path.exists():
-            return
-        before = read_json(path).get("data_checksums", {})
-        changed = sorted(
-            name for name in before.keys() | data.checksums if before.get(name) != data.checksums.get(name)
-        )
-        if changed:
-            msg = f"{changed[0]}: not the data that {self.root} was begun with; use --overwrite or another --out"
-            raise InputError(msg)
 
     def record(self, **entries: Any) -> None:
         """Add entries to `study.json`."""
@@ -155,11 +144,30 @@ class Run:
         write_json(self.root / "provenance.json", provenance() | record)
 
 
-def finished_report(root: Path) -> Path | None:
-    """Path of the report of a run that is complete, or None."""
+def refuse_changed(root: Path, checksums: Mapping[str, str]) -> None:
+    """Refuse to go on in a directory that was begun with other data: results of both would mix.
+
+    Raises
+    ------
+    InputError
+        Naming a file that has another content, or is new or missing.
+    """
+    path = root / "provenance.json"
+    if not path.exists():
+        return
+    before = read_json(path).get("data_checksums", {})
+    changed = sorted(name for name in before.keys() | checksums.keys() if before.get(name) != checksums.get(name))
+    if changed:
+        msg = f"{changed[0]}: not the data that {root} was begun with; use --overwrite or another --out"
+        raise InputError(msg)
+
+
+def finished_report(root: Path, data: DataSettings) -> Path | None:
+    """Path of the report of a run on these data that is complete, or None."""
     report, record = root / "report.html", root / "provenance.json"
     if not (report.is_file() and record.is_file() and (root / "results.csv").is_file()):
         return None
+    refuse_changed(root, data_checksums(data))
     return report if read_json(record).get("complete") is True else None
 
 

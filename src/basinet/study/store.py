@@ -100,6 +100,9 @@ class Store:
         }
         if plain.local_energy is not None:
             arrays["local_energy"] = plain.local_energy
+            other = other_reading(system, definition)
+            if other is not None:
+                arrays["local_energy_other"] = other
         if system.split is not None:
             arrays |= {f"split.{name}": block for name, block in system.split.blocks().items()}
         header = {
@@ -140,6 +143,18 @@ def _stamp(path: Path) -> tuple[int, int]:
     """Tell one content of a file from the next: workers of a cluster outlive a results directory."""
     status = path.stat()
     return status.st_mtime_ns, status.st_ino
+
+
+def other_reading(system: StudySystem, definition: str) -> NDArray[np.float64] | None:
+    """Local energies by the definition that the study does not use, less E0; None where frames carry only one."""
+    label = "REF_local_hartree_energy_electronic"
+    if system.relation is None or not all(label in atoms.arrays for atoms in system.frames):
+        return None
+    local = system.local_energies("electronic" if definition == "total" else "total")
+    if local is None:
+        return None
+    e0 = [[system.e0[symbol] for symbol in atoms.get_chemical_symbols()] for atoms in system.frames]
+    return np.concatenate([local(atoms) - own for atoms, own in zip(system.frames, e0, strict=True)])
 
 
 @lru_cache(maxsize=32)

@@ -1,0 +1,41 @@
+"""Compiled programs, kept by the shapes they were compiled for, and the time that running them takes."""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import jax
+
+from basinet.training.program import Outcome, train_networks
+
+if TYPE_CHECKING:
+    from basinet.models import Architecture
+
+
+@lru_cache(maxsize=64)
+def compiled_program(
+    structure: Any,
+    shapes: tuple[tuple[tuple[int, ...], str], ...],
+    architecture: Architecture,
+    patience: int,
+    weight_decay: float,
+) -> Any:
+    """Compile `train_networks` for arguments of these shapes and types."""
+    leaves = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in shapes]
+    arguments = jax.tree.unflatten(structure, leaves)
+    settings = {"architecture": architecture, "patience": patience, "weight_decay": weight_decay}
+    return train_networks.lower(*arguments, **settings).compile()
+
+
+def run_program(
+    arguments: tuple[Any, ...], *, architecture: Architecture, patience: int, weight_decay: float
+) -> tuple[Outcome, float]:
+    """Run `train_networks`, compiling it where these shapes are new; return the CPU seconds of the run alone."""
+    leaves, structure = jax.tree.flatten(arguments)
+    shapes = tuple((tuple(leaf.shape), str(leaf.dtype)) for leaf in leaves)
+    program = compiled_program(structure, shapes, architecture, patience, weight_decay)
+    started = time.process_time()
+    outcome = jax.block_until_ready(program(*arguments))
+    return outcome, time.process_time() - started
