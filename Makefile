@@ -60,7 +60,6 @@ $(TESTING): $(RUNTIME) requirements-test.txt | $(PACKAGE)
 	$(INSTALL) -r requirements-test.txt
 	@touch $@
 
-# The public index is named here, so that no local setting decides the hashes; the files themselves name none.
 # One version serves every Python (fewest), so that what is tested is what runs.
 # jax's plain distribution is the CPU one: accelerators are extras that nothing here asks for.
 LOCK := $(UV) --no-config pip compile pyproject.toml --group build --universal --python-version 3.11 \

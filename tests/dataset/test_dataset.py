@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.models.toys import toy_dataset
 
 COUNTS = {"Ar": 3, "Kr": 2}

@@ -11,12 +11,12 @@ from ase.build import make_supercell
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
+from tests.models.toys import DESCRIPTOR, E0, gas, random_ensemble, toy_dataset
 
 from basinet.dataset import build_dataset
 from basinet.descriptors import Bispectrum
 from basinet.errors import InputError
 from basinet.models import Architecture, compose, load_model
-from tests.models.toys import DESCRIPTOR, E0, gas, random_ensemble, toy_dataset
 
 MIXED = random_ensemble(("Ar", "Kr"))
 ARGON = random_ensemble(("Ar",), seed=10)

@@ -24,9 +24,7 @@ def network(architecture: Architecture, n_components: int = 7, seed: int = 0) ->
     return tuple(Layer(layer.weight[0, 0], 0.3 * rng.normal(size=layer.bias[0, 0].shape)) for layer in layers)
 
 
-@given(
-    n_atoms=st.integers(1, 9), depth=st.sampled_from([1, 2]), width=st.integers(1, 9), seed=st.integers(0, 2**16)
-)
+@given(n_atoms=st.integers(1, 9), depth=st.sampled_from([1, 2]), width=st.integers(1, 9), seed=st.integers(0, 2**16))
 def test_a_linear_network_sees_the_sum_of_its_atoms(n_atoms, depth, width, seed):
     layers = network(Architecture("linear", depth, width), seed=seed)
     rows = np.random.default_rng(seed).normal(size=(n_atoms, 7))

@@ -51,9 +51,7 @@ def brute_force(atoms: Atoms, potential: LennardJones) -> np.ndarray:
 @settings(max_examples=4)
 @given(crystals())
 def test_local_energies_are_half_of_each_pair_over_all_images(atoms):
-    assert POTENTIAL.local_energies(atoms) == pytest.approx(
-        brute_force(atoms, POTENTIAL), rel=1e-10, abs=1e-13
-    )
+    assert POTENTIAL.local_energies(atoms) == pytest.approx(brute_force(atoms, POTENTIAL), rel=1e-10, abs=1e-13)
 
 
 @settings(max_examples=25)
@@ -85,9 +83,7 @@ def test_action_equals_reaction_and_local_energies_sum_to_the_total(atoms):
 def test_local_energies_do_not_depend_on_the_choice_of_the_cell(atoms, repeats):
     repeats = tuple(n if periodic else 1 for n, periodic in zip(repeats, atoms.pbc, strict=True))
     larger = POTENTIAL.local_energies(atoms.repeat(repeats))
-    assert larger == pytest.approx(
-        np.tile(POTENTIAL.local_energies(atoms), np.prod(repeats)), rel=1e-9, abs=1e-13
-    )
+    assert larger == pytest.approx(np.tile(POTENTIAL.local_energies(atoms), np.prod(repeats)), rel=1e-9, abs=1e-13)
 
 
 @settings(max_examples=20)
@@ -144,9 +140,7 @@ def test_a_fit_to_totals_of_a_pair_potential_finds_that_potential(system):
 def test_pair_physics_explains_the_local_energies_of_dft(system, literature, fit):
     frames = load_reference(system)
     isolated = {symbol: atom.info["REF_energy"] for symbol, atom in load_isolated_atoms().items()}
-    energies = np.array(
-        [f.info["REF_energy"] - sum(isolated[s] for s in f.get_chemical_symbols()) for f in frames]
-    )
+    energies = np.array([f.info["REF_energy"] - sum(isolated[s] for s in f.get_chemical_symbols()) for f in frames])
     train = len(frames) * 7 // 10
     potentials = {literature: POTENTIAL, fit: fit_pair_potential(frames[:train], energies[:train])}
     test = frames[train:]

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.models.toys import toy_dataset
 
 from basinet.models import fit_ridge, fit_scaling
 from basinet.models.ridge import STRENGTHS, out_of_fold_errors
-from tests.models.toys import toy_dataset
 
 COUNTS = {"Ar": 4, "Kr": 3}
 

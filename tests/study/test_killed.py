@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from tests.study import small_study
 
 from basinet.io.frames import write_frames
-from tests.study import small_study
 
 SCRIPT = Path(small_study.__file__)
 ROOT = Path(__file__).parents[2]
@@ -83,7 +83,7 @@ def table(out: Path) -> tuple[list[tuple[str, ...]], np.ndarray]:
 @pytest.mark.slow
 def test_a_study_killed_at_any_moment_ends_with_the_same_table(tmp_path):
     frames = tmp_path / "frames.extxyz"
-    write_frames(frames, small_study.small_frames() + small_study.isolated_atoms())
+    write_frames(frames, small_study.small_frames(systems=("ar",)) + small_study.isolated_atoms())
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     finish(whole, start(whole, frames))
 
@@ -103,7 +103,7 @@ def test_a_study_killed_at_any_moment_ends_with_the_same_table(tmp_path):
     assert victims
     for worker in victims:
         worker.kill()
-    wait_until(lambda: len(results(broken)) >= before + 3, process, broken)
+    wait_until(lambda: len(results(broken)) >= before + 2, process, broken)
     kill(process)
     assert len(results(broken)) < len(results(whole))
 
@@ -118,7 +118,7 @@ def test_a_study_killed_at_any_moment_ends_with_the_same_table(tmp_path):
     names, numbers = table(whole)
     names_again, numbers_again = table(broken)
     assert names == names_again
-    assert len(names) > 100
+    assert len(names) > 40
     assert np.array_equal(np.isnan(numbers), np.isnan(numbers_again))
     difference = np.abs(numbers - numbers_again) / np.maximum(1.0, np.abs(numbers))
     assert np.nanmax(difference) < 1e-6

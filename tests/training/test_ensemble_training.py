@@ -7,20 +7,26 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
+from tests.models.toys import DESCRIPTOR, E0, N_COMPONENTS, toy_dataset
 
 from basinet.errors import InputError
 from basinet.models import Architecture
 from basinet.training import TrainingSettings, ensemble_training
 from basinet.training.ensemble_training import train_ensemble, untrained_ensemble
 from basinet.training.initial import initial_networks
-from tests.models.toys import DESCRIPTOR, E0, N_COMPONENTS, toy_dataset
 
 COUNTS = {"Ar": 5}
 DATA = toy_dataset(50, COUNTS, curved=2e-5)
 TRAIN, VALIDATION, TEST = DATA.select(np.arange(30)), DATA.select(np.arange(30, 40)), DATA.select(np.arange(40, 50))
 NETWORK = Architecture("tanh", 1, 8)
 SETTINGS = TrainingSettings(
-    learning_rates=(1e-2,), search_members=8, max_steps=200, batch_size=5, evaluate_every=10, patience=200, dtype="float64"
+    learning_rates=(1e-2,),
+    search_members=8,
+    max_steps=200,
+    batch_size=5,
+    evaluate_every=10,
+    patience=200,
+    dtype="float64",
 )
 
 
@@ -45,7 +51,9 @@ def rmse(predicted, data):
 
 
 def weights_of(result):
-    return np.concatenate([leaf.reshape(leaf.shape[0], -1) for layer in result.ensemble.networks for leaf in layer], axis=1)
+    return np.concatenate(
+        [leaf.reshape(leaf.shape[0], -1) for layer in result.ensemble.networks for leaf in layer], axis=1
+    )
 
 
 REFERENCE = trained()

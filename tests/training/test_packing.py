@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.models.toys import toy_dataset
 
 from basinet.errors import InputError
 from basinet.models import fit_scaling
 from basinet.training.packing import minibatches, pack
-from tests.models.toys import toy_dataset
 
 DATA = toy_dataset(7, {"Ar": 3, "Kr": 2})
 SCALING = fit_scaling(DATA)

@@ -127,8 +127,8 @@ def validated(model: type[Settings], values: Mapping[str, Any], source: str) -> 
         problems = error.errors()
         unknown = [p for p in problems if p["type"] == "extra_forbidden"]
         problem = (unknown or problems)[0]
-        # A part with brackets is no key: pydantic names the branch of a union so.
-        location = [str(part) for part in problem["loc"] if "[" not in str(part)]
+        # A part with brackets is no known key: pydantic names the branch of a union so.
+        location = [str(part) for part in problem["loc"] if unknown or "[" not in str(part)]
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         if problem["type"] == "extra_forbidden":
             msg = f"{source}: unknown key '{'.'.join(location)}'{_nearest(model, location)}{more}"
@@ -139,7 +139,8 @@ def validated(model: type[Settings], values: Mapping[str, Any], source: str) -> 
             # What is wrong with a whole section is said by the message; its content would only be long.
             got = "" if isinstance(given, dict) else f", got {_short(given)}"
             msg = f"{where}: {message[:1].lower()}{message[1:]}{got}{more}"
-        raise InputError(msg) from None
+        # Keys of a file may hold line breaks.
+        raise InputError(" ".join(msg.split())) from None
 
 
 def _short(value: Any) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 import platform
+import signal
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,7 +94,13 @@ def connect(workers: int | None, scheduler: str | None, cache: Path) -> Iterator
             ) as cluster,
             Client(cluster) as client,
         ):
+            client.run(_leave_interrupts_to_driver)
             yield client
+
+
+def _leave_interrupts_to_driver() -> None:
+    """Ignore Ctrl-C, which a terminal sends to every process: the driver ends its workers, without their tracebacks."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def run_all(client: Client, root: Path, tasks: Sequence[Task], progress: Progress, stage: str) -> None:

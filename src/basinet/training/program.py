@@ -1,16 +1,23 @@
-"""The compiled training program: all networks of an ensemble side by side, each with its own optimiser and early stopping.
+"""The compiled training program: an ensemble's networks side by side, each with its own optimiser and early stopping.
 
 Loss of one network on a batch B of frames (the paper's eq. 6, averaged over frames):
 
     L = 1/|B| sum_{A in B} (E_A - sum_{i in A} f(g_i))^2.
 
-`jax.vmap` runs the step over networks; they share minibatches, so the product of descriptors and first
-weights is one matrix product for all of them.
+Networks share minibatches, so the product of descriptors and first weights is one matrix product for all of them. What
+makes it fast on a CPU (measured by ``benchmarks/training.py``):
+
+- hidden values have the axes (networks, width, rows): neither the product nor its gradient has to transpose them;
+- a bias is one more weight, of the count that `Frames` carry, so that its gradient comes out of the matrix product;
+- a network is one vector, so that Adam is one loop, and one to compile;
+- networks take turns when they are evaluated on all frames, which keeps intermediate values in the cache.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
+from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -18,12 +25,13 @@ import jax.numpy as jnp
 import optax
 
 from basinet.models.architecture import Architecture
-from basinet.models.network import Layer, Network, row_energies, summed_energies
+from basinet.models.network import Layer, Network
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from jax import Array
+
+COLUMNS = 8
+"""The first matrix has a multiple of this many columns: vector registers are filled, which gains 10 to 20 %."""
 
 
 class Frames(NamedTuple):
@@ -49,9 +57,9 @@ class Outcome(NamedTuple):
 
 class _State(NamedTuple):
     block: Any
-    networks: Network
+    vectors: Any
     optimiser: Any
-    best: Network
+    best: Any
     best_error: Any
     best_block: Any
     active: Any
@@ -65,32 +73,95 @@ def effective(networks: Network, architecture: Architecture, n_components: int) 
     return tuple(Layer(rule.multiplier * layer.weight, layer.bias) for rule, layer in zip(rules, networks, strict=True))
 
 
-def mean_squared_error(network: Network, frames: Frames, architecture: Architecture, unit: Any) -> Any:
-    """Error of one network (species axis first) on frames; totals or local energies by the target's rank."""
-    folded = effective(network, architecture, frames.rows.shape[-1])
-    if frames.target.ndim == 1:
-        per_species = jax.vmap(lambda n, r, c: summed_energies(n, r, c, architecture.activation, jnp))
-        prediction = per_species(folded, frames.rows, frames.count).sum(0) / unit
+@dataclass(frozen=True)
+class _Layout:
+    """Networks as vectors: for every layer the matrix ``(fan_out, 1 + fan_in)`` of biases and transposed weights."""
+
+    architecture: Architecture
+    n_components: int
+
+    @property
+    def shapes(self) -> list[tuple[int, int]]:
+        """Shape of every matrix; columns that pad the first one are zero and stay so."""
+        sizes = self.architecture.sizes(self.n_components)
+        columns = [1 + fan_in for fan_in in sizes[:-1]]
+        columns[0] = -(-columns[0] // COLUMNS) * COLUMNS
+        return list(zip(sizes[1:], columns, strict=True))
+
+    def vectors(self, networks: Network) -> Array:
+        """Join the layers of networks (axes networks, species, fan_in, fan_out): (species, networks, parameters)."""
+        parts = []
+        for layer, shape in zip(networks, self.shapes, strict=True):
+            matrix = jnp.concatenate([layer.bias[..., None, :], layer.weight], -2).swapaxes(-1, -2)
+            matrix = _pad_last(matrix, shape[1]).swapaxes(0, 1)
+            parts.append(matrix.reshape(*matrix.shape[:2], -1))
+        return jnp.concatenate(parts, -1)
+
+    def matrices(self, vectors: Array) -> list[Array]:
+        """Split vectors along their last axis."""
+        ends = [sum(map(prod, self.shapes[: i + 1])) for i in range(len(self.shapes) - 1)]
+        parts = jnp.split(vectors, ends, -1)
+        return [part.reshape(*vectors.shape[:-1], *shape) for part, shape in zip(parts, self.shapes, strict=True)]
+
+    def networks(self, vectors: Array) -> Network:
+        """Undo `vectors`."""
+        fan_in = self.architecture.sizes(self.n_components)
+        layers = zip((m.swapaxes(0, 1) for m in self.matrices(vectors)), fan_in[:-1], strict=True)
+        return tuple(Layer(m[..., 1 : 1 + n].swapaxes(-1, -2), m[..., 0]) for m, n in layers)
+
+    def scaled(self, vector: Array) -> list[Array]:
+        """Matrices of one network, with the forward multipliers of the parametrisation."""
+        rules = self.architecture.rules(self.n_components)
+        matrices = zip(rules, self.matrices(vector), strict=True)
+        return [jnp.full(m.shape[1], rule.multiplier, m.dtype).at[0].set(1) * m for rule, m in matrices]
+
+    def rate_factors(self, dtype: Any) -> Array:
+        """Rate factor of every parameter."""
+        rules = zip(self.architecture.rules(self.n_components), self.shapes, strict=True)
+        return jnp.concatenate([jnp.full(prod(shape), rule.rate_factor, dtype) for rule, shape in rules])
+
+    def with_counts(self, frames: Frames) -> Frames:
+        """Put the count, which the bias multiplies, before the components of every row, zeros behind them."""
+        rows = jnp.concatenate([frames.count[..., None], frames.rows], -1)
+        return frames._replace(rows=_pad_last(rows, self.shapes[0][1]))
+
+
+def _pad_last(array: Array, size: int) -> Array:
+    return jnp.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, size - array.shape[-1])])
+
+
+def species_energies(vector: Array, rows: Array, count: Array, layout: _Layout, *, totals: bool) -> Array:
+    """Energies that one network gives its species: ``(frames,)``, or of every row ``(frames, rows)``.
+
+    The equations of `basinet.models.network`. Rows ``(frames, rows, columns)`` begin with their count.
+    """
+    first, *later, readout = layout.scaled(vector)
+    activate = jnp.tanh if layout.architecture.activation == "tanh" else lambda x: x
+    flat = rows.reshape(-1, rows.shape[-1])
+    hidden = activate(first @ flat.T)
+    for matrix in later:  # the bias by a matrix product too: its gradient is then one, where a sum would be slow
+        hidden = activate(matrix[:, 1:] @ hidden + matrix[:, :1] @ flat[:, :1].T)
+    hidden = hidden.reshape(-1, *count.shape)
+    if totals:  # the readout is linear: sum first
+        hidden, count = hidden.sum(-1), count.sum(-1)
+    return jnp.tensordot(readout[0, 1:], hidden, 1) + readout[0, 0] * count
+
+
+def mean_squared_errors(vectors: Array, frames: Frames, layout: _Layout, unit: Any) -> Array:
+    """Errors of networks ``(species, networks, parameters)``; totals or local energies by the target's rank."""
+    totals = frames.target.ndim == 1
+    energies = partial(species_energies, layout=layout, totals=totals)
+    prediction = jax.vmap(jax.vmap(energies, (0, None, None)))(vectors, frames.rows, frames.count)
+    if totals:
+        errors = jnp.sum(frames.weight * (prediction.sum(0) / unit - frames.target) ** 2, -1)
     else:
-        per_species = jax.vmap(lambda n, r, c: row_energies(n, r, c, architecture.activation, jnp))
-        prediction = per_species(folded, frames.rows, frames.count)
-    return jnp.sum(frames.weight * (prediction - frames.target) ** 2) / jnp.sum(frames.weight)
+        errors = jnp.sum(frames.weight[:, None] * (prediction - frames.target[:, None]) ** 2, (0, 2, 3))
+    return errors / jnp.sum(frames.weight)
 
 
 def _take(frames: Frames, index: Any) -> Frames:
-    """Pick frames of a batch."""
     axis = 0 if frames.target.ndim == 1 else 1
-    return Frames(
-        jnp.take(frames.rows, index, 1),
-        jnp.take(frames.count, index, 1),
-        jnp.take(frames.target, index, axis),
-        jnp.take(frames.weight, index, axis),
-    )
-
-
-def _where(mask: Array, new: Any, old: Any) -> Any:
-    """Choose leaf by leaf along the leading axis of networks."""
-    return jax.tree.map(lambda a, b: jnp.where(mask.reshape((-1,) + (1,) * (a.ndim - 1)), a, b), new, old)
+    return Frames(*(jnp.take(array, index, i) for array, i in zip(frames, (1, 1, axis, axis), strict=True)))
 
 
 @partial(jax.jit, static_argnames=("architecture", "patience", "weight_decay"))
@@ -121,41 +192,37 @@ def train_networks(
     patience
         Blocks without improvement after which a network stops.
     """
-    n_blocks, steps = batches.shape[:2]
-    n_networks, n_components = len(rates), train.rows.shape[-1]
+    (n_blocks, steps), n_networks = batches.shape[:2], len(rates)
+    dtype, n_components = train.rows.dtype, train.rows.shape[-1]
+    layout = _Layout(architecture, n_components)
+    train, validation = layout.with_counts(train), layout.with_counts(validation)
     decay = optax.cosine_decay_schedule(1.0, n_blocks * steps)
     transform = optax.chain(optax.scale_by_adam(), optax.add_decayed_weights(weight_decay))
-    factors = [rule.rate_factor for rule in architecture.rules(n_components)]
+    parameter_rates = rates[:, None] * layout.rate_factors(dtype)
 
-    def error(network: Network, frames: Frames) -> Any:
-        return mean_squared_error(network, frames, architecture, unit)
+    def step(carry: tuple[Array, Any], inputs: tuple[Array, Array]) -> tuple[tuple[Array, Any], None]:
+        (vectors, optimiser), (index, number) = carry, inputs
+        batch = _take(train, index)
+        # One network's error depends on its own parameters only: the gradient of the sum holds all their gradients.
+        gradient = jax.grad(lambda v: mean_squared_errors(v, batch, layout, unit).sum())(vectors)
+        updates, optimiser = transform.update(gradient, optimiser, vectors)
+        return (vectors - decay(number) * parameter_rates * updates, optimiser), None
 
-    def step(network: Network, optimiser: Any, rate: Array, batch: Frames) -> tuple[Network, Any]:
-        updates, optimiser = transform.update(jax.grad(error)(network, batch), optimiser, network)
-        moved = tuple(
-            jax.tree.map(lambda p, u, f=factor: p - rate * f * u, layer, update)
-            for layer, update, factor in zip(network, updates, factors, strict=True)
-        )
-        return moved, optimiser
-
-    def block_of_steps(carry: tuple[Network, Any], inputs: tuple[Array, Array]) -> tuple[tuple[Network, Any], None]:
-        index, number = inputs
-        batched: Callable[..., tuple[Network, Any]] = jax.vmap(step, in_axes=(0, 0, 0, None))
-        return batched(*carry, rates * decay(number), _take(train, index)), None
+    def errors_of_one(vector: Array) -> list[Array]:
+        return [mean_squared_errors(vector[:, None], frames, layout, unit)[0] for frames in (train, validation)]
 
     def body(state: _State) -> _State:
         numbers = state.block * steps + jnp.arange(steps)
-        (networks, optimiser), _ = jax.lax.scan(
-            block_of_steps, (state.networks, state.optimiser), (batches[state.block], numbers)
-        )
-        train_error, validation_error = (jax.vmap(error, (0, None))(networks, frames) for frames in (train, validation))
+        carry = (state.vectors, state.optimiser)
+        (vectors, optimiser), _ = jax.lax.scan(step, carry, (batches[state.block], numbers))
+        train_error, validation_error = jax.lax.map(errors_of_one, vectors.swapaxes(0, 1))
         improved = state.active & (validation_error < state.best_error)
         best_block = jnp.where(improved, state.block, state.best_block)
         return _State(
             state.block + 1,
-            networks,
+            vectors,
             optimiser,
-            _where(improved, networks, state.best),
+            jnp.where(improved[:, None], vectors, state.best),
             jnp.where(improved, validation_error, state.best_error),
             best_block,
             state.active & (state.block - best_block < patience),
@@ -163,19 +230,19 @@ def train_networks(
             state.validation_curve.at[state.block].set(jnp.where(state.active, validation_error, jnp.nan)),
         )
 
-    dtype = train.rows.dtype
     curve = jnp.full((n_blocks, n_networks), jnp.nan, dtype)
-    start = _State(
+    start = layout.vectors(networks)
+    initial = _State(
         jnp.int32(0),
-        networks,
-        jax.vmap(transform.init)(networks),
-        networks,
+        start,
+        transform.init(start),
+        start,
         jnp.full(n_networks, jnp.inf, dtype),
         jnp.full(n_networks, -1, jnp.int32),
         jnp.ones(n_networks, bool),
         curve,
         curve,
     )
-    end = jax.lax.while_loop(lambda state: (state.block < n_blocks) & state.active.any(), body, start)
-    best = effective(end.best, architecture, n_components)
+    end = jax.lax.while_loop(lambda state: (state.block < n_blocks) & state.active.any(), body, initial)
+    best = effective(layout.networks(end.best), architecture, n_components)
     return Outcome(best, end.best_block, end.train_curve, end.validation_curve)

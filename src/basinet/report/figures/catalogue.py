@@ -18,6 +18,7 @@ from basinet.report.figures import (
     resolution,
     size,
     species,
+    weights,
 )
 from basinet.report.figures import summary as summary_figure
 from basinet.report.figures import transfer as transfer_figure
@@ -166,11 +167,20 @@ EXTRA_FIGURES = (
     FigureEntry(
         "extra_resolution",
         "Cutoff and resolution",
-        "Total and local fidelity against the descriptor's cutoff, by twojmax, for networks and ridge "
-        "regression. Where the curves part, total energies alone do not show that the local energies are "
-        "lost.",
-        (),
+        "Total and local fidelity against the descriptor's cutoff, for networks by width and for ridge "
+        "regression by twojmax. Where the curves part, total energies alone do not show that the local "
+        "energies are lost.",
+        ("local-falls",),
         resolution.draw_resolution,
+    ),
+    FigureEntry(
+        "extra_weights",
+        "The species weight",
+        "Ridge regression at the chosen cutoff against the weight with which the descriptor counts a "
+        "neighbour of the second element. The weight was chosen by total energies of fitted frames alone; "
+        "the local energies were not looked at.",
+        ("mixture-lower",),
+        weights.draw_weights,
     ),
     FigureEntry(
         "extra_learning_curve",

@@ -1,0 +1,99 @@
+"""Frames that cannot be used: every command that reads them refuses them, and writes nothing."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from tests.cli.refusal import assert_refused
+
+import basinet
+
+READERS = {
+    "relate": ["relate", "bad.extxyz", "--out", "out"],
+    "describe": ["describe", "bad.extxyz", "--out", "out"],
+    "select": ["select", "bad.extxyz", "--out", "out"],
+    "train": ["train", "train.yaml", "--out", "out"],
+    "evaluate": ["evaluate", "ar.basinet", "bad.extxyz", "--out", "out"],
+    "reproduce": ["reproduce", "--preset", "smoke", "--data", "bad.extxyz", "--out", "out"],
+}
+
+
+def truncated(text):
+    return text[: text.rindex("\n", 0, len(text) * 3 // 4) + 1]
+
+
+def without_energy(text):
+    return re.sub(r"REF_energy=\S+ ", "", text)
+
+
+def nan_energy(text):
+    return re.sub(r"REF_energy=\S+ ", "REF_energy=nan ", text, count=1)
+
+
+def infinite_position(text):
+    lines = text.split("\n")
+    cells = lines[2].split()
+    lines[2] = " ".join([cells[0], "inf", *cells[2:]])
+    return "\n".join(lines)
+
+
+def hartree_among_ev(text):
+    value = float(re.search(r"REF_energy=(\S+)", text).group(1))
+    return re.sub(r"REF_energy=\S+ ", f"REF_energy={value / 27.2114} ", text, count=1)
+
+
+def no_cell(text):
+    return re.sub(r'Lattice="[^"]+"', 'Lattice="0 0 0 0 0 0 0 0 0"', text, count=1)
+
+
+DEFECTS = {
+    truncated: "cut short", nan_energy: "NaN", infinite_position: "NaN or infinite", hartree_among_ev: "eV",
+    no_cell: "volume",
+}  # fmt: skip
+
+
+@pytest.fixture
+def workplace(tmp_path, argon_frames, models):
+    """The directory in which `run` runs: a model, a config, and a place for bad frames."""
+    (tmp_path / "ar.basinet").write_bytes(models["ar"].read_bytes())
+    (tmp_path / "train.yaml").write_text("data: {frames: bad.extxyz}\n")
+    basinet.write_frames(tmp_path / "good.extxyz", argon_frames)
+    return lambda spoil: (tmp_path / "bad.extxyz").write_text(spoil((tmp_path / "good.extxyz").read_text()))
+
+
+@pytest.mark.parametrize("command", READERS)
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.__name__)
+def test_defective_frames_are_refused(run, workplace, tmp_path, command, defect):
+    workplace(defect)
+    assert_refused(run(*READERS[command]), "bad.extxyz", DEFECTS[defect])
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", [name for name in READERS if name != "describe"])
+def test_frames_without_energies_are_refused(run, workplace, tmp_path, command):
+    workplace(without_energy)
+    assert_refused(run(*READERS[command]), "REF_energy", "missing")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", [name for name in READERS if name not in {"describe", "train"}])
+def test_a_key_that_no_frame_has_is_refused(run, workplace, tmp_path, command):
+    workplace(lambda text: text)
+    assert_refused(run(*READERS[command], "--energy-key", "dft_energy"), "'dft_energy'", "found", "REF_energy")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["select", "train", "reproduce"])
+def test_too_few_frames_to_split_are_refused(run, workplace, tmp_path, argon_frames, command):
+    workplace(lambda text: text)
+    basinet.write_frames(tmp_path / "bad.extxyz", argon_frames[:5])
+    assert_refused(run(*READERS[command]), "5 frames", "few")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_file_among_several_is_named(run, workplace, tmp_path):
+    workplace(lambda text: text)
+    result = run("reproduce", "--data", "good.extxyz", "missing.extxyz", "--out", "out")
+    assert_refused(result, "missing.extxyz")
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from basinet.config import StudyConfig, TrainConfig, read_yaml
+from basinet.config.loading import validated
+from basinet.errors import InputError
+
+FRAGMENTS = st.sampled_from([
+    *("a: 1", "- ", "{", "}", "[", "]", ": ", "? ", "'", '"', "|", ">", "#", "&a ", "*a", "<<: ", "---", "%YAML 9"),
+    *("!!set ", "!!map ", "!!int x", "!!timestamp q", "!!python/object:os.system ", "2024-99-99", "1e9999", "width"),
+    *("\n", "  ", "\t", "\x00", "é"),
+])  # fmt: skip
+
+
+def read(text: str | bytes):
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "c.yaml"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
+        return read_yaml(path)
+
+
+@given(st.one_of(st.text(max_size=60), st.binary(max_size=40), st.lists(FRAGMENTS, max_size=12).map("".join)))
+@example("? !!set {a}\n: 1")
+@example("!!map [1]")
+@example("a: !!int x")
+@example("? [a]\n: 1")
+@example("a: &x [*x]")
+@example("2024-99-99: 1")
+@example("!!python/object/apply:os.system ['true']")
+def test_any_text_is_a_mapping_or_one_readable_line(text):
+    values, refusal = attempt(read, text)
+    assert isinstance(values, dict) or ("c.yaml" in refusal and "\n" not in refusal)
+
+
+def attempt(function, *arguments):
+    """What a function returns, and the message with which it refuses."""
+    try:
+        return function(*arguments), ""
+    except InputError as error:
+        return None, str(error)
+
+
+@given(
+    st.dictionaries(
+        st.one_of(
+            st.sampled_from([*StudyConfig.model_fields, *TrainConfig.model_fields]), st.text(max_size=5), st.integers()
+        ),
+        st.recursive(
+            st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
+            lambda inner: st.one_of(
+                st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)
+            ),
+            max_leaves=5,
+        ),
+        max_size=4,
+    )
+)
+def test_any_mapping_is_a_config_or_one_readable_line(values):
+    for model in (StudyConfig, TrainConfig):
+        config, refusal = attempt(validated, model, values, "c.yaml")
+        assert isinstance(config, model) or (refusal.startswith("c.yaml: ") and "\n" not in refusal)
+
+
+def test_an_empty_file_is_an_empty_config():
+    assert read("# nothing\n") == {}
+
+
+@pytest.mark.parametrize(("text", "word"), [("a: 1\nb:\n  c: 1\n  c: 2\n", "line 4"), ("x: 1\nx: 1\n", "twice")])
+def test_a_key_given_twice_is_refused(text, word):
+    with pytest.raises(InputError, match=word):
+        read(text)
+
+
+def test_a_directory_and_a_missing_file_are_refused(tmp_path):
+    with pytest.raises(InputError, match="no such"):
+        read_yaml(tmp_path / "missing.yaml")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_yaml(tmp_path)
