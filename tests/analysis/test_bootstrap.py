@@ -46,9 +46,7 @@ def test_autocorrelation_time_of_an_autoregression(memory):
 @given(scale=st.floats(0.1, 10.0), shift=st.floats(-10.0, 10.0))
 def test_autocorrelation_time_has_no_unit_and_no_zero(scale, shift):
     series = autoregression(200, 0.6, np.random.default_rng(3))[:, 0]
-    assert autocorrelation_time(scale * series + shift) == pytest.approx(
-        autocorrelation_time(series), rel=1e-6
-    )
+    assert autocorrelation_time(scale * series + shift) == pytest.approx(autocorrelation_time(series), rel=1e-6)
 
 
 def test_block_length_grows_with_memory_and_the_slowest_series_decides():

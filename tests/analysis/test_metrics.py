@@ -189,9 +189,7 @@ def test_a_diverged_member_does_not_disturb_the_others():
 def test_a_tiny_prediction_keeps_its_correlation():
     prediction, reference, frame, species = mixture()
     plain = local_metrics(prediction, reference, frame, species)
-    assert local_metrics(1e-100 * prediction, reference, frame, species).pearson_r == pytest.approx(
-        plain.pearson_r
-    )
+    assert local_metrics(1e-100 * prediction, reference, frame, species).pearson_r == pytest.approx(plain.pearson_r)
 
 
 def test_wrong_shapes_and_missing_references_are_refused():

@@ -18,9 +18,7 @@ def test_rigidity_is_that_of_the_definition(n_frames, seed, log_ridge):
     sums = frame_sums(training, frame)
     inverse = np.linalg.inv(sums.T @ sums + ridge * np.eye(5))
     expected = 1 / np.einsum("if,fg,ig->i", features, inverse, features)
-    np.testing.assert_allclose(
-        local_prediction_rigidity(features, training, frame, ridge), expected, rtol=1e-6
-    )
+    np.testing.assert_allclose(local_prediction_rigidity(features, training, frame, ridge), expected, rtol=1e-6)
 
 
 def test_more_frames_never_soften_an_atom():

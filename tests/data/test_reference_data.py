@@ -49,9 +49,7 @@ def test_the_parts_of_the_energy_sum_and_the_local_energies_close(system):
     for frame in load_reference(system):
         info = frame.info
         parts = ("hartree", "core_self", "core_overlap")
-        assert info["REF_electrostatic_energy"] == pytest.approx(
-            sum(info[f"REF_{p}_energy"] for p in parts), abs=1e-8
-        )
+        assert info["REF_electrostatic_energy"] == pytest.approx(sum(info[f"REF_{p}_energy"] for p in parts), abs=1e-8)
         closure = frame.arrays["REF_local_hartree_energy"].sum() - info["REF_hartree_energy"]
         # Local energies are stored with 8 decimals: 32 roundings.
         assert closure == pytest.approx(info["closure_error"], abs=32 * 5e-9)

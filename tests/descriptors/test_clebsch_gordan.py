@@ -29,9 +29,7 @@ def coupled_basis(twoj1: int, twoj2: int) -> np.ndarray:
         shift = (twoj1 + twoj2 - twoj) // 2
         for a in range(twoj + 1):
             pairs = product(range(twoj1 + 1), range(twoj2 + 1))
-            rows.append(
-                [clebsch_gordan(twoj1, twoj2, twoj, a1, a2) * (a1 + a2 - shift == a) for a1, a2 in pairs]
-            )
+            rows.append([clebsch_gordan(twoj1, twoj2, twoj, a1, a2) * (a1 + a2 - shift == a) for a1, a2 in pairs])
     return np.array(rows)
 
 
@@ -71,9 +69,7 @@ def test_independent_rows_stand_for_all_rows(twojmax):
         twoj1, twoj2, twoj = coupling_order(*label)
         assert sorted(label) == sorted((twoj1, twoj2, twoj))
         shift = (twoj1 + twoj2 - twoj) // 2
-        rows = [
-            (b1, b2) for b1, b2 in product(range(twoj1 + 1), range(twoj2 + 1)) if 0 <= b1 + b2 - shift <= twoj
-        ]
+        rows = [(b1, b2) for b1, b2 in product(range(twoj1 + 1), range(twoj2 + 1)) if 0 <= b1 + b2 - shift <= twoj]
         independent = independent_rows(twoj1, twoj2, twoj)
         assert set(independent) <= set(rows)
         assert sum(independent.values()) == len(rows)

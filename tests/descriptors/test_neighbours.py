@@ -36,9 +36,7 @@ def test_same_pairs_as_ase(seed, pbc, cutoff, n_atoms):
     neighbours = find_neighbours(atoms.positions, TRICLINIC, pbc, cutoff)
     central = np.repeat(np.arange(n_atoms), np.diff(neighbours.first))
     expected = neighbor_list("ijD", atoms, cutoff)
-    np.testing.assert_allclose(
-        as_rows(central, neighbours.atom, neighbours.vector), as_rows(*expected), atol=1e-12
-    )
+    np.testing.assert_allclose(as_rows(central, neighbours.atom, neighbours.vector), as_rows(*expected), atol=1e-12)
 
 
 def test_rock_salt_coordination_by_a_cell_smaller_than_the_cutoff():

@@ -89,11 +89,7 @@ def test_a_newer_format_asks_for_an_upgrade(tmp_path, monkeypatch):
         load_arrays(tmp_path / "model")
 
 
-@given(
-    st.one_of(
-        st.binary(max_size=100), st.binary(max_size=100).map(lambda b: b'{"format":"basinet-model"' + b)
-    )
-)
+@given(st.one_of(st.binary(max_size=100), st.binary(max_size=100).map(lambda b: b'{"format":"basinet-model"' + b)))
 def test_any_bytes_are_refused_in_one_line(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "garbage"
     path.write_bytes(content)

@@ -151,9 +151,7 @@ def test_contradictory_flags_and_a_file_in_the_way_are_refused(tmp_path):
 
 
 def test_json_holds_arrays_and_says_null_where_a_number_is_undefined(tmp_path):
-    write_json(
-        tmp_path / "a.json", {"r": np.float64(0.1), "x": np.arange(3), "no": float("nan"), "at": Path("b")}
-    )
+    write_json(tmp_path / "a.json", {"r": np.float64(0.1), "x": np.arange(3), "no": float("nan"), "at": Path("b")})
     assert read_json(tmp_path / "a.json") == {"r": 0.1, "x": [0, 1, 2], "no": None, "at": "b"}
 
 

@@ -59,9 +59,7 @@ def test_other_keys_become_ours_even_those_that_ase_hides_in_a_calculator(energy
 
 
 def test_a_key_that_no_frame_has_is_an_error_that_names_those_there():
-    with pytest.raises(
-        InputError, match=r"no frame has the key 'enegry'; found REF_energy, REF_forces, system"
-    ):
+    with pytest.raises(InputError, match=r"no frame has the key 'enegry'; found REF_energy, REF_forces, system"):
         parse_frames(FRAME, "a", energy_key="enegry")
 
 
@@ -173,9 +171,7 @@ def test_a_frame_with_any_damage_is_read_or_an_input_error(place, damage):
 
 def test_hartree_among_electronvolts_is_refused_and_both_frames_are_named(tmp_path):
     (tmp_path / "a").write_text(FRAME + FRAME.replace("-1148.37", "-42.2"))
-    with pytest.raises(
-        InputError, match=r"a, frame 1: REF_energy is 553.085 eV/atom above that of .*a, frame 0"
-    ):
+    with pytest.raises(InputError, match=r"a, frame 1: REF_energy is 553.085 eV/atom above that of .*a, frame 0"):
         read_frames(tmp_path / "a")
 
 
@@ -198,9 +194,7 @@ NUMBERS = st.floats(-1e5, 1e5).map(lambda x: x + 0.0)
 @given(hnp.arrays(float, (3, 3), elements=NUMBERS), hnp.arrays(float, 3, elements=NUMBERS), NUMBERS)
 def test_numbers_survive_the_round_trip_exactly(tmp_path_factory, positions, local, energy):
     path = tmp_path_factory.getbasetemp() / "round.extxyz"
-    frame = Atoms(
-        "Ar2Kr", positions, cell=[[7.1, 0, 0], [0.3, 8.2, 0], [0, 0.1, 9.3]], pbc=[True, True, False]
-    )
+    frame = Atoms("Ar2Kr", positions, cell=[[7.1, 0, 0], [0.3, 8.2, 0], [0, 0.1, 9.3]], pbc=[True, True, False])
     frame.info.update(REF_energy=energy, system="mix", frame=3, checked=True, note="two words")
     frame.arrays["REF_local_energy"] = local
     frame.arrays["group"] = np.array([0, 1, 2])

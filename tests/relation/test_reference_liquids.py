@@ -58,9 +58,7 @@ def test_most_of_the_correlation_is_part_whole(relations, system):
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_the_line_of_the_liquid_passes_below_the_isolated_atoms_by_half_a_millihartree(
-    relations, isolated, system
-):
+def test_the_line_of_the_liquid_passes_below_the_isolated_atoms_by_half_a_millihartree(relations, isolated, system):
     check = isolated_atom_check(relations[system], isolated)
     assert set(check) == set(relations[system].species_offsets)
     for deviation in check.values():

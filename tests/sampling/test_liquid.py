@@ -32,9 +32,7 @@ def test_labels_are_the_potentials_own_and_sum_exactly(krypton):
         assert frame.arrays["REF_local_energy"].sum() == frame.info["REF_energy"]
         assert np.array_equal(frame.arrays["REF_local_energy"], potential.local_energies(frame))
         assert np.array_equal(frame.arrays["REF_forces"], potential.forces(frame))
-        assert np.all(
-            (frame.get_scaled_positions(wrap=False) >= 0) & (frame.get_scaled_positions(wrap=False) <= 1)
-        )
+        assert np.all((frame.get_scaled_positions(wrap=False) >= 0) & (frame.get_scaled_positions(wrap=False) <= 1))
 
 
 def test_there_are_no_electrostatic_labels(krypton):
@@ -63,9 +61,7 @@ def test_frames_depend_on_the_seed_and_on_nothing_else():
 
 def test_progress_counts_every_step():
     steps: list[tuple[int, int]] = []
-    synthetic_liquid(
-        "ar", 3, n_atoms=16, settings=SHORT, progress=lambda done, total: steps.append((done, total))
-    )
+    synthetic_liquid("ar", 3, n_atoms=16, settings=SHORT, progress=lambda done, total: steps.append((done, total)))
     assert steps[-1] == (1350, 1350)
     assert [done for done, _ in steps] == sorted(done for done, _ in steps)
 
@@ -73,9 +69,7 @@ def test_progress_counts_every_step():
 def test_a_crystal_is_told_from_a_liquid():
     lattice = [starting_lattice("kr", 32, np.random.default_rng(seed)) for seed in range(10)]
     assert lattice_order(lattice) > 0.9
-    assert lattice_order(
-        [starting_lattice("kr", 32, np.random.default_rng(0), displacement=0.0)]
-    ) == pytest.approx(1)
+    assert lattice_order([starting_lattice("kr", 32, np.random.default_rng(0), displacement=0.0)]) == pytest.approx(1)
     assert lattice_order(load_reference("ar")) < 0.15
     assert lattice_order(load_reference("kr")) < 0.3
 

@@ -34,11 +34,7 @@ def test_any_order_of_the_work_gives_the_same_order_of_rows(order):
 
 
 def test_numbers_sort_as_numbers_and_the_mean_comes_last():
-    rows = [
-        row
-        for row in sorted(ROWS, key=sort_key)
-        if row["experiment"] == "sweep" and row["test_system"] == "ar"
-    ]
+    rows = [row for row in sorted(ROWS, key=sort_key) if row["experiment"] == "sweep" and row["test_system"] == "ar"]
     assert [row["width"] for row in rows[::4]] == [None, 4, 16, 128]
     assert [row["seed"] for row in rows[:4]] == [0, 2, 10, "mean"]
 

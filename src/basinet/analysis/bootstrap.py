@@ -149,9 +149,7 @@ def resample_sums(sums: FloatArray, block_length: int, n_resamples: int = 1000, 
     return np.asarray(resampled.reshape(n_resamples, *sums.shape[1:]), dtype=np.float64)
 
 
-def percentile_interval(
-    samples: ArrayLike, estimate: float, *, level: float = 0.95, block_length: int = 0
-) -> Interval:
+def percentile_interval(samples: ArrayLike, estimate: float, *, level: float = 0.95, block_length: int = 0) -> Interval:
     """Interval between percentiles of resampled statistics; resamples without a value (nan) are left out."""
     values = np.asarray(samples, dtype=np.float64).ravel()
     finite = values[np.isfinite(values)]

@@ -40,9 +40,7 @@ class _OneOrList:
             lambda value: value if isinstance(value, list) else [value], handler(source)
         )
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         several = handler(schema)
         return {"anyOf": [several["items"], several]}
 
@@ -64,7 +62,7 @@ class DataSettings(Section):
     )
     energy_key: str = Field("REF_energy", description="info key of the total energy, eV")
     forces_key: str = Field("REF_forces", description="array key of the forces, eV/A")
-    synthetic_frames: int = Field(60, ge=12, description="frames per system of the synthetic liquid")
+    synthetic_frames: int = Field(150, ge=12, description="frames per system of the synthetic liquid")
     size_transfer: bool = Field(True, description="test on other numbers of atoms where frames have them")
 
     @field_validator("frames", mode="before")

@@ -102,9 +102,7 @@ def verified(name: str) -> bytes:
     except OSError as error:
         raise InputError(f"reference data {name}: the file is missing; install basinet again") from error
     if hashlib.sha256(content).hexdigest() != reference_checksums()[name]:
-        raise InputError(
-            f"reference data {name}: the file does not match its checksum; install basinet again"
-        )
+        raise InputError(f"reference data {name}: the file does not match its checksum; install basinet again")
     return content
 
 

@@ -32,11 +32,7 @@ LARGEST_TWOJMAX = 14
 
 def is_finite_number(value: object) -> bool:
     """Whether a setting is a number; ``True`` and ``"5"`` are none."""
-    return (
-        isinstance(value, (int, float, np.integer, np.floating))
-        and not isinstance(value, bool)
-        and isfinite(value)
-    )
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool) and isfinite(value)
 
 
 def checked_rcut(rcut: float) -> float:
@@ -53,9 +49,7 @@ def checked_twojmax(twojmax: int) -> int:
     except TypeError:
         number = -1
     if not 0 <= number <= LARGEST_TWOJMAX:
-        raise InputError(
-            f"twojmax is {twojmax!r}; it must be an integer from 0 to {LARGEST_TWOJMAX}, such as 6"
-        )
+        raise InputError(f"twojmax is {twojmax!r}; it must be an integer from 0 to {LARGEST_TWOJMAX}, such as 6")
     return number
 
 
@@ -128,8 +122,7 @@ def bispectrum(
     weight = np.ascontiguousarray(weights_per_atom, dtype=np.float64)
     if weight.shape != (n_atoms,) or not np.isfinite(weight).all():
         raise InputError(
-            f"weights_per_atom has the shape {weight.shape}; pass one finite number for each of {n_atoms}"
-            " atoms"
+            f"weights_per_atom has the shape {weight.shape}; pass one finite number for each of {n_atoms} atoms"
         )
     tables, factors, labels = coupling_tables(twojmax), normalisation(twojmax), component_labels(twojmax)
     out = np.empty((n_atoms, len(labels)))

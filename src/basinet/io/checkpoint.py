@@ -92,15 +92,11 @@ def load_arrays(path: str | Path) -> tuple[dict[str, Any], dict[str, NDArray[Any
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise InputError(f"{path}: the model file states no format version; save the model again")
     if version > VERSION:
-        raise InputError(
-            f"{path}: model format version {version} is unknown, {VERSION} is the newest; upgrade basinet"
-        )
+        raise InputError(f"{path}: model format version {version} is unknown, {VERSION} is the newest; upgrade basinet")
     shapes = parse_table(path, header.get("arrays"))
     expected = sum(DTYPES[dtype] * math.prod(shape) for _, dtype, shape in shapes)
     if not newline or len(payload) < expected:
-        raise InputError(
-            f"{path}: the model file is cut short ({len(payload)} of {expected} bytes); copy it again"
-        )
+        raise InputError(f"{path}: the model file is cut short ({len(payload)} of {expected} bytes); copy it again")
     if len(payload) > expected or checksum(header, payload) != header.get("sha256"):
         raise InputError(f"{path}: the model file does not match its checksum, it was altered; copy it again")
     arrays: dict[str, NDArray[Any]] = {}
@@ -130,9 +126,7 @@ def parse_header(path: str | Path, line: bytes) -> dict[str, Any]:
         header = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         if looks_ours:
-            raise InputError(
-                f"{path}: the model file's header is cut short or altered; copy it again"
-            ) from error
+            raise InputError(f"{path}: the model file's header is cut short or altered; copy it again") from error
         raise InputError(f"{path}: not a model saved by basinet; check the path") from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise InputError(f"{path}: not a model saved by basinet; check the path")

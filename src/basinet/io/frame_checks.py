@@ -58,9 +58,7 @@ def check_cell(atoms: Atoms, where: str) -> None:
         # Gram determinant of the unit vectors: zero where they do not span as many dimensions as there are.
         flat = not np.all((lengths > SHORTEST_VECTOR) & (lengths < LONGEST_VECTOR))
         if flat or np.linalg.det((periodic @ periodic.T) / np.outer(lengths, lengths)) < 1e-10:
-            raise InputError(
-                f'{where}: periodic, but the cell has no sensible volume; give a Lattice or pbc="F F F"'
-            )
+            raise InputError(f'{where}: periodic, but the cell has no sensible volume; give a Lattice or pbc="F F F"')
 
 
 def check_label(name: str, value: Any, where: str) -> None:

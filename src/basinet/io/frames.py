@@ -64,9 +64,7 @@ def read_frames(
     return frames
 
 
-def parse_frames(
-    text: str, source: str, energy_key: str = ENERGY_KEY, forces_key: str = FORCES_KEY
-) -> list[Atoms]:
+def parse_frames(text: str, source: str, energy_key: str = ENERGY_KEY, forces_key: str = FORCES_KEY) -> list[Atoms]:
     """Read the frames of an extended XYZ text; `source` names it in messages. See `read_frames`."""
     asked = ((energy_key, ENERGY_KEY), (forces_key, FORCES_KEY))
     frames: list[Atoms] = []
@@ -79,9 +77,7 @@ def parse_frames(
         except Exception as error:
             # ASE meets malformed text with exceptions of many types.
             reason = " ".join(str(error).split())[:200]
-            raise InputError(
-                f"{where}: not readable as extended XYZ ({reason}); mend or remove the frame"
-            ) from error
+            raise InputError(f"{where}: not readable as extended XYZ ({reason}); mend or remove the frame") from error
         present |= set(labels([atoms]))
         found |= {key for key, ours in asked if rename(atoms, key, ours)}
         check_frame(atoms, where)
@@ -148,15 +144,11 @@ def require_label(atoms: Atoms, key: str, index: int, source: str) -> Any:
     """
     if not has_label(atoms, key):
         present = ", ".join(name for name in labels([atoms]) if name.startswith(LABEL_PREFIXES)) or "none"
-        raise InputError(
-            f"{source}, frame {index}: the label {key} is missing; add it (labels found: {present})"
-        )
+        raise InputError(f"{source}, frame {index}: the label {key} is missing; add it (labels found: {present})")
     try:
         value = np.asarray(atoms.info[key] if key in atoms.info else atoms.arrays[key], dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise InputError(
-            f"{source}, frame {index}: the label {key} is not a number; mend the frame"
-        ) from error
+        raise InputError(f"{source}, frame {index}: the label {key} is not a number; mend the frame") from error
     if not np.all(np.isfinite(value)):
         raise InputError(f"{source}, frame {index}: the label {key} is not finite; mend or remove the frame")
     return float(value) if value.ndim == 0 else value

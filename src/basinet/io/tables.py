@@ -67,10 +67,7 @@ def line(cells: Sequence[str]) -> str:
     """
     if len(cells) == 1 and not cells[0]:
         return '""\n'
-    return (
-        ",".join('"' + cell.replace('"', '""') + '"' if SPECIAL.search(cell) else cell for cell in cells)
-        + "\n"
-    )
+    return ",".join('"' + cell.replace('"', '""') + '"' if SPECIAL.search(cell) else cell for cell in cells) + "\n"
 
 
 def formatted(value: Any) -> str:
@@ -119,9 +116,7 @@ def read_table(path: str | Path) -> list[dict[str, Value]]:
             if header is None:
                 header = cells
                 if len(set(header)) != len(header):
-                    raise InputError(
-                        f"{path}, line {reader.line_num}: a column name appears twice; rename one"
-                    )
+                    raise InputError(f"{path}, line {reader.line_num}: a column name appears twice; rename one")
                 continue
             if len(cells) != len(header):
                 raise InputError(
@@ -130,9 +125,7 @@ def read_table(path: str | Path) -> list[dict[str, Value]]:
                 )
             rows.append({column: parsed(cell) for column, cell in zip(header, cells, strict=True)})
     except csv.Error as error:
-        raise InputError(
-            f"{path}, line {reader.line_num}: not a CSV table ({error}); write it again"
-        ) from error
+        raise InputError(f"{path}, line {reader.line_num}: not a CSV table ({error}); write it again") from error
     if header is None:
         raise InputError(f"{path}: the table is empty; write it again")
     return rows

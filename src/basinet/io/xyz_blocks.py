@@ -58,9 +58,7 @@ def atom_count(line: str, where: str) -> int:
     """Read the number of atoms that a frame's first line states."""
     if re.fullmatch(r"\s*[0-9]{1,9}\s*", line, flags=re.ASCII) is None:
         shown = line.strip()[:40]
-        raise InputError(
-            f"{where}: expected the number of atoms, found {shown!r}; is this an extended XYZ file?"
-        )
+        raise InputError(f"{where}: expected the number of atoms, found {shown!r}; is this an extended XYZ file?")
     count = int(line)
     if count == 0:
         raise InputError(f"{where}: a frame of no atoms; remove it")
@@ -74,16 +72,12 @@ def check_columns(comment: str, rows: list[str], where: str) -> None:
     if declared:
         widths = declared.group(1).split(":")[2::3]
         if not widths or not all(width.isascii() and width.isdigit() for width in widths):
-            raise InputError(
-                f"{where}: Properties {declared.group(1)[:60]!r} is malformed; mend the comment line"
-            )
+            raise InputError(f"{where}: Properties {declared.group(1)[:60]!r} is malformed; mend the comment line")
         expected = sum(int(width) for width in widths)
     for number, row in enumerate(rows):
         columns = len(row.split())
         if columns < expected or (declared and columns > expected):
-            raise InputError(
-                f"{where}: atom {number} has {columns} columns instead of {expected}; mend the frame"
-            )
+            raise InputError(f"{where}: atom {number} has {columns} columns instead of {expected}; mend the frame")
 
 
 def check_last_number(rows: list[str], where: str) -> None:

@@ -53,9 +53,7 @@ def evaluate_relation(relation: Relation, frames: Sequence[Atoms]) -> RelationSc
     energies = frame_energies([frames[index] for index in liquid], liquid)
     n_atoms = energies.n_atoms
     residuals = relation.energy_residuals(energies) / n_atoms
-    centred = centre_on_composition(
-        energies.electrostatic / n_atoms, energies.total / n_atoms, energies.fractions
-    )
+    centred = centre_on_composition(energies.electrostatic / n_atoms, energies.total / n_atoms, energies.fractions)
     _, _, pearson_r, pearson_r_total_es, _ = (float(value) for value in fitted_statistics(centred))
     variance = float(centred.total @ centred.total)
     return RelationScores(
@@ -68,9 +66,7 @@ def evaluate_relation(relation: Relation, frames: Sequence[Atoms]) -> RelationSc
     )
 
 
-def isolated_atom_check(
-    relation: Relation, isolated: Sequence[Atoms] | Mapping[str, Atoms]
-) -> dict[str, float]:
+def isolated_atom_check(relation: Relation, isolated: Sequence[Atoms] | Mapping[str, Atoms]) -> dict[str, float]:
     r"""How far the relation misses isolated atoms: :math:`b_s - (E_{rest,0} - a E_{es,0})`, meV by element.
 
     The seed's remark that intercepts relate to isolated atoms: about -14 meV in argon and krypton. In a

@@ -77,9 +77,7 @@ def fit_relation(
         pearson_r_total_es=pearson_r_total_es,
         unexplained_variance=unexplained,
         n_frames=energies.n_frames,
-        intervals=line_intervals(
-            centred, block_length=block_length, n_resamples=n_resamples, level=level, seed=seed
-        ),
+        intervals=line_intervals(centred, block_length=block_length, n_resamples=n_resamples, level=level, seed=seed),
         self_energies=core_self_energies(liquid, numbers, energies, alone),
     )
 
@@ -97,11 +95,8 @@ def centred_energies(energies: FrameEnergies) -> CentredEnergies:
     needed = 2 + centred.basis.shape[-1]
     if energies.n_frames < needed:
         raise InputError(
-            f"the relation needs at least {needed} frames besides isolated atoms, "
-            f"there are {energies.n_frames}"
+            f"the relation needs at least {needed} frames besides isolated atoms, there are {energies.n_frames}"
         )
     if np.abs(centred.electrostatic).max() <= 1e-11 * np.abs(electrostatic).max():
-        raise InputError(
-            "the electrostatic energy of a composition is the same in all frames: there is no line"
-        )
+        raise InputError("the electrostatic energy of a composition is the same in all frames: there is no line")
     return centred

@@ -64,9 +64,7 @@ def is_isolated_atom(atoms: Atoms) -> bool:
     return str(atoms.info.get("config_type", "")) == ISOLATED_ATOM
 
 
-def isolated_atoms(
-    isolated: Sequence[Atoms] | Mapping[str, Atoms] | None, frames: Sequence[Atoms] = ()
-) -> list[Atoms]:
+def isolated_atoms(isolated: Sequence[Atoms] | Mapping[str, Atoms] | None, frames: Sequence[Atoms] = ()) -> list[Atoms]:
     """Isolated atoms as a list: those given, in a sequence or by element, else those among the frames."""
     if isolated is None:
         return [atoms for atoms in frames if is_isolated_atom(atoms)]
@@ -113,9 +111,7 @@ def atom_labels(atoms: Atoms, key: str, index: int | None) -> FloatArray:
         raise InputError(f"{name}: per-atom label {key} is missing; compute it with 'basinet partition'")
     values = np.asarray(atoms.arrays[key], dtype=np.float64)
     if values.shape != (len(atoms),):
-        raise InputError(
-            f"{name}: label {key} has shape {values.shape}, not one number per atom ({len(atoms)})"
-        )
+        raise InputError(f"{name}: label {key} has shape {values.shape}, not one number per atom ({len(atoms)})")
     if not np.isfinite(values).all():
         atom = int(np.flatnonzero(~np.isfinite(values))[0])
         raise InputError(f"{name}: label {key} of atom {atom} is {values[atom]}; partition the frame anew")
@@ -125,9 +121,7 @@ def atom_labels(atoms: Atoms, key: str, index: int | None) -> FloatArray:
 def species_counts(frames: Sequence[Atoms], elements: Sequence[str]) -> FloatArray:
     """Atoms of each species in each frame, (n_frames, n_species)."""
     symbols = [atoms.get_chemical_symbols() for atoms in frames]
-    return np.array(
-        [[of_frame.count(element) for element in elements] for of_frame in symbols], dtype=np.float64
-    )
+    return np.array([[of_frame.count(element) for element in elements] for of_frame in symbols], dtype=np.float64)
 
 
 def frame_energies(frames: Sequence[Atoms], numbers: Sequence[int] | None = None) -> FrameEnergies:

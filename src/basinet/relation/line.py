@@ -30,9 +30,7 @@ class CentredEnergies:
     basis: FloatArray
 
 
-def centre_on_composition(
-    electrostatic: FloatArray, total: FloatArray, fractions: FloatArray
-) -> CentredEnergies:
+def centre_on_composition(electrostatic: FloatArray, total: FloatArray, fractions: FloatArray) -> CentredEnergies:
     """Residuals of energies per atom from a constant per species (Frisch-Waugh-Lovell).
 
     A least-squares line through the residuals has the slope of the joint fit of slope and constants, without

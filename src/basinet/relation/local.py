@@ -67,9 +67,7 @@ def local_electrostatic_energies(
         If a label is missing or not finite, a species has no self energy, or the frame does not close.
     """
     if definition not in LOCAL_HARTREE_ENERGY:
-        raise InputError(
-            f"definition {definition!r} is unknown; it is one of {', '.join(LOCAL_HARTREE_ENERGY)}"
-        )
+        raise InputError(f"definition {definition!r} is unknown; it is one of {', '.join(LOCAL_HARTREE_ENERGY)}")
     key = LOCAL_HARTREE_ENERGY[definition]
     energies = atom_labels(atoms, key, index) + atom_self_energies(atoms, self_energies, index)
     if definition == "total":
@@ -97,9 +95,7 @@ def atom_self_energies(atoms: Atoms, self_energies: Mapping[str, float], index: 
         return np.full(len(atoms), share)
     unknown = sorted(set(symbols) - set(self_energies))
     if unknown:
-        raise InputError(
-            f"{name}: the relation knows no {unknown[0]}; fit it to frames that hold this species"
-        )
+        raise InputError(f"{name}: the relation knows no {unknown[0]}; fit it to frames that hold this species")
     values = np.array([self_energies[symbol] for symbol in symbols])
     if CORE_SELF_ENERGY in atoms.info:
         difference = (energy_label(atoms, CORE_SELF_ENERGY, index) - values.sum()) / len(atoms)

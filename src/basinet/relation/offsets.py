@@ -35,9 +35,7 @@ def isolated_energies(isolated: Iterable[Atoms]) -> dict[str, FrameEnergies]:
             )
         element = atoms.get_chemical_symbols()[0]
         if element in energies:
-            raise InputError(
-                f"isolated {frame_name(atoms, index)}: {element} is given twice; keep one of the two"
-            )
+            raise InputError(f"isolated {frame_name(atoms, index)}: {element} is given twice; keep one of the two")
         energies[element] = frame_energies([atoms])
     return energies
 
@@ -58,9 +56,7 @@ def how_pinned(fractions: FloatArray, elements: Sequence[str], isolated: Mapping
         return "equal shares"
     absent = [element for element in elements if element not in isolated]
     if absent:
-        raise InputError(
-            f"isolated atoms are given, but none of {', '.join(absent)}; add it to pin its offset"
-        )
+        raise InputError(f"isolated atoms are given, but none of {', '.join(absent)}; add it to pin its offset")
     return "isolated atoms"
 
 

@@ -70,9 +70,7 @@ class Relation:
     intervals: dict[str, Interval] = field(default_factory=dict)
     self_energies: dict[str, float] = field(default_factory=dict)
 
-    def local_energies(
-        self, atoms: Atoms, definition: Definition = "total", index: int | None = None
-    ) -> FloatArray:
+    def local_energies(self, atoms: Atoms, definition: Definition = "total", index: int | None = None) -> FloatArray:
         r"""Local DFT energies.
 
         .. math:: E_{loc,i} = (1 + a) E_{es,i} + b_{s(i)}

@@ -60,9 +60,7 @@ def box_length(system: str, n_atoms: int) -> float:
     return float(sum(kind.volume for kind in composition(system, n_atoms)) ** (1.0 / 3.0))
 
 
-def starting_lattice(
-    system: str, n_atoms: int, rng: np.random.Generator, displacement: float = 0.15
-) -> Atoms:
+def starting_lattice(system: str, n_atoms: int, rng: np.random.Generator, displacement: float = 0.15) -> Atoms:
     """Build a perturbed face-centred cubic lattice at the liquid's density, species placed at random.
 
     Parameters

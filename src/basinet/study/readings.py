@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from basinet.dataset import Dataset
     from basinet.descriptors import Bispectrum
     from basinet.models import Architecture
-    from basinet.study.store import StoredSystem, Store
+    from basinet.study.store import Store, StoredSystem
     from basinet.study.systems import StudySystem
     from basinet.study.tasks import TrainTask
 

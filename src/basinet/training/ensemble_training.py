@@ -35,7 +35,8 @@ class TrainedEnsemble:
     epochs
         Passes over the training frames until those weights, per member.
     curves
-        ``epoch (n_blocks,)``, ``train`` and ``validation`` ``(n_blocks, members)``: RMSE in eV per atom, NaN once stopped.
+        ``epoch (n_blocks,)``; ``train`` and ``validation`` ``(n_blocks, members)``: RMSE in eV per atom, NaN once
+        stopped.
     rate_errors
         Mean validation RMSE in eV per atom for each candidate learning rate.
     cpu_seconds
@@ -63,7 +64,9 @@ class _Job:
     settings: TrainingSettings
     rmse_unit: float
 
-    def run(self, seed: int, members: int, rates: NDArray[np.float64]) -> tuple[Network, dict[str, NDArray[np.float64]]]:
+    def run(
+        self, seed: int, members: int, rates: NDArray[np.float64]
+    ) -> tuple[Network, dict[str, NDArray[np.float64]]]:
         """Train ``members x len(rates)`` networks; results carry the leading axes (rates, members)."""
         import jax
 
@@ -77,7 +80,9 @@ class _Job:
             start = initial_networks(seeds, self.architecture, n_species, n_components)
 
             def frames(packed: PackedFrames) -> Any:
-                return Frames(*(np.asarray(a, dtype) for a in (packed.rows, packed.count, packed.target, packed.weight)))
+                return Frames(
+                    *(np.asarray(a, dtype) for a in (packed.rows, packed.count, packed.target, packed.weight))
+                )
 
             arguments = (
                 jax.tree.map(lambda a: np.asarray(a, dtype), start),
@@ -95,7 +100,8 @@ class _Job:
             )
             grid = (len(rates), members)
             best = tuple(
-                Layer(*(np.asarray(a, np.float64).reshape(*grid, *a.shape[1:]) for a in layer)) for layer in outcome.best
+                Layer(*(np.asarray(a, np.float64).reshape(*grid, *a.shape[1:]) for a in layer))
+                for layer in outcome.best
             )
             block = np.maximum(np.asarray(outcome.best_block), 0)
             curves = {
@@ -119,7 +125,9 @@ def _prepare(
     pad_frames: tuple[int, int],
 ) -> _Job:
     summed = architecture.activation == "linear" and settings.target == "total"
-    packed, held = (pack(d, scaling, summed=summed, target=settings.target) for d in (train, validation))
+    packed = pack(train, scaling, summed=summed, target=settings.target)
+    unit_atoms = packed.atoms_per_frame
+    held = pack(validation, scaling, summed=summed, target=settings.target, atoms_per_frame=unit_atoms)
     n_blocks = -(-settings.max_steps // settings.evaluate_every)
     rng = np.random.default_rng([seed, train.n_frames])
     batches = minibatches(rng, train.n_frames, settings.batch_size, n_blocks, settings.evaluate_every)
@@ -154,7 +162,7 @@ def train_ensemble(
     members, seed
         Members differ by their initial weights; minibatches are shared.
     pad_frames
-        Pad training and validation frames to these numbers, so that trainings of other sizes share one compiled program.
+        Pad training and validation frames to these numbers, so that trainings of other sizes share compiled programs.
     """
     scaling = fit_scaling(train)
     job = _prepare(train, validation, scaling, architecture, settings, seed, pad_frames)
@@ -198,7 +206,7 @@ def train_ensemble(
         record["validation"][kept],
         epochs,
         {
-            "epoch": (np.arange(n_blocks) + 1) * epochs_per_block,
+            "epoch": np.arange(1.0, n_blocks + 1) * epochs_per_block,
             "train": record["train_curve"][:, kept],
             "validation": record["validation_curve"][:, kept],
         },

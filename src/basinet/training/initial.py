@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from basinet.models import Architecture
 
 
-def initial_networks(
-    seeds: Sequence[int], architecture: Architecture, n_species: int, n_components: int
-) -> Network:
+def initial_networks(seeds: Sequence[int], architecture: Architecture, n_species: int, n_components: int) -> Network:
     """Random weights of one network per seed and species, biases zero; leading axes (networks, species), float64.
 
     >>> from basinet.models import Architecture

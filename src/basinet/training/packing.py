@@ -55,11 +55,28 @@ class PackedFrames:
         )
 
 
-def pack(dataset: Dataset, scaling: Scaling, *, summed: bool, target: str = "total") -> PackedFrames:
-    """Pack a dataset; `summed` puts all atoms of a species into one row (linear networks on totals only)."""
+def pack(
+    dataset: Dataset,
+    scaling: Scaling,
+    *,
+    summed: bool,
+    target: str = "total",
+    atoms_per_frame: float | None = None,
+) -> PackedFrames:
+    """Pack a dataset.
+
+    Parameters
+    ----------
+    summed
+        Put all atoms of a species into one row (linear networks on totals only).
+    target
+        ``"total"`` or ``"local"``.
+    atoms_per_frame
+        Sets the unit of totals; the dataset's own mean unless given. Validation frames take that of training.
+    """
     composition = dataset.composition()
     n_species, n_frames = len(dataset.elements), dataset.n_frames
-    atoms_per_frame = float(dataset.n_atoms.mean())
+    atoms_per_frame = float(dataset.n_atoms.mean()) if atoms_per_frame is None else atoms_per_frame
     standard = scaling.standardise(dataset)
     if summed:
         count = composition.T[..., None].astype(float)

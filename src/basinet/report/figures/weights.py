@@ -17,7 +17,7 @@ def neighbour_weight(text: str) -> float:
     >>> neighbour_weight("Ar:1 Kr:1.3")
     1.3
     """
-    return float(text.split()[-1].rpartition(":")[2])
+    return float(text.rsplit(maxsplit=1)[-1].rpartition(":")[2])
 
 
 def draw_weights(results: StudyResults) -> Figure:
