@@ -56,9 +56,10 @@ def provenance(results: StudyResults) -> str:
     """Stages with their cost, then everything else that was recorded."""
     stages = results.provenance.get("stages", [])
     names = ("name", "wall_seconds", "cpu_seconds")
-    rows = [[stage.get(name) for name in names] for stage in stages if isinstance(stage, Mapping)]
+    total = {"name": "all of it", **results.provenance.get("total", {})}
+    rows = [[stage.get(name) for name in names] for stage in [*stages, total] if isinstance(stage, Mapping)]
     content = table(("stage", "wall seconds", "CPU seconds"), rows, digits=1) if rows else ""
-    rest = {key: value for key, value in results.provenance.items() if key != "stages"}
+    rest = {key: value for key, value in results.provenance.items() if key not in ("stages", "total")}
     lines = flattened(rest)
     return content + (table(("what", "value"), lines) if lines else "") or paragraph("Not recorded.", "note")
 

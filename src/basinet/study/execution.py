@@ -121,9 +121,7 @@ def run_all(client: Client, root: Path, tasks: Sequence[Task], progress: Progres
         home = str(root.resolve())
         suffix = hashlib.sha256(home.encode()).hexdigest()[:8]
         futures: dict[Any, Task] = {
-            client.submit(
-                run_task, home, task, pure=False, key=f"{task.name}-{suffix}", retries=2, priority=task.cost
-            ): task
+            client.submit(run_task, home, task, pure=False, key=f"{task.name}-{suffix}", priority=task.cost): task
             for task in ordered
         }
         try:

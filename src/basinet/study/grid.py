@@ -91,7 +91,7 @@ def train_grid(
     systems = store.systems()
     tasks = grid_tasks(config, systems)
     composed = planning.compose_tasks(tasks, systems)
-    with run.stage("workers"), connect(workers, scheduler, root / "work" / "compiled") as client:
+    with connect(workers, scheduler, root / "work" / "compiled") as client:
         with run.stage("training"):
             run_all(client, root, tasks, progress, "training")
         with run.stage("transfer"):

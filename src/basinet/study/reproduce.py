@@ -74,7 +74,7 @@ def reproduce(
         if data is None:
             data = load_data(config.data, config.split, config.seed, progress.note)
         run.prepare(data, store, config, config.title)
-    with run.stage("workers"), connect(workers, scheduler, root / "work" / "compiled") as client:
+    with connect(workers, scheduler, root / "work" / "compiled") as client:
         descriptor, chosen = _run_tasks(run, plan, config, store, client)
     with run.stage("tables"):
         _write_tables(root, plan, config, store, data.systems, descriptor, chosen)

@@ -85,13 +85,14 @@ class Run:
     root: Path
     progress: Progress
     stages: list[dict[str, Any]] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time a stage: wall time, and CPU time of this process and of workers that have ended."""
-        wall, cpu = time.monotonic(), _cpu_seconds()
+        """Time a stage. (Its CPU time is unknown: that of worker processes is told only when they end.)"""
+        started = time.monotonic()
         yield
-        self.stages.append({"name": name, "wall_seconds": time.monotonic() - wall, "cpu_seconds": _cpu_seconds() - cpu})
+        self.stages.append({"name": name, "wall_seconds": time.monotonic() - started})
 
     def prepare(self, data: StudyData, store: Store, config: StudyConfig | TrainConfig, title: str) -> None:
         """Write what workers need, the description of the data, and the relation.
@@ -140,7 +141,12 @@ class Run:
         return report
 
     def _write_provenance(self, checksums: Mapping[str, str], *, complete: bool) -> None:
-        record = {"data_checksums": dict(checksums), "stages": self.stages, "complete": complete}
+        record = {
+            "data_checksums": dict(checksums),
+            "stages": self.stages,
+            "total": {"wall_seconds": time.monotonic() - self.started, "cpu_seconds": _cpu_seconds()},
+            "complete": complete,
+        }
         write_json(self.root / "provenance.json", provenance() | record)
 
 
@@ -172,6 +178,7 @@ def finished_report(root: Path, data: DataSettings) -> Path | None:
 
 
 def _cpu_seconds() -> float:
+    """CPU time of this process and of those it started that have ended."""
     own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 

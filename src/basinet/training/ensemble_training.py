@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from basinet.errors import InputError
 from basinet.models import Ensemble, Layer, fit_scaling
 from basinet.training.initial import initial_networks
 from basinet.training.packing import PackedFrames, minibatches, pack
@@ -171,6 +172,10 @@ def train_ensemble(
     networks, record = job.run(seed, searchers, rates)
     cpu_seconds = float(record["cpu_seconds"])
     errors = np.where(np.isfinite(record["validation"]), record["validation"], np.inf).mean(1)
+    if not np.isfinite(errors).any():
+        tried = ", ".join(f"{rate:g}" for rate in rates)
+        msg = f"training {architecture} on {train.system} diverged at every learning rate ({tried}): give smaller ones"
+        raise InputError(msg)
     chosen = int(np.argmin(errors))
     if searchers < members:
         networks, record = job.run(seed, members, rates[chosen : chosen + 1])
