@@ -89,7 +89,7 @@ class Run:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time a stage. (Its CPU time is unknown: that of worker processes is told only when they end.)"""
+        """Time a stage; its CPU time is unknown, since worker processes tell theirs only when they end."""
         started = time.monotonic()
         yield
         self.stages.append({"name": name, "wall_seconds": time.monotonic() - started})
