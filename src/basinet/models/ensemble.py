@@ -87,7 +87,7 @@ class Ensemble:
             count = np.ones(len(rows))
             for m in range(self.members):
                 network = tuple(Layer(layer.weight[m, s], layer.bias[m, s]) for layer in self.networks)
-                raw = row_energies(network, rows, count, self.architecture.activation, np)
+                raw = row_energies(network, rows, count, self.architecture.activation)
                 energies[m, own] = self.scaling.offset[s] + self.scaling.scale[s] * raw
         return energies
 

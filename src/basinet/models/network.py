@@ -1,4 +1,4 @@
-"""The network of one species: local energies from descriptors, and the sums over atoms that totals need.
+"""The network of one species: local energies from descriptors.
 
 With descriptors ``g`` and the count ``c`` of atoms that a row stands for,
 
@@ -13,8 +13,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 if TYPE_CHECKING:
-    from types import ModuleType
+    from numpy.typing import NDArray
 
     from basinet.models.architecture import Activation
 
@@ -29,31 +31,18 @@ class Layer(NamedTuple):
 Network = tuple[Layer, ...]
 
 
-def hidden_features(network: Network, rows: Any, count: Any, activation: Activation, xp: ModuleType) -> Any:
-    """Last hidden layer ``(..., n_rows, width)`` of rows ``(..., n_rows, n_components)`` with counts ``(..., n_rows)``.
+def row_energies(
+    network: Network, rows: NDArray[np.float64], count: NDArray[np.float64], activation: Activation
+) -> NDArray[np.float64]:
+    """Energy of every row, ``(n_rows,)``, in the network's own units, from rows ``(n_rows, n_components)``.
 
-    `xp` is the array library: ``numpy`` for evaluation, ``jax.numpy`` for training.
+    (Training has its own form of these equations, for many networks at once: `basinet.training.program`. A test holds
+    the two together.)
     """
     hidden = rows
     for layer in network[:-1]:
-        hidden = hidden @ layer.weight + count[..., None] * layer.bias
+        hidden = hidden @ layer.weight + count[:, None] * layer.bias
         if activation == "tanh":
-            hidden = xp.tanh(hidden)
-    return hidden
-
-
-def row_energies(network: Network, rows: Any, count: Any, activation: Activation, xp: ModuleType) -> Any:
-    """Energy of every row, ``(..., n_rows)``, in the network's own units."""
+            hidden = np.tanh(hidden)
     readout = network[-1]
-    hidden = hidden_features(network, rows, count, activation, xp)
-    return hidden @ readout.weight[:, 0] + count * readout.bias
-
-
-def summed_energies(network: Network, rows: Any, count: Any, activation: Activation, xp: ModuleType) -> Any:
-    """Energy summed over the rows, ``(...)``.
-
-    The readout is linear, so hidden features are summed first: one product with the readout a frame.
-    """
-    readout = network[-1]
-    hidden = hidden_features(network, rows, count, activation, xp)
-    return hidden.sum(-2) @ readout.weight[:, 0] + count.sum(-1) * readout.bias[0]
+    return np.asarray(hidden @ readout.weight[:, 0] + count * readout.bias)

@@ -168,7 +168,7 @@ EXTRA_FIGURES = (
         "extra_resolution",
         "Cutoff and resolution",
         "Total and local fidelity against the descriptor's cutoff, for networks by width and for ridge "
-        "regression by twojmax. Where the curves part, total energies alone do not show that the local "
+        "regression. Where the curves part, total energies alone do not show that the local "
         "energies are lost.",
         ("local-falls",),
         resolution.draw_resolution,

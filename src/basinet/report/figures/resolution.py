@@ -1,15 +1,14 @@
-"""Total and local fidelity together against the cutoff: ridge by twojmax, networks by width."""
+"""Total and local fidelity together against the cutoff: ridge, and networks by width."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from basinet.analysis.claims import ResultsTable
 from basinet.report.figures.settings import footer
-from basinet.report.figures.style import BLACK, BLUE, SKY, AbsentError, canvas, correlation_axis, legend_above
+from basinet.report.figures.style import BLACK, BLUE, GREY, SKY, AbsentError, canvas, correlation_axis, legend_above
 from basinet.report.results import StudyResults, preferred_split
 
 QUANTITIES = (
@@ -18,12 +17,12 @@ QUANTITIES = (
     ("local", "pair", "local, pair gauge removed", SKY, "^"),
 )
 LINES = ("-", "--", ":", "-.")
-VARIANTS = {"network": ("width", "width"), "ridge": ("twojmax", "twojmax")}
-"""What distinguishes the curves of a kind of model: the column, and its name in the legend."""
+VARIANTS = {"network": "width", "ridge": "twojmax"}
+"""The column that distinguishes the curves of a kind of model."""
 
 
 def draw_resolution(results: StudyResults) -> Figure:
-    """Pearson r against cutoff: a row per kind of model, a column per system, a line style per width or twojmax."""
+    """Pearson r against cutoff: a row per kind of model, a column per system, a line style per width."""
     rows = preferred_split(results.table.select(experiment="resolution", species=("all", None)))
     rows = usual_weights(rows).means()
     systems = [system for system in results.systems if len(rows.select(test_system=system))]
@@ -44,25 +43,33 @@ def draw_resolution(results: StudyResults) -> Figure:
     figure.supylabel("Pearson r", fontsize=9.5)
     for axis in axes[-1]:
         axis.set_xlabel("cutoff (Å)")
-    legend: dict[str, Any] = {}
-    for axis in axes.ravel():
-        legend |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
-    labels = sorted(legend, reverse=True)
-    legend_above(figure, [legend[label] for label in labels], labels)
+    gauges = {gauge for system in systems for gauge in results.gauges(system)}
+    handles, labels = legend_entries(rows, gauges)
+    legend_above(figure, handles, labels)
     return figure
 
 
+def legend_entries(rows: ResultsTable, gauges: set[str]) -> tuple[list[Line2D], list[str]]:
+    """Colours for quantities, line styles for the widths of networks."""
+    shown = [entry for entry in QUANTITIES if entry[1] in gauges]
+    handles = [Line2D([], [], color=color, marker=marker, ms=3.5) for *_, color, marker in shown]
+    labels = [label for _, _, label, _, _ in shown]
+    for index, width in enumerate(rows.select(model="network").distinct("width")):
+        handles.append(Line2D([], [], color=GREY, ls=LINES[index % len(LINES)]))
+        labels.append(f"network of width {width}")
+    return handles, labels
+
+
 def draw_scan(axes: Axes, rows: ResultsTable, model: str) -> None:
-    """One system and kind of model: one curve for each quantity and each width or twojmax."""
-    column, name = VARIANTS[model]
-    for target, gauge, label, color, marker in QUANTITIES:
+    """One system and kind of model: a curve for each quantity and each width (networks) or scanned twojmax (ridge)."""
+    column = VARIANTS[model]
+    for target, gauge, _, color, marker in QUANTITIES:
         for index, variant in enumerate(rows.distinct(column)):
             chosen = rows.select(target=target, gauge=gauge, **{column: variant})
             points = sorted(zip(chosen.floats("rcut"), chosen.floats("pearson_r"), strict=True))
-            if points:
-                line = LINES[index % len(LINES)] if len(points) > 1 else ""
-                legend = f"{label}, {name} {variant}"
-                axes.plot(*zip(*points, strict=True), line, color=color, marker=marker, ms=3.5, label=legend)
+            if len(points) > 1:
+                line = LINES[index % len(LINES)] if model == "network" else "-"
+                axes.plot(*zip(*points, strict=True), line, color=color, marker=marker, ms=3.5)
 
 
 def usual_weights(rows: ResultsTable) -> ResultsTable:

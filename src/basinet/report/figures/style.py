@@ -149,7 +149,7 @@ def width_axis(axes: Axes, widths: Sequence[float], label: str = "layer width") 
     """Logarithmic axis to base 2 with the widths themselves as ticks."""
     shown = sorted({float(width) for width in widths if np.isfinite(width)})
     axes.set_xscale("log", base=2)
-    axes.set_xticks(shown, [f"{width:.0f}" for width in shown], rotation=45 if len(shown) > 7 else 0)
+    axes.set_xticks(shown, tick_labels(shown), rotation=45 if len(shown) > 7 else 0)
     axes.minorticks_off()
     axes.set_xlabel(label)
     if shown:
@@ -183,3 +183,18 @@ def render(figure: Figure) -> tuple[bytes, bytes]:
 def rc_context() -> Any:
     """The style, for the duration of a ``with``: matplotlib's settings stay as the caller left them."""
     return mpl.rc_context(RC)
+
+
+def tick_labels(widths: Sequence[float]) -> list[str]:
+    """Labels of ascending widths; one that would touch the label before it on a logarithmic axis is left out.
+
+    >>> tick_labels([8, 12, 16, 100, 128])
+    ['8', '', '16', '100', '']
+    """
+    labels: list[str] = []
+    labelled = 0.0
+    for width in widths:
+        apart = width > 1.6 * labelled
+        labels.append(f"{width:.0f}" if apart else "")
+        labelled = width if apart else labelled
+    return labels
