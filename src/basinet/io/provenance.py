@@ -31,7 +31,7 @@ def provenance() -> dict[str, Any]:
         "basinet": version(PACKAGE),
         "dependencies": dependency_versions(),
         "python": platform.python_version(),
-        "platform": platform.platform(),
+        "platform": " ".join(filter(None, (platform.system(), *platform.libc_ver()))),
         "machine": platform.machine(),
         "cpu_count": available_processors(),
         "git_revision": revision,

@@ -78,7 +78,7 @@ def recovery(results: StudyResults, system: str) -> str:
         f"{introduction} {mark['pearson_r']:.3f}"
         for introduction, model in (
             ("a literature pair potential reaches", "lennard_jones"),
-            ("the same network trained on the local energies themselves", "ceiling"),
+            ("tanh networks trained on the local energies themselves", "ceiling"),
         )
         if (mark := baseline(results, model, system, "local")).get("pearson_r") is not None
     ]

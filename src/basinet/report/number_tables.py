@@ -61,7 +61,7 @@ def headline(results: StudyResults) -> str:
     )
     note = (
         "Pearson r on test frames with 95 % block bootstrap intervals over frames. Network: ensemble mean of "
-        "the architecture chosen on validation frames. Ceiling: the same network trained on local energies. "
+        "the architecture chosen on validation frames. Ceiling: a tanh network trained on local energies. "
         "Floor: 95th percentile of |r| of untrained networks."
     )
     return table(head, rows) + paragraph(note, "note")

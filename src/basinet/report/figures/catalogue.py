@@ -61,7 +61,7 @@ RELATION_CAPTION = (
 WIDTH_CAPTION = (
     " Points and bars are mean and standard deviation over independently initialised networks, trained on "
     "total energies only; the networks never saw these frames. Baselines stand on the right: the literature "
-    "pair potential, ridge regression on summed descriptors, and the ceiling (the same network trained on "
+    "pair potential, ridge regression on summed descriptors, and the ceiling (a tanh network trained on "
     "the local energies themselves)."
 )
 GAUGE_CAPTION = (
@@ -141,7 +141,7 @@ EXTRA_FIGURES = (
         "extra_summary",
         "What each model recovers",
         "Pearson r of total and local energies on test frames for the chosen network (ensemble mean) "
-        "between its ceiling, the same network trained on local energies, and its floor, untrained "
+        "between its ceiling, a tanh network trained on local energies, and its floor, untrained "
         "networks; ridge regression and pair potentials for comparison. Bars are block bootstrap intervals "
         "over frames.",
         ("local-falls", "mixture-lower"),

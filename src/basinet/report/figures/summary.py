@@ -14,7 +14,7 @@ from basinet.report.figures.style import AbsentError, canvas, legend_above, look
 from basinet.report.results import StudyResults, baseline, ensemble, floor
 
 MODELS = (
-    ("ceiling", "same network, trained on\nlocal energies (ceiling)"),
+    ("ceiling", "network trained on\nlocal energies (ceiling)"),
     ("network", "chosen network,\nensemble mean"),
     ("ridge", "ridge on\nsummed descriptors"),
     ("fitted_pair", "pair potential\nfitted to totals"),
