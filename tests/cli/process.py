@@ -11,9 +11,15 @@ ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT / "src")}
 
 
+# A shell starts background jobs with SIGINT ignored, and children inherit that: a test of Ctrl-C must not depend on it.
+INTERRUPTIBLE = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from basinet.cli import main; main()"
+)
+
+
 def start(*arguments, cwd, **options):
-    """Start a command, its output captured."""
-    command = [sys.executable, "-m", "basinet", *map(str, arguments)]
+    """Start a command that Ctrl-C can interrupt, its output captured."""
+    command = [sys.executable, "-c", INTERRUPTIBLE, *map(str, arguments)]
     return subprocess.Popen(
         command, cwd=cwd, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
     )

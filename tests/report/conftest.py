@@ -82,6 +82,15 @@ class Builder:
                         kind = NETWORK | {"width": width, "seed": 0, "parametrisation": name}
                         self.add(system, target, 0.9, experiment="parametrisation", **kind)
 
+    def weights(self):
+        """A scan of the species weight: totals hardly change, raw local energies do."""
+        for weight in (0.8, 1.3):
+            base = {"experiment": "resolution", "model": "ridge", "weights": f"Ar:1.0 Kr:{weight}"}
+            self.add("mix", "total", 0.97, **base)
+            for species in ("all", "Ar", "Kr"):
+                self.add("mix", "local", 0.7 * weight, species=species, **base)
+                self.add("mix", "local", 0.95, species=species, gauge="pair", **base)
+
     def write(self, root):
         root.mkdir(parents=True, exist_ok=True)
         write_table(root / "results.csv", self.rows, COLUMNS)
@@ -160,6 +169,7 @@ class Builder:
             "data": {"systems": named},
             "chosen_architectures": chosen,
             "preset": "smoke",
+            "descriptor": {"rcut": 5.25, "twojmax": 6, "weights": {"Ar": 1.0, "Kr": 1.3}},
         }
 
 
@@ -173,6 +183,8 @@ def build(root, systems):
     builder = Builder(systems)
     builder.sweep()
     builder.others()
+    if "mix" in systems:
+        builder.weights()
     return builder.write(Path(root))
 
 
