@@ -10,16 +10,9 @@ from hypothesis import strategies as st
 
 from basinet.data.reference_data import load_isolated_atoms, load_reference
 from basinet.errors import InputError
-from basinet.models.pair_potential import (
-    LennardJones,
-    PairCoefficients,
-    fit_pair_potential,
-    half_list,
-    literature_lennard_jones,
-    neighbour_pairs,
-    power_sums,
-    species_pairs,
-)
+from basinet.models.pair_fit import fit_pair_potential, power_sums
+from basinet.models.pair_potential import LennardJones, PairCoefficients, literature_lennard_jones
+from basinet.models.pairs import half_list, neighbour_pairs, species_pairs
 
 POTENTIAL = literature_lennard_jones()
 

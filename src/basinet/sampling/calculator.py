@@ -9,7 +9,8 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
-from basinet.models.pair_potential import LennardJones, half_list
+from basinet.models.pair_potential import LennardJones
+from basinet.models.pairs import half_list
 
 
 class PairPotentialCalculator(Calculator):

@@ -8,7 +8,8 @@ import numpy as np
 
 from basinet.errors import InputError
 from basinet.models import Architecture, fit_ridge
-from basinet.models.pair_potential import fit_pair_potential, literature_lennard_jones
+from basinet.models.pair_fit import fit_pair_potential
+from basinet.models.pair_potential import literature_lennard_jones
 from basinet.study.evaluation import evaluation_rows, scored_block
 from basinet.study.running import architecture_columns, descriptor_columns, ridge_rows
 
