@@ -15,7 +15,6 @@ FloatArray = NDArray[np.float64]
 
 TOTAL_ENERGY = "REF_energy"
 ELECTROSTATIC_ENERGY = "REF_electrostatic_energy"
-HARTREE_ENERGY = "REF_hartree_energy"
 CORE_SELF_ENERGY = "REF_core_self_energy"
 LOCAL_HARTREE_ENERGY = {
     "total": "REF_local_hartree_energy",

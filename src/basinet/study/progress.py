@@ -21,7 +21,6 @@ class Progress:
         self.every = every
         self._bar: Bar | None = None
         self._row: TaskID | None = None
-        self._stage = ""
         self._total = self._done = self._kept = 0.0
         self._count = self._finished = 0
         self._started = self._spoken = 0.0
@@ -33,7 +32,7 @@ class Progress:
 
     def start(self, stage: str, costs: Sequence[float], kept: Sequence[float] = ()) -> None:
         """Begin a stage of tasks with these costs, of which those in `kept` are done already."""
-        self._stage, self._total, self._kept, self._done = stage, sum(costs), sum(kept), 0.0
+        self._total, self._kept, self._done = sum(costs), sum(kept), 0.0
         self._count, self._finished = len(costs), len(kept)
         self._started = self._spoken = time.monotonic()
         resumed = f", {len(kept)} done before" if kept else ""

@@ -21,7 +21,7 @@ GRID = (6.2, 5.9)
 DPI = 150
 
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-ORANGE, SKY, YELLOW, BLACK, GREY = "#E69F00", "#56B4E9", "#F0E442", "#000000", "#8C8C8C"
+ORANGE, SKY, BLACK, GREY = "#E69F00", "#56B4E9", "#000000", "#8C8C8C"
 """The palette of Okabe and Ito, distinguishable with every kind of colour blindness."""
 
 RC: Any = {
