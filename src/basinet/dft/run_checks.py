@@ -1,0 +1,118 @@
+"""What makes a CP2K run unusable, and whether its input and output tell the same story."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from basinet.dft.cp2k_evaluations import Evaluation
+from basinet.dft.cp2k_input import Cp2kInput
+from basinet.dft.cp2k_output import Cp2kOutput
+from basinet.errors import InputError
+
+POSITION_DIGITS = 2e-6
+"""Positions are printed with 6 decimals."""
+CELL_DIGITS = 5e-6
+"""So are lengths and angles of the cell, and the other constants CP2K has for the bohr count for 5e-8."""
+
+SINGLE_POINTS = ("ENERGY", "ENERGY_FORCE", "WAVEFUNCTION_OPTIMIZATION", "WFN_OPT")
+TRAJECTORIES = ("MD", "MOLECULAR_DYNAMICS")
+
+
+def check_ending(output: Cp2kOutput) -> None:
+    """Refuse a run that failed, was cut short or did not converge.
+
+    Raises
+    ------
+    InputError
+        Names the output, what happened and what to do.
+    """
+    if any(evaluation.scf_converged is False for evaluation in output.evaluations):
+        raise InputError(
+            f"{output.path}: the SCF run did NOT converge; raise MAX_SCF or change the minimiser, and run CP2K again"
+        )
+    if output.abort_line is not None:
+        raise InputError(f"{output.path}, line {output.abort_line}: CP2K aborted; mend what its message says")
+    if not output.finished:
+        raise InputError(
+            f"{output.path}: the output is cut short, CP2K has not ended (no PROGRAM ENDED); wait, or run it again"
+        )
+    if not output.evaluations:
+        raise InputError(f"{output.path}: no energies in this output; use RUN_TYPE ENERGY_FORCE")
+
+
+def check_method(output: Cp2kOutput, given: Cp2kInput) -> None:
+    """Refuse what the partition is not defined for: all-electron methods, and potentials that are not periodic."""
+    method = output.method or given.method
+    if method != "GPW":
+        raise InputError(
+            f"{output.path}: method {method}; basinet reads GPW with GTH pseudopotentials alone, so set METHOD GPW"
+        )
+    for kind in output.kinds:
+        if kind.potential_type not in (None, "GTH"):
+            raise InputError(
+                f"{output.path}: kind {kind.name} has the {kind.potential_type} potential {kind.potential}; "
+                "basinet reads only GTH pseudopotentials"
+            )
+    if output.poisson_solver not in (None, "PERIODIC"):
+        raise InputError(
+            f"{output.path}: Poisson solver {output.poisson_solver}; basinet's electrostatics is periodic, "
+            "so set POISSON_SOLVER PERIODIC"
+        )
+    run_type = given.run_type
+    if run_type not in (*SINGLE_POINTS, *TRAJECTORIES):
+        raise InputError(f"{given.path}: RUN_TYPE {run_type}; basinet reads ENERGY, ENERGY_FORCE and MD")
+    if "NPT" in given.ensemble or "NPE" in given.ensemble:
+        raise InputError(f"{given.path}: ENSEMBLE {given.ensemble} changes the cell; run single points of its frames")
+
+
+def check_evaluation(evaluation: Evaluation, n_atoms: int, output: Cp2kOutput) -> None:
+    """Refuse an evaluation whose convergence is not stated or whose forces are not one per atom."""
+    if evaluation.scf_converged is None:
+        raise InputError(f"{output.path}: does not tell whether the SCF run converged; set PRINT_LEVEL MEDIUM")
+    if evaluation.forces is not None and len(evaluation.forces) != n_atoms:
+        raise InputError(
+            f"{output.path}: {len(evaluation.forces)} rows of forces for {n_atoms} atoms; the output is damaged"
+        )
+
+
+def check_cell(output: Cp2kOutput, given: Cp2kInput) -> None:
+    """Refuse an input whose cell is not the one that the output was calculated in."""
+    if output.cell is None:
+        return
+    difference = float(np.abs(output.cell - given.cell).max())
+    lengths = np.linalg.norm(output.cell, axis=1) - np.linalg.norm(given.cell, axis=1)
+    if difference > 1e-3 or np.abs(lengths).max() > CELL_DIGITS:
+        raise InputError(
+            f"{given.path}: its cell is not that of {output.path.name} (they differ by {difference:.2g} Å); "
+            "put the input of this very run beside the output"
+        )
+
+
+def agreed_positions(output: Cp2kOutput, given: Cp2kInput) -> NDArray[np.float64]:
+    """Positions of the input (n_atoms, 3), moved as CP2K moved them if it centred the atoms.
+
+    Raises
+    ------
+    InputError
+        The output has other atoms, or other positions than rounding explains.
+    """
+    table = output.coordinates
+    if table is None:
+        if given.centred:
+            raise InputError(f"{output.path}: prints no atoms, yet they were centred; set PRINT_LEVEL MEDIUM")
+        return given.positions
+    remedy = "put the input of this very run beside the output"
+    if len(table.symbols) != len(given.names):
+        raise InputError(
+            f"{given.path}: {len(given.names)} atoms, but {len(table.symbols)} in {output.path.name}; {remedy}"
+        )
+    moved = table.positions - given.positions
+    shift = moved.mean(axis=0) if given.centred else np.zeros(3)
+    wrong = np.flatnonzero(np.abs(moved - shift).max(axis=1) > POSITION_DIGITS)
+    if wrong.size:
+        raise InputError(
+            f"{given.path}: atom {wrong[0] + 1} is not where {output.path.name} has it "
+            f"({np.abs(moved - shift).max():.2g} Å apart); {remedy} (was it restarted from another file?)"
+        )
+    return given.positions + shift
