@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase import units
-from ase.geometry import cellpar_to_cell
 from numpy.typing import NDArray
 
 from basinet.dft.cp2k_potentials import Core
+from basinet.dft.cp2k_structure import from_angles
 from basinet.dft.cp2k_text import parse_number
 from basinet.dft.cp2k_units import length_unit
+from basinet.errors import InputError
 
 Array = NDArray[np.float64]
 
@@ -66,9 +67,9 @@ def read_cell(text: str, where: str) -> Array | None:
         return None
     scale = length_unit(vectors[0][0], where)
     printed = np.array([[parse_number(word, where) for word in row[1:4]] for row in vectors]) * scale
-    lengths = [parse_number(row[4], where) * scale for row in vectors]
-    shape: Array = np.asarray(cellpar_to_cell([*lengths, *(parse_number(angle, where) for angle in angles)]))
-    if np.abs(shape - printed).max() <= VECTOR_DIGITS * scale:
+    lengths = tuple(parse_number(row[4], where) * scale for row in vectors)
+    shape = from_angles(lengths, tuple(parse_number(angle, where) for angle in angles))
+    if np.abs(shape - printed).max() <= VECTOR_DIGITS * scale or not np.isfinite(shape).all():
         return shape
     left, _, right = np.linalg.svd(shape.T @ printed)
     oriented: Array = shape @ (left @ right)
@@ -81,23 +82,24 @@ def read_coordinates(text: str, where: str) -> CoordinateTable | None:
     if table is None:
         return None
     rows = [line.split() for line in table[2].split("\n") if line.strip()]
-    numbers = np.array([[parse_number(word, where) for word in row[4:8]] for row in rows if len(row) == 9])
-    if len(numbers) != len(rows):
-        return None
+    if not rows or any(len(row) != 9 for row in rows):
+        raise InputError(f"{where}: the table of atomic coordinates is damaged; run CP2K again")
+    numbers = np.array([[parse_number(word, where) for word in (row[1], *row[4:8])] for row in rows])
     return CoordinateTable(
-        kinds=tuple(int(row[1]) - 1 for row in rows),
+        kinds=tuple(int(kind) - 1 for kind in numbers[:, 0]),
         symbols=tuple(row[2] for row in rows),
-        positions=numbers[:, :3] * length_unit(table[1], where),
-        charges=numbers[:, 3],
+        positions=numbers[:, 1:4] * length_unit(table[1], where),
+        charges=numbers[:, 4],
     )
 
 
 def read_kinds(text: str, where: str) -> tuple[PrintedKind, ...]:
     """The kinds in order, with their cores where the print level shows them."""
     heads = list(KIND.finditer(text))
+    ends = [*(head.start() for head in heads[1:]), len(text)]
     kinds = []
-    for head, following in zip(heads, [*heads[1:], None], strict=True):
-        block = text[head.end() : len(text) if following is None else following.start()]
+    for head, end in zip(heads, ends, strict=False):
+        block = text[head.end() : end]
         potential = POTENTIAL.search(block)
         core = None if potential is None or potential[1] != "GTH" else read_core(block[potential.end() :], where)
         kinds.append(

@@ -44,6 +44,8 @@ class Cp2kInput:
         ``ENERGY_FORCE``, ``MD`` and so on.
     method
         Of ``&QS``, ``GPW`` by default.
+    poisson_solver
+        ``PERIODIC`` by default.
     ensemble
         Of ``&MD``, empty without that section.
     cell
@@ -62,6 +64,7 @@ class Cp2kInput:
     project: str
     run_type: str
     method: str
+    poisson_solver: str
     ensemble: str
     cell: NDArray[np.float64]
     names: tuple[str, ...]
@@ -83,10 +86,12 @@ class Cp2kInput:
                 return kind
         raise InputError(f"{self.path}: the atom {name!r} has no &KIND section; is this the input of that output?")
 
-    def element_of(self, name: str) -> str:
-        """The element of an atom, from its kind or else from the letters of its name."""
-        kind = self.kinds.get(name.upper())
-        return kind.element if kind is not None else guess_element(name)
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """The element of each atom, from its kind or else from the letters of its name; empty if neither tells."""
+        kinds = (self.kinds.get(name.upper()) for name in self.names)
+        pairs = zip(self.names, kinds, strict=True)
+        return tuple(guess_element(name) if kind is None else kind.element for name, kind in pairs)
 
 
 def read_cp2k_input(path: str | Path) -> Cp2kInput:
@@ -121,6 +126,7 @@ def read_cp2k_input(path: str | Path) -> Cp2kInput:
         project=settings.text("PROJECT", "PROJECT_NAME") or "PROJECT",
         run_type=(settings.text("RUN_TYPE") or "ENERGY_FORCE").upper(),
         method=(dft.first("QS").text("METHOD") or "GPW").upper(),
+        poisson_solver=(dft.first("POISSON").text("POISSON_SOLVER", "POISSON", "PSOLVER") or "PERIODIC").upper(),
         ensemble=root.first("MOTION", "MD").text("ENSEMBLE").upper(),
         cell=cell,
         names=names,

@@ -140,11 +140,14 @@ def read_cp2k_output(path: str | Path) -> Cp2kOutput:
     whole = read_cp2k_text(path)
     start = max(whole.rfind(BANNER), 0)
     text = whole[start:]
-    version = find_line(text, "CP2K| version string:")
-    if version is None:
-        raise InputError(f"{path}: not a CP2K output, it names no version of CP2K; name the file written by cp2k -o")
     offset = whole.count("\n", 0, start)
     abort = text.find("[ABORT]")
+    version = find_line(text, "CP2K| version string:")
+    if version is None and abort >= 0:
+        line = offset + text.count("\n", 0, abort) + 1
+        raise InputError(f"{path}, line {line}: CP2K aborted before it began; mend what its message says")
+    if version is None:
+        raise InputError(f"{path}: not a CP2K output, it names no version of CP2K; name the file written by cp2k -o")
     return Cp2kOutput(
         path=path,
         version=version.removeprefix("CP2K version").strip(),

@@ -48,7 +48,7 @@ def read_cell(cell: Section) -> Array:
 
 
 def from_angles(lengths: tuple[float, ...], angles: tuple[float, ...]) -> Array:
-    """Cell from lengths and angles (degrees), exact for right angles."""
+    """Cell vectors, rows, a along x and b in the xy plane; right angles are exact, impossible ones give NaN or 0."""
     cosines = [0.0 if angle == 90.0 else math.cos(math.radians(angle)) for angle in angles]
     a, b, c = lengths
     alpha, beta, gamma = cosines

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from ase.data import atomic_numbers
+from ase.geometry import cell_to_cellpar
 from numpy.typing import NDArray
 
 from basinet.dft.cp2k_evaluations import Evaluation
@@ -12,8 +14,10 @@ from basinet.errors import InputError
 
 POSITION_DIGITS = 2e-6
 """Positions are printed with 6 decimals."""
-CELL_DIGITS = 5e-6
-"""So are lengths and angles of the cell, and the other constants CP2K has for the bohr count for 5e-8."""
+CELL_DIGITS = 2e-6
+"""So are lengths (Å) and angles (degrees) of the cell."""
+COMPONENT_DIGITS = 1e-3
+"""Components of cell vectors are printed with 3."""
 
 SINGLE_POINTS = ("ENERGY", "ENERGY_FORCE", "WAVEFUNCTION_OPTIMIZATION", "WFN_OPT")
 TRAJECTORIES = ("MD", "MOLECULAR_DYNAMICS")
@@ -54,22 +58,21 @@ def check_method(output: Cp2kOutput, given: Cp2kInput) -> None:
                 f"{output.path}: kind {kind.name} has the {kind.potential_type} potential {kind.potential}; "
                 "basinet reads only GTH pseudopotentials"
             )
-    if output.poisson_solver not in (None, "PERIODIC"):
+    solver = output.poisson_solver or given.poisson_solver
+    if solver != "PERIODIC":
         raise InputError(
-            f"{output.path}: Poisson solver {output.poisson_solver}; basinet's electrostatics is periodic, "
-            "so set POISSON_SOLVER PERIODIC"
+            f"{output.path}: Poisson solver {solver}; basinet's electrostatics is periodic, so set it to PERIODIC"
         )
-    run_type = given.run_type
-    if run_type not in (*SINGLE_POINTS, *TRAJECTORIES):
-        raise InputError(f"{given.path}: RUN_TYPE {run_type}; basinet reads ENERGY, ENERGY_FORCE and MD")
+    if given.run_type not in (*SINGLE_POINTS, *TRAJECTORIES):
+        raise InputError(f"{given.path}: RUN_TYPE {given.run_type}; basinet reads ENERGY, ENERGY_FORCE and MD")
     if "NPT" in given.ensemble or "NPE" in given.ensemble:
         raise InputError(f"{given.path}: ENSEMBLE {given.ensemble} changes the cell; run single points of its frames")
 
 
 def check_evaluation(evaluation: Evaluation, n_atoms: int, output: Cp2kOutput) -> None:
-    """Refuse an evaluation whose convergence is not stated or whose forces are not one per atom."""
-    if evaluation.scf_converged is None:
-        raise InputError(f"{output.path}: does not tell whether the SCF run converged; set PRINT_LEVEL MEDIUM")
+    """Refuse an evaluation that lacks its total, its convergence, or the forces on some atoms."""
+    if evaluation.scf_converged is None or "REF_energy" not in evaluation.energies:
+        raise InputError(f"{output.path}: prints no energy or no SCF convergence; set PRINT_LEVEL MEDIUM")
     if evaluation.forces is not None and len(evaluation.forces) != n_atoms:
         raise InputError(
             f"{output.path}: {len(evaluation.forces)} rows of forces for {n_atoms} atoms; the output is damaged"
@@ -80,13 +83,32 @@ def check_cell(output: Cp2kOutput, given: Cp2kInput) -> None:
     """Refuse an input whose cell is not the one that the output was calculated in."""
     if output.cell is None:
         return
-    difference = float(np.abs(output.cell - given.cell).max())
-    lengths = np.linalg.norm(output.cell, axis=1) - np.linalg.norm(given.cell, axis=1)
-    if difference > 1e-3 or np.abs(lengths).max() > CELL_DIGITS:
+    difference = np.abs(cell_to_cellpar(output.cell) - cell_to_cellpar(given.cell)).max()
+    components = np.abs(output.cell - given.cell).max()
+    if not (components <= COMPONENT_DIGITS and difference <= CELL_DIGITS):
         raise InputError(
-            f"{given.path}: its cell is not that of {output.path.name} (they differ by {difference:.2g} Å); "
-            "put the input of this very run beside the output"
+            f"{given.path}: its cell is not that of {output.path.name}; put the input of this very run beside the output"
         )
+
+
+def agreed_symbols(output: Cp2kOutput, given: Cp2kInput) -> tuple[str, ...]:
+    """Elements as the output has them, or as the input implies.
+
+    Raises
+    ------
+    InputError
+        A name belongs to no element, or input and output have different elements.
+    """
+    symbols = output.symbols or given.elements
+    for name, symbol, element in zip(given.names, symbols, given.elements, strict=True):
+        if not atomic_numbers.get(symbol):
+            raise InputError(f"{given.path}: the atom {name!r} is of no known element; give its &KIND an ELEMENT")
+        if name.upper() in given.kinds and symbol != element:
+            raise InputError(
+                f"{given.path}: the atom {name!r} is {element}, but {symbol} in {output.path.name}; "
+                "put the input of this very run beside the output"
+            )
+    return symbols
 
 
 def agreed_positions(output: Cp2kOutput, given: Cp2kInput) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from basinet.dft.cp2k_output import Cp2kOutput, read_cp2k_output
 from basinet.dft.cp2k_potentials import Core
 from basinet.dft.run_checks import (
     agreed_positions,
+    agreed_symbols,
     check_cell,
     check_ending,
     check_evaluation,
@@ -115,15 +116,16 @@ def read_run(path: str | Path, *, density: str | Path | None = None, need_densit
     cube = find_density(output, given, density, required=need_density)
     step, evaluation, positions = choose_step(output, given, cube)
     check_evaluation(evaluation, len(positions), output)
-    symbols = output.symbols or tuple(given.element_of(name) for name in given.names)
+    if output.electrons is None:
+        raise InputError(f"{output.path}: does not print the number of electrons; set PRINT_LEVEL MEDIUM")
+    symbols = agreed_symbols(output, given)
     cores = atomic_cores(output, given, symbols)
-    electrons = output.electrons if output.electrons is not None else sum(charge for charge, _ in cores)
     return Cp2kRun(
         atoms=Atoms(list(symbols), positions=positions, cell=given.cell, pbc=True),
         cores=cores,
         labels=dict(evaluation.energies),
         forces=evaluation.forces,
-        electrons=float(electrons),
+        electrons=float(output.electrons),
         density=cube,
         total_density=find_cube(output, given.project, TOTAL_DENSITY, step),
         hartree_potential=find_cube(output, given.project, HARTREE_POTENTIAL, step),
