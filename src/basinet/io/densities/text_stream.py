@@ -1,0 +1,242 @@
+"""A text file read once, front to back, in pieces of constant size: its header by lines, its values in bulk."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from basinet.errors import InputError
+from basinet.io.densities.kernel import MARGIN, NOT_A_NUMBER, UNDECIDED, parse_numbers
+from basinet.io.densities.sources import PIECE, open_source
+
+LONGEST_LINE = 1 << 16
+"""Bytes of a header's line; more is no header."""
+
+BLANKS = b" \n\t\r\f\v"
+FORTRAN_EXPONENT = re.compile(r"(?<=[0-9.])([dD]|(?=[+-]))")
+NOT_FINITE = re.compile(r"[+-]?(nan|inf(inity)?)", flags=re.IGNORECASE)
+
+
+def number(token: str) -> float:
+    """Read a number as C, Python or Fortran print it.
+
+    Raises
+    ------
+    ValueError
+        It is no number.
+
+    Examples
+    --------
+    >>> number("1.5D-01"), number("0.33004-101")
+    (0.15, 3.3004e-102)
+    """
+    return float(FORTRAN_EXPONENT.sub("e", token, count=1))
+
+
+class TextStream:
+    """A file of a header and many numbers, plain or gzip.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    InputError
+        The file is missing, no regular file, cannot be read, or is compressed by something else than gzip.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.source = open_source(self.path)
+        self.text = bytearray(PIECE + MARGIN)
+        self.characters = np.frombuffer(self.text, dtype=np.uint8)
+        self.begin = self.end = 0
+        """The part of `text` that is not yet read."""
+        self.offset = 0
+        """Bytes of the file before `text`."""
+        self.at_end = False
+        self.mark = 0
+        """Bytes of the file before what messages speak of."""
+        self.expected = self.done = 0
+        """How many values the file should hold, and how many were read."""
+
+    def __enter__(self) -> TextStream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.source.close()
+
+    def refill(self) -> None:
+        """Move what is not yet read to the front, and read on behind it."""
+        rest = self.end - self.begin
+        self.text[:rest] = self.text[self.begin : self.end]
+        self.offset += self.begin
+        self.begin, self.end = 0, rest
+        try:
+            read = self.source.readinto(memoryview(self.text)[rest:PIECE])
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be read ({error}); check the disk and try again") from error
+        self.end += read
+        self.at_end = read == 0
+
+    def line(self) -> str:
+        """Read the next line, without its line break.
+
+        Raises
+        ------
+        InputError
+            The file ends here, or this is no text.
+        """
+        self.mark = self.offset + self.begin
+        while (stop := self.text.find(b"\n", self.begin, self.end)) < 0:
+            if self.at_end:
+                stop = self.end
+                break
+            if self.end - self.begin > LONGEST_LINE:
+                raise self.error("no line break in sight, not a text file; check the path and the format")
+            self.refill()
+        if self.begin == self.end:
+            raise self.cut_in_header()
+        line = bytes(self.text[self.begin : stop])
+        self.begin = min(stop + 1, self.end)
+        if b"\0" in line:
+            raise self.error("not a text file; check the path and the format")
+        return line.decode("utf-8", errors="replace").rstrip("\r")
+
+    def fill(self, out: NDArray[np.float64]) -> None:
+        """Read as many numbers as `out` (one-dimensional, contiguous) has room for.
+
+        Raises
+        ------
+        InputError
+            The file ends before, something is no number, or a number is not finite. The message names the line.
+        """
+        filled = 0
+        while filled < len(out):
+            stop = self.whole_numbers()
+            before = filled
+            position, filled, status = parse_numbers(
+                self.characters, np.uint64(self.begin), np.uint64(stop), out, filled
+            )
+            self.begin = min(int(position), self.end)
+            self.done += filled - before
+            if status in (NOT_A_NUMBER, UNDECIDED):
+                out[filled] = self.hard_number(stop)
+                filled += 1
+                self.done += 1
+        if self.at_end and self.begin == self.end:
+            self.check_last_number()
+
+    def whole_numbers(self) -> int:
+        """Make sure that `text` holds whole numbers from `begin` on, and tell where they stop."""
+        while True:
+            stop = self.end
+            if self.at_end and self.begin < self.end:
+                self.text[stop : stop + 1] = b"\n"
+                return stop + 1
+            while stop > self.begin and self.text[stop - 1] not in BLANKS:
+                stop -= 1
+            if stop > self.begin:
+                return stop
+            if self.at_end:
+                raise self.cut_in_values()
+            if self.end - self.begin == PIECE:
+                self.mark = self.offset + self.begin
+                raise self.error("not a text file; check the path and the format")
+            self.refill()
+
+    def hard_number(self, stop: int) -> float:
+        """Let Python read the number that begins here, or say what is wrong with it."""
+        self.mark = self.offset + self.begin
+        token = bytes(self.text[self.begin : stop]).split(maxsplit=1)[0]
+        shown = token[:40].decode("ascii", errors="backslashreplace")
+        count = f"value {self.done + 1} of {self.expected}"
+        if NOT_FINITE.fullmatch(shown):
+            raise self.error(f"{count} is {shown}; did the calculation fail?")
+        if token.strip(b"*") == b"":
+            raise self.error(f"{count} is {shown}: it did not fit its format; write the file with more digits")
+        try:
+            value = number(token.decode("ascii"))
+        except ValueError as error:
+            raise self.error(f"{count} is no number ({shown!r}); write or copy the file again") from error
+        if not np.isfinite(value):
+            raise self.error(f"{count} is too large ({shown}); did the calculation fail?")
+        self.begin += len(token)
+        return value
+
+    def check_last_number(self) -> None:
+        """Refuse a file that ends, without a line break, in a number with fewer decimals than those before it."""
+        tokens = bytes(self.text[max(0, self.end - 400) : self.end]).split()[1:]
+        lengths = [len(token.partition(b".")[2]) for token in tokens]
+        if len(lengths) > 1 and lengths[-1] < min(lengths[:-1]):
+            last = tokens[-1].decode("ascii")
+            raise InputError(
+                f"{self.path}: the file ends without a line break and the last number {last!r} seems to be cut; "
+                "copy it again, or end it with a line break if it is whole"
+            )
+
+    def rest_of_line(self) -> str:
+        """What the current line still holds, stripped; empty at the end of the file."""
+        if self.at_end and self.begin == self.end:
+            return ""
+        try:
+            return self.line().strip()
+        except InputError:
+            return ""
+
+    def expect_end(self) -> None:
+        """Check that nothing follows.
+
+        Raises
+        ------
+        InputError
+            Something does, or a compressed file is cut.
+        """
+        while True:
+            rest = bytes(self.text[self.begin : self.end]).lstrip(BLANKS)
+            if rest:
+                self.mark = self.offset + self.end - len(rest)
+                raise self.surplus(rest[:40].decode("ascii", errors="backslashreplace"))
+            if self.at_end:
+                break
+            self.begin = self.end
+            self.refill()
+        if self.source.cut:
+            raise InputError(f"{self.path}: the gzip file is cut short; copy it again")
+
+    def error(self, message: str) -> InputError:
+        """Make an error that names the file, and the line of `mark`."""
+        line, left = 1, self.mark
+        source = open_source(self.path)
+        piece = memoryview(bytearray(PIECE))
+        while left > 0 and (read := source.readinto(piece[: min(left, PIECE)])):
+            line += bytes(piece[:read]).count(b"\n")
+            left -= read
+        source.close()
+        return InputError(f"{self.path}, line {line}: {message}")
+
+    def surplus(self, text: str) -> InputError:
+        """Make the error of a file with `text` behind its values, at `mark`."""
+        first = text.split(maxsplit=1)[0][:40]
+        return self.error(
+            f"more follows ({first!r}) after the {self.expected} values that the header states; "
+            "do header and values belong together?"
+        )
+
+    def cut_in_header(self) -> InputError:
+        """Make the error of a file that ends in its header."""
+        if self.offset + self.end == 0:
+            return InputError(f"{self.path}: the file is empty; write or copy it again")
+        return InputError(f"{self.path}: the file is cut short, in its header; copy it again")
+
+    def cut_in_values(self) -> InputError:
+        """Make the error of a file that ends in its values."""
+        return InputError(f"{self.path}: the file is cut short, {self.done} of {self.expected} values; copy it again")
