@@ -38,8 +38,8 @@ def energy_unit(name: str, where: str) -> float:
 
     Examples
     --------
-    >>> energy_unit("kJmol", "frame.out") * 96.485332
-    1.0000000...
+    >>> round(1 / energy_unit("kJmol", "frame.out"), 4)
+    96.4853
     """
     return look_up(name, ENERGIES, "energy", where)
 

@@ -8,7 +8,7 @@ from ase.geometry import cell_to_cellpar
 from numpy.typing import NDArray
 
 from basinet.dft.cp2k_evaluations import Evaluation
-from basinet.dft.cp2k_input import Cp2kInput
+from basinet.dft.cp2k_input import Cp2kInput, guess_element
 from basinet.dft.cp2k_output import Cp2kOutput
 from basinet.errors import InputError
 
@@ -87,7 +87,7 @@ def check_cell(output: Cp2kOutput, given: Cp2kInput) -> None:
     components = np.abs(output.cell - given.cell).max()
     if not (components <= COMPONENT_DIGITS and difference <= CELL_DIGITS):
         raise InputError(
-            f"{given.path}: its cell is not that of {output.path.name}; put the input of this very run beside the output"
+            f"{given.path}: its cell is not that of {output.path.name}; put the input of this very run beside it"
         )
 
 
@@ -103,12 +103,17 @@ def agreed_symbols(output: Cp2kOutput, given: Cp2kInput) -> tuple[str, ...]:
     for name, symbol, element in zip(given.names, symbols, given.elements, strict=True):
         if not atomic_numbers.get(symbol):
             raise InputError(f"{given.path}: the atom {name!r} is of no known element; give its &KIND an ELEMENT")
-        if name.upper() in given.kinds and symbol != element:
+        if symbol != element and is_certain(name, element):
             raise InputError(
                 f"{given.path}: the atom {name!r} is {element}, but {symbol} in {output.path.name}; "
                 "put the input of this very run beside the output"
             )
     return symbols
+
+
+def is_certain(name: str, element: str) -> bool:
+    """Whether the input alone settles an atom's element: a name such as ``OW`` does not."""
+    return element != guess_element(name) or name.rstrip("0123456789").capitalize() == element
 
 
 def agreed_positions(output: Cp2kOutput, given: Cp2kInput) -> NDArray[np.float64]:
