@@ -62,7 +62,7 @@ def compare(n_atoms: int, twojmax: int, neighbours: float, repeats: int) -> str:
     loops = max(1, 2000 // n_atoms)
     with lammps_session() as engine:
         load_atoms(engine, atoms, ["Ar"], rcut)
-        define_sna(engine, rcut, twojmax, [1.0])
+        define_sna(engine, rcut, twojmax, [1.0], [0.5])
         engine.command("run 0 post no")
         engine.numpy.extract_compute("b", 1, 2)  # builds the neighbour list
         step = 0

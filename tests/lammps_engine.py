@@ -60,22 +60,23 @@ def load_atoms(engine: Any, atoms: Atoms, elements: list[str], cutoff: float) ->
     engine.create_atoms(len(atoms), list(range(1, len(atoms) + 1)), types, positions.ravel().tolist())
 
 
-def define_sna(engine: Any, rcut: float, twojmax: int, weights: list[float]) -> None:
-    """Define the compute ``b`` in this package's conventions; cutoff = rcutfac (R_i + R_j), R = 1/2."""
-    radii = " ".join(["0.5"] * len(weights))
-    species = " ".join(f"{weight:.17g}" for weight in weights)
+def define_sna(engine: Any, rcut: float, twojmax: int, weights: list[float], radii: list[float]) -> None:
+    """Define the compute ``b`` in this package's conventions; cutoff = rcutfac (R_i + R_j)."""
+    species = " ".join(f"{value:.17g}" for value in (*radii, *weights))
     engine.command(
-        f"compute b all sna/atom {rcut:.17g} 0.99363 {twojmax} {radii} {species}"
-        " rmin0 0 bzeroflag 1 bnormflag 0 switchflag 1"
+        f"compute b all sna/atom {rcut:.17g} 0.99363 {twojmax} {species} rmin0 0 bzeroflag 1 bnormflag 0 switchflag 1"
     )
 
 
-def sna_atom(atoms: Atoms, rcut: float, twojmax: int, weights: Mapping[str, float]) -> NDArray[np.float64]:
+def sna_atom(
+    atoms: Atoms, rcut: float, twojmax: int, weights: Mapping[str, float], radii: Mapping[str, float] | None = None
+) -> NDArray[np.float64]:
     """Bispectrum of a periodic frame by ``compute sna/atom``, (n_atoms, n_components), in its order."""
     elements = sorted(weights)
+    size = radii or dict.fromkeys(elements, 0.5)
     with lammps_session() as engine:
-        load_atoms(engine, atoms, elements, rcut)
-        define_sna(engine, rcut, twojmax, [weights[element] for element in elements])
+        load_atoms(engine, atoms, elements, 2 * rcut * max(size.values()))
+        define_sna(engine, rcut, twojmax, [weights[e] for e in elements], [size[e] for e in elements])
         engine.command("run 0 post no")
         rows = np.array(engine.numpy.extract_compute("b", 1, 2), dtype=np.float64)[: len(atoms)]
         identifiers = np.array(engine.numpy.extract_atom("id"))[: len(atoms)]

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from basinet.models.architecture import Activation, Parametrisation
     from basinet.relation.local import Definition
 
-WEIGHT_RATIO = 1.3
-"""Neighbour weight of an element over that of the one before it, where nothing is known about the elements."""
-
 GAP = 1
 """Frames left out between training and validation frames."""
 
@@ -176,14 +173,14 @@ def _calculated(calculator: Calculator) -> Callable[[Atoms], NDArray[np.float64]
 
 
 def default_descriptor(elements: Sequence[str]) -> Bispectrum:
-    """Bispectrum with the defaults of a config; elements it does not know get weights of a fixed ratio."""
+    """Bispectrum with the defaults of a config: its elements, or others, weigh alike and are told apart by size."""
     from basinet.config.settings import FixedDescriptor
     from basinet.descriptors import Bispectrum
-    from basinet.study.planning import element_weights
+    from basinet.descriptors.sizes import element_radii
 
     usual = FixedDescriptor()
-    known = set(elements) <= set(usual.weights)
-    return Bispectrum(usual.rcut, usual.twojmax, usual.weights if known else element_weights(elements, WEIGHT_RATIO))
+    weights = usual.weights if set(elements) <= set(usual.weights) else dict.fromkeys(elements, 1.0)
+    return Bispectrum(usual.rcut, usual.twojmax, weights, element_radii(weights, usual.radii))
 
 
 def _held_out(frames: Sequence[Atoms], validation: float | Sequence[Atoms]) -> tuple[list[Atoms], list[Atoms]]:

@@ -29,10 +29,12 @@ def liquid(cell: np.ndarray, elements: list[str], seed: int) -> Atoms:
     return atoms
 
 
-def deviation(atoms: Atoms, rcut: float, twojmax: int, weights: dict[str, float]) -> float:
+def deviation(
+    atoms: Atoms, rcut: float, twojmax: int, weights: dict[str, float], radii: dict[str, float] | None = None
+) -> float:
     """Largest deviation from LAMMPS in units of the component's RMS over the atoms."""
-    reference = sna_atom(atoms, rcut, twojmax, weights)
-    ours = Bispectrum(rcut=rcut, twojmax=twojmax, weights=weights)(atoms)
+    reference = sna_atom(atoms, rcut, twojmax, weights, radii)
+    ours = Bispectrum(rcut=rcut, twojmax=twojmax, weights=weights, radii=radii)(atoms)
     assert ours.shape == reference.shape
     return float(np.abs((ours - reference) / np.sqrt((reference**2).mean(axis=0))).max())
 
@@ -58,3 +60,9 @@ def test_odd_and_large_twojmax(twojmax):
 def test_weights_of_any_sign_and_size():
     weights = {"Ar": 0.37, "Kr": -1.9, "Xe": 2.2}
     assert deviation(liquid(CELLS["triclinic"], ["Kr", "Xe", "Ar"], seed=3), 6.0, 6, weights) < 1e-10
+
+
+@pytest.mark.parametrize("radii", [{"Ar": 0.5, "Kr": 0.54}, {"Ar": 0.61, "Kr": 0.37}])
+@pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
+def test_cutoffs_by_the_size_of_the_elements(cell, radii):
+    assert deviation(liquid(cell, ["Ar", "Kr", "Kr"], seed=4), 5.25, 6, WEIGHTS, radii) < 1e-10

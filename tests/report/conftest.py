@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ WIDTHS = (4, 16, 64)
 ELEMENTS = {"ar": ["Ar"], "kr": ["Kr"], "mix": ["Ar", "Kr"]}
 COLUMNS = """
     experiment model train_system test_system n_atoms split transferred activation depth width rcut twojmax weights
-    seed n_train parametrisation definition target gauge species pearson_r pearson_r_low pearson_r_high r2
+    radii seed n_train parametrisation definition target gauge species pearson_r pearson_r_low pearson_r_high r2
     r2_determination rmse_mev slope offset_mev pearson_r_within n_values lr epochs train_rmse_mev
     validation_rmse_mev train_seconds
 """.split()  # noqa: SIM905 - one name per line would be long and no clearer
@@ -33,7 +34,8 @@ class Builder:
     def add(self, test, target, r, **more):
         row = {"test_system": test, "train_system": test, "target": target, "pearson_r": r, "r2": r * r}
         row |= {"n_atoms": 32, "split": "test", "transferred": False, "gauge": "raw", "species": "all"}
-        row |= {"rcut": 5.25, "twojmax": 6, "weights": "Ar:1.0", "n_train": 60, "parametrisation": "standard"}
+        row |= {"rcut": 5.25, "twojmax": 6, "weights": "Ar:1.0", "radii": "Ar:0.5"}
+        row |= {"n_train": 60, "parametrisation": "standard"}
         row |= {"definition": "total", "rmse_mev": 1.0, "train_seconds": 1.0}
         if more.get("seed", "mean") == "mean":
             row |= {"pearson_r_low": r - 0.02, "pearson_r_high": r + 0.005}
@@ -83,9 +85,10 @@ class Builder:
                         self.add(system, target, 0.9, experiment="parametrisation", **kind)
 
     def weights(self):
-        """A scan of the species weight: totals hardly change, raw local energies do."""
-        for weight in (0.8, 1.3):
-            base = {"experiment": "resolution", "model": "ridge", "weights": f"Ar:1.0 Kr:{weight}"}
+        """A scan of species weight and size: totals hardly change, raw local energies do."""
+        for weight, radius in product((0.8, 1.3), (0.5, 0.54)):
+            base = {"experiment": "resolution", "model": "ridge"}
+            base |= {"weights": f"Ar:1.0 Kr:{weight}", "radii": f"Ar:0.5 Kr:{radius}"}
             self.add("mix", "total", 0.97, **base)
             for species in ("all", "Ar", "Kr"):
                 self.add("mix", "local", 0.7 * weight, species=species, **base)

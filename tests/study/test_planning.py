@@ -157,11 +157,11 @@ def test_without_a_mixture_or_without_one_of_its_elements_nothing_is_composed():
 def test_candidates_cover_cutoffs_and_weights_and_then_twojmax():
     config = load_study_config("quick").descriptor
     first = planning.candidate_descriptors(config, ["Ar", "Kr"])
-    assert len(set(first)) == len(first) == len(config.rcut) * len(config.weight_ratios)
+    assert len(set(first)) == len(first) == len(config.rcut) * len(config.weight_ratios) * len(config.sizes)
     assert {task.descriptor.weights["Ar"] for task in first} == {1.0}
     others = planning.other_resolutions(config, CHOSEN)
     assert {task.descriptor.twojmax for task in others} == set(config.twojmax) - {6}
-    # One element alone has no weights to choose.
+    # One element alone has neither weights nor sizes to choose.
     assert len(planning.candidate_descriptors(config, ["Ar"])) == len(config.rcut)
 
 

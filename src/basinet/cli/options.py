@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -65,6 +65,15 @@ def element_numbers(text: str, option: str) -> dict[str, float]:
         msg = f"{option} {text}: expected one number for each element, such as Ar=1,Kr=1.3"
         raise InputError(msg)
     return values
+
+
+def sizes(text: str) -> Any:
+    """Read a kind of sizes, or a radius for each element.
+
+    >>> sizes("equal"), sizes("Ar=0.5,Kr=0.54")
+    ('equal', {'Ar': 0.5, 'Kr': 0.54})
+    """
+    return text if text in ("equal", "van_der_waals") else element_numbers(text, "--radii")
 
 
 def check_scheduler(address: str | None) -> None:

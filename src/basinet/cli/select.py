@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,18 +22,23 @@ from basinet.cli.options import (
 )
 
 COLUMNS = {
-    "rcut": "g", "twojmax": "d", "weights": "", "system": "", "validation_rmse_mev": ".3f", "validation_r": ".4f",
-    "score": ".4f", "chosen": "",
+    "rcut": "g", "twojmax": "d", "weights": "", "radii": "", "system": "", "validation_rmse_mev": ".3f",
+    "validation_r": ".4f", "score": ".4f", "chosen": "",
 }  # fmt: skip
 
 
 def select(
     frames: Frames,
+    *,
     rcut: Annotated[str | None, typer.Option(metavar="A,...", help="Cutoffs to try.", show_default=False)] = None,
     twojmax: Annotated[str | None, typer.Option(metavar="N,...", help="Values to try.", show_default=False)] = None,
     weight_ratios: Annotated[
         str | None,
         typer.Option(metavar="W,...", help="Ratios of neighbour weights to try.", show_default=False),
+    ] = None,
+    sizes: Annotated[
+        str | None,
+        typer.Option(metavar="KIND,...", help="Of equal and van_der_waals: cutoffs to try.", show_default=False),
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="Write the table.", show_default=False)] = None,
     workers: Workers = None,
@@ -42,7 +47,7 @@ def select(
     forces_key: ForcesKey = FORCES_KEY,
     seed: Seed = 0,
 ) -> None:
-    """Choose cutoff, twojmax and neighbour weights by the total energies of held-out frames.
+    """Choose cutoff, twojmax, neighbour weights and sizes by the total energies of held-out frames.
 
     Ridge regression predicts contiguous folds of the training and validation frames; local energies and test
     frames play no part. Score: error over spread, mean of the systems. Chosen is the descriptor with the fewest
@@ -52,7 +57,11 @@ def select(
     from basinet.io.tables import write_table
 
     asked = {"rcut": rcut, "twojmax": twojmax, "weight_ratios": weight_ratios}
-    candidates = {key: numbers(text, f"--{key.replace('_', '-')}") for key, text in asked.items() if text is not None}
+    candidates: dict[str, Any] = {
+        key: numbers(text, f"--{key.replace('_', '-')}") for key, text in asked.items() if text is not None
+    }
+    if sizes is not None:
+        candidates["sizes"] = sizes.split(",")
     names = {"frames": [str(path) for path in frames], "energy_key": energy_key, "forces_key": forces_key}
     settings = load_study_config(changes={"data": names, "descriptor": candidates, "seed": seed})
 
@@ -79,4 +88,5 @@ def select(
         write_table(out, rows, SELECTION_COLUMNS)
     typer.echo(text_table(rows, COLUMNS))
     weights = ",".join(f"{element}={weight:g}" for element, weight in descriptor.weights.items())
-    typer.echo(f"chosen: --rcut {descriptor.rcut:g} --twojmax {descriptor.twojmax} --weights {weights}")
+    radii = ",".join(f"{element}={radius:g}" for element, radius in descriptor.radii.items())
+    typer.echo(f"chosen: --rcut {descriptor.rcut:g} --twojmax {descriptor.twojmax} --weights {weights} --radii {radii}")

@@ -105,6 +105,9 @@ class DescriptorSettings(Section):
         [0.8, 1.0, 1.3, 1.6], min_length=1,
         description="neighbour weight of an element over that of the one before it (alphabetical; the first has 1)",
     )  # fmt: skip
+    sizes: list[Literal["equal", "van_der_waals"]] = Field(
+        ["equal", "van_der_waals"], min_length=1, description="one cutoff for all pairs, or cutoffs by the atoms' sizes"
+    )
 
 
 class SweepSettings(Section):
@@ -191,7 +194,11 @@ class FixedDescriptor(Section):
 
     rcut: Cutoff = Field(5.25, description="cutoff, A")
     twojmax: TwoJMax = Field(6, description="twice the largest momentum")
-    weights: dict[str, float] = Field({"Ar": 1.0, "Kr": 1.3}, description="neighbour weight of each element")
+    weights: dict[str, float] = Field({"Ar": 1.0, "Kr": 1.0}, description="neighbour weight of each element")
+    radii: Literal["equal", "van_der_waals"] | dict[str, float] = Field(
+        "van_der_waals",
+        description="sizes R of the elements, or their kind; a pair is cut off at rcut (R_i + R_j)",
+    )
 
 
 class TrainConfig(Section):

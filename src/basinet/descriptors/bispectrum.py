@@ -8,7 +8,7 @@ bnormflag 0 switchflag 1``: an atom weighs 1 in its own density whatever its spe
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from math import isfinite
@@ -20,6 +20,7 @@ from ase.data import atomic_numbers
 
 from basinet.descriptors.clebsch_gordan import component_labels, coupling_tables
 from basinet.descriptors.neighbours import find_neighbours
+from basinet.descriptors.sizes import EQUAL
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
@@ -61,12 +62,14 @@ def bispectrum(
     rcut: float,
     twojmax: int,
     *,
+    radii_per_atom: ArrayLike | None = None,
     threads: int = 1,
 ) -> NDArray[np.float64]:
     r"""Bispectrum components of every atom.
 
     .. math:: B_{j_1 j_2 j} = \sum_{m m'} \bar U^j_{m m'} (U^{j_1} \otimes_{j_1 j_2 j} U^{j_2})_{m m'}
-       - (2j + 1), \qquad U^j = 1 + \sum_{k:\, r_k < r_\mathrm{cut}} w_k f_c(r_k)\, u^j(\mathbf r_k)
+       - (2j + 1), \qquad U^j = 1 + \sum_{k:\, r_k < r_{ik}} w_k f_c(r_k)\, u^j(\mathbf r_k), \qquad
+       r_{ik} = r_\mathrm{cut} (R_i + R_k)
 
     with the coupling :math:`\otimes` of :mod:`basinet.descriptors.clebsch_gordan` and the matrices
     :math:`u^j` of :mod:`basinet.descriptors.hyperspherical`.
@@ -85,6 +88,9 @@ def bispectrum(
         Cutoff, Angstrom.
     twojmax
         Twice the largest momentum: 14, 20, 30 and 55 components for 4, 5, 6 and 8.
+    radii_per_atom : (n_atoms,) array_like, optional
+        Size R of each atom in units of the cutoff, LAMMPS' ``radelems``; 1/2 unless given, so that every pair is
+        cut off at ``rcut``.
     threads
         Atoms are shared out among so many threads. The result does not depend on it.
 
@@ -96,8 +102,8 @@ def bispectrum(
     Raises
     ------
     InputError
-        Positions that are not finite, atoms in one place, a periodic cell without volume, weights that do not
-        fit the atoms, a cutoff or a ``twojmax`` out of range.
+        Positions that are not finite, atoms in one place, a periodic cell without volume, weights or radii that do
+        not fit the atoms, a cutoff or a ``twojmax`` out of range.
 
     Notes
     -----
@@ -117,20 +123,20 @@ def bispectrum(
     from basinet.descriptors.kernel import bispectrum_of_groups
 
     rcut, twojmax, threads = checked_rcut(rcut), checked_twojmax(twojmax), max(1, threads)
-    neighbours = find_neighbours(positions, cell, pbc, rcut, threads=threads)
-    n_atoms = len(neighbours.first) - 1
-    weight = np.ascontiguousarray(weights_per_atom, dtype=np.float64)
-    if weight.shape != (n_atoms,) or not np.isfinite(weight).all():
-        raise InputError(
-            f"weights_per_atom has the shape {weight.shape}; pass one finite number for each of {n_atoms} atoms"
-        )
+    n_atoms = len(np.asarray(positions))
+    weight = per_atom("weights_per_atom", weights_per_atom, n_atoms)
+    radius = np.full(n_atoms, EQUAL) if radii_per_atom is None else per_atom("radii_per_atom", radii_per_atom, n_atoms)
+    if not (radius > 0).all():
+        raise InputError(f"radii_per_atom has {radius.min()}; every radius must be positive")
+    reach = rcut * radius
+    neighbours = find_neighbours(positions, cell, pbc, 2 * float(reach.max(initial=0.5 * rcut)), threads=threads)
     tables, factors, labels = coupling_tables(twojmax), normalisation(twojmax), component_labels(twojmax)
     out = np.empty((n_atoms, len(labels)))
     # Atoms that share a vector register wait for the one with the most neighbours: put equals together.
     order = np.argsort(np.diff(neighbours.first), kind="stable")
 
     def compute(atoms: NDArray[np.int64]) -> None:
-        bispectrum_of_groups(atoms, neighbours, weight, rcut, factors, tables, out)
+        bispectrum_of_groups(atoms, neighbours, weight, reach, factors, tables, out)
 
     if threads == 1:
         compute(order)
@@ -139,6 +145,29 @@ def bispectrum(
             list(pool.map(compute, np.array_split(order, threads)))
     out -= [twoj + 1 for _, _, twoj in labels]
     return out
+
+
+def per_atom(name: str, values: ArrayLike, n_atoms: int) -> NDArray[np.float64]:
+    """One finite number for each atom, or an error with the array's name."""
+    array = np.ascontiguousarray(values, dtype=np.float64)
+    if array.shape != (n_atoms,) or not np.isfinite(array).all():
+        raise InputError(f"{name} has the shape {array.shape}; pass one finite number for each of {n_atoms} atoms")
+    return array
+
+
+def checked_radii(radii: object, elements: Iterable[str]) -> dict[str, float]:
+    """Radius of each element, or an error that names it."""
+    elements = tuple(elements)
+    if not radii:
+        return dict.fromkeys(elements, EQUAL)
+    if not isinstance(radii, Mapping) or set(radii) != set(elements):
+        raise InputError(f"radii are {radii!r}; give a number for each of {', '.join(elements)}")
+    for element in elements:
+        if not (is_finite_number(radii[element]) and radii[element] > 0):
+            raise InputError(
+                f"the radius of {element} is {radii[element]!r}; it must be a positive number, such as 0.5"
+            )
+    return {element: float(radii[element]) for element in elements}
 
 
 def checked_weights(weights: object) -> dict[str, float]:
@@ -165,6 +194,10 @@ class Bispectrum:
         Twice the largest momentum.
     weights
         Weight of each element as a neighbour; the element of the central atom makes no difference.
+    radii
+        Size R of each element in units of the cutoff (LAMMPS' ``radelems``): a pair is cut off at
+        ``rcut * (R_i + R_j)``. 1/2 each unless given;
+        :func:`basinet.descriptors.sizes.element_radii` makes them from van der Waals radii.
 
     Raises
     ------
@@ -184,18 +217,20 @@ class Bispectrum:
     rcut: float = 5.25
     twojmax: int = 6
     weights: Mapping[str, float] = field(default_factory=lambda: {"Ar": 1.0, "Kr": 0.8})
+    radii: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rcut", checked_rcut(self.rcut))
         object.__setattr__(self, "twojmax", checked_twojmax(self.twojmax))
         object.__setattr__(self, "weights", MappingProxyType(checked_weights(self.weights)))
+        object.__setattr__(self, "radii", MappingProxyType(checked_radii(self.radii, self.weights)))
 
     def __hash__(self) -> int:
-        return hash((self.rcut, self.twojmax, tuple(self.weights.items())))
+        return hash((self.rcut, self.twojmax, tuple(self.weights.items()), tuple(self.radii.items())))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A read-only mapping cannot be pickled, and workers in other processes need the descriptor.
-        return type(self), (self.rcut, self.twojmax, dict(self.weights))
+        return type(self), (self.rcut, self.twojmax, dict(self.weights), dict(self.radii))
 
     @property
     def component_labels(self) -> tuple[tuple[int, int, int], ...]:
@@ -206,6 +241,11 @@ class Bispectrum:
     def n_components(self) -> int:
         """Number of components."""
         return len(self.component_labels)
+
+    @property
+    def equal_sizes(self) -> bool:
+        """Whether every pair has the same cutoff, ``rcut``."""
+        return set(self.radii.values()) == {EQUAL}
 
     def __call__(self, atoms: Atoms, *, threads: int = 1) -> NDArray[np.float64]:
         """Bispectrum of every atom of a frame; see :func:`bispectrum`.
@@ -233,13 +273,16 @@ class Bispectrum:
                 known = ", ".join(self.weights)
                 raise InputError(f"atom {index} is {symbol}, which has no weight (known: {known}); add one")
         weight = np.array([self.weights[symbol] for symbol in symbols])
+        radius = np.array([self.radii[symbol] for symbol in symbols])
         return bispectrum(
-            atoms.positions, np.array(atoms.cell), atoms.pbc, weight, self.rcut, self.twojmax, threads=threads
-        )
+            atoms.positions, np.array(atoms.cell), atoms.pbc, weight, self.rcut, self.twojmax,
+            radii_per_atom=radius, threads=threads,
+        )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain numbers and names, fit for JSON or YAML."""
-        return {"rcut": self.rcut, "twojmax": self.twojmax, "weights": dict(self.weights)}
+        settings = {"rcut": self.rcut, "twojmax": self.twojmax, "weights": dict(self.weights)}
+        return settings if self.equal_sizes else settings | {"radii": dict(self.radii)}
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> Bispectrum:
@@ -251,6 +294,6 @@ class Bispectrum:
             A setting that is missing, not known or out of range.
         """
         expected = {"rcut", "twojmax", "weights"}
-        if set(settings) != expected:
+        if set(settings) - {"radii"} != expected:
             raise InputError(f"descriptor settings are {sorted(settings)}; give exactly {sorted(expected)}")
         return cls(**settings)

@@ -99,35 +99,42 @@ def gather_neighbours(
     atoms: NDArray[np.int64],
     neighbours: Neighbours,
     weight: NDArray[np.float64],
-    rcut: float,
+    reach: NDArray[np.float64],
     gathered: NDArray[np.float64],
 ) -> None:
-    """Write x, y, z and weight of neighbour number ``rank`` of each atom to the rows of ``gathered``, (4, 8).
+    """Write x, y, z, weight and cutoff of neighbour number ``rank`` of each atom to the rows of ``gathered``, (5, 8).
 
-    An atom with fewer neighbours, and a lane without an atom, gets one on the cutoff with the weight zero.
+    An atom with fewer neighbours, a neighbour beyond its pair's cutoff, and a lane without an atom get one on the
+    cutoff with the weight zero.
     """
     for lane in range(LANES):
         gathered[0, lane] = gathered[1, lane] = gathered[3, lane] = 0.0
-        gathered[2, lane] = rcut
+        gathered[2, lane] = gathered[4, lane] = 1.0
         if lane >= len(atoms):
             continue
         pair = neighbours.first[atoms[lane]] + rank
-        if pair < neighbours.first[atoms[lane] + 1]:
-            for axis in range(3):
-                gathered[axis, lane] = neighbours.vector[pair, axis]
-            gathered[3, lane] = weight[neighbours.atom[pair]]
+        if pair >= neighbours.first[atoms[lane] + 1]:
+            continue
+        x, y, z = neighbours.vector[pair, 0], neighbours.vector[pair, 1], neighbours.vector[pair, 2]
+        other = neighbours.atom[pair]
+        cutoff = reach[atoms[lane]] + reach[other]
+        if x * x + y * y + z * z < cutoff * cutoff:
+            gathered[0, lane], gathered[1, lane], gathered[2, lane] = x, y, z
+            gathered[3, lane] = weight[other]
+            gathered[4, lane] = cutoff
 
 
 @njit(cache=True, nogil=True)
-def rotations(rcut: float, gathered: NDArray[np.float64]) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes]:
+def rotations(gathered: NDArray[np.float64]) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes]:
     """Real and imaginary parts of a and b, and weight times cutoff function, of one neighbour in each lane.
 
     Both angles are counted from a quarter turn, where the series of sine and cosine converge on the whole
     range.
     """
     x, y, z, weight = load(gathered, 0), load(gathered, 1), load(gathered, 2), load(gathered, 3)
+    rate = div(splat(pi), load(gathered, 4))
     r = root(fma(x, x, fma(y, y, mul(z, z))))
-    half_turn, quarter_turn = mul(splat(pi / rcut), r), splat(pi / 2)
+    half_turn, quarter_turn = mul(rate, r), splat(pi / 2)
     switch = fnma(splat(1.0), quarter_turn, half_turn)
     switch_sine = mul(switch, polynomial(SINE, mul(switch, switch)))
     theta = fnma(splat(1.0), quarter_turn, mul(splat(RFAC0), half_turn))

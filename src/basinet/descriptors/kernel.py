@@ -68,7 +68,7 @@ def bispectrum_of_groups(
     order: NDArray[np.int64],
     neighbours: Neighbours,
     weight: NDArray[np.float64],
-    rcut: float,
+    reach: NDArray[np.float64],
     factors: NDArray[np.float64],
     tables: CouplingTables,
     out: NDArray[np.float64],
@@ -84,8 +84,8 @@ def bispectrum_of_groups(
         Of all atoms.
     weight : (n_atoms,) array
         Of each atom as a neighbour.
-    rcut
-        Angstrom.
+    reach : (n_atoms,) array
+        Share of each atom in the cutoffs of its pairs, Angstrom: two atoms see each other within the sum of theirs.
     factors
         Of :func:`basinet.descriptors.hyperspherical.normalisation`.
     tables
@@ -95,7 +95,7 @@ def bispectrum_of_groups(
     """
     first, offsets, twojmax = neighbours.first, tables.offsets, len(tables.offsets) - 2
     real, imag = np.empty((offsets[-1], LANES)), np.empty((offsets[-1], LANES))
-    gathered, row = np.empty((4, LANES)), np.empty((4 * (twojmax + 1), LANES))
+    gathered, row = np.empty((5, LANES)), np.empty((4 * (twojmax + 1), LANES))
     components = np.empty((len(tables.couplings), LANES))
     for start in range(0, len(order), LANES):
         atoms = order[start : start + LANES]
@@ -105,8 +105,8 @@ def bispectrum_of_groups(
         for atom in atoms:
             most = max(most, first[atom + 1] - first[atom])
         for rank in range(most):
-            gather_neighbours(rank, atoms, neighbours, weight, rcut, gathered)
-            add_neighbour(twojmax, offsets, rotations(rcut, gathered), row, real, imag)
+            gather_neighbours(rank, atoms, neighbours, weight, reach, gathered)
+            add_neighbour(twojmax, offsets, rotations(gathered), row, real, imag)
         complete_matrices(twojmax, offsets, factors, real, imag)
         contract(tables, real, imag, components)
         for lane, atom in enumerate(atoms):

@@ -140,3 +140,8 @@ def parsed(cell: str) -> Value:
     if DECIMAL.match(cell) or INFINITY.match(cell):
         return float(cell)
     return cell
+
+
+def by_element(numbers: Mapping[str, float]) -> str:
+    """Numbers of elements as a cell of a table, such as ``Ar:1 Kr:1.3``."""
+    return " ".join(f"{element}:{number:g}" for element, number in numbers.items())

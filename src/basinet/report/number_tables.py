@@ -172,7 +172,7 @@ def relation(results: StudyResults) -> str:
 
 def selection(results: StudyResults) -> str:
     """The descriptor's settings that were tried, and their validation error."""
-    names = ("rcut", "twojmax", "weights", "system", "validation_rmse_mev", "validation_r", "score", "chosen")
+    names = ("rcut", "twojmax", "weights", "radii", "system", "validation_rmse_mev", "validation_r", "score", "chosen")
     lines = [
         [results.label(str(row[name])) if name == "system" else row.get(name) for name in names]
         for row in results.selection.rows()
@@ -181,6 +181,7 @@ def selection(results: StudyResults) -> str:
         "cutoff Å",
         "twojmax",
         "species weights",
+        "radii (of the cutoff)",
         "system",
         "validation RMSE meV",
         "validation r",

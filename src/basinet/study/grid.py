@@ -6,6 +6,7 @@ from itertools import product
 from typing import TYPE_CHECKING, TypeVar
 
 from basinet.descriptors import Bispectrum
+from basinet.descriptors.sizes import element_radii
 from basinet.errors import InputError
 from basinet.models.architecture import Architecture
 from basinet.study import planning
@@ -109,7 +110,9 @@ def train_grid(
 def grid_descriptor(config: TrainConfig) -> Bispectrum:
     """Build the grid's one descriptor."""
     settings = config.descriptor
-    return Bispectrum(settings.rcut, settings.twojmax, settings.weights)
+    return Bispectrum(
+        settings.rcut, settings.twojmax, settings.weights, element_radii(settings.weights, settings.radii)
+    )
 
 
 def grid_tasks(config: TrainConfig, systems: Sequence[StoredSystem]) -> list[TrainTask]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from basinet.descriptors import Bispectrum
+from basinet.descriptors.sizes import element_radii
 from basinet.models.architecture import Architecture
 from basinet.study.tasks import ComposeTask, DescribeTask, TrainTask
 from basinet.training.settings import TrainingSettings
@@ -36,23 +37,21 @@ def element_weights(elements: Sequence[str], ratio: float) -> dict[str, float]:
 
 
 def candidate_descriptors(settings: DescriptorSettings, elements: Sequence[str]) -> list[DescribeTask]:
-    """Cutoffs and species weights at the middle twojmax of the list."""
+    """Cutoffs, species weights and sizes at the middle twojmax of the list; alike ones once."""
     twojmax = settings.twojmax[len(settings.twojmax) // 2]
     ratios = settings.weight_ratios if len(elements) > 1 else settings.weight_ratios[:1]
-    return [
-        DescribeTask(Bispectrum(rcut, twojmax, element_weights(elements, ratio)))
+    candidates = [
+        DescribeTask(Bispectrum(rcut, twojmax, element_weights(elements, ratio), element_radii(elements, sizes)))
+        for sizes in settings.sizes
         for ratio in ratios
         for rcut in settings.rcut
     ]
+    return list(dict.fromkeys(candidates))
 
 
 def other_resolutions(settings: DescriptorSettings, chosen: Bispectrum) -> list[DescribeTask]:
     """The other values of twojmax, at the chosen cutoff and weights."""
-    return [
-        DescribeTask(Bispectrum(chosen.rcut, twojmax, chosen.weights))
-        for twojmax in settings.twojmax
-        if twojmax != chosen.twojmax
-    ]
+    return [DescribeTask(replace(chosen, twojmax=twojmax)) for twojmax in settings.twojmax if twojmax != chosen.twojmax]
 
 
 def architectures(sweep: SweepSettings) -> list[Architecture]:
@@ -114,7 +113,7 @@ def _learning_curve(config: StudyConfig, n_train: int) -> Iterator[Variant]:
 
 def _resolutions(config: StudyConfig, chosen: Bispectrum) -> Iterator[Variant]:
     for rcut in config.resolution.rcut:
-        other = Bispectrum(rcut, chosen.twojmax, chosen.weights)
+        other = replace(chosen, rcut=rcut)
         for width in config.resolution.widths:
             yield "resolution", Architecture("tanh", 1, width), {"descriptor": other}
 

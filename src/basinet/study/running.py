@@ -10,10 +10,11 @@ import numpy as np
 from basinet.dataset import blocked_folds
 from basinet.io.checkpoint import save_arrays
 from basinet.io.files import write_json
+from basinet.io.tables import by_element
 from basinet.models import compose, fit_ridge, load_model
 from basinet.models.ridge import STRENGTHS, out_of_fold_errors
 from basinet.study.evaluation import evaluation_rows, fitted_gauges, scored_block, with_mean
-from basinet.study.store import Store, descriptor_weights
+from basinet.study.store import Store
 from basinet.study.tasks import ComposeTask, DescribeTask, TrainTask
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def run_task(root: str, task: Task) -> str:
 
 def descriptor_columns(descriptor: Bispectrum) -> dict[str, Any]:
     """Columns that name a descriptor."""
-    return {"rcut": descriptor.rcut, "twojmax": descriptor.twojmax, "weights": descriptor_weights(descriptor)}
+    species = {"weights": by_element(descriptor.weights), "radii": by_element(descriptor.radii)}
+    return {"rcut": descriptor.rcut, "twojmax": descriptor.twojmax, **species}
 
 
 def architecture_columns(architecture: Architecture) -> dict[str, Any]:

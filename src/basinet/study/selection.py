@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from basinet.io.files import read_json
-from basinet.study.running import result_path
-from basinet.study.store import descriptor_weights
+from basinet.study.running import descriptor_columns, result_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +19,8 @@ if TYPE_CHECKING:
     from basinet.study.tasks import DescribeTask, TrainTask
 
 SELECTION_COLUMNS = (
-    "rcut", "twojmax", "weights", "system", "validation_rmse_mev", "validation_r", "strength", "score", "chosen",
+    "rcut", "twojmax", "weights", "radii", "system", "validation_rmse_mev", "validation_r", "strength", "score",
+    "chosen",
 )  # fmt: skip
 
 
@@ -63,9 +63,7 @@ def selection_rows(root: Path, tasks: Sequence[DescribeTask], chosen: Bispectrum
         for system, entry in selection.items():
             rows.append(
                 {
-                    "rcut": task.descriptor.rcut,
-                    "twojmax": task.descriptor.twojmax,
-                    "weights": descriptor_weights(task.descriptor),
+                    **descriptor_columns(task.descriptor),
                     "system": system,
                     **{key: entry[key] for key in ("validation_rmse_mev", "validation_r", "strength")},
                     "score": descriptor_score(selection),

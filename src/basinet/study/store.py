@@ -54,22 +54,19 @@ class StoredSystem:
         """Descriptors of all frames, ``(n_atoms_total, n_components)``."""
         frame, positions = self.arrays["frame"], self.arrays["positions"]
         weights = np.array([descriptor.weights[e] for e in self.elements])[self.arrays["species"]]
-        parts = [
-            bispectrum(positions[frame == f], cell, pbc, weights[frame == f], descriptor.rcut, descriptor.twojmax)
-            for f, (cell, pbc) in enumerate(zip(self.arrays["cell"], self.arrays["pbc"], strict=True))
-        ]
+        radii = np.array([descriptor.radii[e] for e in self.elements])[self.arrays["species"]]
+        parts = []
+        for index, (cell, pbc) in enumerate(zip(self.arrays["cell"], self.arrays["pbc"], strict=True)):
+            own, rcut, twojmax = frame == index, descriptor.rcut, descriptor.twojmax
+            parts.append(bispectrum(positions[own], cell, pbc, weights[own], rcut, twojmax, radii_per_atom=radii[own]))
         return np.concatenate(parts)
 
 
 def descriptor_key(descriptor: Bispectrum) -> str:
-    """Short name of a descriptor, such as ``rc5.25-tj6-Ar1-Kr1.3``."""
+    """Short name of a descriptor, such as ``rc5.25-tj6-Ar1-Kr1.3``; sizes where they differ: ``-R0.5-R0.5372``."""
     weights = "-".join(f"{element}{weight:g}" for element, weight in descriptor.weights.items())
-    return f"rc{descriptor.rcut:g}-tj{descriptor.twojmax}-{weights}"
-
-
-def descriptor_weights(descriptor: Bispectrum) -> str:
-    """Species weights as the tables name them, such as ``Ar:1 Kr:1.3``."""
-    return " ".join(f"{element}:{weight:g}" for element, weight in descriptor.weights.items())
+    sizes = "" if descriptor.equal_sizes else "".join(f"-R{radius:g}" for radius in descriptor.radii.values())
+    return f"rc{descriptor.rcut:g}-tj{descriptor.twojmax}-{weights}{sizes}"
 
 
 class Store:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 KEY_COLUMNS = (
     "experiment", "model", "train_system", "test_system", "n_atoms", "split", "transferred", "activation", "depth",
-    "width", "rcut", "twojmax", "weights", "seed", "n_train", "parametrisation", "definition", "target", "gauge",
-    "species",
+    "width", "rcut", "twojmax", "weights", "radii", "seed", "n_train", "parametrisation", "definition", "target",
+    "gauge", "species",
 )  # fmt: skip
 VALUE_COLUMNS = (
     "pearson_r", "pearson_r_low", "pearson_r_high", "r2", "r2_determination", "rmse_mev", "slope", "offset_mev",

@@ -175,10 +175,11 @@ EXTRA_FIGURES = (
     ),
     FigureEntry(
         "extra_weights",
-        "The species weight",
+        "Weight and size of the species",
         "Ridge regression at the chosen cutoff against the weight with which the descriptor counts a "
-        "neighbour of the second element. The weight was chosen by total energies of fitted frames alone; "
-        "the local energies were not looked at.",
+        "neighbour of the second element, with one cutoff for all pairs and with cutoffs in proportion to the atoms' "
+        "van der Waals radii. Total energies of fitted frames alone chose among them; the local energies were not "
+        "looked at.",
         ("mixture-lower",),
         weights.draw_weights,
     ),

@@ -24,7 +24,7 @@ VARIANTS = {"network": "width", "ridge": "twojmax"}
 def draw_resolution(results: StudyResults) -> Figure:
     """Pearson r against cutoff: a row per kind of model, a column per system, a line style per width."""
     rows = preferred_split(results.table.select(experiment="resolution", species=("all", None)))
-    rows = usual_weights(rows).means()
+    rows = usual_species(rows).means()
     systems = [system for system in results.systems if len(rows.select(test_system=system))]
     models = [model for model in VARIANTS if len(rows.select(model=model))]
     if not systems or not models:
@@ -72,7 +72,9 @@ def draw_scan(axes: Axes, rows: ResultsTable, model: str) -> None:
                 axes.plot(*zip(*points, strict=True), line, color=color, marker=marker, ms=3.5)
 
 
-def usual_weights(rows: ResultsTable) -> ResultsTable:
-    """Rows with the species weights that most rows have."""
-    usual = rows.most_common("weights")
-    return rows.select(weights=(usual, None)) if usual is not None else rows
+def usual_species(rows: ResultsTable) -> ResultsTable:
+    """Rows with the species weights and radii that most rows have: those of the networks."""
+    for column in ("weights", "radii"):
+        usual = rows.most_common(column)
+        rows = rows.select(**{column: (usual, None)}) if usual is not None else rows
+    return rows
