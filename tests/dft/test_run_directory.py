@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.dft.runs import FIXTURES, edit
 
-from basinet.dft import read_cp2k_input, read_cp2k_output, read_run
+from basinet.dft import read_cp2k_input, read_cp2k_output, read_run, read_runs
 from basinet.errors import InputError
 
 CORE = (8.0, 0.4 * units.Bohr)
@@ -40,6 +40,7 @@ def test_a_run_is_read_at_the_precision_of_its_input(copy_run, name):
     assert run.labels["REF_energy"] == pytest.approx(-2293.775, abs=1e-3)
     assert run.density == directory / "run-ELECTRON_DENSITY-1_0.cube"
     assert (run.total_density, run.hartree_potential, run.step) == (None, None, None)
+    assert [single.density for single in read_runs(directory)] == [run.density]
 
 
 def test_two_kinds_in_an_inclined_cell(copy_run):
@@ -236,6 +237,10 @@ def test_the_density_must_be_there_and_be_one(copy_run):
 
 def test_of_a_trajectory_the_density_chooses_the_step(copy_run):
     directory = copy_run("trajectory")
+    (directory / "run-ELECTRON_DENSITY-1_0.cube").unlink()
+    with pytest.raises(InputError, match="no cube of the electron density"):
+        read_runs(directory)
+    refuse(directory, "3 energies; name the density of the step you mean", need_density=False)
     cubes = [directory / f"run-ELECTRON_DENSITY-1_{step}.cube" for step in range(3)]
     for cube in cubes:
         cube.touch()
@@ -249,23 +254,35 @@ def test_of_a_trajectory_the_density_chooses_the_step(copy_run):
         assert np.array_equal(run.forces, evaluations[step].forces)
         assert previous is None or 1e-4 < np.abs(run.atoms.positions - previous).max() < 0.1
         previous = run.atoms.positions
+    for run, cube in zip(read_runs(directory), cubes, strict=True):
+        assert run.density == cube
+        assert np.array_equal(run.atoms.positions, read_run(directory, density=cube).atoms.positions)
     start = read_cp2k_input(directory / "run.inp").positions
     assert read_run(directory, density=cubes[0]).atoms.positions == pytest.approx(start, abs=1e-10)
 
 
 def test_steps_that_a_trajectory_lacks_are_refused(copy_run):
     directory = copy_run("trajectory")
-    cube = directory / "run-ELECTRON_DENSITY-1_7.cube"
+    cube = directory / "run-ELECTRON_DENSITY-1_0.cube"
+    cube = cube.rename(cube.with_name("run-ELECTRON_DENSITY-1_7.cube"))
     cube.touch()
     refuse(directory, "no energy of step 7", density=cube)
     refuse(directory, "3 energies; name the density of the step you mean", density=directory / "run.inp")
-    refuse(directory, "3 energies", need_density=False, density=directory / "run.inp")
+    refuse(directory, "no energy of step 7", density=None)
     cube = cube.with_name("run-ELECTRON_DENSITY-1_2.cube")
     cube.touch()
     edit(directory / "run-pos-1.xyz", ("i =        2", "i =        9"))
     refuse(directory, r"run-pos-1\.xyz: step 2 is not in it", density=cube)
+    text = (directory / "run-pos-1.xyz").read_text()
     edit(directory / "run-pos-1.xyz", ("i =        9", "i =        2"), ("\n Ar ", "\n Kr "))
-    refuse(directory, r"run-pos-1\.xyz, line 15: step 2 has other atoms", density=cube)
+    refuse(directory, r"run-pos-1\.xyz, line 3: other atoms than those of the input", density=cube)
+    lines = text.replace("i =        9", "i =        2").splitlines(keepends=True)
+    (directory / "run-pos-1.xyz").write_text("".join(lines[:-1]))
+    refuse(directory, r"run-pos-1\.xyz, line 13: no whole step of 4 atoms; is the file cut short", density=cube)
+    (directory / "run-pos-1.xyz").write_text("".join(lines)[:-4])
+    refuse(directory, r"run-pos-1\.xyz, line 18: the file is cut short", density=cube)
+    (directory / "run-pos-1.xyz").write_text("".join(lines).replace("84.2946413", "84.2946412"))
+    refuse(directory, r"run-pos-1\.xyz: step 2 has another energy than in run\.out", density=cube)
     (directory / "run-pos-1.xyz").unlink()
     refuse(directory, r"run-pos-1\.xyz: no such file", density=cube)
     edit(directory / "run.inp", ("ENSEMBLE NVE", "ENSEMBLE NPT_I"))

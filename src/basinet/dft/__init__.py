@@ -6,7 +6,7 @@ from basinet.dft.cp2k_evaluations import Evaluation
 from basinet.dft.cp2k_input import Cp2kInput, read_cp2k_input
 from basinet.dft.cp2k_output import Cp2kOutput, read_cp2k_output
 from basinet.dft.cp2k_potentials import Core, read_gth_potentials
-from basinet.dft.run_directory import Cp2kRun, read_run
+from basinet.dft.run_directory import Cp2kRun, read_run, read_runs
 
 __all__ = [
     "Core",
@@ -18,4 +18,5 @@ __all__ = [
     "read_cp2k_output",
     "read_gth_potentials",
     "read_run",
+    "read_runs",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +28,16 @@ from basinet.dft.run_files import (
     HARTREE_POTENTIAL,
     TOTAL_DENSITY,
     find_cube,
+    find_cubes,
     find_input,
     find_output,
     step_of,
 )
-from basinet.dft.trajectory import read_step
+from basinet.dft.trajectory import Frame, evaluations_by_step, read_trajectory
 from basinet.errors import InputError
+
+ENERGY_DIGITS = 1e-8
+"""Energies (eV) of a trajectory have 10 decimals of a hartree."""
 
 
 @dataclass(frozen=True)
@@ -108,24 +113,75 @@ def read_run(path: str | Path, *, density: str | Path | None = None, need_densit
         missing or belongs to another run; a kind or its pseudopotential is unknown, its file cannot be found, or
         it is none of GTH's; the density is missing, or there are several. One line that names file and remedy.
     """
+    calculation = read_calculation(path)
+    cube = find_density(calculation, density, required=need_density)
+    return select(calculation, cube)
+
+
+def read_runs(path: str | Path) -> list[Cp2kRun]:
+    """Read every step of a run that has a density: one of a single point, many of molecular dynamics.
+
+    Output, input and trajectory are read once, so that this is quicker than `read_run` for each density.
+
+    Parameters
+    ----------
+    path
+        The run's directory, or its output where the directory holds several.
+
+    Raises
+    ------
+    InputError
+        As `read_run`; or a density is of a step that the output or the trajectory lacks.
+    """
+    calculation = read_calculation(path)
+    cubes = find_cubes(calculation.output, calculation.given.project, DENSITY)
+    if not cubes:
+        raise missing_density(calculation)
+    return [select(calculation, cube) for cube in cubes]
+
+
+@dataclass(frozen=True)
+class Calculation:
+    """Output and input of a run that agree with each other, and what is the same for all its steps."""
+
+    output: Cp2kOutput
+    given: Cp2kInput
+    start: NDArray[np.float64]
+    symbols: tuple[str, ...]
+    cores: tuple[Core, ...]
+    electrons: int
+
+    @cached_property
+    def trajectory(self) -> dict[int, Frame]:
+        """Positions and energies by the number of their step."""
+        return read_trajectory(self.output.path.parent / f"{self.given.project}-pos-1.xyz", self.given.names)
+
+
+def read_calculation(path: str | Path) -> Calculation:
+    """Read output and input, and check all that does not depend on the density."""
     output = read_cp2k_output(find_output(path))
     check_ending(output)
     given = read_cp2k_input(find_input(output))
     check_method(output, given)
     check_cell(output, given)
-    cube = find_density(output, given, density, required=need_density)
-    step, evaluation, positions = choose_step(output, given, cube)
-    check_evaluation(evaluation, len(positions), output)
+    start = agreed_positions(output, given)
+    symbols = agreed_symbols(output, given)
     if output.electrons is None:
         raise InputError(f"{output.path}: does not print the number of electrons; set PRINT_LEVEL MEDIUM")
-    symbols = agreed_symbols(output, given)
-    cores = atomic_cores(output, given, symbols)
+    return Calculation(output, given, start, symbols, atomic_cores(output, given, symbols), output.electrons)
+
+
+def select(calculation: Calculation, cube: Path | None) -> Cp2kRun:
+    """The run, or the step of it that a density belongs to."""
+    output, given = calculation.output, calculation.given
+    step, evaluation, positions = choose_step(calculation, cube)
+    check_evaluation(evaluation, len(positions), output)
     return Cp2kRun(
-        atoms=Atoms(list(symbols), positions=positions, cell=given.cell, pbc=True),
-        cores=cores,
+        atoms=Atoms(list(calculation.symbols), positions=positions, cell=given.cell, pbc=True),
+        cores=calculation.cores,
         labels=dict(evaluation.energies),
         forces=evaluation.forces,
-        electrons=float(output.electrons),
+        electrons=float(calculation.electrons),
         density=cube,
         total_density=find_cube(output, given.project, TOTAL_DENSITY, step),
         hartree_potential=find_cube(output, given.project, HARTREE_POTENTIAL, step),
@@ -138,33 +194,47 @@ def read_run(path: str | Path, *, density: str | Path | None = None, need_densit
     )
 
 
-def find_density(output: Cp2kOutput, given: Cp2kInput, density: str | Path | None, *, required: bool) -> Path | None:
+def find_density(calculation: Calculation, density: str | Path | None, *, required: bool) -> Path | None:
     """The cube of the density: the one named, or the only one there."""
     if density is not None:
         if not Path(density).is_file():
             raise InputError(f"{density}: no such file; name the cube of the electron density")
         return Path(density)
-    cube = find_cube(output, given.project, DENSITY)
+    cube = find_cube(calculation.output, calculation.given.project, DENSITY)
     if cube is None and required:
-        raise InputError(
-            f"{output.path.parent}: no cube of the electron density ({given.project}-{DENSITY}-1_0.cube); "
-            "add &E_DENSITY_CUBE with STRIDE 1 1 1 to &DFT/&PRINT, or name the cube"
-        )
+        raise missing_density(calculation)
     return cube
 
 
-def choose_step(
-    output: Cp2kOutput, given: Cp2kInput, cube: Path | None
-) -> tuple[int | None, Evaluation, NDArray[np.float64]]:
+def missing_density(calculation: Calculation) -> InputError:
+    """The error of a run that wrote no density."""
+    return InputError(
+        f"{calculation.output.path.parent}: no cube of the electron density "
+        f"({calculation.given.project}-{DENSITY}-1_0.cube); add &E_DENSITY_CUBE with STRIDE 1 1 1 to &DFT/&PRINT, "
+        "or name the cube"
+    )
+
+
+def choose_step(calculation: Calculation, cube: Path | None) -> tuple[int | None, Evaluation, NDArray[np.float64]]:
     """The evaluation that the density belongs to, its number if it is a step of a trajectory, and its positions."""
-    start = agreed_positions(output, given)
+    output, given = calculation.output, calculation.given
     if len(output.evaluations) == 1:
-        return None, output.evaluations[0], start
+        return None, output.evaluations[0], calculation.start
     step = None if cube is None else step_of(cube)
     if step is None:
         raise InputError(
             f"{output.path}: {len(output.evaluations)} energies; name the density of the step you mean "
             f"({given.project}-{DENSITY}-1_STEP.cube)"
         )
-    evaluation, positions = read_step(output, given, step)
-    return step, evaluation, positions
+    evaluation = evaluations_by_step(output).get(step)
+    if evaluation is None:
+        raise InputError(f"{output.path}: no energy of step {step}; the density {cube} is not of this run")
+    trajectory = f"{output.path.parent / given.project}-pos-1.xyz"
+    frame = calculation.trajectory.get(step)
+    if frame is None:
+        raise InputError(f"{trajectory}: step {step} is not in it; write it as often as the densities")
+    if abs(frame.energy - evaluation.energies.get("REF_energy", frame.energy)) > ENERGY_DIGITS:
+        raise InputError(
+            f"{trajectory}: step {step} has another energy than in {output.path.name}; it is another run's"
+        )
+    return step, evaluation, frame.positions

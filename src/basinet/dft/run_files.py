@@ -86,14 +86,21 @@ def find_cube(output: Cp2kOutput, project: str, quantity: str, step: int | None 
     InputError
         There are several, and nothing tells which.
     """
+    cubes = find_cubes(output, project, quantity)
+    if step is not None:
+        cubes = [cube for cube in cubes if step_of(cube) == step]
+    if len(cubes) > 1:
+        place = output.path.parent
+        raise InputError(f"{place}: several cubes of {quantity} ({shorten(cubes)}); name one of them as the density")
+    return cubes[0] if cubes else None
+
+
+def find_cubes(output: Cp2kOutput, project: str, quantity: str) -> list[Path]:
+    """All cubes of a quantity beside an output, by step; the project's own if any begin with its name."""
     directory = output.path.parent
     cubes = [*directory.glob(f"*{quantity}*.cube"), *directory.glob(f"*{quantity}*.cube.gz")]
-    ours = sorted(cube for cube in cubes if cube.name.startswith(f"{project}-")) or sorted(cubes)
-    if step is not None:
-        ours = [cube for cube in ours if step_of(cube) == step]
-    if len(ours) > 1:
-        raise InputError(f"{directory}: several cubes of {quantity} ({shorten(ours)}); name one of them as the density")
-    return ours[0] if ours else None
+    ours = [cube for cube in cubes if cube.name.startswith(f"{project}-")] or cubes
+    return sorted(ours, key=lambda cube: (step_of(cube) or 0, cube.name))
 
 
 def step_of(cube: Path) -> int | None:

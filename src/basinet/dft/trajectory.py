@@ -1,37 +1,32 @@
-"""One step of molecular dynamics done by CP2K: its energies from the output, its positions from the trajectory."""
+"""Molecular dynamics done by CP2K: energies of its steps in the output, their positions in the trajectory."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from ase import units
 from numpy.typing import NDArray
 
 from basinet.dft.cp2k_evaluations import Evaluation
-from basinet.dft.cp2k_input import Cp2kInput
 from basinet.dft.cp2k_language import Line
 from basinet.dft.cp2k_output import Cp2kOutput
 from basinet.dft.cp2k_structure import parse_atoms
-from basinet.dft.cp2k_text import read_cp2k_text
+from basinet.dft.cp2k_text import parse_number, read_cp2k_text
 from basinet.errors import InputError
 
-TITLE = re.compile(r"^\s*i\s*=\s*(\d+)\b.*\n", re.MULTILINE)
-"""Title of a frame: `` i =        2, time =        4.000, E =       -84.1771714821``."""
+TITLE = re.compile(r"\s*i\s*=\s*(\d+)\b.*\bE\s*=\s*(\S+)\s*$")
+"""The title of a frame: `` i =        2, time =        4.000, E =       -84.1771714821``."""
 
 
-def read_step(output: Cp2kOutput, given: Cp2kInput, step: int) -> tuple[Evaluation, NDArray[np.float64]]:
-    """Evaluation and positions (n_atoms, 3) in Å of a step.
+@dataclass(frozen=True)
+class Frame:
+    """Positions (n_atoms, 3) in Å and total energy in eV, both to 10 decimals of CP2K's units."""
 
-    Raises
-    ------
-    InputError
-        The output has no such step, or the trajectory is missing or does not hold it.
-    """
-    evaluation = evaluations_by_step(output).get(step)
-    if evaluation is None:
-        raise InputError(f"{output.path}: no energy of step {step}; the density is not of this run")
-    return evaluation, read_positions(output.path.parent / f"{given.project}-pos-1.xyz", given.names, step)
+    positions: NDArray[np.float64]
+    energy: float
 
 
 def evaluations_by_step(output: Cp2kOutput) -> dict[int, Evaluation]:
@@ -43,17 +38,32 @@ def evaluations_by_step(output: Cp2kOutput) -> dict[int, Evaluation]:
     return numbered
 
 
-def read_positions(path: Path, names: tuple[str, ...], step: int) -> NDArray[np.float64]:
-    """Positions of one step in CP2K's trajectory, which has 10 decimals."""
+def read_trajectory(path: Path, names: tuple[str, ...]) -> dict[int, Frame]:
+    """Read positions and energies by the number of their step.
+
+    Of a step that was written twice, after a restart, the last counts.
+
+    Raises
+    ------
+    InputError
+        The file is missing, has other atoms than `names`, or is cut short.
+    """
     if not path.is_file():
-        raise InputError(f"{path}: no such file, yet the positions of step {step} are there; put it beside the output")
+        raise InputError(f"{path}: no such file, yet the positions of the steps are in it; put it beside the output")
     text = read_cp2k_text(path)
-    title = next((match for match in TITLE.finditer(text) if int(match[1]) == step), None)
-    if title is None:
-        raise InputError(f"{path}: step {step} is not in it; write the trajectory as often as the densities")
-    first = text.count("\n", 0, title.end()) + 1
-    rows = text[title.end() :].split("\n", len(names))[: len(names)]
-    found, positions = parse_atoms([Line(row.strip(), f"{path}, line {first + i}") for i, row in enumerate(rows)])
-    if found != names:
-        raise InputError(f"{path}, line {first}: step {step} has other atoms than {len(names)} of the input")
-    return positions
+    lines = text.rstrip("\n").split("\n")
+    if not text.endswith("\n"):
+        raise InputError(f"{path}, line {len(lines)}: the file is cut short; copy it again")
+    frames: dict[int, Frame] = {}
+    for start in range(0, len(lines), len(names) + 2):
+        title = TITLE.match(lines[start + 1]) if start + 1 < len(lines) else None
+        block = enumerate(lines[start + 2 : start + 2 + len(names)], start=start + 3)
+        rows = [Line(row.strip(), f"{path}, line {number}") for number, row in block]
+        if title is None or len(rows) < len(names):
+            raise InputError(f"{path}, line {start + 1}: no whole step of {len(names)} atoms; is the file cut short?")
+        found, positions = parse_atoms(rows)
+        if found != names:
+            raise InputError(f"{path}, line {start + 3}: other atoms than those of the input")
+        energy = parse_number(title[2], f"{path}, line {start + 2}") * units.Hartree
+        frames[int(title[1])] = Frame(positions, energy)
+    return frames
