@@ -12,14 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from basinet.electrostatics.grid import checked_cell, checked_field
 from basinet.electrostatics.poisson import hartree_energy
 from basinet.errors import InputError
+from basinet.io.densities.volume import HEADER_ROUNDING
 
 if TYPE_CHECKING:
     from basinet.io.densities.volume import Volume
 
 FloatArray = NDArray[np.float64]
-
-CELL_TOLERANCE = 1e-4
-"""Share by which a header's cell may differ: its voxels have six decimals, a few 1e-6 of their lengths."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ def matching_values(volume: Volume, shape: tuple[int, ...], cell: FloatArray) ->
         raise InputError(
             f"{volume.path} is on the grid {volume.values.shape}, the density on {shape}; print both with STRIDE 1 1 1"
         )
-    if not np.allclose(volume.cell, cell, rtol=0.0, atol=CELL_TOLERANCE * np.abs(cell).max()):
+    if np.any(np.abs(volume.cell - cell) > HEADER_ROUNDING * np.array(shape)[:, None]):
         raise InputError(f"{volume.path} is in another cell than the density; give the cube of the same calculation")
     values: FloatArray = volume.values
     return values
