@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import gzip
 import re
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 from ase import Atoms
@@ -24,6 +26,9 @@ from basinet.io.densities.volume import Volume
 from basinet.io.files import atomic_write
 
 LOOPS = re.compile(r"OUTER LOOP:\s*(\w),\s*MIDDLE LOOP:\s*(\w),\s*INNER LOOP:\s*(\w)", flags=re.IGNORECASE)
+
+CORNER = "%5d" + " %24.16E" * 3
+ATOM = "%5d" + " %24.16E" * 4
 
 
 def read_cube(path: str | Path, *, dataset: int = 0) -> Volume:
@@ -173,29 +178,25 @@ def write_cube(path: str | Path, values: NDArray[np.float64], atoms: Atoms, *, c
     if len(lines) > 2:
         raise ValueError("a cube file has two lines of comment")
     if np.ndim(values) != 3 or not np.all(np.isfinite(values)):
-        raise ValueError(f"a cube file holds finite values of three axes, not {np.shape(values)}")
+        raise ValueError(f"a cube file holds finite values on a grid of three axes, not of {np.ndim(values)}")
     charges = atoms.arrays.get("nuclear_charges", np.zeros(len(atoms)))
-    with atomic_write(path, "wb") as stream:
-        # No time stamp: the same values give the same file.
-        compressed = gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0) if is_gzip(path) else None
-        out = compressed or stream
-        out.write(("\n".join([*lines, *[""] * (2 - len(lines))]) + "\n").encode())
-        rows = [(len(atoms), (0.0, 0.0, 0.0))]
-        rows += [(size, edge / Bohr / size) for size, edge in zip(np.shape(values), atoms.cell, strict=True)]
-        for count, vector in rows:
-            out.write(b"%5d %24.16E %24.16E %24.16E\n" % (count, *vector))
-        for atomic_number, charge, position in zip(atoms.numbers, charges, atoms.positions / Bohr, strict=True):
-            out.write(b"%5d %24.16E %24.16E %24.16E %24.16E\n" % (atomic_number, charge, *position))
+    header = [*lines, *[""] * (2 - len(lines)), CORNER % (len(atoms), 0.0, 0.0, 0.0)]
+    for size, vector in zip(values.shape, atoms.cell / Bohr, strict=True):
+        header.append(CORNER % (size, *(vector / size)))
+    for atomic_number, charge, position in zip(atoms.numbers, charges, atoms.positions / Bohr, strict=True):
+        header.append(ATOM % (atomic_number, charge, *position))
+    # Six a line, and a new line for each row, as Gaussian does.
+    size = values.shape[2]
+    row_format = "\n".join([" %.16E" * min(6, size - start) for start in range(0, size, 6)]) + "\n"
+    with atomic_write(path, "wb") as stream, maybe_compressed(stream, path) as out:
+        out.write("\n".join([*header, ""]).encode())
         for plane in values:
-            for row in plane:
-                # Six a line, and a new line for each row, as Gaussian does.
-                for start in range(0, len(row), 6):
-                    some = row[start : start + 6].tolist()
-                    out.write(b" %.16E" * len(some) % tuple(some) + b"\n")
-        if compressed is not None:
-            compressed.close()
+            out.write("".join([row_format % tuple(row) for row in plane.tolist()]).encode())
 
 
-def is_gzip(path: str | Path) -> bool:
-    """Tell whether the name asks for compression."""
-    return Path(path).suffix == ".gz"
+def maybe_compressed(stream: IO[bytes], path: str | Path) -> AbstractContextManager[Any]:
+    """Compress what goes to the stream if the name asks for it."""
+    if Path(path).suffix != ".gz":
+        return nullcontext(stream)
+    # No time stamp: the same values give the same file.
+    return gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0)

@@ -16,8 +16,12 @@ from basinet.io.densities.sources import PIECE, open_source
 LONGEST_LINE = 1 << 16
 """Bytes of a header's line; more is no header."""
 
+FELLOWS = 400
+"""Bytes of the last numbers of a file, with which the very last one is compared."""
+
 BLANKS = b" \n\t\r\f\v"
-FORTRAN_EXPONENT = re.compile(r"(?<=[0-9.])([dD]|(?=[+-]))")
+NUMBER = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:[eEdD]?([+-][0-9]+)|[eEdD]([0-9]+))?")
+"""What C, Python and Fortran print. Python's own ``float`` takes more than numbers of files, ``1_000`` for one."""
 NOT_FINITE = re.compile(r"[+-]?(nan|inf(inity)?)", flags=re.IGNORECASE)
 
 
@@ -34,7 +38,11 @@ def number(token: str) -> float:
     >>> number("1.5D-01"), number("0.33004-101")
     (0.15, 3.3004e-102)
     """
-    return float(FORTRAN_EXPONENT.sub("e", token, count=1))
+    match = NUMBER.fullmatch(token)
+    if match is None:
+        raise ValueError(f"{token[:40]!r} is no number")
+    mantissa, signed, unsigned = match.groups()
+    return float(f"{mantissa}e{signed or unsigned or 0}")
 
 
 class TextStream:
@@ -58,6 +66,8 @@ class TextStream:
         self.characters = np.frombuffer(self.text, dtype=np.uint8)
         self.begin = self.end = 0
         """The part of `text` that is not yet read."""
+        self.before = b""
+        """Some of what stood before `text`."""
         self.offset = 0
         """Bytes of the file before `text`."""
         self.at_end = False
@@ -77,6 +87,7 @@ class TextStream:
     def refill(self) -> None:
         """Move what is not yet read to the front, and read on behind it."""
         rest = self.end - self.begin
+        self.before = bytes(self.text[max(0, self.begin - FELLOWS) : self.begin])
         self.text[:rest] = self.text[self.begin : self.end]
         self.offset += self.begin
         self.begin, self.end = 0, rest
@@ -93,23 +104,28 @@ class TextStream:
         Raises
         ------
         InputError
-            The file ends here, or this is no text.
+            The file ends before the line does, or this is no text.
         """
+        line = self.line_or_rest()
+        if not line.endswith(b"\n"):
+            raise self.cut_in_header()
+        if b"\0" in line:
+            raise self.error("not a text file; check the path and the format")
+        return line.decode("utf-8", errors="replace").rstrip("\r\n")
+
+    def line_or_rest(self) -> bytes:
+        """Read the next line with its line break, which lacks if the file ends before."""
         self.mark = self.offset + self.begin
-        while (stop := self.text.find(b"\n", self.begin, self.end)) < 0:
+        while (stop := self.text.find(b"\n", self.begin, self.end) + 1) == 0:
             if self.at_end:
                 stop = self.end
                 break
             if self.end - self.begin > LONGEST_LINE:
                 raise self.error("no line break in sight, not a text file; check the path and the format")
             self.refill()
-        if self.begin == self.end:
-            raise self.cut_in_header()
         line = bytes(self.text[self.begin : stop])
-        self.begin = min(stop + 1, self.end)
-        if b"\0" in line:
-            raise self.error("not a text file; check the path and the format")
-        return line.decode("utf-8", errors="replace").rstrip("\r")
+        self.begin = stop
+        return line
 
     def fill(self, out: NDArray[np.float64]) -> None:
         """Read as many numbers as `out` (one-dimensional, contiguous) has room for.
@@ -174,7 +190,8 @@ class TextStream:
 
     def check_last_number(self) -> None:
         """Refuse a file that ends, without a line break, in a number with fewer decimals than those before it."""
-        tokens = bytes(self.text[max(0, self.end - 400) : self.end]).split()[1:]
+        last_piece = bytes(self.text[max(0, self.end - FELLOWS) : self.end])
+        tokens = (self.before + last_piece).split()[1:]
         lengths = [len(token.partition(b".")[2]) for token in tokens]
         if len(lengths) > 1 and lengths[-1] < min(lengths[:-1]):
             last = tokens[-1].decode("ascii")
@@ -183,14 +200,11 @@ class TextStream:
                 "copy it again, or end it with a line break if it is whole"
             )
 
-    def rest_of_line(self) -> str:
-        """What the current line still holds, stripped; empty at the end of the file."""
-        if self.at_end and self.begin == self.end:
-            return ""
-        try:
-            return self.line().strip()
-        except InputError:
-            return ""
+    def expect_line_end(self) -> None:
+        """Check that no more values follow in the line of the last one; InputError where they do."""
+        rest = self.line_or_rest().strip()
+        if rest:
+            raise self.surplus(rest)
 
     def expect_end(self) -> None:
         """Check that nothing follows.
@@ -204,7 +218,7 @@ class TextStream:
             rest = bytes(self.text[self.begin : self.end]).lstrip(BLANKS)
             if rest:
                 self.mark = self.offset + self.end - len(rest)
-                raise self.surplus(rest[:40].decode("ascii", errors="backslashreplace"))
+                raise self.surplus(rest)
             if self.at_end:
                 break
             self.begin = self.end
@@ -223,11 +237,11 @@ class TextStream:
         source.close()
         return InputError(f"{self.path}, line {line}: {message}")
 
-    def surplus(self, text: str) -> InputError:
-        """Make the error of a file with `text` behind its values, at `mark`."""
-        first = text.split(maxsplit=1)[0][:40]
+    def surplus(self, rest: bytes) -> InputError:
+        """Make the error of a file with text behind its values, at `mark`."""
+        shown = rest[:40].split()[0].decode("ascii", errors="backslashreplace")
         return self.error(
-            f"more follows ({first!r}) after the {self.expected} values that the header states; "
+            f"more follows ({shown!r}) after the {self.expected} values that the header states; "
             "do header and values belong together?"
         )
 

@@ -45,7 +45,8 @@ def read_chgcar(path: str | Path) -> Volume:
     """
     volume = read_vasp(path)
     density = volume.values
-    density /= abs(np.linalg.det(volume.cell))
+    a, b, c = volume.cell
+    density /= abs(a @ np.cross(b, c))
     return volume
 
 
@@ -72,9 +73,7 @@ def read_vasp(path: str | Path) -> Volume:
     with TextStream(path) as stream:
         comment, atoms = read_poscar(stream)
         values = read_values(stream, read_shape(stream))
-        rest = stream.rest_of_line()
-        if rest:
-            raise stream.surplus(rest)
+        stream.expect_line_end()
     return Volume(values, np.array(atoms.cell), atoms, comment, stream.path)
 
 
