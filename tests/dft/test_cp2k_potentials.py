@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from ase import units
 
-from basinet.dft import read_gth_potentials
-from basinet.dft.cp2k_potentials import DATA_DIRECTORIES
+from basinet.dft import read_cp2k_output, read_gth_potentials
 from basinet.errors import InputError
 
 FILE = """# a comment
@@ -68,12 +67,9 @@ def test_a_damaged_file_is_refused(tmp_path, content, message):
 
 @pytest.mark.cp2k
 @pytest.mark.parametrize("name", ["GTH_POTENTIALS", "POTENTIAL"])
-def test_the_potentials_that_come_with_cp2k_are_read(name):
-    """Charges and radii of PHYSICS: Ar 8, 0.4; Kr 8, 0.5 (bohr); every name ends in the charge it states."""
-    places = [Path(place, name) for place in DATA_DIRECTORIES if Path(place, name).is_file()]
-    if not places:
-        pytest.skip("CP2K's data directory is in none of the usual places")
-    cores = read_gth_potentials(places[0])
+def test_the_potentials_that_come_with_cp2k_are_read(argon_run, name):
+    """Argon has Z 8 and r_loc 0.4 bohr, krypton 8 and 0.5; and every name ends in the charge that it states."""
+    cores = read_gth_potentials(Path(read_cp2k_output(argon_run / "argon.out").data_directory, name))
     assert cores["Ar", "GTH-PBE"] == (8.0, 0.4 * units.Bohr)
     assert cores["Kr", "GTH-PBE-Q8"] == (8.0, 0.5 * units.Bohr)
     assert len(cores) > 500

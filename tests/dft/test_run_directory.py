@@ -79,6 +79,25 @@ def test_atoms_that_cp2k_centred_are_where_cp2k_had_them(copy_run):
     assert np.ptp(moved, axis=0) == pytest.approx(0, abs=1e-14)
 
 
+def test_a_restarted_run_needs_its_atoms_in_the_output(copy_run):
+    restart = ("&GLOBAL", "&EXT_RESTART\n RESTART_FILE_NAME old.restart\n&END\n&GLOBAL")
+    directory = copy_run("argon")
+    edit(directory / "run.inp", restart)
+    assert read_run(directory).atoms.positions[0, 0] == 0.10123456789
+    edit(directory / "run.inp", ("0.10123456789", "0.20123456789"))
+    refuse(directory, "atom 1 is not where run.out has it .*or run it without EXT_RESTART")
+    directory = copy_run("argon_low")
+    edit(directory / "run.inp", restart)
+    refuse(directory, "prints no atoms, yet CP2K moved those of the input")
+
+
+def test_the_steps_of_a_restarted_trajectory_need_no_positions_of_the_input(copy_run):
+    directory = copy_run("trajectory")
+    before = read_run(directory).atoms.positions
+    edit(directory / "run.inp", ("0.10123456789", "0.20123456789"))
+    assert np.array_equal(read_run(directory).atoms.positions, before)
+
+
 @pytest.mark.usefixtures("nowhere")
 def test_a_missing_potential_file_is_made_up_for_by_what_is_printed(copy_run):
     directory = copy_run("argon")
@@ -259,6 +278,19 @@ def test_of_a_trajectory_the_density_chooses_the_step(copy_run):
         assert np.array_equal(run.atoms.positions, read_run(directory, density=cube).atoms.positions)
     start = read_cp2k_input(directory / "run.inp").positions
     assert read_run(directory, density=cubes[0]).atoms.positions == pytest.approx(start, abs=1e-10)
+
+
+def test_only_the_step_that_did_not_converge_is_refused(copy_run):
+    directory = copy_run("trajectory")
+    text = (directory / "run.out").read_text()
+    place = text.rindex("*** SCF run converged in     3 steps ***")
+    warning = "*** WARNING in qs_scf.F:601 :: SCF run NOT converged ***"
+    (directory / "run.out").write_text(text[:place] + warning + text[place + 40 :])
+    assert read_run(directory).step == 0
+    cube = directory / "run-ELECTRON_DENSITY-1_2.cube"
+    cube.touch()
+    refuse(directory, r"run\.out: the SCF run did NOT converge at step 2", density=cube)
+    assert read_cp2k_output(directory / "run.out").scf_converged is False
 
 
 def test_steps_that_a_trajectory_lacks_are_refused(copy_run):

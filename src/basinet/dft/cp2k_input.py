@@ -56,6 +56,8 @@ class Cp2kInput:
         (n_atoms, 3) in Å.
     centred
         Whether CP2K moves the atoms to the middle of the cell first.
+    restarted
+        Whether CP2K takes cell and atoms from a restart file instead.
     kinds
         The ``&KIND`` sections by name in capitals.
     """
@@ -70,6 +72,7 @@ class Cp2kInput:
     names: tuple[str, ...]
     positions: NDArray[np.float64]
     centred: bool
+    restarted: bool
     kinds: dict[str, Kind]
 
     def kind_of(self, name: str, element: str) -> Kind:
@@ -132,6 +135,7 @@ def read_cp2k_input(path: str | Path) -> Cp2kInput:
         names=names,
         positions=positions,
         centred=bool(subsys.find("TOPOLOGY", "CENTER_COORDINATES")),
+        restarted=bool(root.find("EXT_RESTART")),
         kinds={kind.name.upper(): kind for kind in kinds},
     )
 

@@ -19,22 +19,22 @@ CELL_DIGITS = 2e-6
 COMPONENT_DIGITS = 1e-3
 """Components of cell vectors are printed with 3."""
 
+REMEDY = "put the input of this very run beside the output, or run it without EXT_RESTART"
+
 SINGLE_POINTS = ("ENERGY", "ENERGY_FORCE", "WAVEFUNCTION_OPTIMIZATION", "WFN_OPT")
 TRAJECTORIES = ("MD", "MOLECULAR_DYNAMICS")
 
 
 def check_ending(output: Cp2kOutput) -> None:
-    """Refuse a run that failed, was cut short or did not converge.
+    """Refuse a run that failed, was cut short or did not converge; of a trajectory, one that ended so.
 
     Raises
     ------
     InputError
         Names the output, what happened and what to do.
     """
-    if any(evaluation.scf_converged is False for evaluation in output.evaluations):
-        raise InputError(
-            f"{output.path}: the SCF run did NOT converge; raise MAX_SCF or change the minimiser, and run CP2K again"
-        )
+    if len(output.evaluations) == 1 or (output.evaluations and not output.finished):
+        check_convergence(output.evaluations[-1], output)
     if output.abort_line is not None:
         raise InputError(f"{output.path}, line {output.abort_line}: CP2K aborted; mend what its message says")
     if not output.finished:
@@ -43,6 +43,16 @@ def check_ending(output: Cp2kOutput) -> None:
         )
     if not output.evaluations:
         raise InputError(f"{output.path}: no energies in this output; use RUN_TYPE ENERGY_FORCE")
+
+
+def check_convergence(evaluation: Evaluation, output: Cp2kOutput) -> None:
+    """Refuse an evaluation whose SCF cycle did not converge."""
+    if evaluation.scf_converged is False:
+        step = "" if evaluation.step is None else f" at step {evaluation.step}"
+        raise InputError(
+            f"{output.path}: the SCF run did NOT converge{step}; raise MAX_SCF or change the minimiser, "
+            "and run CP2K again"
+        )
 
 
 def check_method(output: Cp2kOutput, given: Cp2kInput) -> None:
@@ -70,7 +80,8 @@ def check_method(output: Cp2kOutput, given: Cp2kInput) -> None:
 
 
 def check_evaluation(evaluation: Evaluation, n_atoms: int, output: Cp2kOutput) -> None:
-    """Refuse an evaluation that lacks its total, its convergence, or the forces on some atoms."""
+    """Refuse an evaluation that did not converge, or lacks its total, its convergence, or forces on some atoms."""
+    check_convergence(evaluation, output)
     if evaluation.scf_converged is None or "REF_energy" not in evaluation.energies:
         raise InputError(f"{output.path}: prints no energy or no SCF convergence; set PRINT_LEVEL MEDIUM")
     if evaluation.forces is not None and len(evaluation.forces) != n_atoms:
@@ -86,9 +97,7 @@ def check_cell(output: Cp2kOutput, given: Cp2kInput) -> None:
     difference = np.abs(cell_to_cellpar(output.cell) - cell_to_cellpar(given.cell)).max()
     components = np.abs(output.cell - given.cell).max()
     if not (components <= COMPONENT_DIGITS and difference <= CELL_DIGITS):
-        raise InputError(
-            f"{given.path}: its cell is not that of {output.path.name}; put the input of this very run beside it"
-        )
+        raise InputError(f"{given.path}: its cell is not that of {output.path.name}; {REMEDY}")
 
 
 def agreed_symbols(output: Cp2kOutput, given: Cp2kInput) -> tuple[str, ...]:
@@ -97,16 +106,17 @@ def agreed_symbols(output: Cp2kOutput, given: Cp2kInput) -> tuple[str, ...]:
     Raises
     ------
     InputError
-        A name belongs to no element, or input and output have different elements.
+        Input and output have different numbers of atoms, or different elements; or a name belongs to none.
     """
     symbols = output.symbols or given.elements
+    if len(symbols) != len(given.names):
+        raise InputError(f"{given.path}: {len(given.names)} atoms, but {len(symbols)} in {output.path.name}; {REMEDY}")
     for name, symbol, element in zip(given.names, symbols, given.elements, strict=True):
         if not atomic_numbers.get(symbol):
             raise InputError(f"{given.path}: the atom {name!r} is of no known element; give its &KIND an ELEMENT")
         if symbol != element and is_certain(name, element):
             raise InputError(
-                f"{given.path}: the atom {name!r} is {element}, but {symbol} in {output.path.name}; "
-                "put the input of this very run beside the output"
+                f"{given.path}: the atom {name!r} is {element}, but {symbol} in {output.path.name}; {REMEDY}"
             )
     return symbols
 
@@ -122,24 +132,21 @@ def agreed_positions(output: Cp2kOutput, given: Cp2kInput) -> NDArray[np.float64
     Raises
     ------
     InputError
-        The output has other atoms, or other positions than rounding explains.
+        The output has other positions than rounding explains, or none where the input does not settle them.
     """
     table = output.coordinates
     if table is None:
-        if given.centred:
-            raise InputError(f"{output.path}: prints no atoms, yet they were centred; set PRINT_LEVEL MEDIUM")
+        if given.centred or given.restarted:
+            raise InputError(
+                f"{output.path}: prints no atoms, yet CP2K moved those of the input; set PRINT_LEVEL MEDIUM"
+            )
         return given.positions
-    remedy = "put the input of this very run beside the output"
-    if len(table.symbols) != len(given.names):
-        raise InputError(
-            f"{given.path}: {len(given.names)} atoms, but {len(table.symbols)} in {output.path.name}; {remedy}"
-        )
     moved = table.positions - given.positions
     shift = moved.mean(axis=0) if given.centred else np.zeros(3)
     wrong = np.flatnonzero(np.abs(moved - shift).max(axis=1) > POSITION_DIGITS)
     if wrong.size:
         raise InputError(
             f"{given.path}: atom {wrong[0] + 1} is not where {output.path.name} has it "
-            f"({np.abs(moved - shift).max():.2g} Å apart); {remedy} (was it restarted from another file?)"
+            f"({np.abs(moved - shift).max():.2g} Å apart); {REMEDY}"
         )
     return given.positions + shift

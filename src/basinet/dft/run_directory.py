@@ -146,10 +146,14 @@ class Calculation:
 
     output: Cp2kOutput
     given: Cp2kInput
-    start: NDArray[np.float64]
     symbols: tuple[str, ...]
     cores: tuple[Core, ...]
     electrons: int
+
+    @cached_property
+    def start(self) -> NDArray[np.float64]:
+        """Positions of a single point."""
+        return agreed_positions(self.output, self.given)
 
     @cached_property
     def trajectory(self) -> dict[int, Frame]:
@@ -164,11 +168,10 @@ def read_calculation(path: str | Path) -> Calculation:
     given = read_cp2k_input(find_input(output))
     check_method(output, given)
     check_cell(output, given)
-    start = agreed_positions(output, given)
     symbols = agreed_symbols(output, given)
     if output.electrons is None:
         raise InputError(f"{output.path}: does not print the number of electrons; set PRINT_LEVEL MEDIUM")
-    return Calculation(output, given, start, symbols, atomic_cores(output, given, symbols), output.electrons)
+    return Calculation(output, given, symbols, atomic_cores(output, given, symbols), output.electrons)
 
 
 def select(calculation: Calculation, cube: Path | None) -> Cp2kRun:
