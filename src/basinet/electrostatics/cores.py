@@ -19,7 +19,6 @@ from dataclasses import dataclass
 import numpy as np
 from ase.units import Bohr, Hartree
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import erfc
 
 from basinet.errors import InputError
 
@@ -137,7 +136,9 @@ def core_overlap_energies(cell: ArrayLike, positions: ArrayLike, cores: Sequence
     InputError
         Two atoms in one place, a cell without volume, or another number of cores than of atoms.
     """
-    from basinet.descriptors.neighbours import find_neighbours  # here, because numba takes a moment to import
+    from scipy.special import erfc  # these take a moment to import
+
+    from basinet.descriptors.neighbours import find_neighbours
 
     points = np.asarray(positions, dtype=np.float64).reshape(-1, 3)
     checked = as_cores(cores, len(points))

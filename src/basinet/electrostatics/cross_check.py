@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from basinet.electrostatics.grid import checked_cell, checked_field
 from basinet.electrostatics.poisson import hartree_energy
 from basinet.errors import InputError
-from basinet.io.densities.volume import HEADER_ROUNDING
 
 if TYPE_CHECKING:
     from basinet.io.densities.volume import Volume
@@ -101,6 +100,8 @@ def matching_values(volume: Volume, shape: tuple[int, ...], cell: FloatArray) ->
     InputError
         Another grid, or another cell.
     """
+    from basinet.io.densities.volume import HEADER_ROUNDING  # here: numba takes a moment to import
+
     if volume.values.shape != shape:
         raise InputError(
             f"{volume.path} is on the grid {volume.values.shape}, the density on {shape}; print both with STRIDE 1 1 1"
