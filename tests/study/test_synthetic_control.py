@@ -13,6 +13,7 @@ import pytest
 
 from basinet.dataset import build_dataset, contiguous_split
 from basinet.descriptors import Bispectrum
+from basinet.descriptors.sizes import element_radii
 from basinet.models import Architecture, fit_ridge
 from basinet.models.ridge import out_of_fold_errors
 from basinet.sampling.liquid import synthetic_liquid
@@ -89,3 +90,19 @@ def test_shuffled_totals_teach_nothing(argon, chosen):
     data = argon[chosen]
     shuffled = replace(data, energy=np.random.default_rng(0).permutation(data.energy))
     assert abs(correlation(out_of_fold_ridge(shuffled, 5, 1), data)) < 0.5
+
+
+@pytest.mark.slow
+def test_cutoffs_by_size_find_the_local_energies_of_a_mixture():
+    """Measured over five stretches: 0.936 to 0.960 of both elements; with one cutoff for all pairs 0.84 to 0.87."""
+    frames = synthetic_liquid("mix", 150, seed=0)
+    found = {}
+    for sizes in ("equal", "van_der_waals"):
+        descriptor = Bispectrum(5.25, 6, {"Ar": 1.0, "Kr": 1.0}, element_radii(["Ar", "Kr"], sizes))
+        data = build_dataset("mix", frames, descriptor, ZERO | {"Kr": 0.0}, local_energies)
+        predicted = out_of_fold_ridge(data, 5, 1)
+        found[sizes] = [
+            np.corrcoef(predicted[data.species == s], data.local_energy[data.species == s])[0, 1] for s in range(2)
+        ]
+    assert min(found["van_der_waals"]) > 0.93
+    assert np.greater(found["van_der_waals"], np.add(found["equal"], 0.04)).all()

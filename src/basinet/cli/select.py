@@ -51,7 +51,7 @@ def select(
 
     Ridge regression predicts contiguous folds of the training and validation frames; local energies and test
     frames play no part. Score: error over spread, mean of the systems. Chosen is the descriptor with the fewest
-    components among those within one standard error of the least score.
+    components, then the weights nearest to 1, among those within one standard error of the least score.
     """
     from basinet.config import load_study_config
     from basinet.io.tables import write_table

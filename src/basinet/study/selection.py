@@ -39,15 +39,21 @@ def score_standard_error(selection: dict[str, dict[str, float]]) -> float:
 def choose_descriptor(root: Path, tasks: Sequence[DescribeTask]) -> Bispectrum:
     """Choose by the total-energy error of ridge on contiguous folds of the training and validation frames.
 
-    Among those within one standard error of the least score, the one with the fewest components, then the least score
-    (the 1 SE rule of Breiman, Friedman, Olshen and Stone, Classification and Regression Trees, 1984, sec. 3.4.3).
+    Among those within one standard error of the least score, the simplest: the fewest components, then neighbour
+    weights nearest to 1, then the least score (the 1 SE rule of Breiman, Friedman, Olshen and Stone, Classification and
+    Regression Trees, 1984, sec. 3.4.3).
     """
     selections = [_selection(root, task) for task in tasks]
     scores = [descriptor_score(selection) for selection in selections]
     best = min(range(len(tasks)), key=scores.__getitem__)
     limit = scores[best] + score_standard_error(selections[best])
     able = [i for i in range(len(tasks)) if scores[i] <= limit]
-    return tasks[min(able, key=lambda i: (tasks[i].descriptor.n_components, scores[i]))].descriptor
+    return tasks[min(able, key=lambda i: (*_complexity(tasks[i].descriptor), scores[i]))].descriptor
+
+
+def _complexity(descriptor: Bispectrum) -> tuple[int, float]:
+    """Components, and how far the neighbour weights are from 1, which needs no choice."""
+    return descriptor.n_components, max(abs(weight - 1) for weight in descriptor.weights.values())
 
 
 def _selection(root: Path, task: DescribeTask) -> dict[str, dict[str, float]]:
