@@ -15,39 +15,51 @@ if TYPE_CHECKING:
     from basinet.api import evaluate, train
     from basinet.data import load_isolated_atoms, load_reference
     from basinet.descriptors import Bispectrum
+    from basinet.electrostatics import hartree_potential
     from basinet.errors import InputError
     from basinet.io.frames import read_frames, write_frames
     from basinet.models import Ensemble, compose, load_model
+    from basinet.qtaim import Basins, LocalEnergies, integrate_basins, local_hartree_energies
     from basinet.relation import Relation, fit_relation
 
 # Where each public name lives; it is imported when first asked for, so that `import basinet` costs next to nothing.
 _HOMES = {
+    "Basins": "basinet.qtaim",
     "Bispectrum": "basinet.descriptors",
     "Ensemble": "basinet.models",
     "InputError": "basinet.errors",
+    "LocalEnergies": "basinet.qtaim",
     "Relation": "basinet.relation",
     "compose": "basinet.models",
     "evaluate": "basinet.api",
     "fit_relation": "basinet.relation",
+    "hartree_potential": "basinet.electrostatics",
+    "integrate_basins": "basinet.qtaim",
     "load_isolated_atoms": "basinet.data",
     "load_model": "basinet.models",
     "load_reference": "basinet.data",
+    "local_hartree_energies": "basinet.qtaim",
     "read_frames": "basinet.io.frames",
     "train": "basinet.api",
     "write_frames": "basinet.io.frames",
 }
 
 __all__ = [
+    "Basins",
     "Bispectrum",
     "Ensemble",
     "InputError",
+    "LocalEnergies",
     "Relation",
     "compose",
     "evaluate",
     "fit_relation",
+    "hartree_potential",
+    "integrate_basins",
     "load_isolated_atoms",
     "load_model",
     "load_reference",
+    "local_hartree_energies",
     "read_frames",
     "train",
     "write_frames",

@@ -10,6 +10,7 @@ from basinet.cli.config import config_commands
 from basinet.cli.describe import describe
 from basinet.cli.evaluate import evaluate
 from basinet.cli.group import Commands, SeveralValues
+from basinet.cli.partition import partition
 from basinet.cli.relate import relate
 from basinet.cli.report import report
 from basinet.cli.reproduce import reproduce
@@ -47,6 +48,7 @@ def _options(
 
 EXAMPLES = {
     "reproduce": "basinet reproduce --preset quick --out results/quick",
+    "partition": "basinet partition runs/* --out ar.extxyz",
     "relate": "basinet relate ar.extxyz --out ar_local.extxyz",
     "describe": "basinet describe ar.extxyz --out ar.npz --rcut 5.25 --twojmax 6 --weights Ar=1,Kr=1.3",
     "select": "basinet select ar.extxyz kr.extxyz --rcut 4.75,5.25,6.5 --twojmax 4,6,8",
@@ -55,7 +57,7 @@ EXAMPLES = {
     "report": "basinet report results/quick",
 }
 
-for command in (reproduce, relate, describe, select, train, evaluate, report):
+for command in (reproduce, partition, relate, describe, select, train, evaluate, report):
     name = command.__name__
     kind = SeveralValues if name == "reproduce" else None
     app.command(name, cls=kind, epilog=f"Example: {EXAMPLES[name]}")(command)

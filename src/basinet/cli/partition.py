@@ -1,0 +1,201 @@
+"""`basinet partition`: densities to local energies, populations and volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from basinet.cli import partition_options as options
+from basinet.cli.group import Interrupted
+from basinet.cli.options import DefinitionOption
+from basinet.errors import InputError
+
+if TYPE_CHECKING:
+    from basinet.electrostatics import Core
+    from basinet.partition import Job
+    from basinet.partition.run import Run
+
+COLUMNS = {
+    "atom": "d", "element": "", "population": ".6f", "charge": "+.6f", "volume": ".4f", "energy": ".6f", "+-": ".1e",
+    "distance": ".3f",
+}  # fmt: skip
+
+
+def partition(
+    inputs: options.Inputs,
+    *,
+    structure: options.Structure = None,
+    definition: DefinitionOption = "total",
+    out: options.Out = None,
+    as_json: options.AsJson = False,
+    potential: options.Potential = None,
+    cores: options.Cores = None,
+    potential_file: options.PotentialFile = None,
+    field: options.Fields = None,
+    nuclear_radius: options.NuclearRadius = 1.0,
+    vacuum: options.VacuumDensity = None,
+    no_error_bars: options.NoErrorBars = False,
+    cross_check: options.CrossCheck = False,
+    allow_unconverged: options.AllowUnconverged = False,
+    system: options.System = None,
+    config_type: options.ConfigType = None,
+    workers: options.InputsAtATime = None,
+    threads: options.Threads = None,
+    resume: options.GoOn = False,
+    overwrite: options.Anew = False,
+) -> None:
+    """Partition densities into atoms: local Hartree energies, populations and volumes, with error bars.
+
+    An input that cannot be used is reported in one line and passed over; the others are done, and the exit code is 2.
+    With --out, finished inputs are kept in FILE.extxyz.work, so that a run that was interrupted can go on, and so that
+    inputs can be added later.
+    """
+    from basinet.partition import PartitionSettings
+    from basinet.partition.run import Run
+
+    if potential is not None and len(inputs) > 1:
+        raise InputError(f"--potential {potential}: belongs to one INPUT, not to {len(inputs)}; give them one by one")
+    settings = PartitionSettings(
+        nuclear_radius, vacuum, not no_error_bars, _cores(cores), potential_file, potential, _fields(field or []),
+        allow_unconverged, cross_check, system, config_type, threads,
+    )  # fmt: skip
+    run = Run(_jobs(inputs, structure), settings, None if out is None else out.with_name(f"{out.name}.work"))
+    if out is None:
+        if resume or overwrite:
+            raise InputError("--resume and --overwrite are for --out; name the file to write")
+        _compute(run, workers)
+        _show(run, definition, as_json=as_json)
+    else:
+        _write(run, out, workers, resume=resume, overwrite=overwrite)
+        _show(run, definition, as_json=True) if as_json else _summarise(run, out)
+    if run.failures and len(run.jobs) > 1:
+        raise InputError(f"{len(run.failures)} of {len(run.jobs)} inputs failed, see above; mend or leave them out")
+
+
+def _compute(run: Run, workers: int | None) -> None:
+    """Compute; an error of the only input is raised."""
+    from basinet.study.progress import Progress
+
+    alone = len(run.jobs) == 1
+    run.compute(workers, None if alone else Progress())
+    if alone and run.failures:
+        raise InputError(run.failures[0])
+
+
+def _write(run: Run, out: Path, workers: int | None, *, resume: bool, overwrite: bool) -> None:
+    """Compute with results kept beside the output, and write that in the order of the inputs."""
+    from basinet.cli.output import locked, refuse_running
+    from basinet.io.files import prepare_output
+
+    folder = run.folder
+    assert folder is not None  # noqa: S101  (there is one wherever there is an output)
+    if out.exists() and not (resume or overwrite):
+        raise InputError(f"{out}: is there already; use --resume, --overwrite or another --out")
+    refuse_running(folder)
+    prepare_output(folder, resume=resume, overwrite=overwrite)
+    try:
+        with locked(folder):
+            _compute(run, workers)
+            if len(run.failures) < len(run.jobs):
+                run.write(out)
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted; finished inputs are kept in {folder}, --resume goes on") from None
+    finally:
+        _clear_away(folder)
+
+
+def _clear_away(folder: Path) -> None:
+    """Remove a folder in which nothing was kept."""
+    import shutil
+
+    if not any(folder.glob("*.json")):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _show(run: Run, definition: str, *, as_json: bool) -> None:
+    """Print what was found: tables, or one document."""
+    from basinet.cli.table import text_table
+    from basinet.partition.documents import document, heading, rows, sums, totals
+
+    if as_json:
+        _print_json(run, definition)
+        return
+    for atoms, result in run.frames():
+        found = document(atoms, result.report)
+        table, reading = rows(found, definition)
+        typer.echo(heading(atoms.info["source"], found))
+        columns = {name: spec for name, spec in COLUMNS.items() if any(name in row for row in table)}
+        typer.echo(text_table([*table, sums(found, reading)], columns))
+        typer.echo("\n".join(totals(found, reading)) + "\n")
+
+
+def _print_json(run: Run, definition: str) -> None:
+    """Print one document, a frame at a time, so that thousands need no memory."""
+    import json
+
+    from basinet.partition.documents import document
+
+    typer.echo(f'{{"definition": "{definition}", "frames": [', nl=False)
+    for count, (atoms, result) in enumerate(run.frames()):
+        typer.echo((",\n" if count else "\n") + json.dumps(document(atoms, result.report), allow_nan=False), nl=False)
+    failed = [
+        {"frame": index, "input": str(run.jobs[index].path), "error": error}
+        for index, error in sorted(run.failures.items())
+    ]
+    typer.echo(f'\n], "failed": {json.dumps(failed)}}}')
+
+
+def _summarise(run: Run, out: Path) -> None:
+    """Say what was written, with the worst of what should be small."""
+    closure, frames, notes = 0.0, 0, set[str]()
+    for _, result in run.results():
+        frames += 1
+        closure = max(closure, abs(result.closure_error or 0.0))
+        notes |= set(result.report["notes"])
+    if frames:
+        typer.echo(f"{out}: {frames} frames; atoms less printed Hartree energy: {closure:.1e} eV at most")
+    for note in sorted(notes):
+        typer.echo(f"note: {note}")
+
+
+def _jobs(inputs: Sequence[Path], structure: Path | None) -> list[Job]:
+    """Inputs, each with its frame of the structure file."""
+    from basinet.partition import Job
+
+    if structure is None:
+        return [Job(path) for path in inputs]
+    from basinet.partition.structure import count_structures
+
+    count = count_structures(structure)
+    if count != len(inputs):
+        raise InputError(f"--structure {structure}: {count} frames for {len(inputs)} inputs; give one for each")
+    return [Job(path, structure, index) for index, path in enumerate(inputs)]
+
+
+def _cores(text: str | None) -> dict[str, Core]:
+    """Read cores, such as ``Ar=8:0.4,Kr=8:0.5``."""
+    from ase.data import atomic_numbers
+
+    from basinet.partition.plain_cores import parse_core
+
+    if text is None:
+        return {}
+    pairs = [part.partition("=") for part in text.split(",")]
+    for element, _, _ in pairs:
+        if atomic_numbers.get(element.strip(), 0) == 0:
+            raise InputError(f"--cores {text}: {element.strip()!r} is no element; write such as Ar=8:0.4,Kr=8:0.5")
+    return {element.strip(): parse_core(element.strip(), core) for element, _, core in pairs}
+
+
+def _fields(texts: Sequence[str]) -> dict[str, Path]:
+    """Read names of further cubes, such as ``spin=run-SPIN_DENSITY-1_0.cube``."""
+    found: dict[str, Path] = {}
+    for text in texts:
+        name, _, file = text.partition("=")
+        if not (name.isidentifier() and file) or name in found:
+            raise InputError(f"--field {text}: write a name of its own, and a cube, such as spin=run-SPIN.cube")
+        found[name] = Path(file)
+    return found
