@@ -25,7 +25,7 @@ SINGLE_POINTS = ("ENERGY", "ENERGY_FORCE", "WAVEFUNCTION_OPTIMIZATION", "WFN_OPT
 TRAJECTORIES = ("MD", "MOLECULAR_DYNAMICS")
 
 
-def check_ending(output: Cp2kOutput) -> None:
+def check_ending(output: Cp2kOutput, *, allow_unconverged: bool = False) -> None:
     """Refuse a run that failed, was cut short or did not converge; of a trajectory, one that ended so.
 
     Raises
@@ -33,7 +33,8 @@ def check_ending(output: Cp2kOutput) -> None:
     InputError
         Names the output, what happened and what to do.
     """
-    if len(output.evaluations) == 1 or (output.evaluations and not output.finished):
+    ended = len(output.evaluations) == 1 or (output.evaluations and not output.finished)
+    if ended and not allow_unconverged:
         check_convergence(output.evaluations[-1], output)
     if output.abort_line is not None:
         raise InputError(f"{output.path}, line {output.abort_line}: CP2K aborted; mend what its message says")
@@ -79,9 +80,12 @@ def check_method(output: Cp2kOutput, given: Cp2kInput) -> None:
         raise InputError(f"{given.path}: ENSEMBLE {given.ensemble} changes the cell; run single points of its frames")
 
 
-def check_evaluation(evaluation: Evaluation, n_atoms: int, output: Cp2kOutput) -> None:
+def check_evaluation(
+    evaluation: Evaluation, n_atoms: int, output: Cp2kOutput, *, allow_unconverged: bool = False
+) -> None:
     """Refuse an evaluation that did not converge, or lacks its total, its convergence, or forces on some atoms."""
-    check_convergence(evaluation, output)
+    if not allow_unconverged:
+        check_convergence(evaluation, output)
     if evaluation.scf_converged is None or "REF_energy" not in evaluation.energies:
         raise InputError(f"{output.path}: prints no energy or no SCF convergence; set PRINT_LEVEL MEDIUM")
     if evaluation.forces is not None and len(evaluation.forces) != n_atoms:

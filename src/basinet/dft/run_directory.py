@@ -88,7 +88,13 @@ class Cp2kRun:
     output: Path
 
 
-def read_run(path: str | Path, *, density: str | Path | None = None, need_density: bool = True) -> Cp2kRun:
+def read_run(
+    path: str | Path,
+    *,
+    density: str | Path | None = None,
+    need_density: bool = True,
+    allow_unconverged: bool = False,
+) -> Cp2kRun:
     """Read a finished CP2K run and check it.
 
     Parameters
@@ -100,6 +106,8 @@ def read_run(path: str | Path, *, density: str | Path | None = None, need_densit
         ``.cube.gz``) beside the output. Of a trajectory that wrote several, it chooses the step.
     need_density
         Whether a run without a density is an error.
+    allow_unconverged
+        Whether a run whose SCF did not converge is none.
 
     Returns
     -------
@@ -113,7 +121,7 @@ def read_run(path: str | Path, *, density: str | Path | None = None, need_densit
         missing or belongs to another run; a kind or its pseudopotential is unknown, its file cannot be found, or
         it is none of GTH's; the density is missing, or there are several. One line that names file and remedy.
     """
-    calculation = read_calculation(path)
+    calculation = read_calculation(path, allow_unconverged=allow_unconverged)
     cube = find_density(calculation, density, required=need_density)
     return select(calculation, cube)
 
@@ -149,6 +157,7 @@ class Calculation:
     symbols: tuple[str, ...]
     cores: tuple[Core, ...]
     electrons: int
+    allow_unconverged: bool = False
 
     @cached_property
     def start(self) -> NDArray[np.float64]:
@@ -161,24 +170,25 @@ class Calculation:
         return read_trajectory(self.output.path.parent / f"{self.given.project}-pos-1.xyz", self.given.names)
 
 
-def read_calculation(path: str | Path) -> Calculation:
+def read_calculation(path: str | Path, *, allow_unconverged: bool = False) -> Calculation:
     """Read output and input, and check all that does not depend on the density."""
     output = read_cp2k_output(find_output(path))
-    check_ending(output)
+    check_ending(output, allow_unconverged=allow_unconverged)
     given = read_cp2k_input(find_input(output))
     check_method(output, given)
     check_cell(output, given)
     symbols = agreed_symbols(output, given)
     if output.electrons is None:
         raise InputError(f"{output.path}: does not print the number of electrons; set PRINT_LEVEL MEDIUM")
-    return Calculation(output, given, symbols, atomic_cores(output, given, symbols), output.electrons)
+    cores = atomic_cores(output, given, symbols)
+    return Calculation(output, given, symbols, cores, output.electrons, allow_unconverged)
 
 
 def select(calculation: Calculation, cube: Path | None) -> Cp2kRun:
     """The run, or the step of it that a density belongs to."""
     output, given = calculation.output, calculation.given
     step, evaluation, positions = choose_step(calculation, cube)
-    check_evaluation(evaluation, len(positions), output)
+    check_evaluation(evaluation, len(positions), output, allow_unconverged=calculation.allow_unconverged)
     return Cp2kRun(
         atoms=Atoms(list(calculation.symbols), positions=positions, cell=given.cell, pbc=True),
         cores=calculation.cores,
