@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ase import units
 from ase.geometry import cell_to_cellpar
 
+from basinet import units
 from basinet.dft import read_cp2k_input
 from basinet.errors import InputError
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ase import units
 from ase.geometry import cell_to_cellpar
 from tests.dft.dialect_2025 import stop_unconverged, to_2025
 from tests.dft.runs import FIXTURES, edit
 
+from basinet import units
 from basinet.dft import read_cp2k_input, read_cp2k_output
 from basinet.errors import InputError
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ase import units
 
+from basinet import units
 from basinet.dft import read_cp2k_output, read_gth_potentials
 from basinet.errors import InputError
 

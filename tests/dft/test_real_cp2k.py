@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ase import units
 from tests.cp2k_engine import INPUT, run_cp2k
 
+from basinet import units
 from basinet.dft import read_cp2k_output, read_run
 from basinet.errors import InputError
 

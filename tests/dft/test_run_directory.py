@@ -6,11 +6,11 @@ import shutil
 
 import numpy as np
 import pytest
-from ase import units
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.dft.runs import FIXTURES, edit, refuse
 
+from basinet import units
 from basinet.dft import read_cp2k_input, read_run, read_runs
 from basinet.errors import InputError
 

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 import pytest
-from ase.units import Bohr, Hartree
 
 from basinet.electrostatics import Core, core_overlap_energies, core_self_energies
 from basinet.electrostatics.cores import COULOMB
 from basinet.errors import InputError
+from basinet.units import Bohr, Hartree
 
 
 @pytest.mark.parametrize(("rloc", "energy"), [(0.4, -45.135), (0.5, -36.108)])

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ase.units import Bohr, Hartree
 from tests.cp2k_engine import INPUT, run_cp2k
 
 from basinet.dft import read_cp2k_output, read_run
@@ -20,6 +19,7 @@ from basinet.electrostatics import (
 )
 from basinet.errors import InputError
 from basinet.io.densities.cube import read_cube
+from basinet.units import Bohr, Hartree
 
 pytestmark = pytest.mark.cp2k
 

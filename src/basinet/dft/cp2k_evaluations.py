@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field
 
 import numpy as np
-from ase import units
 from numpy.typing import NDArray
 
+from basinet import units
 from basinet.dft.cp2k_text import parse_number
 from basinet.dft.cp2k_units import energy_unit, force_unit
 from basinet.errors import InputError

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
-from ase import units
 from numpy.typing import NDArray
 
+from basinet import units
 from basinet.dft.cp2k_potentials import Core
 from basinet.dft.cp2k_structure import from_angles
 from basinet.dft.cp2k_text import parse_number

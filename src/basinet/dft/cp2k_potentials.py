@@ -12,9 +12,9 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ase import units
 from ase.data import atomic_numbers
 
+from basinet import units
 from basinet.dft.cp2k_text import parse_number, read_cp2k_text
 from basinet.errors import InputError
 

@@ -1,6 +1,6 @@
 """The names CP2K gives to units, in eV and Å.
 
-The names are those of CP2K's ``src/common/cp_units.F``. The constants are ASE's (CODATA 2014), as everywhere in
+The names are those of CP2K's ``src/common/cp_units.F``. The constants are those of CODATA 2018, as everywhere in
 basinet; CP2K's own differ by 8e-8 in the hartree and 4e-9 in the bohr (CODATA 2006), which its output states.
 """
 
@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 
-from ase import units
-
+from basinet import units
 from basinet.errors import InputError
 
 ENERGIES = {

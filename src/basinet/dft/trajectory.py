@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from ase import units
 from numpy.typing import NDArray
 
+from basinet import units
 from basinet.dft.cp2k_evaluations import Evaluation
 from basinet.dft.cp2k_language import Line
 from basinet.dft.cp2k_output import Cp2kOutput

@@ -17,10 +17,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from ase.units import Bohr, Hartree
 from numpy.typing import ArrayLike, NDArray
 
 from basinet.errors import InputError
+from basinet.units import Bohr, Hartree
 
 FloatArray = NDArray[np.float64]
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from ase.units import Bohr, Hartree
 from numpy.typing import ArrayLike, NDArray
 
 from basinet.electrostatics.grid import checked_cell, checked_field
 from basinet.electrostatics.poisson import hartree_energy
 from basinet.errors import InputError
+from basinet.units import Bohr, Hartree
 
 if TYPE_CHECKING:
     from basinet.io.densities.volume import Volume

@@ -7,19 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ase import Atoms
+from ase import Atoms, units
 from ase.io.cube import read_cube as read_cube_with_ase
-from ase.units import Bohr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from basinet.errors import InputError
 from basinet.io.densities import read_cube, text_stream, write_cube
+from basinet.units import Bohr
 
 FIXTURES = Path(__file__).parent / "fixtures"
 DENSITY = FIXTURES / "triclinic-ELECTRON_DENSITY-1_0.cube"
 POTENTIAL = FIXTURES / "triclinic-v_hartree-1_0.cube.gz"
+
+BY_ASE = units.Bohr / Bohr
+"""ASE's bohr (CODATA 2014) per ours."""
 
 HEADER = """title
 description
@@ -63,8 +66,8 @@ def test_ase_reads_the_same_from_cp2ks_cube():
     with DENSITY.open() as stream:
         theirs = read_cube_with_ase(stream)
     assert np.array_equal(volume.values, theirs["data"])
-    assert volume.atoms.positions == pytest.approx(theirs["atoms"].positions, abs=1e-12)
-    assert volume.cell == pytest.approx(np.array(theirs["atoms"].cell), abs=1e-12)
+    assert volume.atoms.positions * BY_ASE == pytest.approx(theirs["atoms"].positions, abs=1e-12)
+    assert volume.cell * BY_ASE == pytest.approx(np.array(theirs["atoms"].cell), abs=1e-12)
 
 
 def test_a_potential_compressed_with_gzip_reads_as_its_text_does(tmp_path):
@@ -166,8 +169,8 @@ def test_ase_reads_what_is_written(tmp_path):
     with (tmp_path / "again.cube").open() as stream:
         theirs = read_cube_with_ase(stream)
     assert np.array_equal(theirs["data"], volume.values)
-    assert theirs["atoms"].positions == pytest.approx(volume.atoms.positions, abs=1e-12)
-    assert np.array(theirs["atoms"].cell) == pytest.approx(volume.cell, abs=1e-12)
+    assert theirs["atoms"].positions == pytest.approx(volume.atoms.positions * BY_ASE, abs=1e-12)
+    assert np.array(theirs["atoms"].cell) == pytest.approx(volume.cell * BY_ASE, abs=1e-12)
 
 
 def test_what_no_cube_can_hold_is_not_written(tmp_path):

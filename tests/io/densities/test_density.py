@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ase.units import Bohr
 
 from basinet.errors import InputError
 from basinet.io.densities import read_cube, read_density, same_grid
+from basinet.units import Bohr
 
 FIXTURES = Path(__file__).parent / "fixtures"
 DENSITY = FIXTURES / "triclinic-ELECTRON_DENSITY-1_0.cube"

@@ -15,7 +15,6 @@ from typing import IO, Any
 import numpy as np
 from ase import Atoms
 from ase.data import chemical_symbols
-from ase.units import Bohr
 from numpy.typing import NDArray
 
 from basinet.errors import InputError
@@ -24,6 +23,7 @@ from basinet.io.densities.sources import PIECE
 from basinet.io.densities.text_stream import TextStream
 from basinet.io.densities.volume import Volume
 from basinet.io.files import atomic_write
+from basinet.units import Bohr
 
 LOOPS = re.compile(r"OUTER LOOP:\s*(\w),\s*MIDDLE LOOP:\s*(\w),\s*INNER LOOP:\s*(\w)", flags=re.IGNORECASE)
 

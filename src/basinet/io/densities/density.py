@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ase.units import Bohr
-
 from basinet.errors import InputError
 from basinet.io.densities.cube import read_cube
 from basinet.io.densities.vasp import read_chgcar
 from basinet.io.densities.volume import Volume
+from basinet.units import Bohr
 
 CUBE = re.compile(r"\.(cube|cub)(\.gz)?$", flags=re.IGNORECASE)
 CHGCAR = re.compile(r"CHGCAR|AECCAR|PARCHG|^CHG(\.|_|$)", flags=re.IGNORECASE)

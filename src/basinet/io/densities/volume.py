@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from ase.units import Bohr
 from numpy.typing import NDArray
 
 from basinet.errors import InputError
+from basinet.units import Bohr
 
 HEADER_ROUNDING = 1e-6 * Bohr
 """Angstrom. Cube headers give a voxel's edges with six decimals of a bohr, and two headers may round either way."""
