@@ -30,6 +30,9 @@ SMALLEST_POWER, LARGEST_POWER = -342, 308
 EXACT_POWERS = 10.0 ** np.arange(23)
 """The powers of ten that a float64 holds without error."""
 
+EXACT_INTEGER = np.uint64(1 << 53)
+"""All integers up to this one are float64."""
+
 U1, U2, U3, U9, U52, U63 = (np.uint64(value) for value in (1, 2, 3, 9, 52, 63))
 LOW_NINE = np.uint64(0x1FF)
 HIDDEN = np.uint64(1 << 52)
@@ -58,9 +61,18 @@ def powers_of_five() -> NDArray[np.uint64]:
 POWERS_OF_FIVE = powers_of_five()
 
 
+@njit(cache=True, nogil=True, forceinline=True)
+def scale(w: Word, q: Any) -> Any:
+    """Float64 nearest to ``w 10^q``, for a uint64 `w` and an int64 `q`; infinite beyond the largest float64."""
+    if w <= EXACT_INTEGER and -22 <= q <= 22:
+        exact = np.float64(np.int64(w))
+        return exact / EXACT_POWERS[-q] if q <= 0 else exact * EXACT_POWERS[q]
+    return decimal_to_float(w, q)
+
+
 @njit(cache=True, nogil=True)
 def decimal_to_float(w: Word, q: Any) -> Any:
-    """Float64 nearest to ``w 10^q``, for a uint64 `w` and an int64 `q`; infinite beyond the largest float64."""
+    """Float64 nearest to ``w 10^q``, by Lemire's way."""
     if w == np.uint64(0) or q < SMALLEST_POWER:
         return 0.0
     if q > LARGEST_POWER:

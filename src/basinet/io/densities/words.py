@@ -26,8 +26,18 @@ numba computes with mixed signs in floating point, so that all of them have to b
 integers of each width for types that do not mix either.
 """
 
+BLOCK = 32
+"""Bytes that :func:`outside` checks at once."""
+
 I64, I128 = ir.IntType(64), ir.IntType(128)
+BYTES = ir.VectorType(ir.IntType(8), BLOCK)
 FALSE = ir.Constant(ir.IntType(1), 0)
+
+
+def load(context, builder, loaded_type, array_type, array, start):
+    """LLVM's load of a word or block of bytes from an index of a uint8 array, wherever that lies in memory."""
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.load(builder.bitcast(builder.gep(data, [start]), loaded_type.as_pointer()), align=1)
 
 
 @intrinsic
@@ -35,10 +45,29 @@ def load_word(typing_context, text, start):
     """Eight bytes of a C-contiguous uint8 array from index `start`; the caller keeps it inside the array."""
 
     def codegen(context, builder, signature, arguments):
-        data = context.make_array(text)(context, builder, arguments[0]).data
-        return builder.load(builder.bitcast(builder.gep(data, [arguments[1]]), I64.as_pointer()), align=1)
+        return load(context, builder, I64, text, *arguments)
 
     return types.uint64(text, types.uint64), codegen
+
+
+@intrinsic
+def outside(typing_context, text, start, least, span):
+    """Bit k tells whether byte `start` + k is not from ``least[k]`` to ``least[k] + span[k]``, for 32 bytes.
+
+    All arrays are C-contiguous and of uint8; the caller keeps the block inside `text`.
+    """
+
+    def codegen(context, builder, signature, arguments):
+        characters, position, lower, width = arguments
+        zero = ir.Constant(I64, 0)
+        above = builder.sub(
+            load(context, builder, BYTES, text, characters, position),
+            load(context, builder, BYTES, least, lower, zero),
+        )
+        beyond = builder.icmp_unsigned(">", above, load(context, builder, BYTES, span, width, zero))
+        return builder.zext(builder.bitcast(beyond, ir.IntType(BLOCK)), I64)
+
+    return types.uint64(text, types.uint64, least, span), codegen
 
 
 @intrinsic
