@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from basinet.errors import InputError
 from basinet.io.densities import text_stream
+from basinet.io.densities.any_form import NUMBER, number
 from basinet.io.densities.rounding import LARGEST_POWER, POWERS_OF_FIVE, SMALLEST_POWER
-from basinet.io.densities.text_stream import NUMBER, TextStream, number
+from basinet.io.densities.text_stream import TextStream
 
 
 @pytest.fixture(scope="module")

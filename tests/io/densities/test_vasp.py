@@ -127,6 +127,18 @@ def test_gzip_is_read_directly(tmp_path, values):
     np.testing.assert_allclose(read_locpot(tmp_path / "LOCPOT.gz").values, values, rtol=1e-10)
 
 
+def test_gzip_damaged_behind_the_first_set_is_refused(tmp_path, values):
+    """The checksum at the end covers what was read."""
+    content = gzip.compress((head() + lines_of(values) + AUGMENTATION * 1000).encode())
+    path = tmp_path / "CHGCAR.gz"
+    path.write_bytes(content[:-8] + b"\0\0\0\0" + content[-4:])
+    with pytest.raises(InputError, match=r"CHGCAR\.gz: the gzip file is damaged \(.*\); copy it again"):
+        read_chgcar(path)
+    path.write_bytes(content[:-20])
+    with pytest.raises(InputError, match=r"CHGCAR\.gz: the gzip file is cut short; copy it again"):
+        read_chgcar(path)
+
+
 @settings(max_examples=30)
 @given(shape=st.tuples(*[st.integers(1, 20)] * 3))
 def test_a_density_that_ase_wrote_comes_back(tmp_path_factory, shape):

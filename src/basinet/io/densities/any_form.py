@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +34,29 @@ if TYPE_CHECKING:
 MOST_DIGITS = 19
 """Decimal digits that always fit a 64-bit word."""
 LETTER_E, LETTER_D = np.uint8(ord("e")), np.uint8(ord("d"))
+
+NUMBER = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:[eEdD]?([+-][0-9]+)|[eEdD]([0-9]+))?")
+"""What C, Python and Fortran print. Python's own ``float`` takes more than numbers of files, ``1_000`` for one."""
+
+
+def number(token: str) -> float:
+    """Read a number as C, Python or Fortran print it.
+
+    Raises
+    ------
+    ValueError
+        It is no number.
+
+    Examples
+    --------
+    >>> number("1.5D-01"), number("0.33004-101")
+    (0.15, 3.3004e-102)
+    """
+    match = NUMBER.fullmatch(token)
+    if match is None:
+        raise ValueError(f"{token[:40]!r} is no number")
+    mantissa, signed, unsigned = match.groups()
+    return float(f"{mantissa}e{signed or unsigned or 0}")
 
 
 @njit(cache=True, nogil=True)

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from basinet.errors import InputError
-from basinet.io.densities.text_stream import TextStream, number
+from basinet.io.densities.any_form import number
+from basinet.io.densities.text_stream import TextStream
 
 
 def read_row(stream: TextStream, least: int, what: str) -> list[float]:

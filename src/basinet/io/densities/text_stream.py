@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from basinet.errors import InputError
+from basinet.io.densities.any_form import number
 from basinet.io.densities.kernel import MARGIN, NOT_A_NUMBER, UNDECIDED, parse_numbers
-from basinet.io.densities.sources import PIECE, open_source
+from basinet.io.densities.sources import PIECE, GzipSource, open_source
 
 LONGEST_LINE = 1 << 16
 """Bytes of a header's line; more is no header."""
@@ -20,29 +21,7 @@ FELLOWS = 400
 """Bytes of the last numbers of a file, with which the very last one is compared."""
 
 BLANKS = b" \n\t\r\f\v"
-NUMBER = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:[eEdD]?([+-][0-9]+)|[eEdD]([0-9]+))?")
-"""What C, Python and Fortran print. Python's own ``float`` takes more than numbers of files, ``1_000`` for one."""
 NOT_FINITE = re.compile(r"[+-]?(nan|inf(inity)?)", flags=re.IGNORECASE)
-
-
-def number(token: str) -> float:
-    """Read a number as C, Python or Fortran print it.
-
-    Raises
-    ------
-    ValueError
-        It is no number.
-
-    Examples
-    --------
-    >>> number("1.5D-01"), number("0.33004-101")
-    (0.15, 3.3004e-102)
-    """
-    match = NUMBER.fullmatch(token)
-    if match is None:
-        raise ValueError(f"{token[:40]!r} is no number")
-    mantissa, signed, unsigned = match.groups()
-    return float(f"{mantissa}e{signed or unsigned or 0}")
 
 
 class TextStream:
@@ -206,6 +185,20 @@ class TextStream:
         if rest:
             raise self.surplus(rest)
 
+    def check_compressed(self) -> None:
+        """Read a compressed file to its end, whose checksum tells whether what was read is what was written.
+
+        Raises
+        ------
+        InputError
+            It is damaged or cut.
+        """
+        while isinstance(self.source, GzipSource) and not self.at_end:
+            self.begin = self.end
+            self.refill()
+        if self.source.cut:
+            raise InputError(f"{self.path}: the gzip file is cut short; copy it again")
+
     def expect_end(self) -> None:
         """Check that nothing follows.
 
@@ -223,8 +216,7 @@ class TextStream:
                 break
             self.begin = self.end
             self.refill()
-        if self.source.cut:
-            raise InputError(f"{self.path}: the gzip file is cut short; copy it again")
+        self.check_compressed()
 
     def error(self, message: str) -> InputError:
         """Make an error that names the file, and the line of `mark`."""

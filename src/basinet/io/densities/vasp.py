@@ -74,6 +74,7 @@ def read_vasp(path: str | Path) -> Volume:
         comment, atoms = read_poscar(stream)
         values = read_values(stream, read_shape(stream))
         stream.expect_line_end()
+        stream.check_compressed()
     return Volume(values, np.array(atoms.cell), atoms, comment, stream.path)
 
 
