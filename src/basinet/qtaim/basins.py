@@ -92,18 +92,13 @@ def integrate_basins(
     >>> basins.volume.round(9).tolist(), basins.population.round(9).tolist()
     ([13.5, 13.5], [27.0, 27.0])
     """
-    from basinet.qtaim.flow import ascend, carry  # here: numba takes a moment to import
+    from basinet.qtaim.flow import ascend, integrate, not_finite  # here: numba takes a moment to import
 
     rho = checked_grid(density, "the density")
     named = checked_fields(fields, rho.shape)
     points, box = checked_nuclei(positions, cell)
     radius = checked_radius(nuclear_radius)
-    highest, lowest = float(rho.max()), float(rho.min())
-    if not (np.isfinite(highest) and np.isfinite(lowest)):
-        raise InputError(_not_finite(rho, "the density"))
-    if highest == lowest:
-        raise InputError(f"the density is {highest} everywhere; it has no maximum to integrate up to")
-    threshold = checked_threshold(vacuum, highest)
+    threshold = checked_threshold(vacuum)
     workers = _checked_threads(threads)
 
     facets = grid_facets(box, rho.shape)
@@ -113,7 +108,10 @@ def integrate_basins(
     n_atoms, n_groups = len(points), len(points) + int(is_alone.sum())
     group = maxima.atom.copy()
     group[is_alone] = np.arange(n_atoms, n_groups)
-    carried = carry(ascent, group, n_groups, [rho, *named.values()], workers)
+    carried = integrate(ascent, group, n_groups, [rho, *named.values()], workers)
+    for (name, values), magnitude in zip(named.items(), carried.magnitude[2:], strict=True):
+        if not np.isfinite(magnitude):
+            raise InputError(not_finite(values, f"field {name!r}"))
     return _results(carried, list(named), maxima, n_atoms, abs(float(np.linalg.det(box))) / rho.size, vacuum)
 
 
@@ -124,12 +122,6 @@ def _checked_threads(threads: int | None) -> int:
     if threads < 1:
         raise InputError(f"threads is {threads}; give 1 or more")
     return int(threads)
-
-
-def _not_finite(values: NDArray[np.float64], name: str) -> str:
-    """Message for the first value that is NaN or infinite."""
-    i, j, k = np.argwhere(~np.isfinite(values))[0]
-    return f"{name} is {values[i, j, k]} at grid point ({i}, {j}, {k}); every value must be a finite number"
 
 
 def _maxima(
@@ -151,9 +143,6 @@ def _results(
 ) -> Basins:
     """Sort what has arrived at each group into atoms, non-nuclear maxima and vacuum."""
     arrived = carried.arrived * voxel  # rows: atoms, non-nuclear maxima, vacuum; columns: volume, density, fields
-    for column, name in enumerate(["the density", *(f"field {name!r}" for name in names)], start=1):
-        if not np.isfinite(carried.magnitude[column]):
-            raise InputError(f"{name} holds values that are NaN or infinite; every value must be a finite number")
     atoms, alone, outside = arrived[:n_atoms], arrived[n_atoms:-1], arrived[-1]
     is_alone = maxima.atom < 0
     farthest = np.full(n_atoms, -np.inf)

@@ -67,12 +67,10 @@ def checked_radius(nuclear_radius: float) -> float:
     return float(nuclear_radius)
 
 
-def checked_threshold(vacuum: float | None, highest: float) -> float:
+def checked_threshold(vacuum: float | None) -> float:
     """Density at or below which a point is vacuum, or an error; minus infinity where nothing is."""
     if vacuum is None:
         return -np.inf
     if not np.isfinite(vacuum):
         raise InputError(f"vacuum is {vacuum}; it must be a density in e/A^3, or None")
-    if vacuum >= highest:
-        raise InputError(f"vacuum is {vacuum} e/A^3, and no point of the density is above it; lower it")
     return float(vacuum)
