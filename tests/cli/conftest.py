@@ -61,3 +61,11 @@ def models(tmp_path_factory) -> dict[str, Path]:
         assert name
         untrained(system, width).save(path)
     return paths
+
+
+@pytest.fixture
+def atoms_file(tmp_path):
+    """Path of a cube of atoms whose energies are known."""
+    from tests.partition.neutral_atoms import write_neutral_atoms
+
+    return write_neutral_atoms(tmp_path / "atoms.cube")

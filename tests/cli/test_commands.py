@@ -8,7 +8,8 @@ from tests.cli.process import ENVIRONMENT, start
 from tests.cli.refusal import assert_refused
 
 COMMANDS = [
-    "reproduce", "relate", "describe", "select", "train", "evaluate", "report", "config validate", "config schema",
+    "reproduce", "partition", "relate", "describe", "select", "train", "evaluate", "report", "config validate",
+    "config schema",
 ]  # fmt: skip
 HEAVY = {"jax", "numba", "ase", "distributed", "scipy", "matplotlib", "pydantic", "numpy", "rich", "optax"}
 

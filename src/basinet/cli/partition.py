@@ -164,9 +164,10 @@ def _summarise(run: Run, out: Path) -> None:
 def _jobs(inputs: Sequence[Path], structure: Path | None) -> list[Job]:
     """Inputs, each with its frame of the structure file."""
     from basinet.partition import Job
+    from basinet.partition.runs import expanded
 
     if structure is None:
-        return [Job(path) for path in inputs]
+        return expanded([Job(path) for path in inputs])
     from basinet.partition.structure import count_structures
 
     count = count_structures(structure)

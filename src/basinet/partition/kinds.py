@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from basinet.dft.run_files import DENSITY, find_output, is_output
+from basinet.dft.run_files import find_output, is_output
 from basinet.errors import InputError
 from basinet.io.densities.density import CHGCAR, CUBE, NO_DENSITY
 
@@ -48,14 +48,3 @@ def check_directory(path: Path) -> None:
     if not any(entry.is_file() for entry in entries) and any(entry.is_dir() for entry in entries):
         raise InputError(f"{path}: holds directories, but is no CP2K run itself; name them, such as {path}/*")
     find_output(path)
-
-
-def run_of_cube(path: Path) -> Path | None:
-    """Directory of the CP2K run that wrote a cube of the electron density, if that run lies beside it."""
-    if f"-{DENSITY}-" not in path.name:
-        return None
-    try:
-        find_output(path.parent)
-    except InputError:
-        return None
-    return path.parent

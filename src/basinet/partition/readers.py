@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
-from basinet.dft import Cp2kRun, read_run
+from basinet.dft import Cp2kRun
 from basinet.electrostatics import Core, electron_count
 from basinet.electrostatics.renormalise import TOLERANCE
 from basinet.errors import InputError
 from basinet.io.densities import read_cube, read_density, read_locpot, same_grid
 from basinet.io.densities.density import CUBE
-from basinet.partition.kinds import kind_of, run_of_cube
+from basinet.partition.kinds import kind_of
 from basinet.partition.plain_cores import default_cores, given_cores
+from basinet.partition.runs import read_step, run_of_cube
 from basinet.partition.settings import Job, PartitionSettings
 from basinet.partition.source import FloatArray, Source, check_same_structure
 from basinet.partition.structure import read_structure
@@ -48,19 +49,18 @@ def read_source(job: Job, settings: PartitionSettings) -> Source:
 
 def cp2k_source(path: Path, density: Path | None, settings: PartitionSettings) -> Source:
     """A CP2K run: exact cell and positions from the input, cores from its pseudopotentials, labels from the output."""
-    run = read_run(path, density=density)
-    assert run.density is not None  # noqa: S101  (read_run refuses a run without one)
-    volume = read_density(run.density)
+    run, cube = read_step(path, density, allow_unconverged=settings.allow_unconverged)
+    volume = read_density(cube)
     check_same_structure(volume, run.atoms, run.output)
     if run.grid is not None and volume.values.shape != run.grid:
         points = [" x ".join(map(str, shape)) for shape in (volume.values.shape, run.grid)]
-        raise InputError(f"{run.density}: {points[0]} points of the run's {points[1]}; print it with STRIDE 1 1 1")
+        raise InputError(f"{cube}: {points[0]} points of the run's {points[1]}; print it with STRIDE 1 1 1")
     cubes = tuple(path for path in (run.total_density, run.hartree_potential) if settings.cross_check and path)
     return Source(
         kind="cp2k",
         atoms=labelled(run),
         volume=volume,
-        files=(run.input, run.output, run.density, *cubes),
+        files=(run.input, run.output, cube, *cubes),
         cores=tuple(Core(*core) for core in run.cores),
         cores_from="the run",
         electrons=run.electrons,

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from basinet.electrostatics import Core
+from basinet.io.provenance import PACKAGE, version
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class PartitionSettings:
 
 
 def job_key(job: Job, settings: PartitionSettings) -> str:
-    """Name of a result: of its input and settings."""
+    """Name of a result: of its input, the settings, and the version of this package."""
     structure = None if job.structure is None else f"{job.structure.resolve()}@{job.index}"
-    identity = json.dumps([str(job.path.resolve()), structure, settings.identity()])
+    identity = json.dumps([str(job.path.resolve()), structure, settings.identity(), version(PACKAGE)])
     return hashlib.sha256(identity.encode()).hexdigest()[:24]

@@ -16,8 +16,8 @@ from basinet.partition.frame import Partitioned
 from basinet.partition.settings import Job, PartitionSettings, job_key
 from basinet.partition.source import Stamp, stamp
 
-VERSION = 1
-"""Of what a result holds; others are computed anew."""
+FORMAT = 1
+"""Of these files; results in another one are computed anew."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Store:
 
     def write(self, job: Job, result: Result) -> None:
         """Keep a result; the file appears when it is whole."""
-        text = json.dumps({"version": VERSION, **vars(result)}, allow_nan=False)
+        text = json.dumps({"format": FORMAT, **vars(result)}, allow_nan=False)
         with atomic_write(self.path(job)) as stream:
             stream.write(text)
 
@@ -70,9 +70,11 @@ class Store:
             kept = json.loads(self.path(job).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        if kept.pop("version", None) != VERSION or any(stamp(path) != old for path, old in kept["stamps"].items()):
+        if not isinstance(kept, dict) or kept.pop("format", None) != FORMAT:
             return None
-        return Result(**kept)
+        result = Result(**kept)
+        changed = any(stamp(path) != before for path, before in result.stamps.items())
+        return None if changed else result
 
     def pending(self, jobs: Sequence[Job]) -> list[int]:
         """Which inputs are still to be done."""
