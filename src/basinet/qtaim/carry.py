@@ -2,10 +2,12 @@
 
 No order is sorted. A point that awaits nothing any more goes on a stack, and the last one in is the first to go on:
 the walk follows one path up, where what it needs next is what it has just touched. The grid is walked in parts.
-What leaves a part waits in its outbox until no part can go on; then the outboxes are emptied in the order of the
-parts. So the sums are formed in the same order, whether the parts are walked one by one or at the same time.
+What leaves a part waits in its outbox until no part can go on; then each part takes what the others have for it, in
+their order, and goes on. So the sums are formed in the same order whether the parts are walked one by one or at
+the same time.
 """
 
+# numba stamps its cache by this file alone: after changing slopes.py, runs.py or bits.py, clear __pycache__.
 # mypy: disable-error-code="untyped-decorator"
 
 from __future__ import annotations
@@ -15,109 +17,189 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numba import njit
 
-from basinet.qtaim.holdings import RIM
+from basinet.qtaim.bits import ONE, WORD, count, lowest
+from basinet.qtaim.runs import run_of
+from basinet.qtaim.slopes import up_facets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from basinet.qtaim.holdings import Slots
+    from basinet.qtaim.runs import Runs
+    from basinet.qtaim.slopes import Grid
 
-DONE = 64
-"""What a point awaits that has passed on what it held; less than at the rim, more than any number of neighbours."""
+DONE = 255
+"""What a point awaits that has passed on what it held."""
 
 
 class Part(NamedTuple):
-    """One part of the slots, and what its walk needs (a tuple, so that numba accepts it).
+    """Some rows of the grid, and what the walk through them needs (a tuple, so that numba accepts it).
 
     Attributes
     ----------
     first, last
-        Its slots, the last one not included.
-    stack : (last - first,) int32
-        Points that await nothing.
+        The rows, the last one not included.
+    stack : (n_slots,) int64
+        Points that await nothing: row times 2^32 plus position in the row.
     depth : (1,) int64
         Their number.
-    target : (n_crossing,) int32
-        Slots of other parts to which something goes.
-    values : (n_crossing, n_columns) float64
-        What goes there.
-    sent : (1,) int64
-        How many are in use.
     """
 
     first: int
     last: int
-    stack: NDArray[np.int32]
+    stack: NDArray[np.int64]
     depth: NDArray[np.int64]
-    target: NDArray[np.int32]
+
+
+class Outboxes(NamedTuple):
+    """What the parts pass to each other (a tuple, so that numba accepts it).
+
+    Attributes
+    ----------
+    point : (n_letters,) int64
+        Where to: row times 2^32 plus position in the row. Each part has its own stretch.
+    values : (n_letters, n_columns) float64
+        What.
+    ready, filled : (n_parts,) int64
+        For each part, from where to where letters wait to be taken, ...
+    written : (n_parts,) int64
+        ... and the end of those that it has written since.
+    """
+
+    point: NDArray[np.int64]
     values: NDArray[np.float64]
-    sent: NDArray[np.int64]
+    ready: NDArray[np.int64]
+    filled: NDArray[np.int64]
+    written: NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True)
-def climb(slots: Slots, part: Part) -> None:
+def slot_of(grid: Grid, slots: Slots, row: int, k: int) -> int:
+    """Slot of a point; -1 if it is not shared."""
+    at = row * grid.n_words + (k >> 6)
+    bit = ONE << np.uint64(k & 63)
+    points = slots.sites[at, 0]
+    if not points & bit:
+        return -1
+    return np.int64(slots.sites[at, 1]) + count(points & (bit - ONE))
+
+
+@njit(cache=True, nogil=True)
+def climb(
+    grid: Grid,
+    density: NDArray[np.float64],
+    up: NDArray[np.uint64],
+    runs: Runs,
+    slots: Slots,
+    part: Part,
+    number: int,
+    outboxes: Outboxes,
+    arrived: NDArray[np.float64],
+) -> None:
     """Walk uphill from all points on the stack of a part, until it is empty."""
-    edge, target, share, pending, held = slots.edge, slots.target, slots.share, slots.pending, slots.held
-    first, last, stack, outbox = part.first, part.last, part.stack, part.values
+    sites, pending, held, stack = slots.sites, slots.pending, slots.held, part.stack
+    length, n_words, neighbour_row, shift = grid.length, grid.n_words, grid.neighbour_row, grid.shift
+    conductance, first_row, last_row = grid.conductance, part.first, part.last
     n_columns = held.shape[1]
-    depth, sent = part.depth[0], part.sent[0]
+    flux, point = np.empty(16), np.empty(16, dtype=np.int64)
+    depth, written = part.depth[0], outboxes.written[number]
     while depth:
         depth -= 1
-        slot = np.int64(stack[depth])
+        row, k = stack[depth] >> 32, stack[depth] & 0xFFFFFFFF
+        at, below = row * n_words + (k >> 6), (ONE << np.uint64(k & 63)) - ONE
+        slot = np.int64(sites[at, 1]) + count(sites[at, 0] & below)
         pending[slot] = DONE
-        for one in range(edge[slot], edge[slot + 1]):
-            goal, part_of_it = np.int64(target[one]), share[one]
-            if first <= goal < last:
-                for column in range(n_columns):
-                    held[goal, column] += part_of_it * held[slot, column]
-                pending[goal] -= 1
-                if pending[goal] == 0:
-                    stack[depth] = goal
-                    depth += 1
+        facets = up_facets(grid, up, row, k)
+        here, total, n_ways = density[row * length + k], 0.0, 0
+        while facets:
+            facet = lowest(facets)
+            facets &= facets - ONE
+            next_row, next_k = np.int64(neighbour_row[row, facet]), k + shift[facet]
+            if next_k >= length:
+                next_k -= length
+            rise = density[next_row * length + next_k] - here
+            flux[n_ways] = conductance[facet] * (rise if rise > 0.0 else 1.0)  # on a plateau nothing rises
+            point[n_ways] = (next_row << 32) | next_k
+            total += flux[n_ways]
+            n_ways += 1
+        scale = 1.0 / total
+        for one in range(n_ways):
+            share = flux[one] * scale
+            next_row, next_k = point[one] >> 32, point[one] & 0xFFFFFFFF
+            at, bit = next_row * n_words + (next_k >> 6), ONE << np.uint64(next_k & 63)
+            points = sites[at, 0]
+            if points & bit:
+                if first_row <= next_row < last_row:
+                    goal = np.int64(sites[at, 1]) + count(points & (bit - ONE))
+                    for column in range(n_columns):
+                        held[goal, column] += share * held[slot, column]
+                    pending[goal] -= 1
+                    if pending[goal] == 0:
+                        stack[depth] = point[one]
+                        depth += 1
+                else:
+                    outboxes.point[written] = point[one]
+                    for column in range(n_columns):
+                        outboxes.values[written, column] = share * held[slot, column]
+                    written += 1
             else:
-                part.target[sent] = goal
+                group = runs.label[run_of(runs, next_row, next_k)]
                 for column in range(n_columns):
-                    outbox[sent, column] = part_of_it * held[slot, column]
-                sent += 1
-    part.depth[0], part.sent[0] = 0, sent
+                    arrived[group, column] += share * held[slot, column]
+    part.depth[0], outboxes.written[number] = 0, written
 
 
 @njit(cache=True, nogil=True)
-def set_out(slots: Slots, part: Part) -> None:
+def set_out(
+    grid: Grid,
+    density: NDArray[np.float64],
+    up: NDArray[np.uint64],
+    runs: Runs,
+    slots: Slots,
+    part: Part,
+    number: int,
+    outboxes: Outboxes,
+    arrived: NDArray[np.float64],
+) -> None:
     """Walk uphill from every point of a part that awaits nothing from the beginning."""
-    for slot in range(part.first, part.last):
-        if slots.pending[slot] == 0:
-            part.stack[0] = slot
-            part.depth[0] = 1
-            climb(slots, part)
+    for row in range(part.first, part.last):
+        for word in range(grid.n_words):
+            at = row * grid.n_words + word
+            points, slot = slots.sites[at, 0], slots.sites[at, 1]
+            while points:
+                if slots.pending[slot] == 0:
+                    part.stack[0] = (row << 32) | (WORD * word + lowest(points))
+                    part.depth[0] = 1
+                    climb(grid, density, up, runs, slots, part, number, outboxes, arrived)
+                points &= points - ONE
+                slot += ONE
 
 
 @njit(cache=True, nogil=True)
-def receive(slots: Slots, sender: Part, receiver: Part) -> None:
-    """Take what the sender has for the receiver's points, and stack those that await nothing any more."""
-    depth = receiver.depth[0]
-    for letter in range(sender.sent[0]):
-        goal = np.int64(sender.target[letter])
-        if receiver.first <= goal < receiver.last:
+def go_on(
+    grid: Grid,
+    density: NDArray[np.float64],
+    up: NDArray[np.uint64],
+    runs: Runs,
+    slots: Slots,
+    part: Part,
+    number: int,
+    outboxes: Outboxes,
+    arrived: NDArray[np.float64],
+) -> None:
+    """Take what other parts have for this one, and walk on from the points that await nothing any more."""
+    depth = part.depth[0]
+    for sender in range(len(outboxes.ready)):
+        for letter in range(outboxes.ready[sender], outboxes.filled[sender]):
+            point = outboxes.point[letter]
+            if not part.first <= point >> 32 < part.last:
+                continue
+            goal = slot_of(grid, slots, point >> 32, point & 0xFFFFFFFF)
             for column in range(slots.held.shape[1]):
-                slots.held[goal, column] += sender.values[letter, column]
+                slots.held[goal, column] += outboxes.values[letter, column]
             slots.pending[goal] -= 1
             if slots.pending[goal] == 0:
-                receiver.stack[depth] = goal
+                part.stack[depth] = point
                 depth += 1
-    receiver.depth[0] = depth
-
-
-@njit(cache=True, nogil=True)
-def arrive(slots: Slots, part: Part, arrived: NDArray[np.float64]) -> int:
-    """Add what the points at the rim hold to their groups; return how many points have nothing left to do."""
-    settled = 0
-    for slot in range(part.first, part.last):
-        if slots.pending[slot] >= RIM:
-            group = slots.target[slots.edge[slot]]
-            for column in range(arrived.shape[1]):
-                arrived[group, column] += slots.held[slot, column]
-            settled += 1
-        elif slots.pending[slot] == DONE:
-            settled += 1
-    return settled
+    part.depth[0] = depth
+    climb(grid, density, up, runs, slots, part, number, outboxes, arrived)

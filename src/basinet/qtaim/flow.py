@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 MOST_PARTS = 16
 """Parts that a grid is divided into, for threads to share; the same for any number of threads."""
 
+MOST_PARTS_OF_A_WALK = 4
+"""The same for the walk uphill, which goes back and forth between its parts."""
+
 ROWS_OF_A_PART = 1024
 """Fewer rows than that are not worth a part."""
 
@@ -82,9 +85,9 @@ class Carried:
 class Workers:
     """Threads that work on the parts of a grid."""
 
-    def __init__(self, n_rows: int, threads: int) -> None:
+    def __init__(self, n_rows: int, threads: int, most_parts: int = MOST_PARTS) -> None:
         self.threads = threads
-        n_parts = min(MOST_PARTS, max(1, n_rows // ROWS_OF_A_PART))
+        n_parts = min(most_parts, max(1, n_rows // ROWS_OF_A_PART))
         bounds = [n_rows * part // n_parts for part in range(n_parts + 1)]
         self.parts = list(zip(bounds[:-1], bounds[1:], strict=True))
 
@@ -168,18 +171,22 @@ def integrate(
     workers = Workers(len(grid.neighbour_row), threads)
     runs.label_runs(labelled, group, n_groups)
     divided = find_shared(grid, up, labelled, workers)
-    slots, slotted, n_crossing = lay_out_slots(ascent, divided, 1 + len(fields), workers)
+    slots = holdings.Slots(
+        sites=(sites := np.empty((len(divided), 2), dtype=np.uint64)),
+        pending=np.empty(n_slots := holdings.number_slots(divided, sites), dtype=np.uint8),
+        held=np.empty((n_slots, 1 + len(fields))),
+    )
     arrived = np.zeros((len(workers.parts), n_groups + 1, 1 + len(fields)))
     totals = np.zeros((len(workers.parts), 2, 1 + len(fields)))
     addresses = np.array([field.ctypes.data for field in fields], dtype=np.int64)
 
     def gather(first: int, last: int, own: NDArray[np.float64], sums: NDArray[np.float64]) -> None:
-        holdings.gather(grid, slotted, labelled, addresses, first, last, slots, own, sums)
+        holdings.gather(grid, labelled, addresses, first, last, slots, own, sums)
 
-    workers.each(gather, *zip(*workers.parts, strict=True), arrived, totals)
-    walk(slots, [slots.before[first * grid.n_words] for first, _ in workers.parts], n_crossing, arrived, workers)
+    workers.each(gather, *zip(*workers.parts, strict=True), list(arrived), list(totals))
+    arrived_later = walk(ascent, slots, n_groups, threads)
     total, magnitude = totals.sum(axis=0)
-    return Carried(arrived.sum(axis=0), total, magnitude)
+    return Carried(arrived.sum(axis=0) + arrived_later, total, magnitude)
 
 
 def find_shared(grid: slopes.Grid, up: NDArray[np.uint64], labelled: runs.Runs, workers: Workers) -> NDArray[np.uint64]:
@@ -194,79 +201,47 @@ def find_shared(grid: slopes.Grid, up: NDArray[np.uint64], labelled: runs.Runs, 
     return found
 
 
-def lay_out_slots(
-    ascent: Ascent, divided: NDArray[np.uint64], n_columns: int, workers: Workers
-) -> tuple[holdings.Slots, NDArray[np.uint64], list[int]]:
-    """Give slots to shared points and their rim, and write down where what they hold will go.
-
-    Returns
-    -------
-    slots
-        All but what they hold.
-    slotted
-        Bits of the points that have one.
-    n_crossing
-        For each part of the grid, the shares that leave it.
-    """
+def walk(ascent: Ascent, slots: holdings.Slots, n_groups: int, threads: int) -> NDArray[np.float64]:
+    """Carry all that the slots hold uphill; return what arrives at each group."""
     grid, up = ascent.grid, ascent.up
-    slotted = np.empty_like(divided)
-    n_edges = np.zeros(len(grid.neighbour_row) + 1, dtype=np.int64)
-    workers.rows(lambda first, last: holdings.outline(grid, up, divided, first, last, slotted, n_edges[1:]))
-    before, first_edge = np.empty(len(divided), dtype=np.int64), np.cumsum(n_edges)
-    n_slots = holdings.number_slots(slotted, before)
-    slots = holdings.Slots(
-        before=before,
-        edge=np.empty(n_slots + 1, dtype=np.int64),
-        target=np.empty(first_edge[-1], dtype=np.int32),
-        share=np.empty(first_edge[-1]),
-        pending=np.empty(n_slots, dtype=np.uint8),
-        held=np.empty((n_slots, n_columns)),
+    workers = Workers(len(grid.neighbour_row), threads, MOST_PARTS_OF_A_WALK)
+    leaving = np.zeros((len(workers.parts), 1), dtype=np.int64)
+
+    def count_pending(first: int, last: int, n_leaving: NDArray[np.int64]) -> None:
+        holdings.count_pending(grid, up, first, last, slots, n_leaving)
+
+    workers.each(count_pending, *zip(*workers.parts, strict=True), list(leaving))
+    begin = np.concatenate([[0], np.cumsum(leaving)])
+    outboxes = carry.Outboxes(
+        point=np.empty(begin[-1], dtype=np.int64),
+        values=np.empty((begin[-1], slots.held.shape[1])),
+        ready=begin[:-1].copy(),
+        filled=begin[:-1].copy(),
+        written=begin[:-1].copy(),
     )
-    slots.edge[-1] = first_edge[-1]
+    parts = []
+    for first, last in workers.parts:
+        ends = [
+            slots.sites[row * grid.n_words, 1] if row < len(grid.neighbour_row) else len(slots.held)
+            for row in (first, last)
+        ]
+        stack = np.empty(int(ends[1]) - int(ends[0]), dtype=np.int64)
+        parts.append(carry.Part(first, last, stack, np.zeros(1, dtype=np.int64)))
+    arrived = np.zeros((len(parts), n_groups + 1, slots.held.shape[1]))
 
-    def write_edges(first: int, last: int) -> int:
-        rho, ends = ascent.density, ascent.runs
-        crossing = holdings.write_edges(grid, rho, up, divided, slotted, ends, first_edge, first, last, slots)
-        return int(crossing)
+    def visit(work: Callable[..., None]) -> None:
+        def visit_part(number: int) -> None:
+            work(grid, ascent.density, up, ascent.runs, slots, parts[number], number, outboxes, arrived[number])
 
-    return slots, slotted, workers.rows(write_edges)
+        workers.each(visit_part, range(len(parts)))
+        outboxes.ready[:], outboxes.filled[:] = outboxes.filled, outboxes.written
 
-
-def walk(
-    slots: holdings.Slots,
-    first_slots: list[int],
-    n_crossing: list[int],
-    arrived: NDArray[np.float64],
-    workers: Workers,
-) -> None:
-    """Carry all that the slots hold uphill, and add what reaches the rim to `arrived`, one array for each part."""
-    bounds = [*first_slots, len(slots.pending)]
-    parts = [
-        carry.Part(
-            first=first,
-            last=last,
-            stack=np.empty(last - first, dtype=np.int32),
-            depth=np.zeros(1, dtype=np.int64),
-            target=np.empty(crossing, dtype=np.int32),
-            values=np.empty((crossing, slots.held.shape[1])),
-            sent=np.zeros(1, dtype=np.int64),
-        )
-        for first, last, crossing in zip(bounds[:-1], bounds[1:], n_crossing, strict=True)
-    ]
-    workers.each(lambda part: carry.set_out(slots, part), parts)
-    while any(part.sent[0] for part in parts):
-
-        def receive(receiver: carry.Part) -> None:
-            for sender in parts:
-                carry.receive(slots, sender, receiver)
-
-        workers.each(receive, parts)
-        for part in parts:
-            part.sent[0] = 0
-        workers.each(lambda part: carry.climb(slots, part), parts)
-    settled = workers.each(lambda part, own: carry.arrive(slots, part, own), parts, arrived)
-    if sum(settled) != len(slots.pending):
-        raise RuntimeError(f"{len(slots.pending) - sum(settled)} points of the grid await flux that never comes")
+    visit(carry.set_out)
+    while (outboxes.filled > outboxes.ready).any():
+        visit(carry.go_on)
+    if not (slots.pending == carry.DONE).all():
+        raise RuntimeError("some points of the grid await flux that never comes")
+    return arrived.sum(axis=0)
 
 
 def not_finite(values: NDArray[np.float64], name: str) -> str:

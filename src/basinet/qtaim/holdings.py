@@ -1,9 +1,4 @@
-"""What the points hold before anything moves, and the shares in which shared points pass it on.
-
-The points of one group are summed up at once. Shared points, and those at the rim that receive from them, get a
-slot each, in the order of the grid; where their fluxes lead is written down once, as a sparse matrix, so that the
-walk itself (see `carry`) touches nothing but slots.
-"""
+"""What the points hold before anything moves: summed up for those of one group, laid out in slots for shared ones."""
 
 # numba stamps its cache by this file alone: after changing slopes.py, runs.py or bits.py, clear __pycache__.
 # mypy: disable-error-code="untyped-decorator"
@@ -16,7 +11,7 @@ import numpy as np
 from numba import carray, njit
 
 from basinet.qtaim.bits import ONE, WORD, ZERO, count, lowest, pointer, rotated, test_eight
-from basinet.qtaim.slopes import row_sum, step, up_facets
+from basinet.qtaim.slopes import row_sum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,81 +19,34 @@ if TYPE_CHECKING:
     from basinet.qtaim.runs import Runs
     from basinet.qtaim.slopes import Grid
 
-RIM = 128
-"""Added to what a point at the rim awaits: it never passes anything on."""
-
 
 class Slots(NamedTuple):
-    """The points that hold something of their own (a tuple, so that numba accepts it).
+    """What shared points hold, in the order of the grid (a tuple, so that numba accepts it).
 
     Attributes
     ----------
-    before : (n_rows * n_words,) int64
-        Slots before those of each word of the grid.
-    edge : (n_slots + 1,) int64
-        The shares of slot i are ``edge[i]`` to ``edge[i + 1]``.
-    target : (n_edges,) int32
-        Slot that receives the share; for a point at the rim, which has one edge, the group that it belongs to.
-    share : (n_edges,) float64
-        Part of what the point holds.
+    sites : (n_rows * n_words, 2) uint64
+        For each word of the grid, the points that are shared, and the number of slots before theirs.
     pending : (n_slots,) uint8
-        Neighbours from which something will come, `RIM` more at the rim.
+        Neighbours from which something will still come.
     held : (n_slots, n_columns) float64
         Volume in voxels, then the fields.
     """
 
-    before: NDArray[np.int64]
-    edge: NDArray[np.int64]
-    target: NDArray[np.int32]
-    share: NDArray[np.float64]
+    sites: NDArray[np.uint64]
     pending: NDArray[np.uint8]
     held: NDArray[np.float64]
 
 
 @njit(cache=True, nogil=True)
-def outline(
-    grid: Grid,
-    up: NDArray[np.uint64],
-    shared: NDArray[np.uint64],
-    first_row: int,
-    last_row: int,
-    slotted: NDArray[np.uint64],
-    n_edges: NDArray[np.int64],
-) -> None:
-    """Find the points of some rows that need a slot, and how many edges those of each row have."""
-    counts = np.zeros(8, dtype=np.uint64)
-    buffer = np.empty(grid.n_words, dtype=np.uint64)
-    for row in range(first_row, last_row):
-        edges = 0
-        base = row * grid.n_words
-        for word in range(grid.n_words):
-            points = shared[base + word]
-            if points:
-                for facet in range(grid.n_facets):
-                    edges += count(points & up[(base + word) * grid.width + facet])
-            slotted[base + word] = points
-        for facet in range(grid.n_facets):
-            other = np.int64(grid.neighbour_row[row, facet]) * grid.n_words
-            leading = ZERO
-            for word in range(grid.n_words):
-                buffer[word] = shared[other + word] & up[(other + word) * grid.width + (facet ^ 1)]
-                leading |= buffer[word]
-            if leading:
-                for word in range(grid.n_words):
-                    slotted[base + word] |= rotated(buffer, 0, 1, word, grid.shift[facet], grid.length)
-        for word in range(grid.n_words):
-            edges += count(slotted[base + word] & ~shared[base + word])
-        n_edges[row] = edges
-
-
-@njit(cache=True, nogil=True)
-def number_slots(slotted: NDArray[np.uint64], before: NDArray[np.int64]) -> int:
-    """Write to `before` the number of slots before each word, and return their number."""
-    total = 0
-    for word in range(len(slotted)):
-        before[word] = total
-        total += count(slotted[word])
-    return total
+def number_slots(shared: NDArray[np.uint64], sites: NDArray[np.uint64]) -> int:
+    """Write `Slots.sites`, and return the number of slots."""
+    total = ZERO
+    for word in range(len(shared)):
+        sites[word, 0] = shared[word]
+        sites[word, 1] = total
+        total += np.uint64(count(shared[word]))
+    return np.int64(total)
 
 
 @njit(cache=True, nogil=True)
@@ -115,114 +63,45 @@ def count_lower(grid: Grid, up: NDArray[np.uint64], row: int, word: int, counts:
 
 
 @njit(cache=True, nogil=True)
-def slot_of(grid: Grid, slotted: NDArray[np.uint64], before: NDArray[np.int64], row: int, k: int) -> int:
-    """Slot of a point that has one."""
-    at = row * grid.n_words + (k >> 6)
-    return before[at] + count(slotted[at] & ((ONE << np.uint64(k & 63)) - ONE))
-
-
-@njit(cache=True, nogil=True)
-def write_edges(
-    grid: Grid,
-    density: NDArray[np.float64],
-    up: NDArray[np.uint64],
-    shared: NDArray[np.uint64],
-    slotted: NDArray[np.uint64],
-    runs: Runs,
-    first_edge: NDArray[np.int64],
-    first_row: int,
-    last_row: int,
-    slots: Slots,
-) -> int:
-    """Write the shares of the slots of some rows, and what each slot awaits.
+def count_pending(
+    grid: Grid, up: NDArray[np.uint64], first_row: int, last_row: int, slots: Slots, n_leaving: NDArray[np.int64]
+) -> None:
+    """Count from how many neighbours each shared point of some rows awaits something.
 
     Parameters
     ----------
-    grid, up, shared, runs
-        Of :mod:`basinet.qtaim.slopes`, :mod:`basinet.qtaim.shared` and :mod:`basinet.qtaim.runs`.
-    density : (n_points,) array
-        Flat.
-    slotted
-        Of :func:`outline`.
-    first_edge : (n_rows,) int64
-        Where the edges of each row begin.
+    grid, up
+        Of :mod:`basinet.qtaim.slopes`.
     first_row, last_row
         The rows to work on.
     slots
-        `before` is read; `edge`, `target`, `share` and `pending` are written.
-
-    Returns
-    -------
-    n_crossing
-        Edges to slots that lie in other rows than these.
+        `pending` is written.
+    n_leaving : (1,) int64
+        Increased by the number of ways up from these rows into others.
     """
     counts = np.zeros(8, dtype=np.uint64)
-    crossing = 0
     for row in range(first_row, last_row):
-        edge, run = first_edge[row], runs.first[row]
         for word in range(grid.n_words):
             at = row * grid.n_words + word
-            points = slotted[at]
-            if points:
-                count_lower(grid, up, row, word, counts)
-            slot = slots.before[at]
+            points = slots.sites[at, 0]
+            if not points:
+                continue
+            for facet in range(grid.n_facets):
+                if not first_row <= grid.neighbour_row[row, facet] < last_row:
+                    n_leaving[0] += count(points & up[at * grid.width + facet])
+            count_lower(grid, up, row, word, counts)
+            slot = slots.sites[at, 1]
             while points:
-                bit = lowest(points)
+                slots.pending[slot] = test_eight(counts, 0, lowest(points))
                 points &= points - ONE
-                k = WORD * word + bit
-                slots.edge[slot] = edge
-                slots.pending[slot] = test_eight(counts, 0, bit)
-                if (shared[at] >> np.uint64(bit)) & ONE:
-                    edge, out = write_shares(grid, density, up, slotted, row, k, edge, first_row, last_row, slots)
-                    crossing += out
-                else:
-                    slots.pending[slot] += RIM
-                    while run + 1 < runs.first[row + 1] and runs.start[run + 1] <= k:
-                        run += 1
-                    slots.target[edge], slots.share[edge] = runs.label[run], 1.0
-                    edge += 1
-                slot += 1
-    return crossing
+                slot += ONE
 
 
 @njit(cache=True, nogil=True)
-def write_shares(
-    grid: Grid,
-    density: NDArray[np.float64],
-    up: NDArray[np.uint64],
-    slotted: NDArray[np.uint64],
-    row: int,
-    k: int,
-    edge: int,
-    first_row: int,
-    last_row: int,
-    slots: Slots,
-) -> tuple[int, int]:
-    """Write the shares of one shared point from `edge` on; return where they end, and how many leave the rows."""
-    facets = up_facets(grid, up, row, k)
-    here = density[row * grid.length + k]
-    first, total, crossing = edge, 0.0, 0
-    while facets:
-        facet = lowest(facets)
-        facets &= facets - ONE
-        next_row, next_k = step(grid, row, k, facet)
-        crossing += not first_row <= next_row < last_row
-        slots.target[edge] = slot_of(grid, slotted, slots.before, next_row, next_k)
-        rise = density[next_row * grid.length + next_k] - here
-        flux = grid.conductance[facet] * (rise if rise > 0.0 else 1.0)  # on a plateau nothing rises
-        slots.share[edge] = flux
-        total += flux
-        edge += 1
-    for one in range(first, edge):
-        slots.share[one] /= total
-    return edge, crossing
-
-
-@njit(cache=True, nogil=True)
-def next_change(words: NDArray[np.uint64], base: int, k: int, end: int, flip: np.uint64) -> int:
-    """First position from `k` on, but at most `end`, where the bits differ from the pattern `flip`."""
+def next_change(sites: NDArray[np.uint64], base: int, k: int, end: int, flip: np.uint64) -> int:
+    """First position from `k` on, but at most `end`, that is shared; with `flip` all ones, that is not."""
     while k < end:
-        found = (words[base + (k >> 6)] ^ flip) >> np.uint64(k & 63)
+        found = (sites[base + (k >> 6), 0] ^ flip) >> np.uint64(k & 63)
         if found:
             return min(k + lowest(found), end)
         k = ((k >> 6) + 1) << 6
@@ -232,7 +111,6 @@ def next_change(words: NDArray[np.uint64], base: int, k: int, end: int, flip: np
 @njit(cache=True, nogil=True)
 def gather(
     grid: Grid,
-    slotted: NDArray[np.uint64],
     runs: Runs,
     fields: NDArray[np.int64],
     first_row: int,
@@ -251,18 +129,18 @@ def gather(
             plain, absolute = sums(values)
             totals[0, column] += plain
             totals[1, column] += absolute
-            slot = slots.before[base]
+            slot = np.int64(slots.sites[base, 1])
             for run in range(runs.first[row], runs.first[row + 1]):
                 end = np.int64(runs.start[run + 1]) if run + 1 < runs.first[row + 1] else length
                 label = runs.label[run]
                 k = np.int64(runs.start[run])
                 while k < end:
-                    stop = next_change(slotted, base, k, end, ZERO)
+                    stop = next_change(slots.sites, base, k, end, ZERO)
                     if stop > k:
                         arrived[label, column] += row_sum(values, k, stop - k)
                         if column == 1:
                             arrived[label, 0] += stop - k
-                    k = next_change(slotted, base, stop, end, ~ZERO)
+                    k = next_change(slots.sites, base, stop, end, ~ZERO)
                     for i in range(stop, k):
                         slots.held[slot, column] = values[i]
                         if column == 1:
