@@ -74,8 +74,7 @@ def run_python(package: str, case: Case, vacuum: float | None = None) -> Partiti
         source, target = Path(place, "case.npz"), Path(place, "result.npz")
         options = {} if vacuum is None else {"vacuum": vacuum}
         np.savez(source, **case._asdict(), **options)
-        command = [python, str(WORKER), package, str(source), str(target)]
-        subprocess.run(command, check=True, capture_output=True, env=quiet_environment(place))
+        output_of([python, str(WORKER), package, str(source), str(target)], place)
         with np.load(target) as result:
             return Partition(result["population"], result["volume"])
 
@@ -94,6 +93,17 @@ def write_exact_cube(path: Path, case: Case) -> None:
 
 BADER = ["bader", "-b", "weight", "-vac", "off", "density.cube"]
 CRITIC2 = ["critic2", "in.cri"]
+
+
+def output_of(command: list[str], place: str) -> str:
+    """Run a program in a directory; its output."""
+    environment = quiet_environment(place)
+    done = subprocess.run(
+        command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=place, env=environment
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}")
+    return done.stdout
 
 
 def read_bader(place: Path, n_atoms: int) -> Partition:
@@ -128,7 +138,9 @@ def run_bader(case: Case, vacuum: float | None = None) -> Partition:
         command[command.index("off")] = f"{vacuum * Bohr**3:.17g}"
     with tempfile.TemporaryDirectory() as place:
         write_exact_cube(Path(place, "density.cube"), case)
-        subprocess.run(command, check=True, capture_output=True, cwd=place, env=quiet_environment(place))
+        output = output_of(command, place)
+        if not Path(place, "ACF.dat").exists():  # it stops without an exit code where equal densities leave no flux
+            raise RuntimeError(f"bader stopped:\n{output[-2000:]}")
         return read_bader(Path(place), len(case.positions))
 
 
@@ -137,6 +149,4 @@ def run_critic2(case: Case) -> Partition:
     with tempfile.TemporaryDirectory() as place:
         write_exact_cube(Path(place, "density.cube"), case)
         write_critic2_input(Path(place), ["density.cube"])
-        environment = quiet_environment(place)
-        done = subprocess.run(CRITIC2, check=True, capture_output=True, text=True, cwd=place, env=environment)
-    return read_critic2(done.stdout, len(case.positions))
+        return read_critic2(output_of(CRITIC2, place), len(case.positions))
