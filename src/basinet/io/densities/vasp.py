@@ -18,7 +18,7 @@ from basinet.io.densities.poscar import read_poscar
 from basinet.io.densities.text_stream import TextStream
 from basinet.io.densities.volume import Volume
 
-PLANES = 8
+PLANES = 16
 """Planes of constant third index that are turned together: their values then fill whole cache lines (64 bytes)."""
 
 
@@ -43,11 +43,7 @@ def read_chgcar(path: str | Path) -> Volume:
         The file is missing, empty, cut short, of another format or compression; a value is no finite number (the
         message names the line).
     """
-    volume = read_vasp(path)
-    density = volume.values
-    a, b, c = volume.cell
-    density /= abs(a @ np.cross(b, c))
-    return volume
+    return read_vasp(path, times_volume=True)
 
 
 def read_locpot(path: str | Path) -> Volume:
@@ -65,14 +61,16 @@ def read_locpot(path: str | Path) -> Volume:
     InputError
         As `read_chgcar`.
     """
-    return read_vasp(path)
+    return read_vasp(path, times_volume=False)
 
 
-def read_vasp(path: str | Path) -> Volume:
-    """Read the first set of values as they are in the file."""
+def read_vasp(path: str | Path, *, times_volume: bool) -> Volume:
+    """Read the first set of values, which are those looked for, or those times the cell's volume."""
     with TextStream(path) as stream:
         comment, atoms = read_poscar(stream)
-        values = read_values(stream, read_shape(stream))
+        a, b, c = np.array(atoms.cell)
+        divisor = abs(a @ np.cross(b, c)) if times_volume else 1.0
+        values = read_values(stream, read_shape(stream), divisor)
         stream.expect_line_end()
         stream.check_compressed()
     return Volume(values, np.array(atoms.cell), atoms, comment, stream.path)
@@ -91,8 +89,8 @@ def read_shape(stream: TextStream) -> tuple[int, int, int]:
     return int(words[0]), int(words[1]), int(words[2])
 
 
-def read_values(stream: TextStream, shape: tuple[int, int, int]) -> NDArray[np.float64]:
-    """Read the values, the first axis fastest, into a C-ordered array: some planes at a time are turned."""
+def read_values(stream: TextStream, shape: tuple[int, int, int], divisor: float) -> NDArray[np.float64]:
+    """Read the values, the first axis fastest, and divide them, into a C-ordered array: some planes at a time."""
     values = allocate(stream, shape)
     n1, n2, n3 = shape
     stream.expected = values.size
@@ -101,5 +99,5 @@ def read_values(stream: TextStream, shape: tuple[int, int, int]) -> NDArray[np.f
     for start in range(0, n3, step):
         planes = block[: min(step, n3 - start)]
         stream.fill(planes.reshape(-1))
-        values[:, :, start : start + step] = planes.transpose(2, 1, 0)
+        np.divide(planes.transpose(2, 1, 0), divisor, out=values[:, :, start : start + step])
     return values
