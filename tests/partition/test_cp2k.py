@@ -9,10 +9,12 @@ import pytest
 from tests.cp2k_engine import INPUT, run_cp2k
 
 import basinet
-from basinet.dft import read_run
+from basinet.dft import read_cp2k_output, read_run
 from basinet.errors import InputError
 from basinet.io.densities import read_cube, write_cube
 from basinet.partition import Job, PartitionSettings, partition_input
+from basinet.partition.run import Run
+from basinet.partition.runs import expanded
 from basinet.units import Hartree
 
 pytestmark = pytest.mark.cp2k
@@ -146,20 +148,45 @@ def test_options_for_plain_cubes_are_refused(argon_run):
         partition_input(Job(argon_run, argon_run / "argon.inp"), PartitionSettings())
 
 
+DYNAMICS = """&MOTION
+  &MD
+    ENSEMBLE NVE
+    STEPS 2
+    TIMESTEP 2.0
+    TEMPERATURE 300
+  &END MD
+&END MOTION
+&FORCE_EVAL"""
+
+
 @pytest.fixture(scope="module")
-def displaced_runs(argon_run, cp2k_command, tmp_path_factory):
-    """The run, and two more with an atom elsewhere."""
-    folder = tmp_path_factory.mktemp("displaced")
-    runs = [argon_run]
-    for place in ("0.35123456789", "-0.25123456789"):
-        run_cp2k(cp2k_command, folder / place, INPUT.replace("Ar 0.10123456789", f"Ar {place}"))
-        runs.append(folder / place)
-    return runs
+def dynamics(cp2k_command, tmp_path_factory):
+    """Directory of two steps of molecular dynamics, with the density of each."""
+    folder = tmp_path_factory.mktemp("dynamics") / "run"
+    text = INPUT.replace("RUN_TYPE ENERGY_FORCE", "RUN_TYPE MD").replace("&FORCE_EVAL", DYNAMICS, 1)
+    before, _, rest = text.partition("      &TOT_DENSITY_CUBE")
+    run_cp2k(cp2k_command, folder, before + rest.partition("&END V_HARTREE_CUBE\n")[2])
+    return folder
 
 
-def test_frames_can_be_related(displaced_runs):
-    frames = [partition_input(Job(run), PartitionSettings(threads=1)).atoms for run in displaced_runs]
+def test_a_trajectory_is_an_input_for_each_density_and_can_be_related(dynamics):
+    run = Run(expanded([Job(dynamics)]), PartitionSettings(threads=1))
+    run.compute(1, None)
+    assert run.failures == {}
+    frames = [atoms for atoms, _ in run.frames()]
+    assert [atoms.info["step"] for atoms in frames] == [0, 1, 2]
+    energies = [
+        evaluation.energies["REF_energy"] for evaluation in read_cp2k_output(dynamics / "argon.out").evaluations
+    ]
+    assert [atoms.info["REF_energy"] for atoms in frames] == energies
+    assert max(abs(atoms.info["closure_error"]) for atoms in frames) < 1e-4 * Hartree * 4 / 32
     relation = basinet.fit_relation(frames)
     for atoms, residual in zip(frames, relation.residuals(frames), strict=True):
         local = relation.local_energies(atoms)
         assert local.sum() == pytest.approx(atoms.info["REF_energy"] - residual, abs=1e-8)
+
+
+def test_one_step_of_a_trajectory_is_named_by_its_density(dynamics):
+    done = partition_input(Job(dynamics / "argon-ELECTRON_DENSITY-1_1.cube"), PartitionSettings(threads=1))
+    assert done.atoms.info["step"] == 1
+    assert "name one of" in refusal(dynamics)
