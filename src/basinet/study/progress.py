@@ -26,7 +26,10 @@ class Progress:
         self._started = self._spoken = 0.0
 
     def note(self, text: str) -> None:
-        """Say one line."""
+        """Say one line; above the bar while there is one."""
+        if self._bar is not None:
+            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            return
         self.stream.write(f"{text}\n")
         self.stream.flush()
 
