@@ -7,7 +7,8 @@
     python benchmarks/bader.py --grids 120 --kinds smooth --codes basinet baderkit --repeats 5
 
 Programs that are missing are left out. The densities are those of the tests: liquid-like, smooth or with a hole at the
-nucleus. All partition by Yu & Trinkle's weights but pybader, which has the near-grid method only.
+nucleus, one atom to 40^3 points, which is the spacing of a plane-wave cutoff of some 300 Ry. All partition by Yu &
+Trinkle's weights but pybader, which has the near-grid method only.
 
 Every run is a process of its own, and the programs alternate. Times are CPU times (user and system) of the partition:
 reading and, in Python, compilation (a tiny grid first) are left out. bader prints the elapsed time of that stage, taken
@@ -166,7 +167,7 @@ def main() -> None:
     parser.add_argument("--grids", type=int, nargs="+", default=[120, 200], help="points along each side")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--codes", nargs="+", choices=CODES, default=list(CODES))
-    parser.add_argument("--per-side", type=int, default=3, help="atoms along each side of the shaken lattice")
+    parser.add_argument("--spacing", type=int, default=40, help="grid points from atom to atom along each side")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--long", type=float, default=60.0, help="seconds above which a program runs once")
     parser.add_argument("--scratch", type=Path, help="where to put the cubes, 0.6 GB for 200 points a side")
@@ -176,24 +177,26 @@ def main() -> None:
     native = {"bader", "critic2"} & set(options.codes)
     if options.prepare:
         place, points, kind = options.prepare
-        prepare(Path(place), int(points), options.per_side, kind, with_cubes=bool(native))
+        per_side = int(points) // options.spacing
+        prepare(Path(place), int(points), per_side, kind, with_cubes=bool(native))
         return
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     codes = [code for code in options.codes if code == "basinet" or programs.is_present(code)]
-    print(f"{options.per_side**3} atoms; programs: {', '.join(codes)}; CPU seconds, MiB, and ratios to basinet")
+    print("CPU seconds, MiB, and ratios to basinet")
     columns = f"{'seconds':>10} {'ratio':>7} {'peak':>6} {'ratio':>5} {'net':>6}"
-    print(f"{'grid':>4} {'kind':>6} {'':>9} | {columns} | {columns} | population")
-    print(f"{'':>21} | {'the density':^38} | {'the density and two fields':^38} | {'deviates':>8} runs")
+    print(f"{'grid':>4} {'atoms':>5} {'kind':>6} {'':>9} | {columns} | {columns} | population")
+    print(f"{'':>27} | {'the density':^38} | {'the density and two fields':^38} | {'deviates':>8} runs")
     record: dict[str, object] = {}
     for points in options.grids:
+        n_atoms = (points // options.spacing) ** 3
         for kind in options.kinds:
             with tempfile.TemporaryDirectory(dir=options.scratch) as name:
                 # In a process of its own, so that this one stays small: a child's peak memory is at least its parent's.
                 command = [sys.executable, __file__, *sys.argv[1:], "--prepare", name, str(points), kind]
                 subprocess.run(command, check=True)
-                runs = rounds(codes, Path(name), options.per_side**3, options.repeats, options.long)
-            report(f"{points:4d} {kind:>6}", codes, runs, record)
+                runs = rounds(codes, Path(name), n_atoms, options.repeats, options.long)
+            report(f"{points:4d} {n_atoms:5d} {kind:>6}", codes, runs, record)
     if options.json:
         options.json.write_text(json.dumps(record, indent=1) + "\n")
 
