@@ -8,6 +8,7 @@ import typer
 
 from basinet.cli.config import config_commands
 from basinet.cli.describe import describe
+from basinet.cli.dft import dft_commands
 from basinet.cli.evaluate import evaluate
 from basinet.cli.group import Commands, SeveralValues
 from basinet.cli.partition import partition
@@ -62,3 +63,4 @@ for command in (reproduce, partition, relate, describe, select, train, evaluate,
     kind = SeveralValues if name == "reproduce" else None
     app.command(name, cls=kind, epilog=f"Example: {EXAMPLES[name]}")(command)
 app.add_typer(config_commands, name="config")
+app.add_typer(dft_commands, name="dft")

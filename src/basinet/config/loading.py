@@ -52,10 +52,11 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         msg = f"{path}: cannot be read as text ({error})"
         raise InputError(msg) from error
-    return _parse(text, str(path))
+    return parse_yaml(text, str(path))
 
 
-def _parse(text: str, source: str) -> dict[str, Any]:
+def parse_yaml(text: str, source: str) -> dict[str, Any]:
+    """Parse YAML text that holds a mapping; `source` names it in messages. See `read_yaml`."""
     try:
         value = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - derived from SafeLoader
     except InputError as error:
@@ -91,25 +92,25 @@ def load_study_config(
         msg = f"preset {preset!r} does not exist: choose {', '.join(preset_names())}"
         raise InputError(msg)
     text = (resources.files("basinet.config") / "presets" / f"{preset}.yaml").read_text(encoding="utf-8")
-    merged = _parse(text, f"preset {preset}")
+    merged = parse_yaml(text, f"preset {preset}")
     if path is not None:
-        merged = _overlay(merged, read_yaml(path))
-    merged = _overlay(merged, dict(changes or {}))
+        merged = overlay(merged, read_yaml(path))
+    merged = overlay(merged, dict(changes or {}))
     source = str(path) if path is not None else f"preset {preset}{' with the options given' if changes else ''}"
     return validated(StudyConfig, merged, source)
 
 
 def load_train_config(path: str | Path, changes: Mapping[str, Any] | None = None) -> TrainConfig:
     """Settings of a training run from a file."""
-    return validated(TrainConfig, _overlay(read_yaml(path), dict(changes or {})), str(path))
+    return validated(TrainConfig, overlay(read_yaml(path), dict(changes or {})), str(path))
 
 
-def _overlay(base: dict[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+def overlay(base: dict[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     """Lay `top` over `base`, section by section; lists are replaced, not joined."""
     merged = dict(base)
     for key, value in top.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _overlay(merged[key], value) if both else value
+        merged[key] = overlay(merged[key], value) if both else value
     return merged
 
 

@@ -1,0 +1,166 @@
+"""`basinet dft`: campaigns of CP2K calculations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from basinet.cli.group import Interrupted
+from basinet.cli.options import Overwrite, Resume, Scheduler, check_scheduler
+from basinet.errors import InputError
+
+if TYPE_CHECKING:
+    from basinet.campaign.campaign import Campaign
+    from basinet.config.campaign_settings import CampaignConfig
+
+dft_commands = typer.Typer(
+    help="CP2K calculations on many frames, resumable at any moment, to labelled frames.", rich_markup_mode=None
+)
+
+Directory = Annotated[Path, typer.Argument(metavar="DIR", help="What 'basinet dft run' made.", show_default=False)]
+LABELLED = "labelled.extxyz"
+
+
+@dft_commands.command(epilog="Example: basinet dft run argon.yaml --workers 2")
+def run(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file, see docs/campaigns.md.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Directory; CONFIG without its suffix unless given.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Calculations at a time; processors over threads.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(metavar="N", min=1, help="OpenMP threads of each; 1.")] = None,
+    scheduler: Scheduler = None,
+    show_job_script: Annotated[
+        bool, typer.Option("--show-job-script", help="Print the script of the config's cluster, and stop.")
+    ] = False,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="With --resume: try given up calculations again.")
+    ] = False,
+) -> None:
+    """Calculate all frames of a config with CP2K, single points or molecular dynamics, and label them.
+
+    Killed at any moment, it goes on with --resume: no finished frame is lost or done again. The last line printed is
+    the file of labelled frames.
+    """
+    from basinet.config.campaign_settings import load_campaign_config
+
+    settings = load_campaign_config(config, command_line_changes(workers, threads))
+    if show_job_script:
+        from basinet.campaign.workers import job_script
+
+        typer.echo(job_script(settings))
+        return
+    root = config.with_suffix("") if out is None else out
+    if root == config:
+        raise InputError(f"{config}: has no suffix to leave out; name a directory with --out")
+    with campaign_directory(root, settings, scheduler, resume=resume, overwrite=overwrite) as campaign:
+        calculate(campaign, scheduler, retry_failed=retry_failed)
+    typer.echo(root / LABELLED)
+
+
+def command_line_changes(workers: int | None, threads: int | None) -> dict[str, Any]:
+    """What the options change in a config."""
+    given = {"workers": workers, "threads": threads}
+    return {"run": {key: value for key, value in given.items() if value is not None}}
+
+
+@contextmanager
+def campaign_directory(
+    root: Path, settings: CampaignConfig, scheduler: str | None, *, resume: bool, overwrite: bool
+) -> Iterator[Campaign]:
+    """Check everything, prepare and lock the directory, and yield the campaign."""
+    from basinet.campaign.campaign import check_same, create_campaign, load_inputs
+    from basinet.cli.output import locked, refuse_running
+    from basinet.dft.program import find_program, program_version
+    from basinet.io.files import prepare_output
+
+    refuse_running(root)
+    frames, template = load_inputs(settings)
+    if scheduler is None and settings.cluster is None:
+        program_version(find_program(settings.run.command))
+    check_scheduler(scheduler)
+    if resume and not overwrite:
+        check_same(root, settings, frames, template)
+    prepare_output(root, resume=resume, overwrite=overwrite)
+    try:
+        with locked(root):
+            yield create_campaign(root, settings, frames, template)
+    except KeyboardInterrupt:
+        msg = f"interrupted; what is done is kept in {root}, the same command with --resume goes on"
+        raise Interrupted(msg) from None
+
+
+def calculate(campaign: Campaign, scheduler: str | None, *, retry_failed: bool) -> None:
+    """Do what is not done, and collect."""
+    from basinet.campaign.collecting import collect
+    from basinet.campaign.driver import run_campaign
+    from basinet.campaign.ledger import forgive
+    from basinet.campaign.pace import CampaignProgress
+    from basinet.campaign.scratch import end_orphans
+    from basinet.campaign.workers import connected
+
+    progress = CampaignProgress()
+    orphans = end_orphans()
+    if orphans:
+        progress.note(f"ended {orphans} processes that a killed campaign left behind")
+    forgive(campaign.store, campaign.store.failures(), everything=retry_failed)
+    with connected(campaign, scheduler) as client:
+        book = run_campaign(campaign, client, progress)
+    failed = [name for name in campaign.units if name not in book.done]
+    if book.done:
+        summary = collect(campaign, campaign.root / LABELLED)
+        progress.note(f"{summary['frames']} labelled frames")
+    if failed:
+        raise InputError(
+            f"{campaign.root}: {len(failed)} of {len(campaign.units)} calculations failed; "
+            f"'basinet dft status {campaign.root}' lists them"
+        )
+    campaign.store.clear()
+
+
+@dft_commands.command(epilog="Example: basinet dft collect argon --out argon_labelled.extxyz")
+def collect(
+    directory: Directory,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.extxyz", help="Frames; their provenance goes to FILE.json.", show_default=False),
+    ] = None,
+) -> None:
+    """Write what is finished as labelled frames, of a campaign that is still going on too.
+
+    The last line printed is the file.
+    """
+    from basinet.campaign.campaign import open_campaign
+    from basinet.campaign.collecting import collect as gather
+
+    target = directory / LABELLED if out is None else out
+    summary = gather(open_campaign(directory), target)
+    typer.echo(
+        f"{summary['frames']} frames of {summary['done']} calculations; "
+        f"{summary['failed']} failed, {summary['missing']} to do",
+        err=True,
+    )
+    typer.echo(target)
+
+
+@dft_commands.command(epilog="Example: basinet dft status argon")
+def status(
+    directory: Directory,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Tell what is done, running, failed and waiting, and how long the rest will take."""
+    import json
+
+    from basinet.campaign.campaign import open_campaign
+    from basinet.campaign.status import lines, survey
+
+    found = survey(open_campaign(directory))
+    typer.echo(json.dumps(found, indent=2) if as_json else "\n".join(lines(found)))
