@@ -6,13 +6,13 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
-from ase.units import Bohr, Hartree
 from tests.cp2k_engine import run_cp2k
 
 from basinet.data import load_reference
 from basinet.dft import read_run
 from basinet.io.densities.cube import read_cube
 from basinet.qtaim import local_hartree_energies
+from basinet.units import Bohr, Hartree
 
 pytestmark = [pytest.mark.cp2k, pytest.mark.slow]
 

@@ -4,8 +4,9 @@ The partition is repeated on blocks of :math:`2 \times 2 \times 2` points. With 
 
 .. math:: \sigma_i = \frac{|I_i - I_i^{blocks}|}{2^p - 1}
 
-Means over blocks, not every second point: a sum over every second point is no longer exact for the charge at the
-cores, which in liquid argon is an error of 5 meV per atom that has nothing to do with basins, where theirs is 0.01 meV.
+Means over blocks, not every second point: sums over every second point are no longer exact at the cores, which in
+liquid argon moves energies by 5 meV per atom and has nothing to do with basins, whose own error is 0.01 meV. Sums over
+blocks stay what they are, so the bars, signed, add up to nothing.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
     FloatArray = NDArray[np.float64]
 
 INTEGRAL_ORDER = 1.9
-"""Of charges and energies; measured in liquids, 1.8 to 2.0."""
+"""Of charges and energies. Measured in liquid argon, krypton and their mixture (128^3, 300 Ry): 1.91 to 2.06, so that
+errors are 0.86 to 0.99 of the bars (root mean squares)."""
 VOLUME_ORDER = 1.0
-"""Of volumes, which lie where the density is flat; measured in liquids, 0.8 to 1.6."""
+"""Of volumes, which lie where the density is flat. Measured likewise: 1.03 to 1.64; errors 0.47 to 0.96 of the bars."""
 FEWEST_POINTS = 8
 """Points along an axis below which blocks tell nothing."""
 
@@ -64,7 +66,7 @@ def grid_errors(
     vacuum: float | None = None,
     threads: int | None = None,
 ) -> GridErrors | None:
-    """Error bars of a partition by repeating it on blocks of points, at an eighth of its cost.
+    """Error bars of a partition by repeating it on blocks of points, at a fifth of its cost.
 
     Blocks are 2 x 2 x 2 points; along an axis of an odd number n of points there are (n - 1) / 2 blocks of equal
     width, and points on a border count for both sides.

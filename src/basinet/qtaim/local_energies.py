@@ -100,8 +100,7 @@ def local_hartree_energies(
 ) -> LocalEnergies:
     """Local energies of both readings, from a valence density and Gaussian cores, in one walk over the grid.
 
-    Memory: six arrays of the density's size at the peak of the Poisson solver or of the partition, whichever is
-    larger there, the caller's density included.
+    The peak of memory is some six and a half arrays of the density's size, the caller's included.
 
     Parameters
     ----------
@@ -120,7 +119,7 @@ def local_hartree_energies(
     nuclear_radius, vacuum
         See :func:`~basinet.qtaim.integrate_basins`.
     error_bars
-        Whether to repeat the partition on blocks of points, for an eighth more time.
+        Whether to repeat the partition on blocks of points, for a sixth more time.
     threads
         All processors by default. The result does not depend on it.
 
