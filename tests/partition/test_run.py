@@ -99,6 +99,22 @@ def test_finished_inputs_are_kept_and_changed_ones_done_again(jobs, folder, comp
     assert found[1] == pytest.approx(1 / 1.0002 * (1 + found[0]) - 1, abs=1e-9)
 
 
+def test_a_density_may_be_deleted_once_its_frame_is_done(jobs, folder, computed):
+    Run(jobs, SETTINGS, folder).compute(1, None)
+    jobs[1].path.unlink()
+    run = Run(jobs, SETTINGS, folder)
+    run.compute(1, None)
+    assert len(computed) == len(list(run.frames())) == 3
+
+
+def test_a_changed_field_is_noticed(tmp_path, jobs, folder, computed):
+    settings = PartitionSettings(cores=known.CORES, threads=1, fields={"again": tmp_path / "c.cube"})
+    Run(jobs[:1], settings, folder).compute(1, None)
+    known.write_neutral_atoms(tmp_path / "c.cube", shape=(21, 16, 18), factor=2.0)
+    Run(jobs[:1], settings, folder).compute(1, None)
+    assert computed == ["b", "b"]
+
+
 def test_other_settings_are_another_result(jobs, folder, computed):
     Run(jobs[:1], SETTINGS, folder).compute(1, None)
     Run(jobs[:1], PartitionSettings(cores=known.CORES, threads=2), folder).compute(1, None)
@@ -139,9 +155,17 @@ def test_an_input_that_kills_its_worker_takes_no_other_with_it():
     assert "Input/output error" in str(found[4])
 
 
-def test_a_defect_of_ours_is_raised():
+def test_a_defect_of_ours_is_raised(jobs, monkeypatch):
     with pytest.raises(AttributeError):
         list(Workers(perhaps_fatal, 2).run(["a", 3]))
+
+    def broken(*_arguments):
+        raise RuntimeError
+
+    monkeypatch.setattr(run_module, "partition_input", broken)
+    with pytest.raises(RuntimeError) as defect:
+        Run(jobs, SETTINGS).compute(1, None)
+    assert "b.cube" in defect.value.__notes__[0]
 
 
 def test_workers_are_as_many_as_memory_allows(tmp_path, monkeypatch):
@@ -152,7 +176,7 @@ def test_workers_are_as_many_as_memory_allows(tmp_path, monkeypatch):
             stream.truncate(resources.BYTES_PER_VALUE * 200**3)
     monkeypatch.setattr(resources, "available_processors", lambda: 8)
     need = resources.peak_memory(paths[0])
-    assert need > 13 * 8 * 200**3
+    assert need > resources.ARRAYS * 8 * 200**3
     for share, expected in ((0.5, 1), (2.1, 2), (3.5, 3), (100, 4)):
         monkeypatch.setattr(resources, "free_memory", partial(int, share * need / resources.SHARE))
         assert resources.choose_workers(paths) == expected

@@ -7,12 +7,13 @@ from typing import Any
 from ase import Atoms
 
 from basinet.io.files import plain
+from basinet.partition.settings import PartitionSettings
 from basinet.partition.source import Source
 from basinet.qtaim import Basins
 from basinet.units import Bohr
 
 
-def describe(source: Source, basins: Basins, atoms: Atoms) -> dict[str, Any]:
+def describe(source: Source, basins: Basins, atoms: Atoms, settings: PartitionSettings) -> dict[str, Any]:
     """Describe an input: what it is, what its parts sum to, and what is odd about it."""
     alone = basins.non_nuclear
     described: dict[str, Any] = plain(
@@ -36,7 +37,7 @@ def describe(source: Source, basins: Basins, atoms: Atoms) -> dict[str, Any]:
             "empty_atoms": basins.empty_atoms,
             "closure_error": atoms.info.get("closure_error"),
             "residuals": basins.residuals,
-            "notes": notes(source, basins, atoms),
+            "notes": notes(source, basins, atoms, settings),
         }
     )
     return described
@@ -52,9 +53,11 @@ def cores_of(source: Source) -> dict[str, Any] | None:
     }
 
 
-def notes(source: Source, basins: Basins, atoms: Atoms) -> list[str]:
+def notes(source: Source, basins: Basins, atoms: Atoms, settings: PartitionSettings) -> list[str]:
     """What the user should know, one line each."""
     said = list(source.notes)
+    if settings.cross_check and (source.total_density is None or source.hartree_potential is None):
+        said.append("not cross-checked: there are no cubes of CP2K's total density and Hartree potential")
     if len(basins.non_nuclear):
         held = float(basins.non_nuclear.population.sum())
         said.append(f"{len(basins.non_nuclear)} non-nuclear maxima hold {held:.6g} electrons that belong to no atom")

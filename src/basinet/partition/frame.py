@@ -16,8 +16,8 @@ from basinet.errors import InputError
 from basinet.io.densities import read_cube
 from basinet.partition.description import describe
 from basinet.partition.labels import label
-from basinet.partition.readers import read_fields, read_source
-from basinet.partition.settings import Job, PartitionSettings
+from basinet.partition.readers import field_files, read_fields, read_source
+from basinet.partition.settings import Job, PartitionSettings, named
 from basinet.partition.source import FloatArray, Source, Stamp, stamp
 from basinet.qtaim import integrate_basins
 from basinet.qtaim.convergence import grid_errors
@@ -63,9 +63,7 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        if str(path) in str(error):
-            raise
-        raise InputError(f"{path}: {error}") from error
+        raise InputError(named(path, str(error))) from error
 
 
 def partition_input(job: Job, settings: PartitionSettings) -> Partitioned:
@@ -81,13 +79,14 @@ def partition_input(job: Job, settings: PartitionSettings) -> Partitioned:
         with watch.step("read"):
             source = read_source(job, settings)
             fields = read_fields(job, settings, source)
-        stamps = {str(path.resolve()): stamp(path) for path in source.files}
-        atoms, report = computed(job, source, fields, settings, watch)
+        files = (*source.files, *field_files(job, settings).values())
+        stamps = {str(path.resolve()): stamp(path) for path in files}
+        atoms, report = computed(source, fields, settings, watch)
     return Partitioned(atoms, report | {"seconds": watch.seconds}, stamps)
 
 
 def computed(
-    job: Job, source: Source, fields: dict[str, FloatArray], settings: PartitionSettings, watch: Stopwatch
+    source: Source, fields: dict[str, FloatArray], settings: PartitionSettings, watch: Stopwatch
 ) -> tuple[Atoms, dict[str, Any]]:
     """Labelled frame and report: what the source allows of potential, basins and error bars."""
     density, report = source.volume.values, dict[str, Any]()
@@ -108,8 +107,7 @@ def computed(
         with watch.step("error bars"):
             errors = grid_errors(*grid, basins, **options)
     atoms = label(source, basins, errors, settings, report)
-    atoms.info["source"] = str(job.path)
-    return atoms, report | describe(source, basins, atoms)
+    return atoms, report | describe(source, basins, atoms, settings)
 
 
 class Options(TypedDict):
@@ -132,18 +130,12 @@ def energy_densities(source: Source, settings: PartitionSettings, report: dict[s
         density, source.cell, source.atoms.positions, source.cores, charge=charge, workers=settings.threads
     )
     report["hartree_energy"] = hartree_energy(rho, v_h, source.cell)
-    if settings.cross_check:
-        report["cross_check"] = checked_against_cubes(source, rho, v_h)
+    if source.total_density is not None and source.hartree_potential is not None and settings.cross_check:
+        theirs = read_cube(source.total_density), read_cube(source.hartree_potential)
+        check = cross_check(rho, v_h, source.cell, *theirs)
+        report["cross_check"] = asdict(check) | {"energy_difference": check.energy_difference}
     rho *= v_h
     rho *= 0.5  # what is integrated takes the place of what it is made of
     v_h *= density
     v_h *= 0.5
     return {TOTAL: rho, ELECTRONIC: v_h}
-
-
-def checked_against_cubes(source: Source, rho: FloatArray, v_h: FloatArray) -> dict[str, Any] | None:
-    """Deviations from CP2K's own charge density and potential; None if the run did not write them."""
-    if source.total_density is None or source.hartree_potential is None:
-        return None
-    check = cross_check(rho, v_h, source.cell, read_cube(source.total_density), read_cube(source.hartree_potential))
-    return asdict(check) | {"energy_difference": check.energy_difference}

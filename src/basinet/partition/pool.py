@@ -71,9 +71,11 @@ class Workers(Generic[Item, Value]):
                     index = waiting.pop()
                     try:
                         running[pool.submit(attempt, self.function, items[index])] = index
-                    except BrokenProcessPool:
+                    except BrokenProcessPool:  # a worker died between two items
                         waiting.append(index)
                         break
+                if not running:
+                    return
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     index = running.pop(future)

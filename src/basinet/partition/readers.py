@@ -144,12 +144,17 @@ def with_potential(source: Source, path: Path) -> Source:
     return replace(source, potential=values, files=(*source.files, path))
 
 
+def field_files(job: Job, settings: PartitionSettings) -> dict[str, Path]:
+    """The further cubes of an input, by name."""
+    place = job.path if job.path.is_dir() else job.path.parent
+    return {name: place / file for name, file in settings.fields.items()}
+
+
 def read_fields(job: Job, settings: PartitionSettings, source: Source) -> dict[str, FloatArray]:
     """The further cubes, in the file's unit times bohr^3 per A^3: integrals come out in atomic units of volume."""
-    place = job.path if job.path.is_dir() else job.path.parent
     fields = {}
-    for name, file in settings.fields.items():
-        cube = read_cube(place / file)
+    for name, file in field_files(job, settings).items():
+        cube = read_cube(file)
         same_grid(source.volume, cube)
         cube.values[...] /= Bohr**3
         fields[name] = cube.values

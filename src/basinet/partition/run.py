@@ -16,7 +16,7 @@ from basinet.io.provenance import available_processors
 from basinet.partition.frame import partition_input
 from basinet.partition.pool import Failed, Workers
 from basinet.partition.resources import choose_workers
-from basinet.partition.settings import Job, PartitionSettings
+from basinet.partition.settings import Job, PartitionSettings, named
 from basinet.partition.store import Result, Store, as_result
 from basinet.study.progress import Progress
 
@@ -56,8 +56,7 @@ class Run:
             index = pending[place]
             name = str(self.jobs[index].path)
             if isinstance(outcome, Failed):
-                message = str(outcome)
-                self.failures[index] = message if name in message else f"{name}: {message}"
+                self.failures[index] = named(self.jobs[index].path, str(outcome))
             elif outcome is not None:
                 self._held[index] = outcome
             if progress is not None:
@@ -98,7 +97,11 @@ class Run:
 
 def finish(job: Job, *, settings: PartitionSettings, folder: Path | None) -> Result | None:
     """Do one input; give its result back, or keep it in a folder."""
-    result = as_result(partition_input(job, settings))
+    try:
+        result = as_result(partition_input(job, settings))
+    except Exception as error:
+        error.add_note(f"while {job.path} was partitioned")
+        raise
     if folder is None:
         return result
     Store(folder, settings).write(job, result)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -85,3 +86,15 @@ def job_key(job: Job, settings: PartitionSettings) -> str:
     structure = None if job.structure is None else f"{job.structure.resolve()}@{job.index}"
     identity = json.dumps([str(job.path.resolve()), structure, settings.identity(), version(PACKAGE)])
     return hashlib.sha256(identity.encode()).hexdigest()[:24]
+
+
+def named(path: Path, message: str) -> str:
+    """A message that names an input; it goes in front where the message does not name it already.
+
+    Examples
+    --------
+    >>> named(Path("run"), "the density is 0.0 everywhere"), named(Path("run"), "run/a.cube: cut short")
+    ('run: the density is 0.0 everywhere', 'run/a.cube: cut short')
+    """
+    found = re.search(rf"(^|\s){re.escape(str(path))}($|[/:,\s])", message)
+    return message if found else f"{path}: {message}"

@@ -65,7 +65,7 @@ class Store:
             stream.write(text)
 
     def read(self, job: Job) -> Result | None:
-        """Result of an input; None if there is none, or its files have changed since."""
+        """Result of an input; None if there is none, or its files have changed since. They may be gone, though."""
         try:
             kept = json.loads(self.path(job).read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -73,7 +73,8 @@ class Store:
         if not isinstance(kept, dict) or kept.pop("format", None) != FORMAT:
             return None
         result = Result(**kept)
-        changed = any(stamp(path) != before for path, before in result.stamps.items())
+        now = {path: stamp(path) for path in result.stamps}
+        changed = any(now[path] is not None and now[path] != before for path, before in result.stamps.items())
         return None if changed else result
 
     def pending(self, jobs: Sequence[Job]) -> list[int]:
