@@ -3,10 +3,31 @@
 from __future__ import annotations
 
 import pytest
-from tests.cp2k_engine import argon_run
+from tests.cp2k_engine import INPUT, argon_run, run_cp2k
 from tests.partition.neutral_atoms import write_neutral_atoms
 
 __all__ = ["argon_run"]
+
+
+DYNAMICS = """&MOTION
+  &MD
+    ENSEMBLE NVE
+    STEPS 2
+    TIMESTEP 2.0
+    TEMPERATURE 300
+  &END MD
+&END MOTION
+&FORCE_EVAL"""
+
+
+@pytest.fixture(scope="session")
+def dynamics(cp2k_command, tmp_path_factory):
+    """Directory of two steps of molecular dynamics, with the density of each."""
+    folder = tmp_path_factory.mktemp("dynamics") / "run"
+    text = INPUT.replace("RUN_TYPE ENERGY_FORCE", "RUN_TYPE MD").replace("&FORCE_EVAL", DYNAMICS, 1)
+    before, _, rest = text.partition("      &TOT_DENSITY_CUBE")
+    run_cp2k(cp2k_command, folder, before + rest.partition("&END V_HARTREE_CUBE\n")[2])
+    return folder
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import shutil
 
 import numpy as np
 import pytest
-from tests.cp2k_engine import INPUT, run_cp2k
 
 import basinet
 from basinet.dft import read_cp2k_output, read_run
@@ -146,27 +145,6 @@ def test_options_for_plain_cubes_are_refused(argon_run):
     assert "leave out" in refusal(argon_run, potential=argon_run / "argon-v_hartree-1_0.cube")
     with pytest.raises(InputError, match="--structure is for plain cubes"):
         partition_input(Job(argon_run, argon_run / "argon.inp"), PartitionSettings())
-
-
-DYNAMICS = """&MOTION
-  &MD
-    ENSEMBLE NVE
-    STEPS 2
-    TIMESTEP 2.0
-    TEMPERATURE 300
-  &END MD
-&END MOTION
-&FORCE_EVAL"""
-
-
-@pytest.fixture(scope="module")
-def dynamics(cp2k_command, tmp_path_factory):
-    """Directory of two steps of molecular dynamics, with the density of each."""
-    folder = tmp_path_factory.mktemp("dynamics") / "run"
-    text = INPUT.replace("RUN_TYPE ENERGY_FORCE", "RUN_TYPE MD").replace("&FORCE_EVAL", DYNAMICS, 1)
-    before, _, rest = text.partition("      &TOT_DENSITY_CUBE")
-    run_cp2k(cp2k_command, folder, before + rest.partition("&END V_HARTREE_CUBE\n")[2])
-    return folder
 
 
 def test_a_trajectory_is_an_input_for_each_density_and_can_be_related(dynamics):

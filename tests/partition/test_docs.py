@@ -10,15 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.partition import neutral_atoms as known
-from tests.partition.test_cp2k import dynamics
 from tests.partition.test_vasp import write_vasp
 from typer.testing import CliRunner
 
 from basinet.cli.app import app
 from basinet.dft import read_run
 from basinet.io.frames import read_frames, write_frames
-
-__all__ = ["dynamics"]
 
 PAGE = Path(__file__).parents[2] / "docs" / "partition.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

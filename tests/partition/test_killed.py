@@ -10,6 +10,9 @@ import pytest
 from tests.cli.process import start
 from tests.partition import neutral_atoms as known
 
+from basinet.io.densities import write_cube
+from basinet.units import Bohr
+
 SHAPE = (70, 56, 60)
 INPUTS = 8
 
@@ -47,14 +50,23 @@ def end(process):
     return stdout, stderr
 
 
+@pytest.fixture(scope="module")
+def cubes(tmp_path_factory):
+    """Inputs, each a little different from the others."""
+    folder = tmp_path_factory.mktemp("cubes")
+    values = known.density(SHAPE) * Bohr**3
+    for number in range(INPUTS):
+        write_cube(folder / f"frame-{number}.cube", (1 + 1e-4 * number) * values, known.neutral_atoms())
+    return sorted(folder.iterdir())
+
+
 @pytest.fixture
-def folders(tmp_path):
-    """Two folders with the same inputs, each a little different from the others."""
+def folders(tmp_path, cubes):
+    """Two folders with the same inputs."""
     for name in ("whole", "broken"):
         (tmp_path / name).mkdir()
-    for number in range(INPUTS):
-        cube = known.write_neutral_atoms(tmp_path / "whole" / f"frame-{number}.cube", SHAPE, factor=1 + 1e-4 * number)
-        (tmp_path / "broken" / cube.name).hardlink_to(cube)
+        for cube in cubes:
+            (tmp_path / name / cube.name).hardlink_to(cube)
     return tmp_path / "whole", tmp_path / "broken"
 
 
