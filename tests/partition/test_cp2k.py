@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 import basinet
-from basinet.dft import read_cp2k_output, read_run
+from basinet.dft import read_cp2k_output, read_gth_potentials, read_run
+from basinet.dft.cp2k_potentials import data_directories, find_potential_file
 from basinet.errors import InputError
 from basinet.io.densities import read_cube, write_cube
 from basinet.partition import Job, PartitionSettings, partition_input
+from basinet.partition.plain_cores import GTH_PBE, cores_of_file, default_cores
 from basinet.partition.run import Run
 from basinet.partition.runs import expanded
 from basinet.units import Hartree
@@ -168,3 +170,14 @@ def test_one_step_of_a_trajectory_is_named_by_its_density(dynamics):
     done = partition_input(Job(dynamics / "argon-ELECTRON_DENSITY-1_1.cube"), PartitionSettings(threads=1))
     assert done.atoms.info["step"] == 1
     assert "name one of" in refusal(dynamics)
+
+
+def test_our_table_of_cores_is_that_of_the_potential_file(argon_run):
+    stated = read_cp2k_output(argon_run / "argon.out").data_directory
+    file = find_potential_file("GTH_POTENTIALS", data_directories(argon_run, stated))
+    table = read_gth_potentials(file)
+    for element, core in zip(GTH_PBE, default_cores(list(GTH_PBE)), strict=True):
+        assert (core.charge, core.radius) == pytest.approx(table[element, "GTH-PBE"], rel=1e-12)
+    cores = cores_of_file(file, ["Ar", "Mg"])
+    assert cores["Mg"].charge == 10.0  # of several the one that is called GTH-PBE
+    assert cores["Ar"] == default_cores(["Ar"])[0]
