@@ -15,6 +15,7 @@ from basinet.cli.partition import partition
 from basinet.cli.relate import relate
 from basinet.cli.report import report
 from basinet.cli.reproduce import reproduce
+from basinet.cli.sample import sample
 from basinet.cli.select import select
 from basinet.cli.train import train
 
@@ -56,9 +57,10 @@ EXAMPLES = {
     "train": "basinet train train.yaml --out results/ar",
     "evaluate": "basinet evaluate ar.basinet kr.basinet mix.extxyz --out scores.csv",
     "report": "basinet report results/quick",
+    "sample": "basinet sample ar24kr8.yaml --out ar24kr8.extxyz",
 }
 
-for command in (reproduce, partition, relate, describe, select, train, evaluate, report):
+for command in (reproduce, partition, relate, describe, select, train, evaluate, report, sample):
     name = command.__name__
     kind = SeveralValues if name == "reproduce" else None
     app.command(name, cls=kind, epilog=f"Example: {EXAMPLES[name]}")(command)

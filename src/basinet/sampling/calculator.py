@@ -28,7 +28,7 @@ class PairPotentialCalculator(Calculator):
         accuracy.
     """
 
-    implemented_properties: list[str] = ["energy", "energies", "forces"]  # noqa: RUF012 - as in the base class
+    implemented_properties: list[str] = ["energy", "free_energy", "energies", "forces"]  # noqa: RUF012 - as in the base class
 
     def __init__(self, potential: LennardJones, skin: float = 1.0) -> None:
         super().__init__()
@@ -66,8 +66,10 @@ class PairPotentialCalculator(Calculator):
         if system is None:
             raise ValueError("there are no atoms to evaluate")
         evaluation = self.potential.evaluate(system, self._neighbours)
+        energy = float(evaluation.local_energies.sum())
         self.results: dict[str, Any] = {
-            "energy": float(evaluation.local_energies.sum()),
+            "energy": energy,
+            "free_energy": energy,  # a pair potential has no electronic entropy; thermostats of ASE ask for it
             "energies": evaluation.local_energies,
             "forces": evaluation.forces,
         }

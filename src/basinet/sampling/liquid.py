@@ -18,15 +18,12 @@ from ase.md.velocitydistribution import thermalize_momenta
 from basinet.errors import InputError
 from basinet.models.pair_potential import LITERATURE_CUTOFF, LennardJones, literature_lennard_jones
 from basinet.sampling.calculator import PairPotentialCalculator
+from basinet.sampling.melting import WINDOW, Schedule, melt_and_cool
 from basinet.sampling.order import CRYSTALLINE, lattice_order
 from basinet.sampling.start import SYSTEMS, starting_lattice
 
 Progress = Callable[[int, int], None]
 """Called with the steps done and the steps in all."""
-
-WINDOW = 20
-MELTING_ATTEMPTS = 4
-SNAPSHOTS = 20
 
 
 @dataclass(frozen=True)
@@ -119,7 +116,17 @@ def synthetic_liquid(
     potential = potential or literature_lennard_jones(settings.cutoff)
     atoms.calc = PairPotentialCalculator(potential)
     run = Run(atoms, settings, rng, settings.spacing_steps * n_frames, progress)
-    run.melt_and_cool()
+    half = settings.equilibration_steps // 2
+    melt_and_cool(
+        run,
+        Schedule(
+            melt_steps=settings.melt_steps,
+            melt_temperature=settings.melt_temperature,
+            settle_steps=settings.equilibration_steps - half,
+            check_steps=half,
+            temperature=settings.temperature,
+        ),
+    )
     frames = []
     for index in range(n_frames):
         run.advance(settings.spacing_steps, settings.temperature)
@@ -129,7 +136,7 @@ def synthetic_liquid(
 
 
 class Run:
-    """One molecular-dynamics run: the integrator, its progress, and the way from a lattice to a liquid."""
+    """One run of Langevin dynamics: the integrator and its progress."""
 
     def __init__(
         self,
@@ -161,25 +168,17 @@ class Run:
         if self.progress is not None:
             self.progress(min(self.done, self.total), self.total)
 
-    def melt_and_cool(self) -> None:
-        """Melt, cool and equilibrate, and do it again as long as a lattice is left."""
-        settings = self.settings
-        for attempt in range(MELTING_ATTEMPTS):
-            if attempt:
-                self.total += settings.melt_steps + settings.equilibration_steps
-            self.advance(settings.melt_steps, settings.melt_temperature)
-            half = settings.equilibration_steps // 2
-            self.advance(settings.equilibration_steps - half, settings.temperature)
-            snapshots = []
-            for steps in np.diff(np.linspace(0, half, SNAPSHOTS + 1).astype(int)):
-                self.advance(int(steps), settings.temperature)
-                snapshots.append(self.atoms.copy())
-            if lattice_order(snapshots) < CRYSTALLINE:
-                return
-        raise InputError(
-            f"sampling: crystalline after {MELTING_ATTEMPTS} meltings at {settings.melt_temperature} K; "
-            "raise melt_temperature, melt_steps or temperature"
-        )
+    def watch(self, steps: int, temperature: float) -> list[Atoms]:
+        """Run some steps and give 20 snapshots of them."""
+        snapshots = []
+        for part in np.diff(np.linspace(0, steps, WINDOW + 1).astype(int)):
+            self.advance(int(part), temperature)
+            snapshots.append(self.atoms.copy())
+        return snapshots
+
+    def expect(self, steps: int) -> None:
+        """Add steps to those in all."""
+        self.total += steps
 
 
 def labelled(atoms: Atoms, potential: LennardJones, system: str, index: int) -> Atoms:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from ase import Atoms, units
 from ase.data import atomic_masses, atomic_numbers
 
 from basinet.errors import InputError
+from basinet.sampling.potentials import pair_parameters
 
 DALTON_PER_CUBIC_ANGSTROM = 1.0e-24 * units.mol
 """One g/cm3 in dalton per cubic Angstrom."""
@@ -31,6 +34,15 @@ class Species:
 ARGON = Species("Ar", 1.1627)
 KRYPTON = Species("Kr", 2.4100)
 SYSTEMS: dict[str, tuple[Species, ...]] = {"ar": (ARGON,), "kr": (KRYPTON,), "mix": (ARGON, KRYPTON)}
+
+KNOWN_TEMPERATURE = 120.0
+"""K, at which the densities of argon and krypton are known here."""
+
+DENSEST = 1.1
+"""Number density times sigma^3 beyond which no liquid is started: the Lennard-Jones crystal at rest has 1.09."""
+
+Cell = Literal["cubic"] | tuple[float, float, float]
+Density = float | Mapping[str, float] | None
 
 
 def composition(system: str, n_atoms: int) -> list[Species]:
@@ -60,6 +72,69 @@ def box_length(system: str, n_atoms: int) -> float:
     return float(sum(kind.volume for kind in composition(system, n_atoms)) ** (1.0 / 3.0))
 
 
+def volume_of(counts: Mapping[str, int], temperature: float, density: Density) -> float:
+    """Volume in A^3 of a liquid with so many atoms of each element.
+
+    Parameters
+    ----------
+    counts
+        Atoms of each element.
+    temperature
+        K; decides whether the known densities serve.
+    density
+        g/cm3 of the liquid; or of each pure liquid, whose volumes are added (ideal mixing); or None for the known
+        densities of argon and krypton.
+
+    Raises
+    ------
+    InputError
+        A density is missing, or belongs to no element of the composition.
+    """
+    if isinstance(density, float | int):
+        mass = sum(count * atomic_masses[atomic_numbers[element]] for element, count in counts.items())
+        return float(mass / (density * DALTON_PER_CUBIC_ANGSTROM))
+    given = dict(density or {})
+    known = {kind.symbol: kind.density for kind in (ARGON, KRYPTON)} if at_known_temperature(temperature) else {}
+    stray = sorted(given.keys() - counts.keys())
+    if stray:
+        raise InputError(f"density: {', '.join(stray)} is not in the composition; leave it out")
+    missing = sorted(counts.keys() - given.keys() - known.keys())
+    if missing:
+        raise InputError(
+            f"density: that of {', '.join(missing)} at {temperature:g} K is not known here; give density, in g/cm3"
+        )
+    return sum(count * Species(element, (known | given)[element]).volume for element, count in counts.items())
+
+
+def at_known_temperature(temperature: float) -> bool:
+    """Whether the known densities serve at a temperature (K)."""
+    return abs(temperature - KNOWN_TEMPERATURE) <= 1.0
+
+
+def box_edges(counts: Mapping[str, int], temperature: float, density: Density, cell: Cell) -> tuple[float, ...]:
+    """Edges of the box in A: three given ones, or those of a cube at the density."""
+    if cell != "cubic":
+        return cell
+    return (float(volume_of(counts, temperature, density) ** (1.0 / 3.0)),) * 3
+
+
+def refuse_overlap(counts: Mapping[str, int], edges: Sequence[float]) -> None:
+    """Refuse a box in which the atoms would overlap.
+
+    Raises
+    ------
+    InputError
+        The number density times the mean sigma^3 is beyond that of a crystal at rest.
+    """
+    filled = sum(count * pair_parameters(element, element)[1] ** 3 for element, count in counts.items())
+    volume = float(np.prod(edges))
+    if filled > DENSEST * volume:
+        raise InputError(
+            f"density: {sum(counts.values())} atoms in {volume:.0f} A^3 overlap (number density times sigma^3 is "
+            f"{filled / volume:.2f}, a liquid has some 0.6 to 0.9); lower the density or enlarge the cell"
+        )
+
+
 def starting_lattice(system: str, n_atoms: int, rng: np.random.Generator, displacement: float = 0.15) -> Atoms:
     """Build a perturbed face-centred cubic lattice at the liquid's density, species placed at random.
 
@@ -79,12 +154,30 @@ def starting_lattice(system: str, n_atoms: int, rng: np.random.Generator, displa
     Atoms
         A cubic periodic box; the atoms stay near sites that no two share.
     """
-    kinds = composition(system, n_atoms)
-    edge = box_length(system, n_atoms)
-    cells = int(np.ceil((n_atoms / 4.0) ** (1.0 / 3.0) - 1e-9))
+    symbols = [kind.symbol for kind in composition(system, n_atoms)]
+    return perturbed_lattice(symbols, (box_length(system, n_atoms),) * 3, rng, displacement)
+
+
+def perturbed_lattice(
+    symbols: Sequence[str], edges: Sequence[float], rng: np.random.Generator, displacement: float = 0.15
+) -> Atoms:
+    """Place atoms near the sites of a face-centred cubic lattice that fills a box, at random.
+
+    Parameters
+    ----------
+    symbols
+        Element of each atom.
+    edges
+        Edges of the box, A. Where its lattice has more sites than there are atoms, sites stay empty at random.
+    rng, displacement
+        As for `starting_lattice`.
+    """
+    n_atoms, lengths = len(symbols), np.asarray(edges, dtype=np.float64)
+    spacing = (4.0 * np.prod(lengths) / n_atoms) ** (1.0 / 3.0)
+    cells = np.ceil(lengths / spacing - 1e-9).astype(int)
     motif = np.array([[0.0, 0.0, 0.0], [0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]])
-    corners = np.stack(np.meshgrid(*[np.arange(cells)] * 3, indexing="ij"), axis=-1).reshape(-1, 1, 3)
+    corners = np.stack(np.meshgrid(*[np.arange(n) for n in cells], indexing="ij"), axis=-1).reshape(-1, 1, 3)
     sites = ((corners + motif) / cells).reshape(-1, 3)
     chosen = sites[rng.choice(len(sites), size=n_atoms, replace=False)]
-    positions = chosen * edge + rng.normal(scale=displacement, size=(n_atoms, 3))
-    return Atoms([kind.symbol for kind in kinds], positions=positions, cell=[edge] * 3, pbc=True)
+    positions = chosen * lengths + rng.normal(scale=displacement, size=(n_atoms, 3))
+    return Atoms(list(symbols), positions=positions, cell=lengths, pbc=True)

@@ -1,0 +1,121 @@
+"""`basinet sample`: decorrelated configurations of noble-gas liquids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from basinet.cli.group import Interrupted
+from basinet.cli.options import OptionalSeed
+from basinet.errors import InputError
+
+if TYPE_CHECKING:
+    from basinet.sampling.sampler import Sample
+    from basinet.study.progress import Progress
+
+
+def sample(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file.", show_default=False)],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.extxyz", help="Where to write; SYSTEM.extxyz unless given.", show_default=False),
+    ] = None,
+    seed: OptionalSeed = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the files of an earlier run.")] = False,
+) -> None:
+    """Sample decorrelated configurations of a liquid of neon, argon, krypton, xenon by classical molecular dynamics.
+
+    A lattice is melted far above the temperature, cooled and equilibrated; frames are taken as far apart as the liquid
+    is measured to remember. What is no liquid is refused. FILE.json holds what was measured, FILE.yaml every setting.
+    A run takes minutes, and one that was stopped starts anew.
+    """
+    from basinet.config.sampling_settings import load_sample_config
+    from basinet.sampling.sampler import run_sampling
+    from basinet.study.progress import Progress
+
+    settings = load_sample_config(config, {} if seed is None else {"seed": seed})
+    target = out if out is not None else Path(f"{settings.name}.extxyz")
+    refuse_existing(target, config, overwrite=overwrite)
+    stages = Stages(Progress())
+    try:
+        sampled = run_sampling(settings, stages)
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted; nothing was written to {target}, run the command again") from None
+    finally:
+        stages.finish()
+    write(target, sampled)
+    for line in summary(target, sampled.diagnostics):
+        typer.echo(line)
+
+
+def beside(target: Path) -> tuple[Path, Path]:
+    """Name the files of settings and of measurements beside the frames."""
+    return target.with_suffix(".yaml"), target.with_suffix(".json")
+
+
+def refuse_existing(target: Path, config: Path, *, overwrite: bool) -> None:
+    """Refuse, before anything is computed, to replace files that are there, or the config itself."""
+    if target.suffix != ".extxyz":
+        raise InputError(f"--out {target}: name a file that ends in .extxyz")
+    for path in (target, *beside(target)):
+        if path.exists() and config.exists() and path.samefile(config):
+            raise InputError(f"{path}: is the config, and the resolved config would replace it; choose another --out")
+        if path.exists() and not overwrite:
+            raise InputError(f"{path}: is there already; use --overwrite or another --out")
+
+
+def write(target: Path, sampled: Sample) -> None:
+    """Write frames, settings and measurements, the frames last: where they are, the rest is."""
+    from basinet.io.files import write_json, write_yaml
+    from basinet.io.frames import write_frames
+    from basinet.io.provenance import provenance
+
+    settings, measured = beside(target)
+    write_yaml(settings, sampled.config.model_dump(mode="json"))
+    write_json(measured, {**sampled.diagnostics, "provenance": provenance()})
+    write_frames(target, sampled.frames)
+
+
+def summary(target: Path, found: dict[str, Any]) -> list[str]:
+    """Say in a few lines what was sampled."""
+    effective, times = found["effective_frames"], found["correlation_time_ps"]
+    peak = found["structure_factor"]
+    state = f"{found['temperature_k']:.1f} K, {found['density_g_cm3']:.4f} g/cm3"
+    memory = [
+        f"{effective[name]:.0f} by {of} (correlation time {times[name]:.2f} ps)"
+        for name, of in (("potential_energy", "the total energy"), ("local_energy", "the energies of atoms"))
+    ]
+    travel = ", ".join(
+        f"D({element}) {1e5 * value['coefficient']:.2f}e-5 cm2/s" for element, value in found["diffusion_cm2_s"].items()
+    )
+    return [
+        f"{target}: {found['frames']} frames of {found['system']}, {found['spacing_ps']:.2f} ps apart, {state}",
+        f"  independent frames: {', '.join(memory)}",
+        f"  liquid: S(k) at most {peak['largest']:.1f} (crystal {peak['crystal']:.0f}), {travel}",
+    ]
+
+
+class Stages:
+    """Progress of a run, counted in picoseconds or so: hundredths of a stage."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.stage, self.parts = "", 0
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Take a report of the run."""
+        if stage != self.stage:
+            self.finish()
+            self.stage, self.parts = stage, 0
+            self.progress.start(stage, [1.0] * 100)
+        while self.parts < 100 * done // max(total, 1):
+            self.parts += 1
+            self.progress.advance(1.0, f"of {stage}")
+
+    def finish(self) -> None:
+        """End the stage that is under way."""
+        if self.stage:
+            self.progress.finish()
+            self.stage = ""
