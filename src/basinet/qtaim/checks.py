@@ -50,13 +50,12 @@ def checked_nuclei(positions: ArrayLike, cell: ArrayLike) -> tuple[NDArray[np.fl
     points, box = checked_positions(positions), checked_cell(cell, np.ones(3, dtype=bool))
     if not len(points):
         raise InputError("there are no atoms; a partition needs at least one nucleus")
-    distance, other = nearest_sites(points, points, box, rank=2)
-    first = int(np.argmin(distance))
-    if distance[first] < COINCIDENT:
-        raise InputError(
-            f"atoms {min(first, int(other[first]))} and {max(first, int(other[first]))} are {distance[first]:.1e} A "
-            "apart, one image on the other; remove one"
-        )
+    distance, _ = nearest_sites(points, points, box, rank=2)
+    one = int(np.argmin(distance))
+    if distance[one] < COINCIDENT:
+        other = int(nearest_sites(points[[one]], np.delete(points, one, axis=0), box)[1][0])
+        other += other >= one
+        raise InputError(f"atoms {one} and {other} are in one place ({distance[one]:.1e} A apart); remove one")
     return points, box
 
 
