@@ -7,7 +7,7 @@ works on 64 points. Bits behind the end of a row are zero.
 
 # numba's extension interface is untyped, and hands its arguments to `codegen` by position.
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, untyped-decorator, no-any-return"
-# ruff: noqa: ANN001, ANN201, ANN202, ARG001
+# ruff: noqa: ANN001, ANN002, ANN201, ANN202, ARG001
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ the same time.
 """
 
 # numba stamps its cache by this file alone: after changing slopes.py, runs.py or bits.py, clear __pycache__.
-# mypy: disable-error-code="untyped-decorator"
 
 from __future__ import annotations
 
@@ -30,6 +29,9 @@ if TYPE_CHECKING:
 
 DONE = 255
 """What a point awaits that has passed on what it held."""
+
+LOW = 0xFFFFFFFF
+"""Bits of the position in the row, in a point's row times 2^32 plus position."""
 
 
 class Part(NamedTuple):
@@ -85,7 +87,7 @@ def slot_of(grid: Grid, slots: Slots, row: int, k: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def climb(
+def climb(  # noqa: C901, PLR0915 - split in two functions, it takes 1.3 to 1.6 times as long
     grid: Grid,
     density: NDArray[np.float64],
     up: NDArray[np.uint64],
@@ -105,7 +107,7 @@ def climb(
     depth, written = part.depth[0], outboxes.written[number]
     while depth:
         depth -= 1
-        row, k = stack[depth] >> 32, stack[depth] & 0xFFFFFFFF
+        row, k = stack[depth] >> 32, stack[depth] & LOW
         at, below = row * n_words + (k >> 6), (ONE << np.uint64(k & 63)) - ONE
         slot = np.int64(sites[at, 1]) + count(sites[at, 0] & below)
         pending[slot] = DONE
@@ -125,7 +127,7 @@ def climb(
         scale = 1.0 / total
         for one in range(n_ways):
             share = flux[one] * scale
-            next_row, next_k = point[one] >> 32, point[one] & 0xFFFFFFFF
+            next_row, next_k = point[one] >> 32, point[one] & LOW
             at, bit = next_row * n_words + (next_k >> 6), ONE << np.uint64(next_k & 63)
             points = sites[at, 0]
             if points & bit:
@@ -194,7 +196,7 @@ def go_on(
             point = outboxes.point[letter]
             if not part.first <= point >> 32 < part.last:
                 continue
-            goal = slot_of(grid, slots, point >> 32, point & 0xFFFFFFFF)
+            goal = slot_of(grid, slots, point >> 32, point & LOW)
             for column in range(slots.held.shape[1]):
                 slots.held[goal, column] += outboxes.values[letter, column]
             slots.pending[goal] -= 1

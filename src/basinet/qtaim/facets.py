@@ -13,7 +13,6 @@ the 14 proper subsets (Conway & Sloane, Proc. R. Soc. Lond. A 436, 55 (1992)).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -150,13 +149,11 @@ def grid_facets(cell: NDArray[np.float64], shape: tuple[int, int, int]) -> Facet
     candidates = facet_candidates(lattice)
     half = candidates @ lattice
     both = np.concatenate([half, -half])
-    areas = []
-    for i in range(len(half)):
-        areas.append(facet_area(half[i], np.delete(both, [i, i + len(half)], axis=0)))
+    areas = np.array([facet_area(half[i], np.delete(both, [i, i + len(half)], axis=0)) for i in range(len(half))])
     volume = abs(float(np.linalg.det(lattice)))
-    real = np.flatnonzero(np.array(areas) > NEGLIGIBLE * volume ** (2 / 3))
+    real = np.flatnonzero(areas > NEGLIGIBLE * volume ** (2 / 3))
     # Near ones first, for a fixed order that does not depend on the path of the reduction.
     real = np.array(sorted(real, key=lambda i: (round(float(np.linalg.norm(half[i])), 9), *-np.abs(candidates[i]))))
     steps = np.stack([candidates[real], -candidates[real]], axis=1).reshape(-1, 3)
     distance = np.linalg.norm(half[real], axis=1).repeat(2)
-    return Facets(steps, np.array(areas)[real].repeat(2), distance)
+    return Facets(steps, areas[real].repeat(2), distance)

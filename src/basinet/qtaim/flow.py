@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,7 +90,7 @@ class Workers:
         self.threads = threads
         n_parts = min(most_parts, max(1, n_rows // ROWS_OF_A_PART))
         bounds = [n_rows * part // n_parts for part in range(n_parts + 1)]
-        self.parts = list(zip(bounds[:-1], bounds[1:], strict=True))
+        self.parts = list(pairwise(bounds))
 
     def each(self, work: Callable[..., Any], *arguments: Sequence[Any]) -> list[Any]:
         """Call a function with one argument of each sequence in turn, on all threads; results in order."""
@@ -130,7 +131,7 @@ def ascend(density: NDArray[np.float64], facets: Facets, threshold: float, threa
     if not np.isfinite(sum(total for _, total in found)):
         raise InputError(not_finite(density, "the density"))
     n_flat = sum(flat for flat, _ in found)
-    if n_flat == rho.size or rho.size == 1:
+    if rho.size in (n_flat, 1):
         raise InputError(f"the density is {rho[0]} everywhere; it has no maximum to integrate up to")
     if n_flat:
         flat = np.empty(n_flat, dtype=np.int64)
@@ -227,7 +228,7 @@ def walk(ascent: Ascent, slots: holdings.Slots, n_groups: int, threads: int) -> 
         ]
         stack = np.empty(int(ends[1]) - int(ends[0]), dtype=np.int64)
         parts.append(carry.Part(first, last, stack, np.zeros(1, dtype=np.int64)))
-    arrived = np.zeros((len(parts), n_groups + 1, slots.held.shape[1]))
+    arrived = [np.zeros((n_groups + 1, slots.held.shape[1])) for _ in parts]
 
     def visit(work: Callable[..., None]) -> None:
         def visit_part(number: int) -> None:
@@ -241,7 +242,8 @@ def walk(ascent: Ascent, slots: holdings.Slots, n_groups: int, threads: int) -> 
         visit(carry.go_on)
     if not (slots.pending == carry.DONE).all():
         raise RuntimeError("some points of the grid await flux that never comes")
-    return arrived.sum(axis=0)
+    total: NDArray[np.float64] = np.sum(arrived, axis=0)
+    return total
 
 
 def not_finite(values: NDArray[np.float64], name: str) -> str:

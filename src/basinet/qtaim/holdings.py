@@ -1,7 +1,6 @@
 """What the points hold before anything moves: summed up for those of one group, laid out in slots for shared ones."""
 
 # numba stamps its cache by this file alone: after changing slopes.py, runs.py or bits.py, clear __pycache__.
-# mypy: disable-error-code="untyped-decorator"
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numba import carray, njit
 
-from basinet.qtaim.bits import ONE, WORD, ZERO, count, lowest, pointer, rotated, test_eight
+from basinet.qtaim.bits import ONE, ZERO, count, lowest, pointer, rotated, test_eight
 from basinet.qtaim.slopes import row_sum
 
 if TYPE_CHECKING:

@@ -1,7 +1,6 @@
 """Ways out of plateaus, for points that have no higher neighbour but an equal one."""
 
 # numba stamps its cache by this file alone: after changing slopes.py or bits.py, clear __pycache__.
-# mypy: disable-error-code="untyped-decorator"
 
 from __future__ import annotations
 
@@ -17,6 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from basinet.qtaim.slopes import Grid
+
+
+SLOPE, UNKNOWN = 0, -1
+"""In place of the number of steps to the way out: of points with a higher neighbour, and of those not reached yet."""
 
 
 @njit(cache=True, nogil=True)
@@ -66,47 +69,70 @@ def drain(
     up : array
         Of :func:`basinet.qtaim.slopes.find_slopes`; ways to equal neighbours are added.
     """
-    length = grid.length
     queue = np.empty(len(flat), dtype=np.int64)
+    tail = find_exits(grid, density, flat, distance, up, queue)
+    head = spread(grid, density, queue, 0, tail, distance, up)
+    for candidate in range(len(flat) - 1, -1, -1):
+        if distance[flat[candidate]] == UNKNOWN:
+            distance[flat[candidate]] = 1
+            queue[head] = flat[candidate]
+            head = spread(grid, density, queue, head, head + 1, distance, up)
+
+
+@njit(cache=True, nogil=True)
+def find_exits(
+    grid: Grid,
+    density: NDArray[np.float64],
+    flat: NDArray[np.int64],
+    distance: NDArray[np.int32],
+    up: NDArray[np.uint64],
+    queue: NDArray[np.int64],
+) -> int:
+    """Lead flat points to equal neighbours that have a slope, put those points in the queue, return their number."""
+    for point in flat:
+        distance[point] = UNKNOWN
     tail = 0
     for point in flat:
-        distance[point] = -1  # how many steps to the way out is not known yet; 0 stands for points with a slope
-    for point in flat:
-        row, k = point // length, point % length
+        row, k = point // grid.length, point % grid.length
         for facet in range(grid.n_facets):
             next_row, next_k = step(grid, row, k, facet)
-            other = next_row * length + next_k
-            if density[other] == density[point] and distance[other] == 0:
+            other = next_row * grid.length + next_k
+            if density[other] == density[point] and distance[other] == SLOPE:
                 up[way(grid, row, k, facet)] |= ONE << np.uint64(k & 63)
-                if distance[point] < 0:
+                if distance[point] == UNKNOWN:
                     distance[point] = 1
                     queue[tail] = point
                     tail += 1
-    candidate, head = len(flat), 0
-    while True:
-        while head < tail:
-            point = queue[head]
-            head += 1
-            row, k = point // length, point % length
-            for facet in range(grid.n_facets):
-                next_row, next_k = step(grid, row, k, facet)
-                other = next_row * length + next_k
-                if density[other] != density[point]:
-                    continue
-                if distance[other] == -1:
-                    distance[other] = distance[point] + 1
-                    queue[tail] = other
-                    tail += 1
-                if distance[other] == distance[point] + 1:
-                    up[way(grid, next_row, next_k, facet ^ 1)] |= ONE << np.uint64(next_k & 63)
-        candidate -= 1
-        while candidate >= 0 and distance[flat[candidate]] > 0:
-            candidate -= 1
-        if candidate < 0:
-            return
-        distance[flat[candidate]] = 1
-        queue[tail] = flat[candidate]
-        tail += 1
+    return tail
+
+
+@njit(cache=True, nogil=True)
+def spread(
+    grid: Grid,
+    density: NDArray[np.float64],
+    queue: NDArray[np.int64],
+    head: int,
+    tail: int,
+    distance: NDArray[np.int32],
+    up: NDArray[np.uint64],
+) -> int:
+    """Lead the plateaus of the points queue[head:tail] to them, breadth first; return the end of the queue."""
+    while head < tail:
+        point = queue[head]
+        head += 1
+        row, k = point // grid.length, point % grid.length
+        for facet in range(grid.n_facets):
+            next_row, next_k = step(grid, row, k, facet)
+            other = next_row * grid.length + next_k
+            if density[other] != density[point]:
+                continue
+            if distance[other] == UNKNOWN:
+                distance[other] = distance[point] + 1
+                queue[tail] = other
+                tail += 1
+            if distance[other] == distance[point] + 1:
+                up[way(grid, next_row, next_k, facet ^ 1)] |= ONE << np.uint64(next_k & 63)
+    return tail
 
 
 @njit(cache=True, nogil=True)

@@ -5,7 +5,6 @@ instead of one for each of its points. A grid of N points has of the order of N^
 """
 
 # numba stamps its cache by this file alone: after changing slopes.py or bits.py, clear __pycache__.
-# mypy: disable-error-code="untyped-decorator"
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ not depend on the order of the rows.
 """
 
 # numba stamps its cache by this file alone: after changing slopes.py, runs.py or bits.py, clear __pycache__.
-# mypy: disable-error-code="untyped-decorator"
 
 from __future__ import annotations
 

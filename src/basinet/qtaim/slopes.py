@@ -1,7 +1,6 @@
 """Which neighbours of each grid point are higher: one bit for each facet and point."""
 
 # numba stamps its cache by this file alone: after changing bits.py, clear __pycache__.
-# mypy: disable-error-code="untyped-decorator"
 
 from __future__ import annotations
 
