@@ -28,13 +28,16 @@ def finished_units(campaign: Campaign) -> Iterator[tuple[Unit, Result]]:
 
 
 def finished_frames(campaign: Campaign) -> Iterator[Atoms]:
-    """Labelled frames in order; those whose file gave no number are numbered."""
-    for count, (unit, text) in enumerate(
-        (unit, text) for unit, result in finished_units(campaign) for text in result.frames
-    ):
-        (atoms,) = parse_frames(text, str(campaign.store.path(unit.name)))
-        atoms.info.setdefault("frame", count if unit.steps else unit.frame)
-        yield atoms
+    """Labelled frames in order; those whose file gave no number, and steps of trajectories, are numbered."""
+    aimd = campaign.config.aimd
+    for unit, result in finished_units(campaign):
+        for text in result.frames:
+            (atoms,) = parse_frames(text, str(campaign.store.path(unit.name)))
+            if unit.steps:
+                first = unit.frame * (aimd.steps // aimd.density_every + 1)
+                atoms.info["frame"] = first + int(atoms.info["step"]) // aimd.density_every
+            atoms.info.setdefault("frame", unit.frame)
+            yield atoms
 
 
 def collect(campaign: Campaign, out: Path) -> dict[str, Any]:

@@ -92,8 +92,9 @@ def calculate(
     check_convergence(directory)
     frames, reports = labelled_frames(directory, unit, config, atoms)
     for frame in frames:
-        frame.info["cp2k_version"] = version
-        frame.info["input_sha256"] = checksum(text)[:16]
+        # Words, not bare digits: extended XYZ would give 2023.1 or 12e45678... back as numbers.
+        frame.info["cp2k_version"] = f"CP2K {version}"
+        frame.info["input_checksum"] = f"sha256:{checksum(text)[:16]}"
     keep_cubes(campaign, unit, directory)
     return Result(
         key=key,
@@ -178,7 +179,7 @@ def failed(
     campaign: Campaign, unit: Unit, attempt: int, directory: Path, failure: CalculationFailed, seconds: float
 ) -> Outcome:
     """Keep a failure and CP2K's output; where even that does not fit the disk, the outcome alone tells."""
-    message = failure.message.replace(f"{directory}/", "")
+    message = failure.message.replace(f"{directory}/", "").replace(f"{directory}: ", "")
     log = None
     try:
         log = campaign.store.keep_log(unit.name, attempt, directory / OUTPUT, directory / ERRORS, LOG_LIMIT)

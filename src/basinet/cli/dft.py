@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from basinet.cli.group import Interrupted
-from basinet.cli.options import Overwrite, Resume, Scheduler, check_scheduler
+from basinet.cli.options import Overwrite, Resume, Scheduler, Seed, check_scheduler
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
     from basinet.campaign.campaign import Campaign
+    from basinet.campaign.verification import Comparison
     from basinet.config.campaign_settings import CampaignConfig
 
 dft_commands = typer.Typer(
@@ -62,7 +63,12 @@ def run(
     if root == config:
         raise InputError(f"{config}: has no suffix to leave out; name a directory with --out")
     with campaign_directory(root, settings, scheduler, resume=resume, overwrite=overwrite) as campaign:
-        calculate(campaign, scheduler, retry_failed=retry_failed)
+        failed = calculate(campaign, scheduler, retry_failed=retry_failed)
+        if failed:
+            raise InputError(
+                f"{root}: {failed} of {len(campaign.units)} calculations failed; 'basinet dft status {root}' lists them"
+            )
+        campaign.store.clear()
     typer.echo(root / LABELLED)
 
 
@@ -79,14 +85,11 @@ def campaign_directory(
     """Check everything, prepare and lock the directory, and yield the campaign."""
     from basinet.campaign.campaign import check_same, create_campaign, load_inputs
     from basinet.cli.output import locked, refuse_running
-    from basinet.dft.program import find_program, program_version
     from basinet.io.files import prepare_output
 
     refuse_running(root)
     frames, template = load_inputs(settings)
-    if scheduler is None and settings.cluster is None:
-        program_version(find_program(settings.run.command))
-    check_scheduler(scheduler)
+    check_program(settings, scheduler)
     if resume and not overwrite:
         check_same(root, settings, frames, template)
     prepare_output(root, resume=resume, overwrite=overwrite)
@@ -98,8 +101,17 @@ def campaign_directory(
         raise Interrupted(msg) from None
 
 
-def calculate(campaign: Campaign, scheduler: str | None, *, retry_failed: bool) -> None:
-    """Do what is not done, and collect."""
+def check_program(settings: CampaignConfig, scheduler: str | None) -> None:
+    """Refuse to begin where nothing can calculate: no CP2K on this machine, or no scheduler that answers."""
+    from basinet.dft.program import find_program, program_version
+
+    if scheduler is None and settings.cluster is None:
+        program_version(find_program(settings.run.command))
+    check_scheduler(scheduler)
+
+
+def calculate(campaign: Campaign, scheduler: str | None, *, retry_failed: bool) -> int:
+    """Do what is not done, and collect; give back the number of calculations that failed."""
     from basinet.campaign.collecting import collect
     from basinet.campaign.driver import run_campaign
     from basinet.campaign.ledger import forgive
@@ -114,16 +126,10 @@ def calculate(campaign: Campaign, scheduler: str | None, *, retry_failed: bool) 
     forgive(campaign.store, campaign.store.failures(), everything=retry_failed)
     with connected(campaign, scheduler) as client:
         book = run_campaign(campaign, client, progress)
-    failed = [name for name in campaign.units if name not in book.done]
     if book.done:
         summary = collect(campaign, campaign.root / LABELLED)
         progress.note(f"{summary['frames']} labelled frames")
-    if failed:
-        raise InputError(
-            f"{campaign.root}: {len(failed)} of {len(campaign.units)} calculations failed; "
-            f"'basinet dft status {campaign.root}' lists them"
-        )
-    campaign.store.clear()
+    return len(campaign.units) - len(book.done)
 
 
 @dft_commands.command(epilog="Example: basinet dft collect argon --out argon_labelled.extxyz")
@@ -164,3 +170,79 @@ def status(
 
     found = survey(open_campaign(directory))
     typer.echo(json.dumps(found, indent=2) if as_json else "\n".join(lines(found)))
+
+
+@dft_commands.command(epilog="Example: basinet dft verify reference 2")
+def verify(
+    source: Annotated[
+        str,
+        typer.Argument(metavar="DIR|FILE", help="A campaign, labelled frames, or 'reference' for the shipped ones."),
+    ],
+    count: Annotated[int, typer.Argument(metavar="N", min=1, help="Frames to calculate again.")] = 2,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="CONFIG", help="Settings in place of those stored with the frames.", show_default=False),
+    ] = None,
+    atoms: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Choose among frames of N atoms.", show_default=False)
+    ] = None,
+    workers: Annotated[int | None, typer.Option(metavar="N", min=1, help="Calculations at a time.")] = None,
+    threads: Annotated[int | None, typer.Option(metavar="N", min=1, help="OpenMP threads of each.")] = None,
+    scheduler: Scheduler = None,
+    seed: Seed = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Calculate frames chosen at random again from scratch, and compare energies and local energies with the stored.
+
+    With --config, under other settings than the stored: a table of convergence. Exit code 1 where energies differ by
+    more than 0.01 meV per atom, or local DFT energies by more than 0.1 meV.
+    """
+    import tempfile
+
+    from basinet.campaign.campaign import create_campaign
+    from basinet.campaign.collecting import finished_frames
+    from basinet.campaign.verification import choose, compare, single_points
+    from basinet.config.campaign_settings import load_campaign_config
+    from basinet.dft.template import read_template
+
+    changes = command_line_changes(workers, threads)
+    given = None if config is None else load_campaign_config(config, changes | {"frames": [source]})
+    stored = choose(source, count, seed, given, atoms)
+    settings = single_points(stored)
+    settings = settings.model_copy(update={"run": settings.run.model_copy(update=changes["run"])})
+    template = None if settings.template is None else read_template(settings.template)
+    check_program(settings, scheduler)
+    elsewhere = scheduler is not None or settings.cluster is not None
+    # Workers of other machines share this directory, we hope; their /tmp they surely do not.
+    with tempfile.TemporaryDirectory(prefix="basinet-verify-", dir=Path.cwd() if elsewhere else None) as place:
+        campaign = create_campaign(Path(place), settings, stored.frames, template)
+        failed = calculate(campaign, scheduler, retry_failed=False)
+        if failed:
+            raise InputError(f"{source}: {failed} of {len(stored.frames)} calculations failed, see above")
+        found = compare(stored, list(finished_frames(campaign)))
+    show_comparisons(found, as_json=as_json)
+    if not all(item.agrees for item in found):
+        typer.echo(f"basinet: {sum(not item.agrees for item in found)} of {len(found)} frames differ", err=True)
+        raise typer.Exit(1)
+
+
+def show_comparisons(found: list[Comparison], *, as_json: bool) -> None:
+    """Print a table, or one JSON document."""
+    import json
+    from dataclasses import asdict
+
+    from basinet.cli.table import text_table
+
+    rows = [asdict(item) | {"agrees": item.agrees} for item in found]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    columns = {
+        "number": "d", "system": "", "n_atoms": "d", "energy": ".1e", "electrostatic": ".1e", "local": ".1e",
+        "local_hartree": ".1e", "forces": ".1e", "agrees": "",
+    }  # fmt: skip
+    typer.echo(text_table(rows, columns))
+    typer.echo(
+        "calculated less stored: energy and electrostatic energy in meV per atom; largest deviation of a local DFT\n"
+        "energy and a local Hartree energy in meV, of a force in meV/A"
+    )
