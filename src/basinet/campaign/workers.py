@@ -85,6 +85,7 @@ def job_cluster(config: CampaignConfig) -> Any:
         "interface": settings.interface,
         "job_extra_directives": settings.directives,
         "job_script_prologue": settings.prologue,
+        "scheduler_options": {"dashboard_address": ":0"},  # any port that is free
         # One calculation at a time in each job, whatever its cores.
         "worker_extra_args": ["--nthreads", "1"],
     }

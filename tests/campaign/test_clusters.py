@@ -1,0 +1,109 @@
+"""Campaigns on workers that are not the driver's own: a Dask cluster that is there, and jobs of a queueing system."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from tests.campaign.campaigns import fake, journal, same_frames, wait_until, write_campaign
+from tests.cli.process import ENVIRONMENT, start
+from tests.cli.refusal import assert_refused
+
+COUNT = 4
+
+
+@pytest.fixture
+def dask(tmp_path):
+    """Start a part of Dask as a process of its own, its output in a file."""
+    processes = []
+
+    def begin(part, *arguments):
+        with (tmp_path / f"{part}-{len(processes)}.log").open("w") as log:
+            command = [sys.executable, "-m", "distributed.cli.dask_" + part, *arguments]
+            process = subprocess.Popen(command, cwd=tmp_path, env=ENVIRONMENT, stdout=log, stderr=log)
+        processes.append(process)
+        return process
+
+    yield begin
+    for process in reversed(processes):
+        process.terminate()
+    for process in processes:
+        process.wait(timeout=60)
+
+
+@pytest.mark.slow
+def test_two_workers_started_on_their_own_do_a_campaign_together(dask, tmp_path):
+    write_campaign(tmp_path, COUNT, run={"workers": 1, "command": fake(tmp_path)})
+    dft_run(tmp_path, "--out", "alone")
+    (tmp_path / "journal").unlink()
+
+    fake(tmp_path, {frame: ["well:1"] for frame in range(COUNT)})
+    address_file = tmp_path / "scheduler.json"
+    scheduler = dask("scheduler", "--port", "0", "--dashboard-address", ":0", "--scheduler-file", "scheduler.json")
+    wait_until(address_file.is_file, scheduler)
+    workers = [
+        dask("worker", "--scheduler-file", "scheduler.json", "--nthreads", "1", "--no-dashboard", "--name", name)
+        for name in ("one", "two")
+    ]
+    for name in ("one", "two"):
+        wait_until(lambda name=name: f"name: {name}" in logs(tmp_path), workers[0])
+    address = json.loads(address_file.read_text())["address"]
+    dft_run(tmp_path, "--scheduler", address)
+    assert journal(tmp_path) == {f"{word}:{frame}": 1 for word in ("begin", "end") for frame in range(COUNT)}
+    entries = (tmp_path / "journal").read_text().split()
+    at_work = np.cumsum([1 if entry.startswith("begin") else -1 for entry in entries])
+    assert at_work.max() == 2  # each worker does one at a time, so both have worked
+    same_frames(tmp_path / "argon" / "labelled.extxyz", tmp_path / "alone" / "labelled.extxyz")
+    assert all(worker.poll() is None for worker in workers)  # they are not ours to end
+
+
+def dft_run(folder, *options):
+    process = start("dft", "run", "argon.yaml", *options, cwd=folder)
+    _, stderr = process.communicate(timeout=240)
+    assert process.returncode == 0, stderr
+
+
+def logs(folder):
+    return "".join(path.read_text() for path in folder.glob("*.log"))
+
+
+def test_a_scheduler_that_does_not_answer_is_refused_before_anything_is_written(run, tmp_path):
+    write_campaign(tmp_path, 1, run={"command": fake(tmp_path)})
+    assert_refused(run("dft", "run", "argon.yaml", "--scheduler", "tcp://127.0.0.1:1"), "no Dask scheduler answers")
+    assert not (tmp_path / "argon").exists()
+
+
+@pytest.mark.parametrize(
+    ("system", "lines"),
+    [
+        ("slurm", ["#SBATCH -p long", "#SBATCH -A gases", "#SBATCH --cpus-per-task=8", "#SBATCH -t 12:00:00"]),
+        ("pbs", ["#PBS -q long", "#PBS -A gases", "#PBS -l walltime=12:00:00"]),
+    ],
+)  # fmt: skip
+def test_the_job_script_is_shown_and_nothing_is_submitted(run, tmp_path, system, lines):
+    pytest.importorskip("dask_jobqueue", reason="pip install 'basinet[cluster]'")
+    cluster = {
+        "system": system, "jobs": 4, "cores": 8, "memory": "16GB", "walltime": "12:00:00", "queue": "long",
+        "account": "gases", "directives": ["--qos=low"], "prologue": ["module load cp2k/2023.1"],
+    }  # fmt: skip
+    write_campaign(tmp_path, 1, cluster=cluster, run={"threads": 8})
+    result = run("dft", "run", "argon.yaml", "--show-job-script")
+    assert result.exit_code == 0, result.stderr
+    script = result.stdout
+    for line in [*lines, "--qos=low", "module load cp2k/2023.1", "--nthreads 1"]:
+        assert line in script, script
+    assert script.index("module load") < script.index("distributed.cli.dask_worker")
+    assert not (tmp_path / "argon").exists()
+
+
+def test_a_job_script_without_a_cluster_or_its_package_is_refused(run, tmp_path, monkeypatch):
+    write_campaign(tmp_path, 1)
+    assert_refused(run("dft", "run", "argon.yaml", "--show-job-script"), "cluster: ")
+    monkeypatch.setitem(sys.modules, "dask_jobqueue", None)
+    write_campaign(tmp_path, 1, cluster={"system": "slurm"})
+    assert_refused(
+        run("dft", "run", "argon.yaml", "--show-job-script"), "dask-jobqueue", "pip install 'basinet[cluster]'"
+    )
