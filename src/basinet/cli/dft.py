@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +14,10 @@ from basinet.cli.options import Overwrite, Resume, Scheduler, Seed, check_schedu
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
+    from ase import Atoms
+
     from basinet.campaign.campaign import Campaign
+    from basinet.campaign.convergence import Change
     from basinet.campaign.verification import Comparison
     from basinet.config.campaign_settings import CampaignConfig
 
@@ -89,7 +92,7 @@ def campaign_directory(
 
     refuse_running(root)
     frames, template = load_inputs(settings)
-    check_program(settings, scheduler)
+    check_program(settings, scheduler, frames)
     if resume and not overwrite:
         check_same(root, settings, frames, template)
     prepare_output(root, resume=resume, overwrite=overwrite)
@@ -101,12 +104,15 @@ def campaign_directory(
         raise Interrupted(msg) from None
 
 
-def check_program(settings: CampaignConfig, scheduler: str | None) -> None:
+def check_program(settings: CampaignConfig, scheduler: str | None, frames: list[Atoms]) -> None:
     """Refuse to begin where nothing can calculate: no CP2K on this machine, or no scheduler that answers."""
+    from basinet.dft.cp2k_kinds import check_kinds
     from basinet.dft.program import find_program, program_version
 
     if scheduler is None and settings.cluster is None:
         program_version(find_program(settings.run.command))
+        if settings.template is None:
+            check_kinds(settings.cp2k, {symbol for atoms in frames for symbol in atoms.symbols}, Path())
     check_scheduler(scheduler)
 
 
@@ -189,29 +195,38 @@ def verify(
     workers: Annotated[int | None, typer.Option(metavar="N", min=1, help="Calculations at a time.")] = None,
     threads: Annotated[int | None, typer.Option(metavar="N", min=1, help="OpenMP threads of each.")] = None,
     scheduler: Scheduler = None,
+    convergence: Annotated[
+        bool, typer.Option("--convergence", help="With --config: compare apart from constants; see below.")
+    ] = False,
     seed: Seed = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Calculate frames chosen at random again from scratch, and compare energies and local energies with the stored.
 
-    With --config, under other settings than the stored: a table of convergence. Exit code 1 where energies differ by
-    more than 0.01 meV per atom, or local DFT energies by more than 0.1 meV.
+    Exit code 1 where energies differ by more than 0.01 meV per atom, or local DFT energies by more than 0.1 meV.
+
+    --convergence judges the settings of --config against the stored ones: total energies less their mean over the
+    frames of the same system and size, and the root mean square of local DFT energies, less their mean over the
+    element.
     """
     import tempfile
 
     from basinet.campaign.campaign import create_campaign
     from basinet.campaign.collecting import finished_frames
+    from basinet.campaign.convergence import changes
     from basinet.campaign.verification import choose, compare, single_points
     from basinet.config.campaign_settings import load_campaign_config
     from basinet.dft.template import read_template
 
-    changes = command_line_changes(workers, threads)
-    given = None if config is None else load_campaign_config(config, changes | {"frames": [source]})
+    if convergence and config is None:
+        raise InputError("--convergence: needs other settings; give them with --config")
+    options = command_line_changes(workers, threads)
+    given = None if config is None else load_campaign_config(config, options | {"frames": [source]})
     stored = choose(source, count, seed, given, atoms)
     settings = single_points(stored)
-    settings = settings.model_copy(update={"run": settings.run.model_copy(update=changes["run"])})
+    settings = settings.model_copy(update={"run": settings.run.model_copy(update=options["run"])})
     template = None if settings.template is None else read_template(settings.template)
-    check_program(settings, scheduler)
+    check_program(settings, scheduler, stored.frames)
     elsewhere = scheduler is not None or settings.cluster is not None
     # Workers of other machines share this directory, we hope; their /tmp they surely do not.
     with tempfile.TemporaryDirectory(prefix="basinet-verify-", dir=Path.cwd() if elsewhere else None) as place:
@@ -219,14 +234,15 @@ def verify(
         failed = calculate(campaign, scheduler, retry_failed=False)
         if failed:
             raise InputError(f"{source}: {failed} of {len(stored.frames)} calculations failed, see above")
-        found = compare(stored, list(finished_frames(campaign)))
+        frames = list(finished_frames(campaign))
+    found = changes(stored, frames) if convergence else compare(stored, frames)
     show_comparisons(found, as_json=as_json)
     if not all(item.agrees for item in found):
         typer.echo(f"basinet: {sum(not item.agrees for item in found)} of {len(found)} frames differ", err=True)
         raise typer.Exit(1)
 
 
-def show_comparisons(found: list[Comparison], *, as_json: bool) -> None:
+def show_comparisons(found: Sequence[Comparison | Change], *, as_json: bool) -> None:
     """Print a table, or one JSON document."""
     import json
     from dataclasses import asdict
@@ -237,12 +253,6 @@ def show_comparisons(found: list[Comparison], *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    columns = {
-        "number": "d", "system": "", "n_atoms": "d", "energy": ".1e", "electrostatic": ".1e", "local": ".1e",
-        "local_hartree": ".1e", "forces": ".1e", "agrees": "",
-    }  # fmt: skip
-    typer.echo(text_table(rows, columns))
-    typer.echo(
-        "calculated less stored: energy and electrostatic energy in meV per atom; largest deviation of a local DFT\n"
-        "energy and a local Hartree energy in meV, of a force in meV/A"
-    )
+    spelled = {"number": "d", "system": "", "n_atoms": "d", "agrees": ""}
+    typer.echo(text_table(rows, {key: spelled.get(key, ".1e") for key in rows[0]}))
+    typer.echo("calculated less stored: energies of frames in meV per atom, local DFT energies in meV, forces in meV/A")
