@@ -89,7 +89,7 @@ def connect(workers: int | None, scheduler: str | None, cache: Path) -> Iterator
                 n_workers=workers or default_workers(),
                 threads_per_worker=1,
                 processes=True,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # any port that is free: None would take 8787 and warn if it is not
                 silence_logs=logging.ERROR,
             ) as cluster,
             Client(cluster) as client,
