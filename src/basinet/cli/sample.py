@@ -38,7 +38,7 @@ def sample(
     settings = load_sample_config(config, {} if seed is None else {"seed": seed})
     target = out if out is not None else Path(f"{settings.name}.extxyz")
     refuse_existing(target, config, overwrite=overwrite)
-    stages = Stages(Progress())
+    stages = Stages(Progress(), settings.timestep)
     try:
         sampled = run_sampling(settings, stages)
     except KeyboardInterrupt:
@@ -98,21 +98,24 @@ def summary(target: Path, found: dict[str, Any]) -> list[str]:
 
 
 class Stages:
-    """Progress of a run, counted in picoseconds or so: hundredths of a stage."""
+    """Progress of a run, in picoseconds."""
 
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
-        self.stage, self.parts = "", 0
+    def __init__(self, progress: Progress, timestep: float) -> None:
+        self.progress, self.timestep = progress, timestep
+        self.stage, self.told = "", 0
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """Take a report of the run."""
+        """Take a report of the run: steps done, and steps in all."""
         if stage != self.stage:
             self.finish()
-            self.stage, self.parts = stage, 0
-            self.progress.start(stage, [1.0] * 100)
-        while self.parts < 100 * done // max(total, 1):
-            self.parts += 1
-            self.progress.advance(1.0, f"of {stage}")
+            self.stage, self.told = stage, 0
+            self.progress.start(stage, [1.0] * self._picoseconds(total), unit="ps")
+        while self.told < self._picoseconds(done):
+            self.told += 1
+            self.progress.advance(1.0, "ps")
+
+    def _picoseconds(self, steps: int) -> int:
+        return round(steps * self.timestep / 1000.0)
 
     def finish(self) -> None:
         """End the stage that is under way."""

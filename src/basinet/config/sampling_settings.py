@@ -58,6 +58,14 @@ class SampleConfig(Section):
             raise ValueError(msg)
         return value
 
+    @field_validator("cell", mode="before")
+    @classmethod
+    def _a_box(cls, value: Any) -> Any:
+        if value != "cubic" and not (isinstance(value, list | tuple) and len(value) == 3):
+            msg = "give cubic, or three edges in A such as [12, 12, 24]"
+            raise ValueError(msg)
+        return value
+
     @field_validator("system")
     @classmethod
     def _names_files(cls, value: str | None) -> str | None:

@@ -24,10 +24,13 @@ Progress = Callable[[str, int, int], None]
 """Called with what is done, and with the steps done and in all."""
 
 STRIDE = 0.05
-"""ps between two records of energies: a third of the fastest correlation time measured."""
+"""ps between two records of energies: half of the fastest correlation time measured."""
 
 SNAPSHOT_STRIDES = 20
 """Records from one snapshot of the positions to the next: about 1 ps."""
+
+BLOWN_UP = 50.0
+"""Times the temperature asked for at which a run is given up."""
 
 STAGES = 20
 """Temperatures on the way down from the melt."""
@@ -59,7 +62,7 @@ class ChainRun:
         self.config, self.progress = config, progress
         self.stride = max(1, round(1000.0 * STRIDE / config.timestep))
         self.interval = self.stride * config.timestep / 1000.0
-        self.stage, self.done, self.total = "", 0, 0
+        self.stage, self.done, self.total, self.again = "", 0, 0, 0
         self.record = Record()
         # The system is part of the seed, or liquids of one seed would share their noise.
         rng = np.random.default_rng([config.seed, *config.name.encode()])
@@ -81,22 +84,24 @@ class ChainRun:
         self.stage, self.done, self.total = stage, 0, steps
 
     def expect(self, steps: int) -> None:
-        """Add steps to those in all."""
-        self.total += steps
+        """Begin the stage anew, with so many steps."""
+        self.again += 1
+        self.begin(f"{self.stage.partition(' (')[0]} (attempt {self.again + 1})", steps)
 
     def advance(self, steps: int, temperature: float) -> None:
         """Run some steps at a temperature, K; a change of it takes the time of cooling first."""
-        if steps and temperature < self.temperature:
+        if not steps:
+            return
+        if temperature < self.temperature:
             ramp = min(self.steps(self.config.cooling), steps)
             for stage, part in enumerate(np.diff(np.linspace(0, ramp // self.stride, STAGES + 1).astype(int))):
                 share = (stage + 1) / STAGES
                 self._use(self.temperature ** (1 - share) * temperature**share if share < 1 else temperature)
                 self._run(int(part) * self.stride)
             steps -= ramp
-        if steps:
-            self._use(temperature)
-            self.temperature = temperature
-            self._run(steps)
+        self._use(temperature)
+        self.temperature = temperature
+        self._run(steps)
 
     def watch(self, steps: int, temperature: float) -> list[Atoms]:
         """Record some steps, from nothing, and give the snapshots."""
@@ -114,18 +119,27 @@ class ChainRun:
 
     def _run(self, steps: int) -> None:
         for _ in range(steps // self.stride):
-            self._chain.run(self.stride)
+            self._stride()
             self._note()
             self.done += self.stride
             if self.progress is not None:
                 self.progress(self.stage, min(self.done, self.total), self.total)
 
+    def _stride(self) -> None:
+        """Run one stride, and refuse atoms that fly apart: a timestep too long heats them without end."""
+        try:
+            with np.errstate(all="ignore"):
+                self._chain.run(self.stride)
+        except RuntimeError:
+            if np.isfinite(self.atoms.positions).all():
+                raise
+        temperature = kinetic_temperature(self.atoms)
+        if not temperature < BLOWN_UP * self._chain.temperature:
+            raise InputError(f"timestep: the run blew up at {self.config.timestep:g} fs; lower the timestep")
+
     def _note(self) -> None:
         record = self.record
-        energy = float(self.atoms.get_potential_energy())
-        if not np.isfinite(energy):
-            raise InputError(f"timestep: the run blew up at {self.config.timestep:g} fs; lower the timestep")
-        record.energy.append(energy)
+        record.energy.append(float(self.atoms.get_potential_energy()))
         record.local_energies.append(self.atoms.get_potential_energies())
         record.temperature.append(kinetic_temperature(self.atoms))
         record.conserved.append(self._chain.get_conserved_energy())

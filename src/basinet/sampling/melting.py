@@ -17,11 +17,14 @@ MELTING_ATTEMPTS = 4
 WINDOW = 20
 """Snapshots that are judged together."""
 
-ARRESTED = 0.3
-"""Exponent of the mean-square displacement's growth from which atoms count as bound to their places.
+ARRESTED = 0.4
+"""Exponent of the mean-square displacement's growth below which the atoms of a window count as bound to their places.
 
-Krypton in a box of 32 atoms at 120 K, windows of 20 ps: crystals have -0.2 to 0.15, the liquid 0.5 to 1.1.
+Krypton in a box of 32 atoms at 120 K, windows of 20 ps: crystals have -0.2 to 0.33, the liquid 0.55 to 1.1.
 """
+
+LINEAR = 0.6
+"""Mean exponent of all windows below which the displacement does not grow linearly; the same liquid has 0.85."""
 
 
 class Dynamics(Protocol):
@@ -82,7 +85,7 @@ class Judgement:
         if self.order >= CRYSTALLINE:
             return f"a Bragg peak of {self.order:.2f} N survives (a liquid stays below {CRYSTALLINE} N)"
         if self.exponent < ARRESTED:
-            return f"the mean-square displacement grows as t^{self.exponent:.2f} (a liquid's nearly as t)"
+            return growth(self.exponent)
         return None
 
 
@@ -103,8 +106,15 @@ def judge(snapshots: Sequence[Atoms]) -> list[Judgement]:
 
 
 def fault_of(judgements: Sequence[Judgement]) -> str | None:
-    """Name the first fault, or None where every window is liquid."""
-    return next((judgement.fault for judgement in judgements if judgement.fault), None)
+    """Name the first fault, or None where every window is liquid and the displacement grows linearly on the whole."""
+    fault = next((judgement.fault for judgement in judgements if judgement.fault), None)
+    mean = sum(judgement.exponent for judgement in judgements) / len(judgements)
+    return growth(mean) if fault is None and mean < LINEAR else fault
+
+
+def growth(exponent: float) -> str:
+    """Say how the displacement grows."""
+    return f"the mean-square displacement grows as t^{exponent:.2f} (a liquid's nearly as t)"
 
 
 def melt_and_cool(run: Dynamics, schedule: Schedule) -> tuple[int, list[Judgement]]:
@@ -134,8 +144,8 @@ def melt_and_cool(run: Dynamics, schedule: Schedule) -> tuple[int, list[Judgemen
         if fault is None:
             return attempt + 1, judgements
     if not schedule.melt_steps:
-        raise InputError(f"sampling: crystalline, and nothing was melted: {fault}; melt it, or raise the temperature")
+        raise InputError(f"sampling: no liquid, and nothing was melted: {fault}; melt it, or raise the temperature")
     raise InputError(
-        f"sampling: crystalline after {attempts} meltings at {schedule.melt_temperature:g} K: {fault}; "
-        "raise melt_temperature, the time of melting, or the temperature"
+        f"sampling: no liquid after {attempts} meltings at {schedule.melt_temperature:g} K: {fault}; "
+        "raise melt_temperature, the time of melting or the temperature"
     )

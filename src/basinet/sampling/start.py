@@ -119,15 +119,17 @@ def box_edges(counts: Mapping[str, int], temperature: float, density: Density, c
 
 
 def refuse_overlap(counts: Mapping[str, int], edges: Sequence[float]) -> None:
-    """Refuse a box in which the atoms would overlap.
+    """Refuse a box in which the atoms would overlap with each other, or with their own images.
 
     Raises
     ------
     InputError
-        The number density times the mean sigma^3 is beyond that of a crystal at rest.
+        The number density times the mean sigma^3 is beyond that of a crystal at rest, or an edge is below 1.5 sigma.
     """
-    filled = sum(count * pair_parameters(element, element)[1] ** 3 for element, count in counts.items())
-    volume = float(np.prod(edges))
+    sigmas = {element: pair_parameters(element, element)[1] for element in counts}
+    if min(edges) < 1.5 * max(sigmas.values()):
+        raise InputError(f"cell: an edge of {min(edges):g} A is too short for atoms of {max(sigmas.values()):.1f} A")
+    filled, volume = sum(count * sigmas[element] ** 3 for element, count in counts.items()), float(np.prod(edges))
     if filled > DENSEST * volume:
         raise InputError(
             f"density: {sum(counts.values())} atoms in {volume:.0f} A^3 overlap (number density times sigma^3 is "

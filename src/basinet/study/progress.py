@@ -33,13 +33,13 @@ class Progress:
         self.stream.write(f"{text}\n")
         self.stream.flush()
 
-    def start(self, stage: str, costs: Sequence[float], kept: Sequence[float] = ()) -> None:
-        """Begin a stage of tasks with these costs, of which those in `kept` are done already."""
+    def start(self, stage: str, costs: Sequence[float], kept: Sequence[float] = (), unit: str = "tasks") -> None:
+        """Begin a stage of tasks with these costs, of which those in `kept` are done already; say what is counted."""
         self._total, self._kept, self._done = sum(costs), sum(kept), 0.0
         self._count, self._finished = len(costs), len(kept)
         self._started = self._spoken = time.monotonic()
         resumed = f", {len(kept)} done before" if kept else ""
-        self.note(f"{stage}: {len(costs)} tasks{resumed}")
+        self.note(f"{stage}: {len(costs)} {unit}{resumed}")
         if self.stream.isatty() and len(costs) > len(kept):
             self._open_bar()
 
