@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from basinet.cli.group import Interrupted
-from basinet.cli.options import Overwrite, Resume, Scheduler, Seed, check_scheduler
+from basinet.cli.options import OptionalSeed, Overwrite, Resume, Scheduler, Seed, check_scheduler
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def run(
     ] = None,
     threads: Annotated[int | None, typer.Option(metavar="N", min=1, help="OpenMP threads of each; 1.")] = None,
     scheduler: Scheduler = None,
+    seed: OptionalSeed = None,
     show_job_script: Annotated[
         bool, typer.Option("--show-job-script", help="Print the script of the config's cluster, and stop.")
     ] = False,
@@ -56,7 +57,8 @@ def run(
     """
     from basinet.config.campaign_settings import load_campaign_config
 
-    settings = load_campaign_config(config, command_line_changes(workers, threads))
+    changes = command_line_changes(workers, threads) | ({} if seed is None else {"aimd": {"seed": seed}})
+    settings = load_campaign_config(config, changes)
     if show_job_script:
         from basinet.campaign.workers import job_script
 
