@@ -6,6 +6,8 @@ import pytest
 from tests.cli.refusal import assert_refused
 
 from basinet.config import StudyConfig, TrainConfig
+from basinet.config.campaign_settings import CampaignConfig
+from basinet.config.sampling_settings import SampleConfig
 
 
 @pytest.mark.parametrize(
@@ -16,6 +18,8 @@ from basinet.config import StudyConfig, TrainConfig
         ("width: [4, 8]\n", "train"),
         ("descriptor: {weights: {Ar: 1.0}}\n", "train"),
         ("", "reproduce --config"),
+        ("composition: {Ar: 24, Kr: 8}\ntemperature: 120\n", "sample"),
+        ("frames: start.extxyz\nmode: aimd\n", "dft run"),
     ],
 )
 def test_a_good_config_says_what_it_is_for(run, tmp_path, text, command):
@@ -37,6 +41,7 @@ def test_a_good_config_says_what_it_is_for(run, tmp_path, text, command):
         ("a: [1\n", ["c.yaml", "line 2", "YAML"]),
         ("- 1\n", ["key: value"]),
         ("split: {fractions: [0.5, 0.5, 0.5]}\n", ["split", "1.5"]),
+        ("frames: start.extxyz\nrun: {thread: 2}\n", ["'run.thread'", "did you mean 'threads'"]),
         ("optimiser: {learning_rates: [.nan]}\n", ["learning_rates", "finite"]),
     ],
 )
@@ -51,7 +56,10 @@ def test_the_kind_can_be_insisted_on(run, tmp_path):
     assert_refused(run("config", "validate", "missing.yaml"), "missing.yaml", "no such")
 
 
-@pytest.mark.parametrize(("kind", "model"), [("study", StudyConfig), ("train", TrainConfig)])
+@pytest.mark.parametrize(
+    ("kind", "model"),
+    [("study", StudyConfig), ("train", TrainConfig), ("sample", SampleConfig), ("dft", CampaignConfig)],
+)
 def test_the_schema_names_every_key_and_no_other(run, kind, model):
     schema = json.loads(run("config", "schema", "--kind", kind).stdout)
     assert set(schema["properties"]) == set(model.model_fields)

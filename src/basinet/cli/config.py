@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from basinet.errors import InputError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 config_commands = typer.Typer(help="Check a config, or print what it may hold.", rich_markup_mode=None)
 
@@ -18,52 +21,73 @@ class Kind(StrEnum):
 
     study = "study"
     train = "train"
+    sample = "sample"
+    dft = "dft"
 
+
+COMMANDS = {Kind.study: "reproduce --config", Kind.train: "train", Kind.sample: "sample", Kind.dft: "dft run"}
 
 KindOption = Annotated[
-    Kind | None, typer.Option(help="What the config is for: reproduce or train; found out unless given.")
+    Kind | None, typer.Option(help="What the config is for: reproduce, train, sample or dft; found out unless given.")
 ]
 
 
 @config_commands.command(epilog="Example: basinet config validate study.yaml")
 def validate(file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML file.")], kind: KindOption = None) -> None:
-    """Check a config of 'basinet reproduce' or 'basinet train'; a mistake is named with its key."""
-    from basinet.config import load_study_config, load_train_config, read_yaml
+    """Check a config of 'basinet reproduce', 'train', 'sample' or 'dft run'; a mistake is named with its key."""
+    from basinet.config import read_yaml
 
-    values = read_yaml(file)
-    kinds = [kind] if kind is not None else kinds_by_keys(values)
+    kinds = [kind] if kind is not None else kinds_by_keys(read_yaml(file))
     problems: list[InputError] = []
     for candidate in kinds:
         try:
-            if candidate is Kind.study:
-                load_study_config(path=file)
-            else:
-                load_train_config(file)
+            load(candidate, file)
         except InputError as error:
             problems.append(error)
         else:
-            command = "reproduce --config" if candidate is Kind.study else "train"
-            typer.echo(f"{file}: valid, for 'basinet {command} {file}'")
+            typer.echo(f"{file}: valid, for 'basinet {COMMANDS[candidate]} {file}'")
             return
     raise problems[0]
 
 
-def kinds_by_keys(values: dict[str, Any]) -> list[Kind]:
-    """Both kinds, the one first that knows more of the keys."""
-    from basinet.config import StudyConfig, TrainConfig
+def load(kind: Kind, file: Path) -> None:
+    """Read a config of some kind; InputError where it is none."""
+    from basinet.config import load_study_config, load_train_config
+    from basinet.config.campaign_settings import load_campaign_config
+    from basinet.config.sampling_settings import load_sample_config
 
-    study, train = (len(values.keys() & model.model_fields) for model in (StudyConfig, TrainConfig))
-    return [Kind.train, Kind.study] if train > study else [Kind.study, Kind.train]
+    if kind is Kind.study:
+        load_study_config(path=file)
+    elif kind is Kind.train:
+        load_train_config(file)
+    elif kind is Kind.sample:
+        load_sample_config(file)
+    else:
+        load_campaign_config(file)
+
+
+def model_of(kind: Kind) -> type[BaseModel]:
+    """The model of a config."""
+    from basinet.config import StudyConfig, TrainConfig
+    from basinet.config.campaign_settings import CampaignConfig
+    from basinet.config.sampling_settings import SampleConfig
+
+    models: dict[Kind, type[BaseModel]] = {
+        Kind.study: StudyConfig, Kind.train: TrainConfig, Kind.sample: SampleConfig, Kind.dft: CampaignConfig,
+    }  # fmt: skip
+    return models[kind]
+
+
+def kinds_by_keys(values: dict[str, Any]) -> list[Kind]:
+    """All kinds, the one first that knows most of the keys."""
+    return sorted(Kind, key=lambda kind: -len(values.keys() & model_of(kind).model_fields))
 
 
 @config_commands.command(epilog="Example: basinet config schema --kind train > train.schema.json")
 def schema(
-    kind: Annotated[Kind, typer.Option(help="What the config is for: reproduce or train.")] = Kind.study,
+    kind: Annotated[Kind, typer.Option(help="What the config is for: reproduce, train, sample or dft.")] = Kind.study,
 ) -> None:
     """Print the JSON schema of a config, for editors: every key with its type, default and meaning."""
     import json
 
-    from basinet.config import StudyConfig, TrainConfig
-
-    model = StudyConfig if kind is Kind.study else TrainConfig
-    typer.echo(json.dumps(model.model_json_schema(), indent=2))
+    typer.echo(json.dumps(model_of(kind).model_json_schema(), indent=2))
