@@ -12,7 +12,7 @@ from tests.campaign.campaigns import fake, journal, results, write_campaign
 from tests.cli.refusal import assert_refused
 
 from basinet.campaign import store
-from basinet.campaign.campaign import create_campaign, load_inputs
+from basinet.campaign.campaign import check_same, create_campaign, load_inputs
 from basinet.campaign.work import run_unit
 from basinet.config.campaign_settings import load_campaign_config
 from basinet.errors import InputError
@@ -171,6 +171,21 @@ def test_a_campaign_goes_on_only_with_its_own_settings_and_frames(campaign, tmp_
     assert more.exit_code == 0, more.stderr
     assert journal(tmp_path)["begin:0"] == 1
     assert len(read_frames(root / "labelled.extxyz")) == 3
+
+
+def test_a_trajectory_can_be_made_longer_and_nothing_else_changed(tmp_path):
+    def config(**aimd):
+        return load_campaign_config(write_campaign(tmp_path, 2, mode="aimd", aimd={"segment": 10} | aimd))
+
+    begun = create_campaign(tmp_path / "argon", config(steps=20), *load_inputs(config(steps=20)))
+    longer = config(steps=40)
+    check_same(begun.root, longer, *load_inputs(longer))
+    grown = create_campaign(begun.root, longer, *load_inputs(longer))
+    assert len(begun.keys) == 4
+    assert {name: grown.keys[name] for name in begun.keys} == begun.keys  # what is done stays done
+    for other in (config(steps=20), config(steps=40, temperature=121)):
+        with pytest.raises(InputError, match="begun with another aimd"):
+            check_same(begun.root, other, *load_inputs(other))
 
 
 def test_unknown_keys_name_the_nearest_one(campaign):

@@ -67,3 +67,15 @@ def test_dynamics_are_labelled_segment_by_segment_and_their_densities_deleted(cp
     assert sorted({step for report in reports for step in report["step"]}) == [0, 1, 2, 3]
     conserved = [value for report in reports for value in report["conserved"]]
     assert np.ptp(conserved) < 2e-5  # hartree
+
+
+@pytest.mark.slow
+def test_wave_functions_of_the_frame_before_change_no_energy_by_more_than_verify_allows(cp2k_command, run, tmp_path):
+    config = write_campaign(tmp_path, 2, run={"workers": 1, "command": cp2k_command}, wavefunction_chain=2)
+    result = run("dft", "run", config)
+    assert result.exit_code == 0, result.stderr
+    assert not list((tmp_path / "argon").rglob("*.wfn"))  # gone with the campaign's end
+    result = run("dft", "verify", "argon", "2", "--workers", "1", "--json")
+    assert result.exit_code == 0, result.stdout
+    restarted = json.loads(result.stdout)[1]
+    assert restarted["energy"] != 0.0
