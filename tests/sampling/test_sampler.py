@@ -65,6 +65,7 @@ def test_frames_depend_on_the_seed_and_on_nothing_else():
     assert first.diagnostics["spacing_ps"] == pytest.approx(0.5, abs=0.05)
 
 
+@pytest.mark.slow
 def test_a_lattice_of_krypton_that_stays_crystalline_is_refused_and_melting_cures_it():
     """At 120 K the lattice lives for a while by chance: of six seeds some keep it for more than 50 ps."""
     crystal = None
@@ -114,7 +115,7 @@ def test_neon_and_xenon_near_their_boiling_points_are_liquids(element, density, 
 def test_the_energy_of_the_lennard_jones_liquid_is_the_known_one():
     """-5.5121 epsilon per atom at T* = 0.85, rho* = 0.776, cutoff 3 sigma, the tail added.
 
-    Monte Carlo results of the NIST Standard Reference Simulation Website, SRD 173, Lennard-Jones fluid, NVT.
+    Monte Carlo results of the NIST Standard Reference Simulation Website, Lennard-Jones fluid (MC, NVT, 500 atoms).
     """
     epsilon, sigma = pair_parameters("Ar", "Ar")
     edge = sigma * (108 / 0.776) ** (1 / 3)
