@@ -7,7 +7,7 @@ from tests.cli.refusal import assert_refused
 
 from basinet.config import StudyConfig, TrainConfig
 from basinet.config.campaign_settings import CampaignConfig
-from basinet.config.sampling_settings import SampleConfig
+from basinet.sampling.settings import SampleConfig
 
 
 @pytest.mark.parametrize(

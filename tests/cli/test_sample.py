@@ -12,7 +12,7 @@ from tests.cli.process import start
 from tests.cli.refusal import assert_refused
 
 import basinet
-from basinet.config.sampling_settings import SampleConfig, load_sample_config
+from basinet.sampling.settings import SampleConfig, load_sample_config
 
 SHORT = "{melting: 1, cooling: 2, equilibration: 1, measurement: 20, timestep: 10, frames: 3, "
 

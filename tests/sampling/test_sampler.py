@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from ase import units
 
-from basinet.config.sampling_settings import SampleConfig
 from basinet.errors import InputError
 from basinet.sampling.chain_run import ChainRun
 from basinet.sampling.melting import fault_of, judge
 from basinet.sampling.order import CRYSTALLINE, lattice_order
 from basinet.sampling.potentials import pair_parameters
 from basinet.sampling.sampler import sample
+from basinet.sampling.settings import SampleConfig
 from basinet.sampling.start import DALTON_PER_CUBIC_ANGSTROM
 
 QUICK = {"melting": 2, "cooling": 3, "equilibration": 2, "measurement": 20, "timestep": 8}

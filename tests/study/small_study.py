@@ -45,7 +45,7 @@ def isolated_atoms() -> list[Atoms]:
 def main() -> None:
     """Run the small study; the report is another room's business."""
     import basinet.report
-    from basinet.study.progress import Progress
+    from basinet.execution.progress import Progress
     from basinet.study.reproduce import reproduce
 
     basinet.report.write_report = lambda root: Path(root) / "report.html"  # type: ignore[assignment]

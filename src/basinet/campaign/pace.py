@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from basinet.study.progress import Progress
+from basinet.execution.progress import Progress
 
 
 def seconds_left(spent: float, done: float, remaining: float, workers: int) -> float | None:

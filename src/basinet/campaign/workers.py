@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from basinet.campaign.campaign import Campaign
 from basinet.errors import InputError
+from basinet.execution.workers import connect
 from basinet.io.provenance import available_processors
-from basinet.study.execution import connect
 
 if TYPE_CHECKING:
     from distributed import Client

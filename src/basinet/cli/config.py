@@ -54,7 +54,7 @@ def load(kind: Kind, file: Path) -> None:
     """Read a config of some kind; InputError where it is none."""
     from basinet.config import load_study_config, load_train_config
     from basinet.config.campaign_settings import load_campaign_config
-    from basinet.config.sampling_settings import load_sample_config
+    from basinet.sampling.settings import load_sample_config
 
     if kind is Kind.study:
         load_study_config(path=file)
@@ -70,7 +70,7 @@ def model_of(kind: Kind) -> type[BaseModel]:
     """The model of a config."""
     from basinet.config import StudyConfig, TrainConfig
     from basinet.config.campaign_settings import CampaignConfig
-    from basinet.config.sampling_settings import SampleConfig
+    from basinet.sampling.settings import SampleConfig
 
     models: dict[Kind, type[BaseModel]] = {
         Kind.study: StudyConfig, Kind.train: TrainConfig, Kind.sample: SampleConfig, Kind.dft: CampaignConfig,

@@ -79,7 +79,7 @@ def sizes(text: str) -> Any:
 def check_scheduler(address: str | None) -> None:
     """Refuse a Dask scheduler that does not answer, before anything is written."""
     if address is not None:
-        from basinet.study.execution import connect
+        from basinet.execution.workers import connect
 
         with connect(None, address, Path()):
             pass

@@ -77,7 +77,7 @@ def partition(
 
 def _compute(run: Run, workers: int | None) -> None:
     """Compute; an error of the only input is raised."""
-    from basinet.study.progress import Progress
+    from basinet.execution.progress import Progress
 
     alone = len(run.jobs) == 1
     run.compute(workers, None if alone else Progress())

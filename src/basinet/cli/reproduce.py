@@ -54,7 +54,7 @@ def reproduce(  # noqa: PLR0917 - Typer calls it by keywords
 
     report = finished(out, settings, resume=resume, overwrite=overwrite)
     if report is None:
-        from basinet.study.progress import Progress
+        from basinet.execution.progress import Progress
         from basinet.study.reproduce import reproduce as run
         from basinet.study.run import load_data
 

@@ -12,8 +12,8 @@ from basinet.cli.options import OptionalSeed
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
+    from basinet.execution.progress import Progress
     from basinet.sampling.sampler import Sample
-    from basinet.study.progress import Progress
 
 
 def sample(
@@ -31,9 +31,9 @@ def sample(
     is measured to remember. What is no liquid is refused. FILE.json holds what was measured, FILE.yaml every setting.
     A run takes minutes, and one that was stopped starts anew.
     """
-    from basinet.config.sampling_settings import load_sample_config
+    from basinet.execution.progress import Progress
     from basinet.sampling.sampler import run_sampling
-    from basinet.study.progress import Progress
+    from basinet.sampling.settings import load_sample_config
 
     settings = load_sample_config(config, {} if seed is None else {"seed": seed})
     target = out if out is not None else Path(f"{settings.name}.extxyz")

@@ -66,9 +66,9 @@ def select(
     settings = load_study_config(changes={"data": names, "descriptor": candidates, "seed": seed})
 
     from basinet.cli.table import text_table
+    from basinet.execution.progress import Progress
+    from basinet.execution.workers import connect
     from basinet.study.describing import choose_by_ridge
-    from basinet.study.execution import connect
-    from basinet.study.progress import Progress
     from basinet.study.run import load_data
     from basinet.study.selection import SELECTION_COLUMNS, selection_rows
     from basinet.study.store import Store

@@ -33,8 +33,8 @@ def train(
 
     report = finished(out, settings, resume=resume, overwrite=overwrite)
     if report is None:
+        from basinet.execution.progress import Progress
         from basinet.study.grid import load_grid_data, train_grid
-        from basinet.study.progress import Progress
 
         progress = Progress()
         check_scheduler(scheduler)

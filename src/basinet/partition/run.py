@@ -10,6 +10,7 @@ from pathlib import Path
 from ase import Atoms
 
 from basinet.errors import InputError
+from basinet.execution.progress import Progress
 from basinet.io.files import atomic_write
 from basinet.io.frames import format_frame
 from basinet.io.provenance import available_processors
@@ -18,7 +19,6 @@ from basinet.partition.pool import Failed, Workers
 from basinet.partition.resources import choose_workers
 from basinet.partition.settings import Job, PartitionSettings, named
 from basinet.partition.store import Result, Store, as_result
-from basinet.study.progress import Progress
 
 
 @dataclass

@@ -18,7 +18,7 @@ from basinet.sampling.potentials import noble_gas_potential
 from basinet.sampling.start import DALTON_PER_CUBIC_ANGSTROM, box_edges, perturbed_lattice
 
 if TYPE_CHECKING:
-    from basinet.config.sampling_settings import SampleConfig
+    from basinet.sampling.settings import SampleConfig
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done, and with the steps done and in all."""

@@ -12,13 +12,13 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from basinet.config.loading import validated
-from basinet.config.sampling_settings import SampleConfig
 from basinet.errors import InputError
 from basinet.sampling.chain_run import SNAPSHOT_STRIDES, ChainRun, Progress, Record, density_of
 from basinet.sampling.correlation import autocorrelation, correlation_time, effective_number
 from basinet.sampling.diffusion import self_diffusion, travelled
 from basinet.sampling.melting import Judgement, Schedule, fault_of, judge, melt_and_cool
 from basinet.sampling.pair_distribution import pair_distribution
+from basinet.sampling.settings import SampleConfig
 
 MEMORY = 5.0
 """Correlation times after which frames count as decorrelated; an exponential has fallen to 0.7 % by then."""

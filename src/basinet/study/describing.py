@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from basinet.config.settings import DescriptorSettings
     from basinet.descriptors import Bispectrum
-    from basinet.study.progress import Progress
+    from basinet.execution.progress import Progress
     from basinet.study.store import Store
     from basinet.study.tasks import DescribeTask
 

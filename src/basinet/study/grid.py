@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, TypeVar
 from basinet.descriptors import Bispectrum
 from basinet.descriptors.sizes import element_radii
 from basinet.errors import InputError
+from basinet.execution.workers import connect
 from basinet.models.architecture import Architecture
 from basinet.study import planning
 from basinet.study.baselines import baseline_rows
-from basinet.study.execution import connect, run_all
+from basinet.study.execution import run_all
 from basinet.study.run import Run, StudyData, load_data
 from basinet.study.selection import choose_architectures
 from basinet.study.store import Store
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from basinet.config.settings import TrainConfig
-    from basinet.study.progress import Progress
+    from basinet.execution.progress import Progress
     from basinet.study.store import StoredSystem
 
 TITLE = "A grid of networks trained on total energies"

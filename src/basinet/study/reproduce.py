@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from basinet.execution.workers import connect
 from basinet.io.files import write_json
 from basinet.io.tables import write_table
 from basinet.study import planning
 from basinet.study.baselines import baseline_rows
 from basinet.study.describing import choose_by_ridge
-from basinet.study.execution import connect, run_all
+from basinet.study.execution import run_all
 from basinet.study.gauge_record import gauge_record
 from basinet.study.out_of_fold import out_of_fold_predictions, out_of_fold_rows, parity_rows
 from basinet.study.readings import other_reading_rows
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
     from basinet.config.settings import StudyConfig
     from basinet.descriptors import Bispectrum
+    from basinet.execution.progress import Progress
     from basinet.models import Architecture
-    from basinet.study.progress import Progress
     from basinet.study.systems import StudySystem
     from basinet.study.tasks import ComposeTask, DescribeTask, TrainTask
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from basinet.config.settings import DataSettings, SplitSettings, StudyConfig, TrainConfig
     from basinet.descriptors import Bispectrum
+    from basinet.execution.progress import Progress
     from basinet.models import Architecture
-    from basinet.study.progress import Progress
     from basinet.study.store import Store
 
 

@@ -12,6 +12,8 @@ from pydantic import Field, field_validator, model_validator
 
 from basinet.config.loading import read_yaml, validated
 from basinet.config.settings import Positive, Section
+from basinet.sampling.potentials import noble_gas_potential
+from basinet.sampling.start import box_edges, refuse_overlap
 
 Count = Annotated[int, Field(ge=1)]
 FEWEST_ATOMS = 8
@@ -50,8 +52,6 @@ class SampleConfig(Section):
     @field_validator("composition")
     @classmethod
     def _known_elements(cls, value: dict[str, int]) -> dict[str, int]:
-        from basinet.sampling.potentials import noble_gas_potential
-
         noble_gas_potential(value)
         if sum(value.values()) < FEWEST_ATOMS:
             msg = f"{sum(value.values())} atoms are no liquid; give at least {FEWEST_ATOMS}"
@@ -77,8 +77,6 @@ class SampleConfig(Section):
     @model_validator(mode="after")
     def _possible(self) -> SampleConfig:
         """Refuse a melt colder than the liquid, and a box in which atoms would overlap or that is not determined."""
-        from basinet.sampling.start import box_edges, refuse_overlap
-
         if self.melting > 0 and self.hot <= self.temperature:
             msg = f"melt_temperature {self.hot:g} K is not above temperature {self.temperature:g} K; raise it"
             raise ValueError(msg)

@@ -1,0 +1,1 @@
+"""Long work: its workers, its progress."""
