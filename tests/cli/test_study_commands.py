@@ -139,4 +139,4 @@ def test_select_prints_the_options_of_the_chosen_descriptor(tmp_path, argon_file
     assert process.returncode == 0, stderr
     chosen = [row for row in read_table(tmp_path / "s.csv") if row["chosen"]]
     assert len(chosen) == 1
-    assert stdout.splitlines()[-1] == f"chosen: --rcut {chosen[0]['rcut']:g} --twojmax 2 --weights Ar=1"
+    assert stdout.splitlines()[-1] == f"chosen: --rcut {chosen[0]['rcut']:g} --twojmax 2 --weights Ar=1 --radii Ar=0.5"

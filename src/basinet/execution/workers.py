@@ -74,24 +74,29 @@ def connect(workers: int | None, scheduler: str | None, cache: Path) -> Iterator
         with client:
             yield client
         return
-    environment = worker_environment(cache)
-    with (
-        dask.config.set({"distributed.worker.daemon": False, "distributed.nanny.pre-spawn-environ": environment}),
-        warnings.catch_warnings(),
-    ):
-        warnings.filterwarnings("ignore", category=UserWarning, module="distributed")
+    environment, own = worker_environment(cache), set(os.environ)
+    try:
         with (
-            LocalCluster(
-                n_workers=workers or default_workers(),
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address="127.0.0.1:0",  # any port that is free: None would take 8787 and warn if it is not
-                silence_logs=logging.ERROR,
-            ) as cluster,
-            Client(cluster) as client,
+            dask.config.set({"distributed.worker.daemon": False, "distributed.nanny.pre-spawn-environ": environment}),
+            warnings.catch_warnings(),
         ):
-            client.run(_leave_interrupts_to_driver)
-            yield client
+            warnings.filterwarnings("ignore", category=UserWarning, module="distributed")
+            with (
+                LocalCluster(
+                    n_workers=workers or default_workers(),
+                    threads_per_worker=1,
+                    processes=True,
+                    dashboard_address="127.0.0.1:0",  # any free port: None would take 8787 and warn if it is not free
+                    silence_logs=logging.ERROR,
+                ) as cluster,
+                Client(cluster) as client,
+            ):
+                client.run(_leave_interrupts_to_driver)
+                yield client
+    finally:
+        # Dask leaves the workers' environment behind in this process, where the next study would take it for ours.
+        for key in set(os.environ) - own:
+            del os.environ[key]
 
 
 def _leave_interrupts_to_driver() -> None:
