@@ -116,6 +116,16 @@ def test_nothing_is_overwritten_unasked(run, tmp_path):
     assert len(list((tmp_path / "out.extxyz.work").glob("*.json"))) == 1
 
 
+@pytest.mark.parametrize("out", [".", "..", "/", "there"])
+@pytest.mark.usefixtures("cubes")
+def test_an_output_that_is_a_directory_is_refused_before_anything_is_computed(run, tmp_path, out):
+    (tmp_path / "there").mkdir()
+    before = sorted(path.name for path in tmp_path.rglob("*"))
+    for flag in ([], ["--overwrite"], ["--resume"]):
+        assert_refused(run("partition", "one.cube", *CORES, "--out", out, *flag), f"--out {out}", "name a file in it")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == before
+
+
 @pytest.mark.usefixtures("cubes")
 def test_a_structure_has_a_frame_for_each_input(run, tmp_path):
     basinet.write_frames(tmp_path / "s.extxyz", [known.neutral_atoms()] * 2)

@@ -58,6 +58,8 @@ def partition(
 
     if potential is not None and len(inputs) > 1:
         raise InputError(f"--potential {potential}: belongs to one INPUT, not to {len(inputs)}; give them one by one")
+    if out is not None and out.is_dir():
+        raise InputError(f"--out {out}: is a directory; name a file in it, such as {out / 'frames.extxyz'}")
     settings = PartitionSettings(
         nuclear_radius, vacuum, not no_error_bars, _cores(cores), potential_file, potential, _fields(field or []),
         allow_unconverged, cross_check, system, config_type, threads,
