@@ -11,6 +11,8 @@ from tests.cp2k_engine import argon_run
 from tests.partition import neutral_atoms as known
 
 import basinet
+from basinet.cli import output
+from basinet.io.files import prepare_output
 
 __all__ = ["argon_run"]
 
@@ -114,6 +116,18 @@ def test_nothing_is_overwritten_unasked(run, tmp_path):
     assert run("partition", "three.cube", *CORES, "--out", "out.extxyz", "--overwrite").exit_code == 0
     assert [atoms.info["source"] for atoms in basinet.read_frames(tmp_path / "out.extxyz")] == ["three.cube"]
     assert len(list((tmp_path / "out.extxyz.work").glob("*.json"))) == 1
+
+
+@pytest.mark.usefixtures("cubes")
+def test_who_comes_second_leaves_the_folder_to_the_first(run, tmp_path, monkeypatch):
+    """Both found the folder free; the first has the lock, and no input is done yet."""
+    folder = prepare_output(tmp_path / "out.extxyz.work", resume=False, overwrite=False)
+    monkeypatch.setattr(output, "refuse_running", lambda _: None)
+    with output.locked(folder):
+        result = run("partition", "one.cube", *CORES, "--out", "out.extxyz", "--resume")
+        assert_refused(result, "another basinet", "out.extxyz.work")
+        assert (folder / output.LOCK).is_file()
+    assert run("partition", "one.cube", *CORES, "--out", "out.extxyz", "--resume").exit_code == 0
 
 
 @pytest.mark.parametrize("out", [".", "..", "/", "there"])

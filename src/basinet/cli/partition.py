@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,22 +100,24 @@ def _write(run: Run, out: Path, workers: int | None, *, resume: bool, overwrite:
     refuse_running(folder)
     prepare_output(folder, resume=resume, overwrite=overwrite)
     try:
-        with locked(folder):
+        with locked(folder), _clear_away_if_empty(folder):
             _compute(run, workers)
             if len(run.failures) < len(run.jobs):
                 run.write(out)
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; finished inputs are kept in {folder}, --resume goes on") from None
-    finally:
-        _clear_away(folder)
 
 
-def _clear_away(folder: Path) -> None:
-    """Remove a folder in which nothing was kept."""
+@contextmanager
+def _clear_away_if_empty(folder: Path) -> Iterator[None]:
+    """Remove a folder in which nothing was kept; only who holds its lock may, or it would be another's."""
     import shutil
 
-    if not any(folder.glob("*.json")):
-        shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield
+    finally:
+        if not any(folder.glob("*.json")):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _show(run: Run, definition: str, *, as_json: bool) -> None:
