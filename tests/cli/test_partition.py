@@ -8,11 +8,16 @@ import numpy as np
 import pytest
 from tests.cli.refusal import assert_refused
 from tests.cp2k_engine import argon_run
+from tests.dft.runs import FIXTURES
+from tests.electrostatics.gaussians import gaussians
 from tests.partition import neutral_atoms as known
 
 import basinet
 from basinet.cli import output
+from basinet.dft import read_run
+from basinet.io.densities import write_cube
 from basinet.io.files import prepare_output
+from basinet.units import Bohr
 
 __all__ = ["argon_run"]
 
@@ -128,6 +133,44 @@ def test_who_comes_second_leaves_the_folder_to_the_first(run, tmp_path, monkeypa
         assert_refused(result, "another basinet", "out.extxyz.work")
         assert (folder / output.LOCK).is_file()
     assert run("partition", "one.cube", *CORES, "--out", "out.extxyz", "--resume").exit_code == 0
+
+
+@pytest.fixture
+def trajectory(tmp_path):
+    """Three steps of molecular dynamics, of which the second did not converge, with a density of argon's for each."""
+    folder = tmp_path / "md"
+    shutil.copytree(FIXTURES / "trajectory", folder)
+    text, mark = (folder / "run.out").read_text(), "  *** SCF run converged in     4 steps ***"
+    assert text.count(mark) == 1
+    (folder / "run.out").write_text(text.replace(mark, " *** WARNING in qs_scf.F:601 :: SCF run NOT converged ***"))
+    for step in range(3):
+        cube = folder / f"run-ELECTRON_DENSITY-1_{step}.cube"
+        cube.touch()
+        run = read_run(folder, density=cube, allow_unconverged=True)
+        values = gaussians(run.grid, run.atoms.cell.array, run.atoms.positions, [8.0] * 4, [0.5] * 4, images=1)
+        write_cube(cube, values * Bohr**3, run.atoms)
+    return folder
+
+
+@pytest.mark.usefixtures("trajectory")
+def test_a_step_that_did_not_converge_costs_no_other(run, tmp_path):
+    options = ("--out", "md.extxyz", "--workers", "1", "--no-error-bars")
+    result = run("partition", "md", *options)
+    assert result.exit_code == 2
+    errors = [line for line in result.stderr.splitlines() if line.startswith("basinet: error: ")]
+    assert "run-ELECTRON_DENSITY-1_1.cube" in errors[0]
+    assert "did NOT converge" in errors[0]
+    assert "1 of 3 inputs failed" in errors[1]
+    assert [atoms.info["step"] for atoms in basinet.read_frames(tmp_path / "md.extxyz")] == [0, 2]
+    result = run("partition", "md", *options, "--resume", "--allow-unconverged")
+    assert result.exit_code == 0, result.stderr
+    assert [atoms.info["step"] for atoms in basinet.read_frames(tmp_path / "md.extxyz")] == [0, 1, 2]
+
+
+def test_what_is_wrong_with_a_whole_trajectory_is_told_once(run, trajectory):
+    output = trajectory / "run.out"
+    output.write_text(output.read_text().replace("PROGRAM ENDED", ""))
+    assert_refused(run("partition", "md", "--out", "md.extxyz"), "run.out", "cut short")
 
 
 @pytest.mark.parametrize("out", [".", "..", "/", "there"])

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from basinet.dft import Cp2kRun, read_runs
+from basinet.dft import Cp2kRun
 from basinet.dft.run_directory import Calculation, find_density, read_calculation, select
-from basinet.dft.run_files import DENSITY, find_output
+from basinet.dft.run_files import DENSITY, find_cubes, find_output, step_of
 from basinet.errors import InputError
 from basinet.partition.settings import Job
 from basinet.partition.source import stamp
@@ -19,20 +19,26 @@ CUBES = (".cube", ".gz")
 def expanded(jobs: Sequence[Job]) -> list[Job]:
     """Replace runs of molecular dynamics that wrote several densities by these, in the order of their steps.
 
-    What cannot be read stays as it is: the error is told when its turn comes.
+    What is wrong with a step is told when its turn comes, and costs none of the others; what is wrong with a whole run
+    is told once, of its directory.
     """
     found: list[Job] = []
     for job in jobs:
-        if job.path.is_dir() and len(list(job.path.glob(f"*{DENSITY}*.cube*"))) > 1:
-            try:
-                runs = read_runs(job.path)
-            except InputError:
-                runs = []
-            steps = [run.density for run in runs if run.density is not None and run.step is not None]
-            found += [Job(density) for density in steps] or [job]
-        else:
-            found.append(job)
+        found += [Job(density) for density in densities_of_steps(job.path)] or [job]
     return found
+
+
+def densities_of_steps(path: Path) -> list[Path]:
+    """Densities of a trajectory in the order of their steps, as their names say; none if there are not several."""
+    if not path.is_dir() or len(list(path.glob(f"*{DENSITY}*.cube*"))) < 2:
+        return []
+    try:
+        calculation = read_calculation(path, allow_unconverged=True)
+    except InputError:
+        return []
+    cubes = find_cubes(calculation.output, calculation.given.project, DENSITY)
+    single = len(calculation.output.evaluations) == 1
+    return [] if single or any(step_of(cube) is None for cube in cubes) else cubes
 
 
 def run_of_cube(path: Path) -> Path | None:
