@@ -12,6 +12,7 @@ from tests.cli.process import start
 from tests.cli.refusal import assert_refused
 
 import basinet
+from basinet.sampling import sampler
 from basinet.sampling.settings import SampleConfig, load_sample_config
 
 SHORT = "{melting: 1, cooling: 2, equilibration: 1, measurement: 20, timestep: 10, frames: 3, "
@@ -102,6 +103,26 @@ def test_the_config_is_never_replaced(run, tmp_path, config):
 
 def test_only_extended_xyz_is_written(run, config):
     assert_refused(run("sample", config(), "--out", "out.xyz"), "--out out.xyz", ".extxyz")
+
+
+@pytest.mark.parametrize("place", ["/proc", "/proc/new", "notes.txt", "notes.txt/new"])
+def test_a_place_that_cannot_be_written_to_is_refused_before_the_run(run, tmp_path, config, monkeypatch, place):
+    monkeypatch.setattr(sampler, "run_sampling", None)
+    (tmp_path / "notes.txt").write_text("mine")
+    assert_refused(run("sample", config(), "--out", f"{place}/out.extxyz"), f"{place}/out.extxyz: cannot write")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["liquid.yaml", "notes.txt"]
+
+
+@pytest.mark.parametrize("name", ["out.extxyz", "out.yaml", "out.json"])
+def test_a_directory_is_never_replaced(run, tmp_path, config, monkeypatch, name):
+    monkeypatch.setattr(sampler, "run_sampling", None)
+    (tmp_path / name).mkdir()
+    assert_refused(run("sample", config(), "--out", "out.extxyz", "--overwrite"), f"{name}: is a directory")
+
+
+def test_a_new_folder_is_made(run, tmp_path, config):
+    assert run("sample", config(), "--out", "new/folder/out.extxyz").exit_code == 0
+    assert len(list((tmp_path / "new" / "folder").iterdir())) == 3
 
 
 def test_a_lattice_that_is_not_melted_writes_nothing(run, tmp_path, config):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -62,8 +63,21 @@ def refuse_existing(target: Path, config: Path, *, overwrite: bool) -> None:
     for path in (target, *beside(target)):
         if path.exists() and config.exists() and path.samefile(config):
             raise InputError(f"{path}: is the config, and the resolved config would replace it; choose another --out")
+        if path.is_dir():
+            raise InputError(f"{path}: is a directory; choose another --out")
         if path.exists() and not overwrite:
             raise InputError(f"{path}: is there already; use --overwrite or another --out")
+    refuse_unwritable(target)
+
+
+def refuse_unwritable(target: Path) -> None:
+    """Refuse a folder in which no file can be made, or that cannot be made itself; nothing is left there."""
+    from basinet.io.files import explained
+
+    with explained(target):
+        folder = next(place for place in target.absolute().parents if place.exists())
+        with TemporaryFile(dir=folder):
+            pass
 
 
 def write(target: Path, sampled: Sample) -> None:
