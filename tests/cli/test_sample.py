@@ -71,6 +71,8 @@ def test_the_resolved_settings_sample_the_same_frames_again(run, tmp_path, confi
         ("composition: {Ar: 16}, cell: [3, 30, 30]}", ["cell", "3 A is too short"]),
         ("composition: {Ar: 16}, cell: [10, 10, 10], density: 1.1}", ["cell and density"]),
         ("composition: {Ar: 16}, melt_temperature: 100}", ["melt_temperature", "100 K is not above"]),
+        ("composition: {Ar: 16}, cutoff: 1.1}", ["cutoff 1.1 A is below 6.8 A", "in A"]),
+        ("composition: {Ar: 15, Kr: 1}, cutoff: 7.2}", ["cutoff 7.2 A is below 7.3 A"]),
         ("composition: {Ar: 16}, seed: -1}", ["seed", "0"]),
         ("composition: {Ar: 16}, system: a/b}", ["system", "letters"]),
         ("composition: {Ar: 16}, frames: 5}", ["frames", "twice"]),

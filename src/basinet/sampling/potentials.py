@@ -92,6 +92,17 @@ def pair_parameters(a: str, b: str) -> tuple[float, float]:
     return sqrt(first * second), 0.5 * (sigma_first + sigma_second)
 
 
+def largest_sigma(elements: Iterable[str]) -> float:
+    """Largest sigma of all pairs of these elements, A: that of the largest atoms among themselves.
+
+    Examples
+    --------
+    >>> largest_sigma(["Ar", "Kr"])
+    3.633
+    """
+    return max(pair_parameters(element, element)[1] for element in elements)
+
+
 def noble_gas_potential(elements: Iterable[str], cutoff: float = LITERATURE_CUTOFF) -> LennardJones:
     """Build the potential of a liquid of these elements.
 

@@ -12,11 +12,14 @@ from pydantic import Field, field_validator, model_validator
 
 from basinet.config.loading import read_yaml, validated
 from basinet.config.settings import Positive, Section
-from basinet.sampling.potentials import noble_gas_potential
+from basinet.models.pair_potential import LITERATURE_CUTOFF
+from basinet.sampling.potentials import largest_sigma, noble_gas_potential
 from basinet.sampling.start import box_edges, refuse_overlap
 
 Count = Annotated[int, Field(ge=1)]
 FEWEST_ATOMS = 8
+SHORTEST_CUTOFF = 2.0
+"""Times the largest sigma: at 2 sigma a pair has a sixteenth of its deepest energy left."""
 
 
 class SampleConfig(Section):
@@ -76,9 +79,16 @@ class SampleConfig(Section):
 
     @model_validator(mode="after")
     def _possible(self) -> SampleConfig:
-        """Refuse a melt colder than the liquid, and a box in which atoms would overlap or that is not determined."""
+        """Refuse a melt colder than the liquid, too short a cutoff, and a box of no liquid or not determined."""
         if self.melting > 0 and self.hot <= self.temperature:
             msg = f"melt_temperature {self.hot:g} K is not above temperature {self.temperature:g} K; raise it"
+            raise ValueError(msg)
+        least = SHORTEST_CUTOFF * largest_sigma(self.composition)
+        if self.cutoff < least:
+            msg = (
+                f"cutoff {self.cutoff:g} A is below {least:.1f} A, twice the size (sigma) of the largest atoms, and "
+                f"leaves out what holds a liquid together; give some {LITERATURE_CUTOFF:g}, in A"
+            )
             raise ValueError(msg)
         if self.cell != "cubic" and self.density is not None:
             msg = "cell and density are both given, and either fixes the volume; leave one out"
