@@ -108,7 +108,7 @@ def test_a_calculation_without_convergence_is_tried_again_with_more_patience(cam
 
 def test_failures_in_a_row_stop_the_campaign(campaign, tmp_path):
     result, _ = campaign(9, {frame: ["full"] for frame in range(9)}, run={"stop_after": 3})
-    assert_refused_at_end(result, "3 calculations in a row failed", "out_of_disk", "--resume")
+    assert_refused_at_end(result, "3 calculations in a row were given up", "out_of_disk", "--resume")
     assert sum(count for key, count in journal(tmp_path).items() if key.startswith("begin")) == 3
 
 
@@ -190,3 +190,26 @@ def test_a_trajectory_can_be_made_longer_and_nothing_else_changed(tmp_path):
 
 def test_unknown_keys_name_the_nearest_one(campaign):
     assert_refused(campaign(1, {}, wavefunction_chian=3)[0], "did you mean 'wavefunction_chain'?")
+
+
+def test_one_bad_calculation_does_not_stop_the_others(campaign):
+    bad = {"0": ["SIGKILL"], "1": ["abort", "well"]}
+    result, root = campaign(4, bad, run={"retries": {"killed": 5}})
+    assert_refused_at_end(result, "1 of 4 calculations failed")
+    assert [atoms.info["frame"] for atoms in read_frames(root / "labelled.extxyz")] == [101, 102, 103]
+
+
+def test_a_campaign_that_stops_leaves_what_is_done_labelled(campaign):
+    fates = {str(number): ["full"] for number in range(1, 9)}
+    result, root = campaign(9, fates, run={"stop_after": 2})
+    assert_refused_at_end(result, "2 calculations in a row were given up")
+    assert len(read_frames(root / "labelled.extxyz")) == 1
+
+
+def test_a_relative_command_is_found_where_cp2k_runs(campaign, tmp_path, monkeypatch):
+    script = tmp_path / "wrap.sh"
+    script.write_text(f'#!/bin/sh\nexec {fake(tmp_path, {})} "$@"\n')
+    script.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    result, _ = campaign(1, {}, command="./wrap.sh")
+    assert result.exit_code == 0, result.stderr

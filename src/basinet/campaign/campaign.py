@@ -146,6 +146,8 @@ def check_same(root: Path, config: CampaignConfig, frames: list[Atoms], template
     before = open_campaign(root)
     old, new = before.config.model_dump(exclude=set(FREE)), config.model_dump(exclude=set(FREE))
     old["aimd"]["steps"] = max(new["aimd"]["steps"], old["aimd"]["steps"])  # trajectories may be made longer
+    if config.mode == before.config.mode == "single_points":
+        old["aimd"] = new["aimd"]
     other = next((key for key in new if old[key] != new[key]), None)
     if other is None and (before.template is None) != (template is None):
         other = "template"

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from ase import Atoms
 
-from basinet.campaign.campaign import Campaign
+from basinet.campaign.campaign import CONFIG, FRAMES, Campaign
+from basinet.campaign.frames import said_of
 from basinet.campaign.ledger import ledger
 from basinet.campaign.store import Result
 from basinet.campaign.units import Unit
 from basinet.errors import InputError
 from basinet.io.files import atomic_write, write_json
-from basinet.io.frames import format_frame, parse_frames
+from basinet.io.frames import format_frame, parse_frames, system_of
 from basinet.io.provenance import provenance
 
 
@@ -28,16 +29,27 @@ def finished_units(campaign: Campaign) -> Iterator[tuple[Unit, Result]]:
 
 
 def finished_frames(campaign: Campaign) -> Iterator[Atoms]:
-    """Labelled frames in order; those whose file gave no number, and steps of trajectories, are numbered."""
-    aimd = campaign.config.aimd
+    """Labelled frames in order, with what the configurations' file says of them, and numbers."""
+    aimd, numbered = campaign.config.aimd, well_numbered(campaign.frames)
     for unit, result in finished_units(campaign):
+        start = campaign.frames[unit.frame]
         for text in result.frames:
             (atoms,) = parse_frames(text, str(campaign.store.path(unit.name)))
+            atoms.info.update(said_of(start, unit))
             if unit.steps:
                 first = unit.frame * (aimd.steps // aimd.density_every + 1)
                 atoms.info["frame"] = first + int(atoms.info["step"]) // aimd.density_every
-            atoms.info.setdefault("frame", unit.frame)
+            elif not numbered:
+                if "frame" in start.info:
+                    atoms.info["source_frame"] = start.info["frame"]
+                atoms.info["frame"] = unit.frame
             yield atoms
+
+
+def well_numbered(frames: Sequence[Atoms]) -> bool:
+    """Whether every frame has a number that no other frame of its system and size has."""
+    known = {(system_of(atoms), len(atoms), atoms.info.get("frame")) for atoms in frames}
+    return len(known) == len(frames) and all("frame" in atoms.info for atoms in frames)
 
 
 def collect(campaign: Campaign, out: Path) -> dict[str, Any]:
@@ -46,10 +58,13 @@ def collect(campaign: Campaign, out: Path) -> dict[str, Any]:
     Raises
     ------
     InputError
-        Nothing is finished yet.
+        Nothing is finished yet, or the file would replace one that the campaign is made from.
     """
     if out.suffix == ".json":
-        raise InputError(f"{out}: frames are extended XYZ; name a file such as frames.extxyz")
+        raise InputError(f"{out}: frames are extended XYZ; name a file such as labelled.extxyz")
+    made_from = [campaign.root / CONFIG, campaign.root / FRAMES, *map(Path, campaign.config.frames)]
+    if out.resolve() in [path.resolve() for path in made_from]:
+        raise InputError(f"{out}: the campaign is made from that file; name another, such as labelled.extxyz")
     book = ledger(campaign)
     if not book.done:
         raise InputError(f"{campaign.root}: no frame is finished yet; see 'basinet dft status {campaign.root}'")

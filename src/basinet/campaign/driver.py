@@ -47,7 +47,7 @@ def run_campaign(campaign: Campaign, client: Client, progress: CampaignProgress)
                 future.release()
                 settled = book.settle(outcome)
                 tell(campaign, outcome, progress, settled=settled)
-                in_a_row = 0 if outcome.kind is None else in_a_row + 1
+                in_a_row = 0 if outcome.kind is None else in_a_row + settled
                 if in_a_row >= campaign.config.run.stop_after:
                     raise InputError(stopped(campaign, outcome, in_a_row))
     except BaseException:
@@ -136,6 +136,6 @@ def stopped(campaign: Campaign, outcome: Outcome, count: int) -> str:
     """Why a campaign goes no further."""
     where = "" if outcome.log is None else f"; see {campaign.root / outcome.log}"
     return (
-        f"{campaign.root}: {count} calculations in a row failed, the last, {outcome.unit}, by {outcome.kind}: "
+        f"{campaign.root}: {count} calculations in a row were given up, the last, {outcome.unit}, for {outcome.kind}: "
         f"{outcome.message}{where}; mend that and go on with --resume --retry-failed"
     )

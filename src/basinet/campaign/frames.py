@@ -14,13 +14,19 @@ from basinet.dft import read_cp2k_output
 from basinet.dft.failures import OUTPUT
 from basinet.dft.run_checks import check_ending, check_evaluation
 from basinet.dft.run_files import DENSITY, step_of
+from basinet.io.frame_checks import LABEL_PREFIXES
 from basinet.io.frames import system_of
 from basinet.partition.frame import partition_input
 from basinet.partition.runs import expanded
 from basinet.partition.settings import Job, PartitionSettings
 from basinet.qtaim.local_energies import ELECTRONIC, TOTAL
 
-PREFIX = "REF_"
+OURS = (
+    *LABEL_PREFIXES, "local_hartree_energy", "cp2k_version", "input_checksum", "source", "step", "trajectory",
+)  # fmt: skip
+"""How names of labels and of origins begin, which a frame that is calculated again gets anew."""
+LASTING = ("system", "config_type")
+"""What is true of a configuration is not true of a later step, but for these."""
 PARTITIONING = threading.Lock()
 """One at a time in a process: the kernels' threads are their own."""
 KEPT = ("renormalisation", "hartree_energy", "residuals", "notes", "grid", "seconds")
@@ -49,20 +55,18 @@ def labelled_frames(
     for job in expanded([Job(directory)]):
         with PARTITIONING:
             done = partition_input(job, settings)
-        frames.append(with_origin(done.atoms, start, unit))
+        done.atoms.info.pop("source", None)
+        frames.append(done.atoms)
         reports.append({key: done.report[key] for key in KEPT if key in done.report})
     return frames, reports
 
 
-def with_origin(atoms: Atoms, start: Atoms, unit: Unit) -> Atoms:
-    """Add what the configuration's file said, such as its system and frame; of a later step what still holds."""
-    atoms.info.pop("source", None)
-    said = {key: value for key, value in start.info.items() if not str(key).startswith(PREFIX)}
+def said_of(start: Atoms, unit: Unit) -> dict[str, Any]:
+    """What a configuration's file says, such as its system; of a later step what still holds. Old labels are left."""
+    said = {key: value for key, value in start.info.items() if not str(key).startswith(OURS)}
     if unit.steps:
-        said = {key: value for key, value in said.items() if key in ("system", "config_type")}
-        said["trajectory"] = unit.frame
-    atoms.info.update(said)
-    return atoms
+        return {key: value for key, value in said.items() if key in LASTING} | {"trajectory": unit.frame}
+    return said
 
 
 def unpartitioned(directory: Path, start: Atoms) -> Atoms:
@@ -72,10 +76,9 @@ def unpartitioned(directory: Path, start: Atoms) -> Atoms:
     (evaluation,) = output.evaluations[-1:]
     check_evaluation(evaluation, len(start), output)
     atoms: Atoms = start.copy()
-    atoms.info = {key: value for key, value in start.info.items() if not str(key).startswith(PREFIX)}
-    for name in [name for name in atoms.arrays if name.startswith((PREFIX, "bader_"))]:
+    atoms.info = {"system": system_of(atoms)}
+    for name in [name for name in atoms.arrays if name.startswith(OURS)]:
         del atoms.arrays[name]
-    atoms.info.setdefault("system", system_of(atoms))
     atoms.info["REF_energy"] = evaluation.energies["REF_energy"]
     if evaluation.forces is not None:
         atoms.arrays["REF_forces"] = evaluation.forces

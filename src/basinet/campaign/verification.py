@@ -66,9 +66,9 @@ def choose(source: str, count: int, seed: int, config: CampaignConfig | None, n_
         raise InputError(
             f"{source}: says nothing of its settings (no {Path(source).with_suffix('.json')}); give them with --config"
         )
-    labelled = [index for index, atoms in enumerate(frames) if "REF_energy" in atoms.info]
+    labelled = [index for index, atoms in enumerate(frames) if "REF_energy" in atoms.info and atoms.pbc.all()]
     if not labelled:
-        raise InputError(f"{source}: no frame has REF_energy, so there is nothing to verify")
+        raise InputError(f"{source}: no periodic frame has REF_energy, so there is nothing to verify")
     groups: dict[tuple[str, int], list[int]] = {}
     for index in labelled:
         if n_atoms in (None, len(frames[index])):

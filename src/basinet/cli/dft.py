@@ -108,13 +108,16 @@ def campaign_directory(
 
 def check_program(settings: CampaignConfig, scheduler: str | None, frames: list[Atoms]) -> None:
     """Refuse to begin where nothing can calculate: no CP2K on this machine, or no scheduler that answers."""
-    from basinet.dft.cp2k_kinds import check_kinds
+    from basinet.dft.cp2k_kinds import check_kinds, unresolved_cores
     from basinet.dft.program import find_program, program_version
 
     if scheduler is None and settings.cluster is None:
         program_version(find_program(settings.run.command))
         if settings.template is None:
-            check_kinds(settings.cp2k, {symbol for atoms in frames for symbol in atoms.symbols}, Path())
+            elements = {symbol for atoms in frames for symbol in atoms.symbols}
+            check_kinds(settings.cp2k, elements, Path())
+            for note in unresolved_cores(settings.cp2k, elements, Path()):
+                typer.echo(f"basinet: warning: {note}", err=True)
     check_scheduler(scheduler)
 
 
@@ -132,12 +135,19 @@ def calculate(campaign: Campaign, scheduler: str | None, *, retry_failed: bool) 
     if orphans:
         progress.note(f"ended {orphans} processes that a killed campaign left behind")
     forgive(campaign.store, campaign.store.failures(), everything=retry_failed)
-    with connected(campaign, scheduler) as client:
-        book = run_campaign(campaign, client, progress)
-    if book.done:
+    stopped = None
+    try:
+        with connected(campaign, scheduler) as client:
+            run_campaign(campaign, client, progress)
+    except InputError as error:
+        stopped = error
+    done = len(campaign.done())
+    if done:
         summary = collect(campaign, campaign.root / LABELLED)
         progress.note(f"{summary['frames']} labelled frames")
-    return len(campaign.units) - len(book.done)
+    if stopped is not None:
+        raise stopped
+    return len(campaign.units) - done
 
 
 @dft_commands.command(epilog="Example: basinet dft collect argon --out argon_labelled.extxyz")

@@ -1,7 +1,8 @@
-"""Whether CP2K's files have the basis set and the pseudopotential of an element, told before anything is run."""
+"""Whether CP2K's files have what an element needs, and the cutoff what its core needs, told before anything is run."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,9 +12,14 @@ from ase.data import atomic_numbers
 from basinet.dft.cp2k_potentials import data_directories, find_potential_file, read_gth_potentials
 from basinet.dft.cp2k_text import read_cp2k_text
 from basinet.errors import InputError
+from basinet.units import Bohr
 
 if TYPE_CHECKING:
     from basinet.config.campaign_settings import Cp2kSettings
+
+
+UNRESOLVED = 1e-6
+"""Share of a core's wave left at the cutoff above which it counts as cut off."""
 
 
 def check_kinds(settings: Cp2kSettings, elements: Iterable[str], directory: Path) -> None:
@@ -41,6 +47,27 @@ def check_kinds(settings: Cp2kSettings, elements: Iterable[str], directory: Path
                 raise InputError(
                     f"cp2k.{kind}: {file} has no {name} of {element}; {known}; set cp2k.{kind} or cp2k.{kind}_file"
                 )
+
+
+def unresolved_cores(settings: Cp2kSettings, elements: Iterable[str], directory: Path) -> list[str]:
+    r"""Warnings of elements whose pseudopotential is too hard for the plane-wave cutoff.
+
+    A Gaussian core of radius :math:`r_{loc}` has the share :math:`\exp(-E r_{loc}^2 / 2)` left at the cutoff E (Ry,
+    hence the square of a wave number in 1/bohr). Neon (0.19 bohr) has 4e-3 at 300 Ry, and its energy then depends on
+    where the grid lies by 25 meV per atom; argon (0.4 bohr) has 4e-11.
+    """
+    file = find_potential_file(settings.potential_file, data_directories(directory, None))
+    cores = {} if file is None else read_gth_potentials(file)
+    notes = []
+    for element in sorted(set(elements)):
+        core = cores.get((element, settings.potential.upper()))
+        if core is not None and math.exp(-settings.cutoff * (core[1] / Bohr) ** 2 / 2) > UNRESOLVED:
+            needed = -2 * math.log(UNRESOLVED) / (core[1] / Bohr) ** 2
+            notes.append(
+                f"cp2k.cutoff: {settings.cutoff:g} Ry is too low for the core of {element} (r_loc {core[1] / Bohr:.2f} "
+                f"bohr), so that energies and forces depend on where the grid lies; it wants {needed:.0f} Ry or more"
+            )
+    return notes
 
 
 def read_basis_names(path: Path) -> set[tuple[str, str]]:

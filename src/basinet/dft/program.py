@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 from functools import lru_cache
+from pathlib import Path
 
 from basinet.errors import InputError
 
@@ -33,7 +34,8 @@ def find_program(command: str) -> tuple[str, ...]:
         raise MissingProgramError(f"cp2k: not found on the PATH; {INSTALL}, or name it with run.command")
     if shutil.which(words[0]) is None:
         raise MissingProgramError(f"{words[0]}: not found; {INSTALL}, or correct run.command")
-    return words
+    # It runs in a directory of its own, where paths relative to this one lead nowhere.
+    return tuple(str(Path(word).resolve()) if "/" in word and Path(word).exists() else word for word in words)
 
 
 def first_on_path(names: tuple[str, ...]) -> str | None:
