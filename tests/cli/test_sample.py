@@ -8,10 +8,12 @@ import time
 
 import pytest
 import yaml
+from ase import Atoms
 from tests.cli.process import start
 from tests.cli.refusal import assert_refused
 
 import basinet
+from basinet.io.frames import format_frame, parse_frames
 from basinet.sampling import sampler
 from basinet.sampling.settings import SampleConfig, load_sample_config
 
@@ -82,6 +84,21 @@ def test_the_resolved_settings_sample_the_same_frames_again(run, tmp_path, confi
 def test_impossible_settings_name_file_and_key(run, tmp_path, config, text, words):
     assert_refused(run("sample", config(text), "--out", "out.extxyz"), "liquid.yaml", *words)
     assert [path.name for path in tmp_path.iterdir()] == ["liquid.yaml"]
+
+
+@pytest.mark.parametrize(
+    "name", ["T", "F", "t", "f", "True", "TRUE", "false", "1e5", "12", "1.5", "_1", "nan", "Inf", "infinity"]
+)
+def test_a_name_that_would_come_back_as_something_else_is_refused(run, config, name):
+    result = run("sample", config(f"composition: {{Ar: 16}}, system: '{name}'}}"), "--out", "out.extxyz")
+    assert_refused(result, "liquid.yaml", "system", "begin with a letter")
+
+
+@pytest.mark.parametrize("name", ["ar", "A", "Tr", "fluid.2", "e5", "no", "None", "true-argon", "argon+kr_1"])
+def test_other_names_come_back_as_they_are(name):
+    frame = Atoms("Ar", info={"system": SampleConfig(composition={"Ar": 16}, system=name).name})
+    (read,) = parse_frames(format_frame(frame), "frames")
+    assert read.info["system"] == name
 
 
 def test_a_missing_config_is_named(run):

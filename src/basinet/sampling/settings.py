@@ -18,6 +18,8 @@ from basinet.sampling.start import box_edges, refuse_overlap
 
 Count = Annotated[int, Field(ge=1)]
 FEWEST_ATOMS = 8
+NO_NAMES = ("t", "f", "true", "false", "nan", "inf", "infinity")
+"""Words that come back from extended XYZ as truth values or numbers."""
 SHORTEST_CUTOFF = 2.0
 """Times the largest sigma: at 2 sigma a pair has a sixteenth of its deepest energy left."""
 
@@ -72,8 +74,13 @@ class SampleConfig(Section):
     @field_validator("system")
     @classmethod
     def _names_files(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"\w[\w.+-]*", value):
+        if value is None:
+            return value
+        if not re.fullmatch(r"\w[\w.+-]*", value):
             msg = "use letters, digits and . + - _ only, it names files"
+            raise ValueError(msg)
+        if not value[0].isalpha() or value.lower() in NO_NAMES:
+            msg = "begin with a letter, and avoid T, F, true, false, nan, inf: read back, it would be no text"
             raise ValueError(msg)
         return value
 
