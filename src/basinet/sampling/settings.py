@@ -14,7 +14,7 @@ from basinet.config.loading import read_yaml, validated
 from basinet.config.settings import Positive, Section
 from basinet.models.pair_potential import LITERATURE_CUTOFF
 from basinet.sampling.potentials import largest_sigma, noble_gas_potential
-from basinet.sampling.start import box_edges, refuse_overlap
+from basinet.sampling.start import box_edges, refuse_no_liquid
 
 Count = Annotated[int, Field(ge=1)]
 FEWEST_ATOMS = 8
@@ -100,7 +100,7 @@ class SampleConfig(Section):
         if self.cell != "cubic" and self.density is not None:
             msg = "cell and density are both given, and either fixes the volume; leave one out"
             raise ValueError(msg)
-        refuse_overlap(self.composition, box_edges(self.composition, self.temperature, self.density, self.cell))
+        refuse_no_liquid(self.composition, box_edges(self.composition, self.temperature, self.density, self.cell))
         return self
 
     @property

@@ -41,6 +41,10 @@ KNOWN_TEMPERATURE = 120.0
 DENSEST = 1.1
 """Number density times sigma^3 beyond which no liquid is started: the Lennard-Jones crystal at rest has 1.09."""
 
+THINNEST = 0.4
+"""The same below which it is a gas, or nearly: argon has 0.32 at its critical point (13.407 mol/l by Tegeler et al., as
+in `potentials`)."""
+
 Cell = Literal["cubic"] | tuple[float, float, float]
 Density = float | Mapping[str, float] | None
 
@@ -118,13 +122,14 @@ def box_edges(counts: Mapping[str, int], temperature: float, density: Density, c
     return (float(volume_of(counts, temperature, density) ** (1.0 / 3.0)),) * 3
 
 
-def refuse_overlap(counts: Mapping[str, int], edges: Sequence[float]) -> None:
-    """Refuse a box in which the atoms would overlap with each other, or with their own images.
+def refuse_no_liquid(counts: Mapping[str, int], edges: Sequence[float]) -> None:
+    """Refuse a box in which the atoms would overlap with each other or with their own images, or would be a gas.
 
     Raises
     ------
     InputError
-        The number density times the mean sigma^3 is beyond that of a crystal at rest, or an edge is below 1.5 sigma.
+        The number density times the mean sigma^3 is beyond that of a crystal at rest, or below that of any liquid; or
+        an edge is below 1.5 sigma.
     """
     sigmas = {element: pair_parameters(element, element)[1] for element in counts}
     if min(edges) < 1.5 * max(sigmas.values()):
@@ -134,6 +139,11 @@ def refuse_overlap(counts: Mapping[str, int], edges: Sequence[float]) -> None:
         raise InputError(
             f"density: {sum(counts.values())} atoms in {volume:.0f} A^3 overlap (number density times sigma^3 is "
             f"{filled / volume:.2f}, a liquid has some 0.6 to 0.9); lower the density or enlarge the cell"
+        )
+    if filled < THINNEST * volume:
+        raise InputError(
+            f"density: {sum(counts.values())} atoms in {volume:.0f} A^3 are a gas (number density times sigma^3 is "
+            f"{filled / volume:.2g}, a liquid has some 0.6 to 0.9); raise the density, in g/cm3, or shrink the cell"
         )
 
 
