@@ -138,4 +138,6 @@ def test_what_cannot_be_verified_is_refused(finished, run):
     assert_refused(run("dft", "verify", "argon", "1", "--atoms", "5"), "--atoms 5", "but of 4 atoms")
     (finished / "argon" / "labelled.json").unlink()
     assert_refused(run("dft", "verify", "argon/labelled.extxyz", "1"), "says nothing of its settings", "--config")
-    assert_refused(run("dft", "verify", "start.extxyz", "1", "--config", "argon.yaml"), "no periodic frame has REF_energy")
+    assert_refused(
+        run("dft", "verify", "start.extxyz", "1", "--config", "argon.yaml"), "no periodic frame has REF_energy"
+    )
