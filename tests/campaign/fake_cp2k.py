@@ -3,7 +3,8 @@
 The output is that of the real CP2K in ``tests/dft/fixtures/argon``, with the atoms of the input in place of its own and
 energies that depend on them; the density is a Gaussian of eight electrons on each atom. The plan, JSON, has under
 ``fates`` a list for each frame (by the number in its first atom's x coordinate, see ``campaigns.frames``): what happens
-at the first try, at the second, and so on, the last one for good. Every try is entered in ``journal``.
+at the first try, at the second, and so on, the last one for good. Every try is entered in ``journal``. With
+``together`` the first ones wait until so many have begun.
 """
 
 from __future__ import annotations
@@ -37,10 +38,18 @@ def main(plan: Path, *arguments: str) -> None:
     before = journal.read_text().split().count(f"begin:{frame}") if journal.exists() else 0
     with journal.open("a") as stream:
         stream.write(f"begin:{frame}\n")
+    wait_for_others(journal, settings.get("together", 1))
     fates = settings["fates"].get(str(frame), ["well"])
     end(fates[min(before, len(fates) - 1)], text, output, frame)
     with journal.open("a") as stream:
         stream.write(f"end:{frame}\n")
+
+
+def wait_for_others(journal: Path, count: int) -> None:
+    """Wait until so many calculations have been begun: where as many must be at work at the same time."""
+    deadline = time.monotonic() + 120
+    while journal.read_text().count("begin:") < count and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def end(fate: str, text: str, output: Path, frame: int) -> None:

@@ -40,7 +40,7 @@ def test_two_workers_started_on_their_own_do_a_campaign_together(dask, tmp_path)
     dft_run(tmp_path, "--out", "alone")
     (tmp_path / "journal").unlink()
 
-    fake(tmp_path, {frame: ["well:1"] for frame in range(COUNT)})
+    fake(tmp_path, together=2)
     address_file = tmp_path / "scheduler.json"
     scheduler = dask("scheduler", "--port", "0", "--dashboard-address", ":0", "--scheduler-file", "scheduler.json")
     wait_until(address_file.is_file, scheduler)

@@ -35,7 +35,7 @@ def find_program(command: str) -> tuple[str, ...]:
     if shutil.which(words[0]) is None:
         raise MissingProgramError(f"{words[0]}: not found; {INSTALL}, or correct run.command")
     # It runs in a directory of its own, where paths relative to this one lead nowhere.
-    return tuple(str(Path(word).resolve()) if "/" in word and Path(word).exists() else word for word in words)
+    return tuple(str(Path(word).absolute()) if "/" in word and Path(word).exists() else word for word in words)
 
 
 def first_on_path(names: tuple[str, ...]) -> str | None:
