@@ -11,9 +11,9 @@ from ase import Atoms
 from ase.md.velocitydistribution import Stationary, thermalize_momenta
 from numpy.typing import NDArray
 
+from basinet.dynamics.nose_hoover import NoseHooverChain, kinetic_temperature
 from basinet.errors import InputError
 from basinet.sampling.calculator import PairPotentialCalculator
-from basinet.sampling.nose_hoover import NoseHooverChain, kinetic_temperature
 from basinet.sampling.potentials import noble_gas_potential
 from basinet.sampling.start import DALTON_PER_CUBIC_ANGSTROM, box_edges, perturbed_lattice
 

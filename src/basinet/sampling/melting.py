@@ -8,8 +8,8 @@ from typing import Protocol
 
 from ase import Atoms
 
+from basinet.dynamics.diffusion import growth_exponent, travelled
 from basinet.errors import InputError
-from basinet.sampling.diffusion import growth_exponent, travelled
 from basinet.sampling.order import CRYSTALLINE, lattice_order
 
 MELTING_ATTEMPTS = 4

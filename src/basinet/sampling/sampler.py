@@ -12,12 +12,12 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from basinet.config.loading import validated
+from basinet.dynamics.correlation import autocorrelation, correlation_time, effective_number
+from basinet.dynamics.diffusion import self_diffusion, travelled
+from basinet.dynamics.pair_distribution import pair_distribution
 from basinet.errors import InputError
 from basinet.sampling.chain_run import SNAPSHOT_STRIDES, ChainRun, Progress, Record, density_of
-from basinet.sampling.correlation import autocorrelation, correlation_time, effective_number
-from basinet.sampling.diffusion import self_diffusion, travelled
 from basinet.sampling.melting import Judgement, Schedule, fault_of, judge, melt_and_cool
-from basinet.sampling.pair_distribution import pair_distribution
 from basinet.sampling.settings import SampleConfig
 
 MEMORY = 5.0

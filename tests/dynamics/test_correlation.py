@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from basinet.sampling.correlation import autocorrelation, correlation_time, effective_number
+from basinet.dynamics.correlation import autocorrelation, correlation_time, effective_number
 
 
 def forgetful(memory: float, n_times: int, n_series: int = 1, seed: int = 0):

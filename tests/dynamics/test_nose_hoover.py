@@ -9,9 +9,9 @@ from ase.md.velocitydistribution import Stationary, thermalize_momenta
 from scipy.stats import chi2, kstest
 
 from basinet.data.reference_data import load_reference
+from basinet.dynamics.nose_hoover import NoseHooverChain, kinetic_temperature
 from basinet.models.pair_potential import literature_lennard_jones
 from basinet.sampling.calculator import PairPotentialCalculator
-from basinet.sampling.nose_hoover import NoseHooverChain, kinetic_temperature
 
 
 def argon(cutoff=11.0, temperature=120.0):

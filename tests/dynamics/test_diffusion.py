@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from basinet.sampling.diffusion import growth_exponent, mean_square_displacement, self_diffusion, travelled
+from basinet.dynamics.diffusion import growth_exponent, mean_square_displacement, self_diffusion, travelled
 
 COEFFICIENT = 0.3  # A^2/ps, that is 3e-5 cm^2/s
 
