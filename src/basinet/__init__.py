@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from basinet.api import evaluate, train
     from basinet.data import load_isolated_atoms, load_reference
+    from basinet.deploy.calculator import Calculator
     from basinet.descriptors import Bispectrum
     from basinet.electrostatics import hartree_potential
     from basinet.errors import InputError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Basins": "basinet.qtaim",
     "Bispectrum": "basinet.descriptors",
+    "Calculator": "basinet.deploy.calculator",
     "Ensemble": "basinet.models",
     "InputError": "basinet.errors",
     "LocalEnergies": "basinet.qtaim",
@@ -47,6 +49,7 @@ _HOMES = {
 __all__ = [
     "Basins",
     "Bispectrum",
+    "Calculator",
     "Ensemble",
     "InputError",
     "LocalEnergies",

@@ -7,51 +7,28 @@ bnormflag 0 switchflag 1``: an atom weighs 1 in its own density whatever its spe
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase.data import atomic_numbers
 
-from basinet.descriptors.clebsch_gordan import component_labels, coupling_tables
-from basinet.descriptors.neighbours import find_neighbours
+from basinet.descriptors.clebsch_gordan import component_labels
+from basinet.descriptors.environments import (
+    checked_rcut,
+    checked_twojmax,
+    find_environments,
+    for_each,
+    is_finite_number,
+)
 from basinet.descriptors.sizes import EQUAL
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
     from ase import Atoms
     from numpy.typing import ArrayLike, NDArray
-
-LARGEST_TWOJMAX = 14
-"""204 components; the tables beyond take seconds to make and the components long since repeat each other."""
-
-
-def is_finite_number(value: object) -> bool:
-    """Whether a setting is a number; ``True`` and ``"5"`` are none."""
-    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool) and isfinite(value)
-
-
-def checked_rcut(rcut: float) -> float:
-    """Cutoff as a positive float, or an error."""
-    if not (is_finite_number(rcut) and rcut > 0):
-        raise InputError(f"rcut is {rcut!r}; the cutoff must be a positive number of Angstrom, such as 5.25")
-    return float(rcut)
-
-
-def checked_twojmax(twojmax: int) -> int:
-    """Twice the largest momentum as an int, or an error."""
-    try:
-        number = -1 if isinstance(twojmax, bool) else operator.index(twojmax)
-    except TypeError:
-        number = -1
-    if not 0 <= number <= LARGEST_TWOJMAX:
-        raise InputError(f"twojmax is {twojmax!r}; it must be an integer from 0 to {LARGEST_TWOJMAX}, such as 6")
-    return number
 
 
 def bispectrum(
@@ -119,40 +96,14 @@ def bispectrum(
     >>> alone.shape, bool(np.abs(alone).max() < 1e-14)
     ((1, 5), True)
     """
-    from basinet.descriptors.hyperspherical import normalisation  # here: numba takes a moment to import
-    from basinet.descriptors.kernel import bispectrum_of_groups
-
-    rcut, twojmax, threads = checked_rcut(rcut), checked_twojmax(twojmax), max(1, threads)
-    n_atoms = len(np.asarray(positions))
-    weight = per_atom("weights_per_atom", weights_per_atom, n_atoms)
-    radius = np.full(n_atoms, EQUAL) if radii_per_atom is None else per_atom("radii_per_atom", radii_per_atom, n_atoms)
-    if not (radius > 0).all():
-        raise InputError(f"radii_per_atom has {radius.min()}; every radius must be positive")
-    reach = rcut * radius
-    neighbours = find_neighbours(positions, cell, pbc, 2 * float(reach.max(initial=0.5 * rcut)), threads=threads)
-    tables, factors, labels = coupling_tables(twojmax), normalisation(twojmax), component_labels(twojmax)
-    out = np.empty((n_atoms, len(labels)))
-    # Atoms that share a vector register wait for the one with the most neighbours: put equals together.
-    order = np.argsort(np.diff(neighbours.first), kind="stable")
+    around = find_environments(positions, cell, pbc, weights_per_atom, rcut, twojmax, radii_per_atom, threads)
+    out = np.empty((len(around.order), len(component_labels(around.twojmax))))
 
     def compute(atoms: NDArray[np.int64]) -> None:
-        bispectrum_of_groups(atoms, neighbours, weight, reach, factors, tables, out)
+        around.components(atoms, around.matrices(1), out)
 
-    if threads == 1:
-        compute(order)
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(compute, np.array_split(order, threads)))
-    out -= [twoj + 1 for _, _, twoj in labels]
+    for_each(compute, np.array_split(around.order, max(1, threads)), threads)
     return out
-
-
-def per_atom(name: str, values: ArrayLike, n_atoms: int) -> NDArray[np.float64]:
-    """One finite number for each atom, or an error with the array's name."""
-    array = np.ascontiguousarray(values, dtype=np.float64)
-    if array.shape != (n_atoms,) or not np.isfinite(array).all():
-        raise InputError(f"{name} has the shape {array.shape}; pass one finite number for each of {n_atoms} atoms")
-    return array
 
 
 def checked_radii(radii: object, elements: Iterable[str]) -> dict[str, float]:
@@ -267,17 +218,20 @@ class Bispectrum:
         InputError
             An element without a weight, or a geometry that :func:`bispectrum` refuses.
         """
-        symbols = atoms.get_chemical_symbols()
+        weight, radius = self.of_atoms(atoms.get_chemical_symbols())
+        return bispectrum(
+            atoms.positions, np.array(atoms.cell), atoms.pbc, weight, self.rcut, self.twojmax,
+            radii_per_atom=radius, threads=threads,
+        )  # fmt: skip
+
+    def of_atoms(self, symbols: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Weight and radius of every atom, or an error that names the atom whose element has none."""
         for index, symbol in enumerate(symbols):
             if symbol not in self.weights:
                 known = ", ".join(self.weights)
                 raise InputError(f"atom {index} is {symbol}, which has no weight (known: {known}); add one")
         weight = np.array([self.weights[symbol] for symbol in symbols])
-        radius = np.array([self.radii[symbol] for symbol in symbols])
-        return bispectrum(
-            atoms.positions, np.array(atoms.cell), atoms.pbc, weight, self.rcut, self.twojmax,
-            radii_per_atom=radius, threads=threads,
-        )  # fmt: skip
+        return weight, np.array([self.radii[symbol] for symbol in symbols])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain numbers and names, fit for JSON or YAML."""

@@ -21,9 +21,7 @@ section 4.8.2, less its normalisation). The factorials are the same for all neig
 the sum; the weight enters at j = 0, from where the recursion, linear in the row, carries it to all j. The
 rows b > j/2 follow from :math:`u^j_{j-b,\,j-a} = (-1)^{a-b} \bar u^j_{b a}`.
 
-For derivatives: the recursion of a row is linear, so the adjoint runs it backwards over the same loops, once
-for each neighbour, from :math:`\partial E / \partial U` to the four numbers (a, b) and the weight, and from
-these by the chain rule to x, y and z.
+The derivative with respect to a neighbour's place is :mod:`basinet.descriptors.slopes`.
 """
 
 # mypy: disable-error-code="untyped-decorator"
@@ -125,26 +123,64 @@ def gather_neighbours(
 
 
 @njit(cache=True, nogil=True)
-def rotations(gathered: NDArray[np.float64]) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes]:
-    """Real and imaginary parts of a and b, and weight times cutoff function, of one neighbour in each lane.
+def angles(gathered: NDArray[np.float64]) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes]:
+    """Distance r, pi / r_cut, the switch's angle, cos(theta_0) and sin(theta_0) / r of one neighbour in each lane.
 
     Both angles are counted from a quarter turn, where the series of sine and cosine converge on the whole
     range.
     """
-    x, y, z, weight = load(gathered, 0), load(gathered, 1), load(gathered, 2), load(gathered, 3)
+    x, y, z = load(gathered, 0), load(gathered, 1), load(gathered, 2)
     rate = div(splat(pi), load(gathered, 4))
     r = root(fma(x, x, fma(y, y, mul(z, z))))
     half_turn, quarter_turn = mul(rate, r), splat(pi / 2)
     switch = fnma(splat(1.0), quarter_turn, half_turn)
-    switch_sine = mul(switch, polynomial(SINE, mul(switch, switch)))
     theta = fnma(splat(1.0), quarter_turn, mul(splat(RFAC0), half_turn))
     square = mul(theta, theta)
-    sine_by_r = div(polynomial(COSINE, square), r)
-    a_real = fnma(theta, polynomial(SINE, square), splat(0.0))
-    zero = splat(0.0)
+    cosine = fnma(theta, polynomial(SINE, square), splat(0.0))
+    return r, rate, switch, cosine, div(polynomial(COSINE, square), r)
+
+
+@njit(cache=True, nogil=True)
+def rotations(gathered: NDArray[np.float64]) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes]:
+    """Real and imaginary parts of a and b, and weight times cutoff function, of one neighbour in each lane."""
+    x, y, z, weight = load(gathered, 0), load(gathered, 1), load(gathered, 2), load(gathered, 3)
+    _, _, switch, cosine, sine_by_r = angles(gathered)
+    switch_sine = mul(switch, polynomial(SINE, mul(switch, switch)))
+    zero, half_weight = splat(0.0), mul(splat(0.5), weight)
     a_imag, b_imag = fnma(z, sine_by_r, zero), fnma(x, sine_by_r, zero)
-    half_weight = mul(splat(0.5), weight)
-    return a_real, a_imag, mul(y, sine_by_r), b_imag, fnma(half_weight, switch_sine, half_weight)
+    return cosine, a_imag, mul(y, sine_by_r), b_imag, fnma(half_weight, switch_sine, half_weight)
+
+
+@njit(cache=True, nogil=True)
+def next_coefficient(
+    rotation: tuple[Lanes, Lanes, Lanes, Lanes], old_real: Lanes, old_imag: Lanes, left_real: Lanes, left_imag: Lanes
+) -> tuple[Lanes, Lanes]:
+    """Coefficient of the next momentum's row, ``conj(a) old[a] - conj(b) old[a - 1]``."""
+    a_real, a_imag, b_real, b_imag = rotation
+    new_real = fma(a_imag, old_imag, mul(a_real, old_real))
+    new_imag = fnma(a_imag, old_real, mul(a_real, old_imag))
+    return (
+        fnma(b_imag, left_imag, fnma(b_real, left_real, new_real)),
+        fma(b_imag, left_real, fnma(b_real, left_imag, new_imag)),
+    )
+
+
+@njit(cache=True, nogil=True)
+def keep_mirror_row(row: NDArray[np.float64], length: int, b: int) -> None:
+    """Set the mirror image of row b of the momentum 2b + 1 aside, by symmetry the row where b + 1 starts."""
+    j = 2 * b + 1
+    for a in range(j + 1):
+        sign = splat(1.0 if (a + b) % 2 == 0 else -1.0)
+        store(row, 2 * length + j - a, mul(sign, load(row, a)))
+        store(row, 3 * length + j - a, fnma(sign, load(row, length + a), splat(0.0)))
+
+
+@njit(cache=True, nogil=True)
+def take_mirror_row(row: NDArray[np.float64], length: int, b: int) -> None:
+    """Go on from the row that :func:`keep_mirror_row` set aside."""
+    for a in range(2 * b + 2):
+        store(row, a, load(row, 2 * length + a))
+        store(row, length + a, load(row, 3 * length + a))
 
 
 @njit(cache=True, nogil=True)
@@ -163,11 +199,11 @@ def add_neighbour(
     rotation
         From :func:`rotations`.
     row : (4 (twojmax + 1), 8) array
-        Scratch: the row in hand (real, imaginary) and the start of the next.
+        Scratch: the row in hand (real, imaginary) and the row that the next b starts from.
     real, imag : (n_elements, 8) arrays
         The sums.
     """
-    a_real, a_imag, b_real, b_imag, weight = rotation
+    turn, weight = rotation[:4], rotation[4]
     length = twojmax + 1
     zero = splat(0.0)
     store(row, 0, weight)
@@ -181,24 +217,16 @@ def add_neighbour(
             k = offsets[j] + b * (j + 1)
             for a in range(j + 1):
                 old_real, old_imag = load(row, a), load(row, length + a)
-                # conj(a) old[a] - conj(b) old[a - 1]
-                new_real = fma(a_imag, old_imag, mul(a_real, old_real))
-                new_imag = fnma(a_imag, old_real, mul(a_real, old_imag))
-                new_real = fnma(b_imag, left_imag, fnma(b_real, left_real, new_real))
-                new_imag = fma(b_imag, left_real, fnma(b_real, left_imag, new_imag))
+                new_real, new_imag = next_coefficient(turn, old_real, old_imag, left_real, left_imag)
                 store(row, a, new_real)
                 store(row, length + a, new_imag)
                 store(real, k + a, add(load(real, k + a), new_real))
                 store(imag, k + a, add(load(imag, k + a), new_imag))
                 left_real, left_imag = old_real, old_imag
-            if j == 2 * b + 1:  # the row below the middle, by symmetry: where the next b starts
-                for a in range(j + 1):
-                    sign = splat(1.0 if (a + b) % 2 == 0 else -1.0)
-                    store(row, 2 * length + j - a, mul(sign, load(row, a)))
-                    store(row, 3 * length + j - a, fnma(sign, load(row, length + a), zero))
-        for a in range(2 * b + 2):
-            store(row, a, load(row, 2 * length + a))
-            store(row, length + a, load(row, 3 * length + a))
+            if j == 2 * b + 1:
+                keep_mirror_row(row, length, b)
+        if 2 * b + 1 <= twojmax:
+            take_mirror_row(row, length, b)
 
 
 @njit(cache=True, nogil=True)

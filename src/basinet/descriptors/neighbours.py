@@ -13,8 +13,8 @@ from basinet.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-COINCIDENT = 1e-6
-"""Angstrom; closer than this two atoms are one atom entered twice."""
+COINCIDENT = 0.1
+"""Angstrom; nuclei closer than this belong to no structure: an atom entered twice, or a cell in the wrong unit."""
 
 
 class Neighbours(NamedTuple):
@@ -71,6 +71,17 @@ def checked_cell(cell: ArrayLike, axes: NDArray[np.bool_]) -> NDArray[np.float64
     return np.ascontiguousarray(box)
 
 
+def overlap_message(one: int, other: int, apart: float) -> str:
+    """Say which atoms overlap.
+
+    >>> overlap_message(3, 3, 0.05)
+    'atom 3 and its own image are 0.05 A apart: the cell is too small; check its unit'
+    """
+    if one == other:
+        return f"atom {one} and its own image are {apart:.2g} A apart: the cell is too small; check its unit"
+    return f"atoms {one} and {other} are in one place ({apart:.2g} A apart); remove one"
+
+
 def find_neighbours(
     positions: ArrayLike, cell: ArrayLike, pbc: ArrayLike, cutoff: float, *, threads: int = 1
 ) -> Neighbours:
@@ -118,7 +129,5 @@ def find_neighbours(
     one, other, vector = search.compute(points, box, axes, quantities="ijD", copy=False)
     first, atom, vectors, closest = group_by_atom(len(points), one, other, vector)
     if closest >= 0 and (apart := float(np.linalg.norm(vector[closest]))) < COINCIDENT:
-        raise InputError(
-            f"atoms {one[closest]} and {other[closest]} are in one place ({apart:.1e} A apart); remove one"
-        )
+        raise InputError(overlap_message(int(one[closest]), int(other[closest]), apart))
     return Neighbours(first, atom, vectors)

@@ -2,18 +2,22 @@
 
 from basinet.models.architecture import Architecture
 from basinet.models.ensemble import Ensemble, compose, load_model
+from basinet.models.evaluation import Evaluation
 from basinet.models.network import Layer, Network
 from basinet.models.ridge import RidgeModel, fit_ridge
-from basinet.models.scaling import Scaling, fit_scaling
+from basinet.models.scaling import DescriptorRange, Scaling, fit_range, fit_scaling
 
 __all__ = [
     "Architecture",
+    "DescriptorRange",
     "Ensemble",
+    "Evaluation",
     "Layer",
     "Network",
     "RidgeModel",
     "Scaling",
     "compose",
+    "fit_range",
     "fit_ridge",
     "fit_scaling",
     "load_model",

@@ -10,10 +10,10 @@ import numpy as np
 from basinet.errors import InputError
 from basinet.models.architecture import Architecture
 from basinet.models.network import Layer, Network, row_energies
-from basinet.models.scaling import Scaling
+from basinet.models.scaling import DescriptorRange, Scaling
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ase import Atoms
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from basinet.dataset import Dataset
     from basinet.descriptors import Bispectrum
+    from basinet.models.evaluation import Evaluation
 
 FORMAT = "basinet-ensemble"
 
@@ -51,6 +52,8 @@ class Ensemble:
         Layers stacked over members and elements, float64.
     training
         Record of the training: one entry per member or one for all.
+    range
+        Where the descriptors of the training atoms lay; None if the model does not tell.
     """
 
     descriptor: Bispectrum
@@ -60,13 +63,15 @@ class Ensemble:
     scaling: Scaling
     networks: Network
     training: Mapping[str, Any] = field(default_factory=dict)
+    range: DescriptorRange | None = None
 
     @property
     def members(self) -> int:
         """Number of networks per element."""
         return int(self.networks[0].weight.shape[0])
 
-    def _network_of(self, elements: tuple[str, ...]) -> NDArray[np.int64]:
+    def network_of(self, elements: tuple[str, ...]) -> NDArray[np.int64]:
+        """Index of the network of each element, or an error that names those without."""
         missing = sorted(set(elements) - set(self.elements))
         if missing:
             have = ", ".join(self.elements)
@@ -76,8 +81,7 @@ class Ensemble:
 
     def predict(self, dataset: Dataset) -> NDArray[np.float64]:
         """Local energies relative to the isolated atoms, ``(members, n_atoms_total)``, eV."""
-        network_of = self._network_of(dataset.elements)[dataset.species]
-        return self._energies(dataset.descriptors, network_of)
+        return self._energies(dataset.descriptors, self.network_of(dataset.elements)[dataset.species])
 
     def _energies(self, descriptors: NDArray[np.float64], network_of: NDArray[np.int64]) -> NDArray[np.float64]:
         energies = np.zeros((self.members, len(descriptors)))
@@ -86,8 +90,7 @@ class Ensemble:
             rows = (descriptors[own] - self.scaling.mean[s]) / self.scaling.std[s]
             count = np.ones(len(rows))
             for m in range(self.members):
-                network = tuple(Layer(layer.weight[m, s], layer.bias[m, s]) for layer in self.networks)
-                raw = row_energies(network, rows, count, self.architecture.activation)
+                raw = row_energies(self.network(m, s), rows, count, self.architecture.activation)
                 energies[m, own] = self.scaling.offset[s] + self.scaling.scale[s] * raw
         return energies
 
@@ -100,9 +103,36 @@ class Ensemble:
             If an element has no network.
         """
         symbols = atoms.get_chemical_symbols()
-        network_of = self._network_of(tuple(symbols))
+        network_of = self.network_of(tuple(symbols))
         own = np.array([self.e0[symbol] for symbol in symbols])
         return own + self._energies(self.descriptor(atoms), network_of)
+
+    def evaluate(self, atoms: Atoms, *, threads: int = 1, mean_over: Sequence[int] | None = None) -> Evaluation:
+        """Local energies of every member, and forces and virial of their mean.
+
+        Forces are exact derivatives: ``F_k = -dE/dr_k`` with ``E`` the members' mean energy.
+
+        Parameters
+        ----------
+        atoms
+            The frame; nothing of it is changed.
+        threads
+            Threads to share the atoms.
+        mean_over
+            Members whose mean forces and virial belong to; all of them unless given.
+
+        Raises
+        ------
+        InputError
+            An element without a network, or a geometry that the descriptor refuses.
+        """
+        from basinet.models.evaluation import evaluate_frame
+
+        return evaluate_frame(self, atoms, threads=threads, mean_over=mean_over)
+
+    def network(self, member: int, element: int) -> Network:
+        """Return one network: layers ``(fan_in, fan_out)``, in units of the scaling."""
+        return tuple(Layer(layer.weight[member, element], layer.bias[member, element]) for layer in self.networks)
 
     def member(self, index: int) -> Ensemble:
         """Return one member as an ensemble of its own."""
@@ -111,10 +141,13 @@ class Ensemble:
 
     def restrict(self, element: str) -> Ensemble:
         """Keep the network of one element only."""
-        s = slice(int(self._network_of((element,))[0]), int(self._network_of((element,))[0]) + 1)
+        index = int(self.network_of((element,))[0])
+        s = slice(index, index + 1)
         scaling = Scaling(self.scaling.mean[s], self.scaling.std[s], self.scaling.offset[s], self.scaling.scale[s])
         layers = tuple(Layer(layer.weight[:, s], layer.bias[:, s]) for layer in self.networks)
-        return replace(self, elements=(element,), e0={element: self.e0[element]}, scaling=scaling, networks=layers)
+        own = None if self.range is None else DescriptorRange(self.range.low[s], self.range.high[s])
+        e0 = {element: self.e0[element]}
+        return replace(self, elements=(element,), e0=e0, scaling=scaling, networks=layers, range=own)
 
     def save(self, path: str | Path) -> None:
         """Write the ensemble to one file: a line of JSON, then the weights."""
@@ -123,6 +156,8 @@ class Ensemble:
         arrays = {f"scaling.{name}": getattr(self.scaling, name) for name in ("mean", "std", "offset", "scale")}
         for index, layer in enumerate(self.networks):
             arrays[f"layer{index}.weight"], arrays[f"layer{index}.bias"] = layer
+        if self.range is not None:
+            arrays["range.low"], arrays["range.high"] = self.range.low, self.range.high
         header = {
             "kind": FORMAT,
             "descriptor": self.descriptor.to_dict(),
@@ -161,6 +196,7 @@ def load_model(path: str | Path) -> Ensemble:
         Scaling(*(arrays[f"scaling.{name}"] for name in ("mean", "std", "offset", "scale"))),
         layers,
         header["training"],
+        DescriptorRange(arrays["range.low"], arrays["range.high"]) if "range.low" in arrays else None,
     )
 
 
@@ -203,4 +239,8 @@ def compose(**models: Ensemble) -> Ensemble:
     )
     e0 = {part.elements[0]: part.e0[part.elements[0]] for part in parts}
     training = {part.elements[0]: dict(part.training) for part in parts}
-    return Ensemble(first.descriptor, first.architecture, tuple(sorted(models)), e0, scaling, layers, training)
+    ranges = [part.range for part in parts if part.range is not None]
+    joined = None
+    if len(ranges) == len(parts):
+        joined = DescriptorRange(*(np.concatenate([getattr(own, name) for own in ranges]) for name in ("low", "high")))
+    return Ensemble(first.descriptor, first.architecture, tuple(sorted(models)), e0, scaling, layers, training, joined)

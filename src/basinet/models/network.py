@@ -31,6 +31,17 @@ class Layer(NamedTuple):
 Network = tuple[Layer, ...]
 
 
+def hidden_values(
+    network: Network, rows: NDArray[np.float64], count: NDArray[np.float64], activation: Activation
+) -> list[NDArray[np.float64]]:
+    """Values of the hidden layers, first to last, each (n_rows, width)."""
+    hidden = [rows]
+    for layer in network[:-1]:
+        value = hidden[-1] @ layer.weight + count[:, None] * layer.bias
+        hidden.append(np.tanh(value) if activation == "tanh" else value)
+    return hidden[1:]
+
+
 def row_energies(
     network: Network, rows: NDArray[np.float64], count: NDArray[np.float64], activation: Activation
 ) -> NDArray[np.float64]:
@@ -39,10 +50,30 @@ def row_energies(
     (Training has its own form of these equations, for many networks at once: `basinet.training.program`. A test holds
     the two together.)
     """
-    hidden = rows
-    for layer in network[:-1]:
-        hidden = hidden @ layer.weight + count[:, None] * layer.bias
-        if activation == "tanh":
-            hidden = np.tanh(hidden)
+    hidden = hidden_values(network, rows, count, activation)[-1]
+    return readout_energies(network, hidden, count)
+
+
+def readout_energies(network: Network, hidden: NDArray[np.float64], count: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Energy of every row from the last hidden layer."""
     readout = network[-1]
     return np.asarray(hidden @ readout.weight[:, 0] + count * readout.bias)
+
+
+def atom_energies_and_slopes(
+    network: Network, rows: NDArray[np.float64], activation: Activation
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Energy of every atom ``(n_atoms,)`` and its derivatives in the atom's row, ``(n_atoms, n_components)``.
+
+    Backwards through the layers, with ``h'`` the activation's derivative at the layer's values::
+
+        d_L = W_L,    d_l = (d_{l+1} * h'_{l+1}) W_l^T
+    """
+    count = np.ones(len(rows))
+    hidden = hidden_values(network, rows, count, activation)
+    slopes = np.broadcast_to(network[-1].weight[:, 0], hidden[-1].shape)
+    for layer, values in zip(network[-2::-1], hidden[::-1], strict=True):
+        if activation == "tanh":
+            slopes = slopes * (1.0 - values**2)
+        slopes = slopes @ layer.weight.T
+    return readout_energies(network, hidden[-1], count), slopes

@@ -38,6 +38,33 @@ class Scaling:
         return (dataset.descriptors - self.mean[index]) / self.std[index]
 
 
+@dataclass(frozen=True)
+class DescriptorRange:
+    """Smallest and largest value of every component among the training atoms, per species: (n_elements, n_components).
+
+    Outside of it a network extrapolates.
+    """
+
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    def excess(self, descriptors: NDArray[np.float64], species: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Largest distance of each atom's components beyond the range, in widths of the range: (n_atoms,), 0 inside.
+
+        A component that was constant in training counts in units of its scale's floor, as in `fit_scaling`.
+        """
+        low, high = self.low[species], self.high[species]
+        floor = STD_FLOOR * np.maximum(np.abs(self.low), np.abs(self.high)).max(initial=1e-300)
+        beyond = np.maximum(low - descriptors, descriptors - high) / np.maximum(high - low, floor)
+        return np.asarray(np.maximum(beyond.max(axis=1, initial=0.0), 0.0))
+
+
+def fit_range(train: Dataset) -> DescriptorRange:
+    """Range of a training set's descriptors."""
+    own = [train.descriptors[train.species == index] for index in range(len(train.elements))]
+    return DescriptorRange(np.array([rows.min(0) for rows in own]), np.array([rows.max(0) for rows in own]))
+
+
 def fit_scaling(train: Dataset) -> Scaling:
     """Scaling of a training set.
 

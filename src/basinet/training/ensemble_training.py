@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from basinet.errors import InputError
-from basinet.models import Ensemble, Layer, fit_scaling
+from basinet.models import Ensemble, Layer, fit_range, fit_scaling
 from basinet.training.initial import initial_networks
 from basinet.training.packing import PackedFrames, minibatches, pack
 
@@ -203,6 +203,7 @@ def train_ensemble(
         scaling,
         tuple(Layer(layer.weight[kept], layer.bias[kept]) for layer in networks),
         training,
+        fit_range(train),
     )
     return TrainedEnsemble(
         ensemble,
@@ -235,4 +236,6 @@ def untrained_ensemble(
     n_components = train.descriptors.shape[1]
     start = initial_networks(range(seed, seed + members), architecture, len(train.elements), n_components)
     layers = effective(start, architecture, n_components)
-    return Ensemble(descriptor, architecture, train.elements, dict(e0), fit_scaling(train), layers, {})
+    return Ensemble(
+        descriptor, architecture, train.elements, dict(e0), fit_scaling(train), layers, {}, fit_range(train)
+    )

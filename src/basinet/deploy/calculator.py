@@ -1,0 +1,130 @@
+"""ASE calculator of an ensemble: energy, forces, stress, energies of atoms, and how far the members disagree."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ase.calculators.calculator import Calculator as AseCalculator
+from ase.calculators.calculator import PropertyNotImplementedError, all_changes
+from ase.stress import full_3x3_to_voigt_6_stress
+
+from basinet.deploy.extrapolation import ExtrapolationWarning, extrapolation_message
+from basinet.errors import InputError
+from basinet.models import Ensemble
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ase import Atoms
+    from numpy.typing import NDArray
+
+MARGIN = 0.1
+"""Widths of the training range by which a component may leave it before an atom counts as extrapolating."""
+
+
+class Calculator(AseCalculator):
+    r"""The mean of an ensemble, or one member, as an ASE calculator.
+
+    .. math:: E = \frac1M \sum_m \sum_i e_i^{(m)}, \qquad \mathbf F_k = -\partial E / \partial \mathbf r_k, \qquad
+       \sigma = V^{-1}\, \partial E / \partial \varepsilon
+
+    ==================  ============  ======  ==========================================================
+    result              shape         unit
+    ==================  ============  ======  ==========================================================
+    energy              ()            eV      isolated atoms' energies included, as in ``REF_energy``
+    free_energy         ()            eV      the same
+    energies            (n_atoms,)    eV      sum to ``energy``
+    forces              (n_atoms, 3)  eV/A
+    stress              (6,)          eV/A^3  xx, yy, zz, yz, xz, xy; in three periodic directions
+    spread              (n_atoms,)    eV      standard deviation of ``energies`` over the members
+    extrapolation       (n_atoms,)    -       how far components leave the training range, in its widths
+    extrapolating       (n_atoms,)    bool    by more than ``margin``
+    ==================  ============  ======  ==========================================================
+
+    The last three are read from ``results``. The first frame with an atom outside the training range warns
+    (`ExtrapolationWarning`); `extrapolated_frames` counts them all. A model that does not tell its range gives
+    neither.
+
+    Parameters
+    ----------
+    ensemble
+        See `basinet.train`, `basinet.load_model` and `basinet.compose`.
+    member
+        One member in place of the mean; ``spread`` is still that of all.
+    threads
+        Threads to share the atoms.
+    margin
+        See above; infinity never warns.
+
+    Raises
+    ------
+    InputError
+        A member that the ensemble lacks; on use: an element without a network, positions that are not finite, atoms in
+        one place, or a cell without volume.
+
+    Examples
+    --------
+    >>> import basinet
+    >>> frames = basinet.load_reference("ar")
+    >>> model = basinet.train(frames, width=4, members=2, learning_rates=[0.01], max_steps=50)
+    >>> atoms = frames[0].copy()
+    >>> atoms.calc = basinet.Calculator(model)
+    >>> bool(abs(atoms.get_potential_energies().sum() - atoms.get_potential_energy()) < 1e-9)
+    True
+    """
+
+    implemented_properties: list[str] = ["energy", "free_energy", "energies", "forces", "stress"]  # noqa: RUF012 - as in the base class
+
+    def __init__(self, ensemble: Ensemble, member: int | None = None, threads: int = 1, margin: float = MARGIN) -> None:
+        super().__init__()
+        if not isinstance(ensemble, Ensemble):
+            raise InputError(f"Calculator takes an ensemble, as load_model returns, not {type(ensemble).__name__}")
+        if member is not None and not 0 <= member < ensemble.members:
+            raise InputError(f"member {member}: the ensemble has the members 0 to {ensemble.members - 1}")
+        self.ensemble, self.member, self.threads, self.margin = ensemble, member, threads, margin
+        self.extrapolated_frames = 0
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = tuple(all_changes),
+    ) -> None:
+        """Evaluate the ensemble on the atoms; ASE calls it where something has changed."""
+        super().calculate(atoms, properties, system_changes)
+        frame: Atoms | None = self.atoms
+        if frame is None:
+            raise ValueError("there are no atoms to evaluate")
+        if "stress" in properties and frame.cell.rank != 3:
+            raise PropertyNotImplementedError("stress needs three cell vectors")
+        mean_over = None if self.member is None else (self.member,)
+        evaluation = self.ensemble.evaluate(frame, threads=self.threads, mean_over=mean_over)
+        local = evaluation.local_energies
+        energies = local.mean(axis=0) if self.member is None else local[self.member]
+        energy = float(energies.sum())
+        if not (np.isfinite(energy) and np.isfinite(evaluation.forces).all()):
+            raise InputError(f"the potential gives no finite energy or forces for {frame.get_chemical_formula()}")
+        self.results: dict[str, Any] = {
+            "energy": energy,
+            "free_energy": energy,
+            "energies": energies,
+            "forces": evaluation.forces,
+            "spread": local.std(axis=0),
+        }
+        if frame.cell.rank == 3:
+            self.results["stress"] = full_3x3_to_voigt_6_stress(-evaluation.virial / frame.get_volume())
+        self._guard(frame, evaluation.descriptors)
+
+    def _guard(self, frame: Atoms, descriptors: NDArray[np.float64]) -> None:
+        """Tell which atoms the networks were never trained near."""
+        if self.ensemble.range is None:
+            return
+        excess = self.ensemble.range.excess(descriptors, self.ensemble.network_of(tuple(frame.symbols)))
+        outside = excess > self.margin
+        self.results |= {"extrapolation": excess, "extrapolating": outside}
+        if outside.any():
+            self.extrapolated_frames += 1
+            if self.extrapolated_frames == 1:
+                warnings.warn(extrapolation_message(frame, excess, self.margin), ExtrapolationWarning, stacklevel=2)

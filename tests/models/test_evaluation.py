@@ -1,0 +1,45 @@
+"""An ensemble's forces belong to its energies."""
+
+import numpy as np
+import pytest
+from tests.models.toys import gas, random_ensemble
+
+from basinet.models import Architecture
+
+ARCHITECTURES = [
+    Architecture("tanh", 1, 8), Architecture("tanh", 2, 5), Architecture("linear", 1, 3), Architecture("linear", 2, 4)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
+def test_forces_are_minus_the_gradient_of_the_mean_energy(architecture):
+    ensemble = random_ensemble(("Ar", "Kr"), architecture)
+    atoms = gas("Ar4Kr3")
+    forces = ensemble.evaluate(atoms).forces
+    step = 1e-3
+
+    def energy(atom, axis, by):
+        moved = atoms.copy()
+        moved.positions[atom, axis] += by
+        return (ensemble.local_energies(moved) - ensemble.local_energies(atoms)).mean(axis=0).sum()
+
+    for atom in (0, 5):
+        for axis in range(3):
+            one = energy(atom, axis, step) - energy(atom, axis, -step)
+            two = energy(atom, axis, 2 * step) - energy(atom, axis, -2 * step)
+            expected = -(8 * one - two) / (12 * step)
+            assert forces[atom, axis] == pytest.approx(expected, rel=1e-6, abs=1e-6 * np.abs(forces).max())
+
+
+def test_local_energies_are_those_of_the_plain_route():
+    ensemble = random_ensemble(("Ar", "Kr"))
+    atoms = gas("Ar4Kr3")
+    np.testing.assert_allclose(ensemble.evaluate(atoms).local_energies, ensemble.local_energies(atoms), rtol=1e-14)
+
+
+def test_forces_of_chosen_members_average_to_those_of_all():
+    ensemble = random_ensemble(("Ar", "Kr"), members=3)
+    atoms = gas("Ar4Kr3")
+    single = [ensemble.evaluate(atoms, mean_over=[m]).forces for m in range(3)]
+    np.testing.assert_allclose(np.mean(single, axis=0), ensemble.evaluate(atoms).forces, atol=1e-15)
+    np.testing.assert_allclose(single[1], ensemble.member(1).evaluate(atoms).forces, atol=1e-15)
