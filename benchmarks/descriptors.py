@@ -19,13 +19,14 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the helper that loads LAMMPS is the tests'
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the descriptors of LAMMPS are the tests'
 
 import numpy as np
 from ase.build import bulk
-from tests.lammps_engine import define_sna, lammps_session, load_atoms
+from tests.lammps_engine import define_sna, load_without_forces
 
 from basinet import descriptors
+from basinet.deploy.lammps_session import lammps_session
 from basinet.descriptors.neighbours import find_neighbours
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def compare(n_atoms: int, twojmax: int, neighbours: float, repeats: int) -> str:
     descriptor = descriptors.Bispectrum(rcut=rcut, twojmax=twojmax, weights={"Ar": 1.0})
     loops = max(1, 2000 // n_atoms)
     with lammps_session() as engine:
-        load_atoms(engine, atoms, ["Ar"], rcut)
+        load_without_forces(engine, atoms, ["Ar"], rcut)
         define_sna(engine, rcut, twojmax, [1.0], [0.5])
         engine.command("run 0 post no")
         engine.numpy.extract_compute("b", 1, 2)  # builds the neighbour list

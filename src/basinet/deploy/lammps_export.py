@@ -1,0 +1,245 @@
+"""An ensemble as a folder that LAMMPS runs without Python, checked through LAMMPS against our own energies."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from basinet.deploy.lammps_engine import quoted, run_potential
+from basinet.deploy.lammps_files import DESCRIPTOR, INPUT, START, data_text, descriptor_text, input_text, pair_commands
+from basinet.deploy.lammps_network import (
+    ElementNetwork,
+    mean_networks,
+    member_networks,
+    model_text,
+    refuse_what_lammps_gets_wrong,
+)
+from basinet.deploy.lammps_session import LammpsMissingError, lammps_session, lammps_version
+from basinet.deploy.start_structure import shaken_crystal
+from basinet.errors import InputError
+from basinet.io.files import MARKER, MARKER_TEXT, explained, refuse_foreign, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ase import Atoms
+
+    from basinet.models import Ensemble
+
+CHECK = "check.json"
+MEAN = "mean.nn"
+ENERGY_TOLERANCE = 1e-9
+"""eV per atom, relative to E0."""
+FORCE_TOLERANCE = 1e-8
+"""eV/A, every component."""
+
+
+class Deviation(NamedTuple):
+    """Largest deviations of LAMMPS from our own energies (eV per atom) and forces (eV/A)."""
+
+    energy: float
+    force: float
+
+
+class Potential(NamedTuple):
+    """One thing that LAMMPS can run: the files of its networks, and the members whose mean it is."""
+
+    name: str
+    files: tuple[str, ...]
+    members: tuple[int, ...]
+
+
+def export_lammps(
+    ensemble: Ensemble,
+    folder: str | Path,
+    *,
+    start: Atoms | None = None,
+    member: int | None = None,
+    check: bool = True,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Write an ensemble for ``pair_style mliap model nn ... descriptor sna ...``, and check it through LAMMPS.
+
+    ``member_000.nn`` and so on: the members; ``mean.nn``: one network that is their mean, left out where evaluating the
+    members in turn costs LAMMPS less, which ``in.lammps`` then does; ``model.descriptor``; ``in.lammps``, which runs
+    as it is on ``start.data``; ``check.json``: the largest deviations from our own energies and forces. The energies of
+    the isolated atoms are inside, so that LAMMPS' ``pe`` compares with DFT's total energies.
+
+    The folder appears when it is complete and has passed the check.
+
+    Parameters
+    ----------
+    ensemble
+        A trained or composed ensemble.
+    folder
+        Where to write.
+    start
+        Atoms for ``start.data`` and the check; a shaken crystal of all the model's elements unless given.
+    member
+        Export this member alone.
+    check
+        Whether to check; without, ``check.json`` says that nothing was.
+    overwrite
+        Replace an earlier export.
+
+    Returns
+    -------
+    dict
+        What ``check.json`` holds.
+
+    Raises
+    ------
+    InputError
+        The model is one that LAMMPS would get wrong, LAMMPS is missing, its results deviate by more than 1e-9 eV per
+        atom or 1e-8 eV/A, or the folder is in the way.
+    """
+    chosen = _chosen_members(ensemble, member)
+    refuse_what_lammps_gets_wrong(ensemble)
+    atoms = shaken_crystal(ensemble.elements) if start is None else start
+    missing = sorted(set(atoms.get_chemical_symbols()) - set(ensemble.elements))
+    if missing:
+        msg = f"the start structure holds {', '.join(missing)}, the model {', '.join(ensemble.elements)}; give another"
+        raise InputError(msg)
+    with replaced_folder(Path(folder), overwrite=overwrite) as place:
+        potentials = _write_models(ensemble, chosen, place)
+        title = f"{ensemble.architecture} for {', '.join(ensemble.elements)}, by basinet"
+        (place / DESCRIPTOR).write_text(descriptor_text(ensemble.descriptor, ensemble.elements), encoding="utf-8")
+        (place / START).write_text(data_text(atoms, ensemble.elements), encoding="utf-8")
+        (place / INPUT).write_text(input_text(potentials[-1].files, ensemble.elements, atoms, title), encoding="utf-8")
+        record = _check(ensemble, atoms, potentials, place) if check else _unchecked()
+        record["sha256"] = {
+            path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(place.glob("[!.]*"))
+        }
+        write_json(place / CHECK, record)
+    return record
+
+
+def _chosen_members(ensemble: Ensemble, member: int | None) -> list[int]:
+    if member is None:
+        return list(range(ensemble.members))
+    if not 0 <= member < ensemble.members:
+        msg = f"there is no member {member}: the model has members 0 to {ensemble.members - 1}"
+        raise InputError(msg)
+    return [member]
+
+
+def _write_models(ensemble: Ensemble, members: Sequence[int], place: Path) -> list[Potential]:
+    """Write the networks; the last potential is the one that the input runs."""
+
+    def write(name: str, networks: Sequence[ElementNetwork], title: str) -> None:
+        with (place / name).open("w", encoding="utf-8") as stream:
+            stream.writelines(model_text(networks, ensemble.architecture.activation, title))
+
+    potentials = []
+    for index in members:
+        name = f"member_{index:03d}.nn"
+        write(name, member_networks(ensemble, index), f"{ensemble.architecture}, member {index}")
+        potentials.append(Potential(name, (name,), (index,)))
+    if len(members) > 1:
+        mean = mean_networks(ensemble)
+        if mean is not None:
+            write(MEAN, mean, f"{ensemble.architecture}, mean of {len(members)} members")
+        files = (MEAN,) if mean is not None else tuple(potential.name for potential in potentials)
+        potentials.append(Potential("mean", files, tuple(members)))
+    return potentials
+
+
+def _check(ensemble: Ensemble, atoms: Atoms, potentials: Sequence[Potential], place: Path) -> dict[str, Any]:
+    """Compare what LAMMPS makes of the files with our own energies and forces."""
+    deviations = deviations_from_lammps(ensemble, atoms, potentials, place)
+    for potential, deviation in zip(potentials, deviations, strict=True):
+        if not (deviation.energy <= ENERGY_TOLERANCE and deviation.force <= FORCE_TOLERANCE):
+            msg = (
+                f"LAMMPS deviates from the model by {deviation.energy:.1e} eV per atom and {deviation.force:.1e} eV/A "
+                f"for {potential.name} (allowed: {ENERGY_TOLERANCE:g} and {FORCE_TOLERANCE:g}); nothing is exported"
+            )
+            raise InputError(msg)
+    return {
+        "checked": True,
+        "lammps": lammps_version(),
+        "atoms": atoms.get_chemical_formula(),
+        "max_energy_deviation_ev_per_atom": max(deviation.energy for deviation in deviations),
+        "max_force_deviation_ev_per_angstrom": max(deviation.force for deviation in deviations),
+        "potentials": [
+            {
+                "name": potential.name,
+                "files": potential.files,
+                "energy_deviation_ev_per_atom": deviation.energy,
+                "force_deviation_ev_per_angstrom": deviation.force,
+            }
+            for potential, deviation in zip(potentials, deviations, strict=True)
+        ],
+    }
+
+
+def deviations_from_lammps(
+    ensemble: Ensemble, atoms: Atoms, potentials: Sequence[Potential], place: Path
+) -> list[Deviation]:
+    """Run every potential in a folder through LAMMPS and compare energies per atom and forces with our own."""
+    descriptor = quoted((place / DESCRIPTOR).resolve())
+    commands = [
+        pair_commands([quoted((place / name).resolve()) for name in potential.files], ensemble.elements, descriptor)
+        for potential in potentials
+    ]
+    with lammps_session() as engine:
+        theirs = run_potential(engine, atoms, ensemble.elements, commands)
+    result = []
+    for potential, energies, forces in zip(potentials, theirs.local_energies, theirs.forces, strict=True):
+        ours = ensemble.evaluate(atoms, mean_over=potential.members)
+        mean = ours.local_energies[list(potential.members)].mean(axis=0)
+        result.append(Deviation(float(np.abs(energies - mean).max()), float(np.abs(forces - ours.forces).max())))
+    return result
+
+
+def _unchecked() -> dict[str, Any]:
+    """Record of an export that could not be checked, which is for machines without LAMMPS alone."""
+    try:
+        version = lammps_version()
+    except LammpsMissingError as error:
+        return {"checked": False, "reason": f"exported without a check: {error}"}
+    msg = f"LAMMPS {version} is installed here, so that the export can be checked; leave out --no-check"
+    raise InputError(msg)
+
+
+@contextmanager
+def replaced_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Yield a temporary folder beside the one asked for, whose place it takes once all is well.
+
+    Raises
+    ------
+    InputError
+        The folder is not empty and `overwrite` is not given, or it is no output of ours.
+    """
+    with explained(folder):
+        if folder.exists() and not folder.is_dir():
+            msg = f"{folder}: is a file; name a directory for the output"
+            raise InputError(msg)
+        if folder.is_dir() and any(folder.iterdir()):
+            if not overwrite:
+                msg = f"{folder}: is not empty; use --overwrite or another --out"
+                raise InputError(msg)
+            refuse_foreign(folder)
+        target = folder.resolve()
+        if target == Path.cwd():
+            msg = f"{folder}: is the working directory; name a directory of its own for the output"
+            raise InputError(msg)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        new, old = (target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.{word}") for word in ("tmp", "old"))
+        new.mkdir()
+    try:
+        with explained(folder):
+            (new / MARKER).write_text(MARKER_TEXT, encoding="utf-8")
+            yield new
+            if target.exists():
+                target.rename(old)
+            new.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
