@@ -169,3 +169,55 @@ def test_pairs_may_be_named_in_either_order():
     argon = PairCoefficients(64.0, 1e5)
     potential = LennardJones({("Kr", "Ar"): argon, ("Ar", "Ar"): argon, ("Kr", "Kr"): argon}, 11.0)
     assert potential.parameters["Ar", "Kr"] == argon
+
+
+SMOOTH = LennardJones(POTENTIAL.parameters, 7.0, smooth=True)
+
+
+@settings(max_examples=10)
+@given(crystals(), st.integers(0, 7), st.integers(0, 2))
+def test_smooth_truncation_leaves_forces_the_gradient_at_every_distance(atoms, atom, axis):
+    step = 1e-4
+    energies = []
+    for sign in (1, -1):
+        moved = atoms.copy()
+        moved.positions[atom, axis] += sign * step
+        energies.append(SMOOTH.energy(moved))
+    forces = SMOOTH.forces(atoms)
+    expected = (energies[1] - energies[0]) / (2 * step)
+    assert forces[atom, axis] == pytest.approx(expected, rel=1e-5, abs=1e-6 * np.abs(forces).max())
+
+
+def test_smooth_truncation_ends_without_a_step_in_energy_or_force():
+    def pair(distance: float) -> tuple[float, float]:
+        atoms = Atoms("ArKr", positions=[[0, 0, 0], [0, distance, 0]])
+        return SMOOTH.energy(atoms), float(SMOOTH.forces(atoms)[1, 1])
+
+    assert pair(7.0 + 1e-9) == (0.0, 0.0)
+    assert pair(7.0 - 1e-6) == pytest.approx((0.0, 0.0), abs=1e-9)
+    assert POTENTIAL.cutoff > 7.0
+    assert abs(pair(6.0)[1]) > 1e-4
+
+
+@settings(max_examples=5)
+@given(crystals())
+def test_the_virial_is_minus_the_derivative_in_the_strain(atoms):
+    atoms.pbc = True
+    step = 1e-5
+    energies = []
+    for sign in (1, -1):
+        strain = np.eye(3)
+        strain[1, 2] += sign * step
+        strained = atoms.copy()
+        strained.set_cell(atoms.cell.array @ strain, scale_atoms=True)
+        energies.append(SMOOTH.energy(strained))
+    virial = SMOOTH.evaluate(atoms).virial
+    expected = (energies[1] - energies[0]) / (2 * step)
+    assert virial[1, 2] == pytest.approx(expected, rel=1e-4, abs=1e-5 * np.abs(virial).max())
+    assert virial == pytest.approx(virial.T, abs=1e-12 * np.abs(virial).max())
+
+
+@pytest.mark.parametrize("potential", [POTENTIAL, SMOOTH], ids=["plain", "smooth"])
+def test_settings_survive_being_written_down(potential):
+    assert LennardJones.from_dict(potential.to_dict()) == potential
+    assert potential != LennardJones(potential.parameters, 6.5, smooth=potential.smooth)

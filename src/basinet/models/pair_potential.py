@@ -3,16 +3,20 @@
 They are baselines: they say how much of a local energy two-body physics explains, and the literature potential is the
 one that sampled the reference configurations. Fitted coefficients: `basinet.models.pair_fit`.
 
-    E = sum_{i<j} v(r_ij),   v(r) = c12 / r^12 - c6 / r^6   (r < rcut, plainly truncated)
+    E = sum_{i<j} v(r_ij),   v(r) = c12 / r^12 - c6 / r^6   (r < rcut)
     e_i = 1/2 sum_j v(r_ij)                                  (half of each pair to each atom)
 
-so that the local energies sum to the total exactly.
+so that the local energies sum to the total exactly. Truncated plainly, or with energy and force shifted to vanish at
+the cutoff, which molecular dynamics needs to conserve energy (LAMMPS' ``lj/smooth/linear``):
+
+    v_s(r) = v(r) - v(rcut) - (r - rcut) v'(rcut)
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -69,14 +73,15 @@ class PairCoefficients:
 
 @dataclass(frozen=True)
 class PairEvaluation:
-    """What a pair potential gives: local energies (n_atoms,) in eV and forces (n_atoms, 3) in eV/A."""
+    """Local energies (n_atoms,) in eV, forces (n_atoms, 3) in eV/A, and the virial (3, 3) in eV."""
 
     local_energies: FloatArray
     forces: FloatArray
+    virial: FloatArray
 
 
 class LennardJones:
-    """Pair potential ``v(r) = c12 / r^12 - c6 / r^6`` with parameters per species pair, plainly truncated.
+    """Pair potential ``v(r) = c12 / r^12 - c6 / r^6`` with parameters per species pair, truncated.
 
     Any cell, any mixture of periodic and open directions, and cutoffs beyond half the box (an atom then meets
     images of itself) are allowed.
@@ -87,7 +92,9 @@ class LennardJones:
         `PairCoefficients` for every pair of the species, in either order: ``("Ar", "Kr")`` or ``("Kr",
         "Ar")``.
     cutoff
-        Distance beyond which a pair does not interact, A. There is no shift and no switch.
+        Distance beyond which a pair does not interact, A.
+    smooth
+        Shift energy and force to vanish at the cutoff; otherwise the potential ends there as it is.
 
     Raises
     ------
@@ -95,11 +102,11 @@ class LennardJones:
         A pair of the species named in `parameters` is missing, or the cutoff is not positive.
     """
 
-    def __init__(self, parameters: Mapping[Pair, PairCoefficients], cutoff: float) -> None:
+    def __init__(self, parameters: Mapping[Pair, PairCoefficients], cutoff: float, *, smooth: bool = False) -> None:
         if not (np.isfinite(cutoff) and cutoff > 0.0):
             raise InputError(f"pair potential: the cutoff is {cutoff} A; give a positive distance")
         self.parameters = {ordered_pair(a, b): value for (a, b), value in parameters.items()}
-        self.cutoff = float(cutoff)
+        self.cutoff, self.smooth = float(cutoff), smooth
         self.elements = tuple(sorted({element for pair in self.parameters for element in pair}))
         for a, b in species_pairs(self.elements):
             if (a, b) not in self.parameters:
@@ -110,10 +117,32 @@ class LennardJones:
             i, j = self.elements.index(a), self.elements.index(b)
             self._c6[i, j] = self._c6[j, i] = value.c6
             self._c12[i, j] = self._c12[j, i] = value.c12
+        attraction, repulsion = self._c6.ravel() / cutoff**6, self._c12.ravel() / cutoff**12
+        self._end, self._end_slope = repulsion - attraction, (6.0 * attraction - 12.0 * repulsion) / cutoff
 
     def __repr__(self) -> str:
         """Show the parameters and the cutoff."""
-        return f"LennardJones({self.parameters!r}, cutoff={self.cutoff!r})"
+        return f"LennardJones({self.parameters!r}, cutoff={self.cutoff!r}, smooth={self.smooth!r})"
+
+    def __eq__(self, other: object) -> bool:
+        """Compare all settings."""
+        return isinstance(other, LennardJones) and self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain numbers and names, fit for JSON."""
+        pairs = {"-".join(pair): asdict(value) for pair, value in self.parameters.items()}
+        return {"pairs": pairs, "cutoff": self.cutoff, "smooth": self.smooth}
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> LennardJones:
+        """Make a potential from what `to_dict` returned."""
+        pairs = {}
+        for name, value in settings["pairs"].items():
+            a, b = name.split("-")
+            pairs[a, b] = PairCoefficients(**value)
+        return cls(pairs, settings["cutoff"], smooth=settings["smooth"])
 
     def local_energies(self, atoms: Atoms) -> FloatArray:
         """Give half of each pair to each atom, ``1/2 sum_j v(r_ij)``: (n_atoms,) in eV."""
@@ -150,18 +179,21 @@ class LennardJones:
         inverse_sixth = inverse_square * inverse_square * inverse_square
         attraction = self._c6.ravel()[pair] * inverse_sixth
         repulsion = self._c12.ravel()[pair] * inverse_sixth * inverse_sixth
-        n = len(atoms)
         half = 0.5 * (repulsion - attraction)
+        # -v'(r)/r; times the vector from i to j it is the force on j.
+        push = (12.0 * repulsion - 6.0 * attraction) * inverse_square
+        if self.smooth:
+            half -= 0.5 * (self._end[pair] + (np.sqrt(squared) - self.cutoff) * self._end_slope[pair])
+            push += self._end_slope[pair] * np.sqrt(inverse_square)
+        n = len(atoms)
         local = np.zeros(n)
         local += np.bincount(first, half, n)
         local += np.bincount(second, half, n)
-        # -v'(r)/r; times the vector from i to j it is the force on j.
-        push = (12.0 * repulsion - 6.0 * attraction) * inverse_square
         forces = np.empty((n, 3))
         for axis in range(3):
             component = push * vectors[:, axis]
             forces[:, axis] = np.bincount(second, component, n) - np.bincount(first, component, n)
-        return PairEvaluation(local, forces)
+        return PairEvaluation(local, forces, vectors.T @ (push[:, None] * vectors))
 
 
 def literature_lennard_jones(cutoff: float = LITERATURE_CUTOFF) -> LennardJones:
