@@ -12,6 +12,7 @@ from basinet.cli.dft import dft_commands
 from basinet.cli.evaluate import evaluate
 from basinet.cli.export import export_commands
 from basinet.cli.group import Commands, SeveralValues
+from basinet.cli.md import md
 from basinet.cli.partition import partition
 from basinet.cli.relate import relate
 from basinet.cli.report import report
@@ -59,11 +60,12 @@ EXAMPLES = {
     "evaluate": "basinet evaluate ar.basinet kr.basinet mix.extxyz --out scores.csv",
     "report": "basinet report results/quick",
     "sample": "basinet sample ar24kr8.yaml --out ar24kr8.extxyz",
+    "md": "basinet md ar.basinet liquid.extxyz --ensemble nvt --temperature 120 --steps 25000 --out md",
 }
 
-for command in (reproduce, partition, relate, describe, select, train, evaluate, report, sample):
+for command in (reproduce, partition, relate, describe, select, train, evaluate, report, sample, md):
     name = command.__name__
-    kind = SeveralValues if name == "reproduce" else None
+    kind = SeveralValues if name in ("reproduce", "md") else None
     app.command(name, cls=kind, epilog=f"Example: {EXAMPLES[name]}")(command)
 app.add_typer(config_commands, name="config")
 app.add_typer(dft_commands, name="dft")

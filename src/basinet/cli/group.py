@@ -64,11 +64,11 @@ def _hint(error: typer.TyperException) -> str:
 
 
 class SeveralValues(TyperCommand):
-    """A command whose option ``--data`` takes all values that follow it: ``--data a.xyz b.xyz``."""
+    """A command whose options ``--data``, ``--reference`` take all values that follow: ``--data a.xyz b.xyz``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Repeat the option before each of its values, which is what Typer understands."""
-        return super().parse_args(ctx, spread(args, "--data"))
+        return super().parse_args(ctx, spread(spread(args, "--data"), "--reference"))
 
 
 def spread(args: Sequence[str], option: str) -> list[str]:

@@ -6,7 +6,7 @@ import fcntl
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,22 +17,34 @@ from basinet.cli.group import Interrupted
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from basinet.config import StudyConfig, TrainConfig
 
 LOCK = ".lock"
 CONFIG = "config.yaml"
+TASKS = "work/results/*.json"
+"""Files of a study or a grid that are there once something was computed."""
 
 Loaded = TypeVar("Loaded")
 
 
 @contextmanager
 def results_directory(
-    root: Path, config: StudyConfig | TrainConfig, load: Callable[[], Loaded], *, resume: bool, overwrite: bool
+    root: Path,
+    config: BaseModel,
+    load: Callable[[], Loaded],
+    *,
+    resume: bool,
+    overwrite: bool,
+    computed: str = TASKS,
+    free: Collection[str] = (),
 ) -> Iterator[Loaded]:
     """Prepare and lock a results directory, write its config, and yield what `load` returns.
 
     What is there is deleted only once `load` has found the input good. Where the input proves bad before anything was
-    computed, a directory that was new or empty is left as it was.
+    computed (no file matches the pattern `computed`), a directory that was new or empty is left as it was. Keys of the
+    config in `free` may change when a run goes on.
 
     Raises
     ------
@@ -45,7 +57,7 @@ def results_directory(
 
     refuse_running(root)
     if resume and not overwrite:
-        refuse_other_config(root / CONFIG, config)
+        refuse_other_config(root / CONFIG, config, free)
     loaded = [load()] if overwrite and not resume else []
     existed, keep = root.exists(), resume and root.is_dir() and any(root.iterdir())
     prepare_output(root, resume=resume, overwrite=overwrite)
@@ -54,7 +66,7 @@ def results_directory(
             write_yaml(root / CONFIG, config.model_dump(mode="json"))
             yield loaded[0] if loaded else load()
     except InputError:
-        if not keep and not any(root.glob("work/results/*.json")):
+        if not keep and not any(root.glob(computed)):
             _clear_away(root, existed=existed)
         raise
     except KeyboardInterrupt:
@@ -93,15 +105,18 @@ def _clear_away(root: Path, *, existed: bool) -> None:
         root.rmdir()
 
 
-def refuse_other_config(path: Path, config: StudyConfig | TrainConfig) -> None:
-    """Refuse to resume what was begun with another config; the message names the first key that differs."""
+def refuse_other_config(path: Path, config: BaseModel, free: Collection[str] = ()) -> None:
+    """Refuse to resume what was begun with another config; the message names the first key that differs.
+
+    Keys in `free` may.
+    """
     from basinet.config import read_yaml
 
     if not path.exists():
         return
     before, now = flat(read_yaml(path)), flat(config.model_dump(mode="json"))
     for key in [*now, *before]:
-        if before.get(key) != now.get(key):
+        if key not in free and before.get(key) != now.get(key):
             msg = (
                 f"{path}: begun with {key} = {before.get(key)}, now {now.get(key)}; "
                 "resume with the same config, or use --overwrite or another --out"

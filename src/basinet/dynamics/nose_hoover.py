@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
 from ase import Atoms, units
 from ase.md.nose_hoover_chain import NoseHooverChainNVT, NoseHooverChainThermostat
+from numpy.typing import NDArray
+
+
+class ChainThermostat(NoseHooverChainThermostat):
+    """The thermostats of a chain, whose state can be kept and put back."""
+
+    @property
+    def state(self) -> NDArray[np.float64]:
+        """Positions and momenta of the thermostats: (2, length), in ASE's units."""
+        return np.array([self._eta, self._p_eta])
+
+    @state.setter
+    def state(self, value: NDArray[np.float64]) -> None:
+        self._eta, self._p_eta = np.array(value)
 
 
 class NoseHooverChain(NoseHooverChainNVT):
@@ -30,7 +45,7 @@ class NoseHooverChain(NoseHooverChainNVT):
     def __init__(self, atoms: Atoms, timestep: float, temperature: float, damping: float, length: int = 3) -> None:
         super().__init__(atoms, timestep * units.fs, temperature_K=temperature, tdamp=damping * units.fs, tchain=length)
         self.temperature = temperature
-        self._thermostat = NoseHooverChainThermostat(
+        self.thermostat = ChainThermostat(
             # The number of atoms enters the thermostat as three degrees of freedom each, and nowhere else.
             num_atoms_global=len(atoms) - 1,
             masses=self.masses,
@@ -38,6 +53,7 @@ class NoseHooverChain(NoseHooverChainNVT):
             tdamp=damping * units.fs,
             tchain=length,
         )
+        self._thermostat = self.thermostat
 
 
 def kinetic_temperature(atoms: Atoms) -> float:

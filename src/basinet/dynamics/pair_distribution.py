@@ -23,7 +23,7 @@ class PairDistribution:
     distances : ndarray of shape (n_bins,)
         Middles of the bins, A.
     values, errors : ndarray of shape (n_bins,)
-        Mean over frames, and its standard error where the frames are independent.
+        Mean over frames, and its standard error.
     """
 
     distances: FloatArray
@@ -43,7 +43,13 @@ class PairDistribution:
 
 
 def pair_distribution(
-    frames: Sequence[Atoms], first: str, second: str, *, reach: float = 6.0, width: float = 0.1
+    frames: Sequence[Atoms],
+    first: str,
+    second: str,
+    *,
+    reach: float = 6.0,
+    width: float = 0.1,
+    blocks: int | None = None,
 ) -> PairDistribution:
     """Measure ``g(r) = <n(r)> V / (N_a N_b 4 pi r^2 dr)`` of elements a and b; n counts ordered pairs.
 
@@ -57,6 +63,9 @@ def pair_distribution(
         Elements.
     reach, width
         Largest distance and width of the bins, A.
+    blocks
+        Stretches of successive frames whose means give the error, for frames of a trajectory, which remember each
+        other; unless given, every frame counts as independent.
     """
     edges = np.linspace(0.0, reach, round(reach / width) + 1)
     shells = 4.0 / 3.0 * np.pi * np.diff(edges**3)
@@ -70,5 +79,6 @@ def pair_distribution(
         pairs = np.count_nonzero(symbols == first) * np.count_nonzero(symbols == second)
         rows.append(np.histogram(distances, edges)[0] * atoms.get_volume() / (pairs * shells))
     values = np.array(rows)
-    errors = values.std(axis=0, ddof=1) / np.sqrt(len(rows)) if len(rows) > 1 else np.full(len(shells), np.nan)
+    parts = np.array([part.mean(axis=0) for part in np.array_split(values, min(blocks or len(rows), len(rows)))])
+    errors = parts.std(axis=0, ddof=1) / np.sqrt(len(parts)) if len(parts) > 1 else np.full(len(shells), np.nan)
     return PairDistribution(0.5 * (edges[1:] + edges[:-1]), values.mean(axis=0), errors)

@@ -7,17 +7,18 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
+from ase.stress import full_3x3_to_voigt_6_stress
 
 from basinet.models.pair_potential import LennardJones
 from basinet.models.pairs import half_list
 
 
 class PairPotentialCalculator(Calculator):
-    """ASE calculator of a `LennardJones` potential: ``energy``, ``energies`` and ``forces``.
+    """ASE calculator of a `LennardJones` potential: ``energy``, ``energies``, ``forces`` and ``stress``.
 
     ``energies`` give half of each pair to each atom. Energies are in eV and relative to isolated atoms,
-    forces in eV/A.
+    forces in eV/A, the stress (ASE's order and sign) in eV/A^3 and only where there are three cell vectors.
 
     Parameters
     ----------
@@ -28,7 +29,7 @@ class PairPotentialCalculator(Calculator):
         accuracy.
     """
 
-    implemented_properties: list[str] = ["energy", "free_energy", "energies", "forces"]  # noqa: RUF012 - as in the base class
+    implemented_properties: list[str] = ["energy", "free_energy", "energies", "forces", "stress"]  # noqa: RUF012 - as in the base class
 
     def __init__(self, potential: LennardJones, skin: float = 1.0) -> None:
         super().__init__()
@@ -65,6 +66,8 @@ class PairPotentialCalculator(Calculator):
         system: Atoms | None = self.atoms
         if system is None:
             raise ValueError("there are no atoms to evaluate")
+        if "stress" in properties and system.cell.rank < 3:
+            raise PropertyNotImplementedError("stress needs three cell vectors")
         evaluation = self.potential.evaluate(system, self._neighbours)
         energy = float(evaluation.local_energies.sum())
         self.results: dict[str, Any] = {
@@ -73,3 +76,5 @@ class PairPotentialCalculator(Calculator):
             "energies": evaluation.local_energies,
             "forces": evaluation.forces,
         }
+        if system.cell.rank == 3:
+            self.results["stress"] = full_3x3_to_voigt_6_stress(-evaluation.virial / system.get_volume())

@@ -1,0 +1,256 @@
+"""`basinet md`: molecular dynamics with a model, or with any ASE calculator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from basinet.cli.evaluate import calculator_from
+from basinet.cli.models import SUFFIX, composed
+from basinet.cli.options import Overwrite, Resume, Seed
+from basinet.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from basinet.dynamics.run import Ending
+    from basinet.dynamics.settings import DynamicsConfig
+    from basinet.dynamics.start import Start
+    from basinet.execution.progress import Progress
+
+FREE = ("steps", "equilibration", "reference")
+"""Settings that may change when a run goes on: none of them changes the motion."""
+
+
+def md(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="MODEL... START", help="Models (*.basinet) and an extended XYZ file.", show_default=False
+        ),
+    ],
+    *,
+    ensemble: Annotated[
+        Literal["nve", "nvt"], typer.Option(help="Energy kept, or temperature by a Nose-Hoover chain.")
+    ] = "nve",
+    temperature: Annotated[
+        float | None, typer.Option(metavar="K", help="Of new velocities and of the thermostat.", show_default=False)
+    ] = None,
+    velocities: Annotated[
+        Literal["auto", "new", "start"],
+        typer.Option(help="Drawn anew or those of START; auto: new where a temperature is given."),
+    ] = "auto",
+    timestep: Annotated[float, typer.Option(metavar="FS", help="Time step, fs.")] = 2.0,
+    steps: Annotated[int, typer.Option(metavar="N", help="Steps in all.")] = 5000,
+    every: Annotated[int, typer.Option(metavar="N", help="Steps from frame to frame of the trajectory.")] = 50,
+    log_every: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Steps from line to line of the log; divides --every.", show_default=False),
+    ] = None,
+    equilibration: Annotated[int, typer.Option(metavar="N", help="First steps, not measured.")] = 0,
+    reference: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE...", help="Frames whose g(r) is shown beside the run's.", show_default=False),
+    ] = None,
+    member: Annotated[
+        int | None, typer.Option(metavar="N", help="One network in place of the members' mean.", show_default=False)
+    ] = None,
+    calculator: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE:CALLABLE", help="Move by the ASE calculator that this call returns.", show_default=False
+        ),
+    ] = None,
+    frame: Annotated[int, typer.Option(metavar="N", help="Frame of START, from 0; -1 is the last.")] = -1,
+    damping: Annotated[float, typer.Option(metavar="FS", help="Time scale of the thermostat, fs.")] = 100.0,
+    closest: Annotated[
+        float | None,
+        typer.Option(
+            metavar="A", help="Distance that ends the run; 0.6 of the shortest at the start.", show_default=False
+        ),
+    ] = None,
+    hottest: Annotated[
+        float | None,
+        typer.Option(
+            metavar="K", help="Temperature that ends the run; 10 times the first, 1000 at least.", show_default=False
+        ),
+    ] = None,
+    results: Annotated[bool, typer.Option("--results", help="Write forces, energies of atoms, spread.")] = False,
+    threads: Annotated[int, typer.Option(metavar="N", min=1, help="Threads that share the atoms.")] = 1,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Output directory.")] = Path("md"),
+    seed: Seed = 0,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Run molecular dynamics, and measure: energy drift, temperature, g(r) beside a reference's, stability.
+
+    START's last frame moves with the forces of the models (composed where there are several, the mean of the
+    members) or of an ASE calculator. DIR holds trajectory.extxyz, log.csv, summary.json, rdf.csv and a figure.
+    A run that was stopped goes on with --resume as if it had not been; with more --steps, a finished one grows longer.
+    """
+    from basinet.config.loading import validated
+    from basinet.dynamics.settings import DynamicsConfig
+
+    models = [path for path in files if path.suffix == SUFFIX]
+    start = the_start([path for path in files if path.suffix != SUFFIX], models, calculator)
+    config = validated(
+        DynamicsConfig,
+        {
+            "models": [str(path) for path in models],
+            "calculator": calculator,
+            "member": member,
+            "start": str(start),
+            "frame": frame,
+            "ensemble": ensemble,
+            "temperature": temperature,
+            "velocities": velocities,
+            "timestep": timestep,
+            "steps": steps,
+            "every": every,
+            "log_every": log_every,
+            "equilibration": equilibration,
+            "damping": damping,
+            "results": results,
+            "threads": threads,
+            "closest": closest,
+            "hottest": hottest,
+            "reference": [str(path) for path in reference or ()],
+            "seed": seed,
+        },
+        "basinet md",
+    )
+    ending = carry_out(out, config, resume=resume, overwrite=overwrite)
+    if ending.failure is not None:
+        msg = (
+            f"{out}: given up at step {ending.step} ({config.time(ending.step):g} ps): {ending.failure}; what was "
+            "written is kept; try a shorter --timestep, or train the model on such configurations"
+        )
+        raise InputError(msg)
+
+
+def the_start(others: Sequence[Path], models: Sequence[Path], calculator: str | None) -> Path:
+    """Give the one file that is no model; refuse what lacks a model or a start."""
+    if not others:
+        msg = "no start given; name an extended XYZ file after the models"
+    elif len(others) > 1:
+        msg = f"{others[0]} and {others[1]}: give one START; models end in {SUFFIX}, references go to --reference"
+    elif calculator is None and not models:
+        msg = f"no model given; name one or several *{SUFFIX} files, or --calculator MODULE:CALLABLE"
+    elif calculator is not None and models:
+        msg = f"--calculator and the model {models[0]} exclude each other; give one"
+    else:
+        return others[0]
+    raise InputError(msg)
+
+
+def carry_out(out: Path, config: DynamicsConfig, *, resume: bool, overwrite: bool) -> Ending:
+    """Run and analyse in the output directory, and say what came of it."""
+    from basinet.cli.output import results_directory
+    from basinet.dynamics.analysis import RDF, SUMMARY, analyse, summary, write_rdf
+    from basinet.dynamics.figure import write_figure
+    from basinet.dynamics.files import RESTART
+    from basinet.dynamics.run import simulate
+    from basinet.dynamics.start import load_start, refuse_input_inside
+    from basinet.execution.progress import Progress
+    from basinet.io.files import write_json
+    from basinet.io.provenance import provenance
+
+    refuse_input_inside(out, config)
+
+    def load() -> Start:
+        return load_start(config, lambda: the_calculator(config))
+
+    with results_directory(out, config, load, resume=resume, overwrite=overwrite, computed=RESTART, free=FREE) as start:
+        told = Told(Progress(), config)
+        try:
+            ending = simulate(out, start.atoms, config, inputs=start.checksums, begin=told.begin, report=told.report)
+        finally:
+            told.finish()
+        results = analyse(out, config, ending, start.reference)
+        found = summary(results)
+        write_rdf(out / RDF, results.structures)
+        write_figure(results, out)
+        write_json(out / SUMMARY, found)
+        record = {**provenance(), "inputs": start.checksums, "seconds_per_step": ending.seconds}
+        write_json(out / "provenance.json", record)
+    for line in lines(out, found):
+        typer.echo(line)
+    return ending
+
+
+def the_calculator(config: DynamicsConfig) -> Any:
+    """Give the calculator that is asked for."""
+    if config.calculator is not None:
+        return calculator_from(config.calculator)
+    from basinet.deploy.calculator import Calculator
+
+    return Calculator(composed([Path(path) for path in config.models]), config.member, config.threads)
+
+
+class Told:
+    """Progress of a run, in hundredths of its steps."""
+
+    PARTS = 100
+
+    def __init__(self, progress: Progress, config: DynamicsConfig) -> None:
+        self.progress, self.config = progress, config
+        self._told, self._begun, self._warned = 0, False, False
+
+    def begin(self, step: int) -> None:
+        """Begin, or go on, after a step."""
+        config = self.config
+        self._told, self._begun = self._parts(step), True
+        what = f"molecular dynamics, {config.ensemble.upper()}, {config.time(config.steps):g} ps"
+        self.progress.start(what, [1.0] * self.PARTS, [1.0] * self._told, unit="parts")
+
+    def report(self, step: int, row: Mapping[str, Any]) -> None:
+        """Take a line of the log."""
+        if row["extrapolating"] and not self._warned:
+            self._warned = True
+            count = row["extrapolating"]
+            self.progress.note(
+                f"step {step}: {count} atom{'s' if count > 1 else ''} outside the model's training range; "
+                "the log counts them"
+            )
+        while self._told < self._parts(step):
+            self._told += 1
+            self.progress.advance(1.0, f"{row['time_ps']:.2f} ps, {row['temperature_k']:.0f} K")
+
+    def finish(self) -> None:
+        """End what was begun."""
+        if self._begun:
+            self.progress.finish()
+
+    def _parts(self, step: int) -> int:
+        return min(self.PARTS * step // self.config.steps, self.PARTS)
+
+
+def lines(out: Path, found: Mapping[str, Any]) -> list[str]:
+    """Say in a few lines what was measured."""
+    said = [
+        f"{out}: {found['atoms']} atoms, {found['ensemble'].upper()}, {found['steps']} steps, {found['time_ps']:g} ps"
+    ]
+    for key, name, unit in (
+        ("temperature_k", "temperature", "K"),
+        ("pressure_mpa", "pressure", "MPa"),
+        ("energy_fluctuation_mev_per_atom", "energy fluctuation", "meV/atom"),
+        ("energy_drift_mev_per_atom_per_ns", "energy drift", "meV/atom/ns"),
+    ):
+        if key in found and found[key]["value"] == found[key]["value"]:
+            said.append(f"  {name} {found[key]['value']:.4g} +- {found[key]['error']:.2g} {unit}")
+    for pair, peak in found["pair_distribution"].items():
+        text = f"  g(r) {pair}: first peak {peak['height']:.2f} at {peak['peak_angstrom']:.2f} A"
+        if "difference" in peak:
+            text += (
+                f"; reference {peak['reference_height']:.2f} at {peak['reference_peak_angstrom']:.2f} A, "
+                f"{100 * peak['difference']:.1f} % apart (noise {100 * peak['noise']:.1f} %)"
+            )
+        said.append(text)
+    if found.get("extrapolating_lines"):
+        said.append(
+            f"  outside the training range: up to {found['extrapolating_most_atoms']} atoms, in "
+            f"{found['extrapolating_lines']} of {found['measured_lines']} lines of the log"
+        )
+    return said

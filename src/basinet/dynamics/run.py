@@ -1,0 +1,165 @@
+"""One run: atoms in motion, written as they go, taken up again where they were stopped."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from basinet.deploy.extrapolation import ExtrapolationWarning
+from basinet.dynamics.engine import Engine
+from basinet.dynamics.files import RunFiles, frame_of, read_restart
+from basinet.dynamics.guard import Guard, RunFailedError
+from basinet.dynamics.settings import DynamicsConfig
+from basinet.errors import InputError
+from basinet.io.frames import write_frames
+
+Report = Callable[[int, Mapping[str, Any]], None]
+"""Called with the step and the latest line of the log."""
+
+PAUSE = 1.0
+"""Seconds between two restart points at least: writing one takes some ms."""
+
+FAILURE = "failure.extxyz"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended.
+
+    Attributes
+    ----------
+    step
+        Steps done.
+    failure
+        Why it could not go on, or None.
+    guard
+        Its bounds.
+    seconds
+        Wall time of a step, of those done now; None where there was none.
+    """
+
+    step: int
+    failure: str | None
+    guard: Guard
+    seconds: float | None
+
+
+def simulate(
+    folder: Path,
+    atoms: Atoms,
+    config: DynamicsConfig,
+    *,
+    inputs: Mapping[str, str] | None = None,
+    begin: Callable[[int], None] | None = None,
+    report: Report | None = None,
+) -> Ending:
+    """Run, or go on with the run in a folder, up to the steps asked for.
+
+    Parameters
+    ----------
+    folder
+        Exists. Trajectory, log and restart point are written there.
+    atoms
+        Start, with calculator and velocities; changed in place.
+    config
+        Settings.
+    inputs
+        Checksums of the files that the run depends on; a run goes on only with the same.
+    begin
+        Called with the step that is gone on from.
+    report
+        Called at every line of the log.
+
+    Raises
+    ------
+    InputError
+        The run in the folder was begun with other inputs, or its files are altered.
+    """
+    point = read_restart(folder)
+    inputs = dict(inputs or {})
+    if point is None:
+        guard = Guard.for_start(atoms, config.temperature, config.closest, config.hottest)
+        engine = Engine(atoms, config, guard)
+    else:
+        refuse_other_inputs(folder, point.header["inputs"], inputs)
+        if point.step > config.steps:
+            raise InputError(f"{folder}: has {point.step} steps already; resume with --steps of at least that")
+        guard = Guard(**point.header["guard"])
+        engine = Engine(atoms, config, guard, point.step, point.arrays)
+    (folder / FAILURE).unlink(missing_ok=True)
+    first, started = engine.step, time.monotonic()
+    if begin is not None:
+        begin(first)
+    failure = None
+    with RunFiles(folder, point) as files:
+        driver = Driver(engine, files, {"inputs": inputs, "guard": vars(guard)}, report)
+        try:
+            # The log counts what the warning of the first such step would say.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ExtrapolationWarning)
+                driver.go()
+        except RunFailedError as error:
+            failure = str(error)
+            write_failure(folder / FAILURE, engine)
+    done = engine.step - first
+    return Ending(engine.step, failure, guard, (time.monotonic() - started) / done if done else None)
+
+
+class Driver:
+    """Advances an engine and writes what it says."""
+
+    def __init__(self, engine: Engine, files: RunFiles, kept: Mapping[str, Any], report: Report | None) -> None:
+        self.engine, self.files, self.kept, self.report = engine, files, kept, report
+        self._marked = -1
+        self._marked_at = -PAUSE
+
+    def go(self) -> None:
+        """Go on to the last step."""
+        engine, config = self.engine, self.engine.config
+        if engine.step == 0:
+            self._note()
+        while engine.step < config.steps:
+            engine.advance()
+            if engine.step % config.log_interval == 0:
+                self._note()
+            if engine.step % config.restart_interval == 0 and time.monotonic() - self._marked_at >= PAUSE:
+                self._mark()
+        if self._marked != engine.step:
+            self._mark()
+
+    def _note(self) -> None:
+        engine = self.engine
+        row = engine.row()
+        self.files.write_row(row)
+        if engine.step % engine.config.every == 0:
+            self.files.write_frame(engine.atoms, row, results=engine.config.results)
+        if self.report is not None:
+            self.report(engine.step, row)
+
+    def _mark(self) -> None:
+        self.files.mark(self.engine.step, self.engine.state, self.kept)
+        self._marked, self._marked_at = self.engine.step, time.monotonic()
+
+
+def refuse_other_inputs(folder: Path, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Refuse to go on where a file is not what it was."""
+    for name in now:
+        if before.get(name) != now[name]:
+            raise InputError(f"{name}: changed since the run in {folder} was begun; use --overwrite or another --out")
+
+
+def write_failure(path: Path, engine: Engine) -> None:
+    """Keep the configuration at which a run was given up, if it is one."""
+    if not np.isfinite(engine.atoms.positions).all():
+        return
+    row = {"step": engine.step, "time_ps": engine.config.time(engine.step), "potential_ev": 0.0}
+    frame = frame_of(engine.atoms, row)
+    del frame.info["energy"]
+    write_frames(path, [frame])
