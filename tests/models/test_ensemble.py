@@ -11,12 +11,13 @@ from ase.build import make_supercell
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
-from tests.models.toys import DESCRIPTOR, E0, gas, random_ensemble, toy_dataset
+from tests.models.toys import DESCRIPTOR, E0, N_COMPONENTS, gas, random_ensemble, toy_dataset
 
 from basinet.dataset import build_dataset
 from basinet.descriptors import Bispectrum
 from basinet.errors import InputError
-from basinet.models import Architecture, compose, load_model
+from basinet.models import Architecture, DescriptorRange, compose, load_model
+from basinet.models.pair_potential import LennardJones, literature_lennard_jones
 
 MIXED = random_ensemble(("Ar", "Kr"))
 ARGON = random_ensemble(("Ar",), seed=10)
@@ -77,6 +78,7 @@ def test_taking_a_mixed_model_apart_and_together_changes_nothing():
         (random_ensemble(("Kr",), Architecture("tanh", 1, 6)), "architecture"),
         (random_ensemble(("Kr",), members=2), "members"),
         (random_ensemble(("Kr",), descriptor=Bispectrum(4.0, 2, {"Ar": 1.0, "Kr": 1.3})), "descriptor"),
+        (replace(random_ensemble(("Kr",)), baseline=LennardJones({}, 6.0)), "baseline"),
     ],
 )
 def test_unlike_models_do_not_compose(other, word):
@@ -107,13 +109,23 @@ def test_a_member_is_the_ensemble_of_that_network_alone():
         assert MIXED.member(index).members == 1
 
 
-def test_a_saved_model_comes_back_bit_by_bit(tmp_path):
-    model = replace(MIXED, training={"system": "mix", "epochs": [1.5, 2.0], "seed": 0, "learning_rate": 1e-3})
+PAIRS = LennardJones(literature_lennard_jones().parameters, 6.0, smooth=True)
+
+
+@pytest.mark.parametrize("baseline", [None, PAIRS], ids=["network", "pair potential and network"])
+def test_a_saved_model_comes_back_bit_by_bit(tmp_path, baseline):
+    model = replace(
+        MIXED,
+        training={"system": "mix", "epochs": [1.5, 2.0], "seed": 0, "learning_rate": 1e-3},
+        range=DescriptorRange(-np.ones((2, N_COMPONENTS)), np.ones((2, N_COMPONENTS))),
+        baseline=baseline,
+    )
     path = tmp_path / "model.basinet"
     model.save(path)
     again = load_model(path)
-    for name in ("descriptor", "architecture", "elements", "e0", "training"):
+    for name in ("descriptor", "architecture", "elements", "e0", "training", "baseline"):
         assert getattr(again, name) == getattr(model, name)
+    assert np.array_equal([again.range.low, again.range.high], [model.range.low, model.range.high])
     data = toy_dataset(3, {"Ar": 2, "Kr": 2})
     assert np.array_equal(again.predict(data), model.predict(data))
     atoms = gas("Ar3Kr2")

@@ -21,7 +21,8 @@ from basinet.errors import InputError
 from basinet.io.files import atomic_write, plain, read_bytes
 
 FORMAT = "basinet-model"
-VERSION = 1
+VERSION = 2
+"""2: a model may stand on a pair potential, without which its networks are not to be read."""
 RESERVED = ("format", "version", "arrays", "sha256")
 DTYPES = {"<f8": 8, "<f4": 4, "<i8": 8, "<i4": 4, "|b1": 1, "|u1": 1}
 """Element types of the format, and their sizes in bytes."""

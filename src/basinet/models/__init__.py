@@ -1,7 +1,8 @@
 """Models that give every atom an energy: networks per species, ridge, pair potentials."""
 
 from basinet.models.architecture import Architecture
-from basinet.models.ensemble import Ensemble, compose, load_model
+from basinet.models.composition import compose
+from basinet.models.ensemble import Ensemble, load_model
 from basinet.models.evaluation import Evaluation
 from basinet.models.network import Layer, Network
 from basinet.models.ridge import RidgeModel, fit_ridge

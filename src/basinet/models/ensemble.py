@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from basinet.dataset import Dataset
     from basinet.descriptors import Bispectrum
     from basinet.models.evaluation import Evaluation
+    from basinet.models.pair_potential import LennardJones
 
 FORMAT = "basinet-ensemble"
 
@@ -54,6 +55,8 @@ class Ensemble:
         Record of the training: one entry per member or one for all.
     range
         Where the descriptors of the training atoms lay; None if the model does not tell.
+    baseline
+        Pair potential to which the networks give the difference; None if they give everything.
     """
 
     descriptor: Bispectrum
@@ -64,6 +67,7 @@ class Ensemble:
     networks: Network
     training: Mapping[str, Any] = field(default_factory=dict)
     range: DescriptorRange | None = None
+    baseline: LennardJones | None = None
 
     @property
     def members(self) -> int:
@@ -105,7 +109,8 @@ class Ensemble:
         symbols = atoms.get_chemical_symbols()
         network_of = self.network_of(tuple(symbols))
         own = np.array([self.e0[symbol] for symbol in symbols])
-        return own + self._energies(self.descriptor(atoms), network_of)
+        pairs = 0.0 if self.baseline is None else self.baseline.local_energies(atoms)
+        return own + pairs + self._energies(self.descriptor(atoms), network_of)
 
     def evaluate(self, atoms: Atoms, *, threads: int = 1, mean_over: Sequence[int] | None = None) -> Evaluation:
         """Local energies of every member, and forces and virial of their mean.
@@ -166,6 +171,8 @@ class Ensemble:
             "e0": dict(self.e0),
             "training": dict(self.training),
         }
+        if self.baseline is not None:
+            header["baseline"] = self.baseline.to_dict()
         save_arrays(path, header, arrays)
 
 
@@ -179,6 +186,7 @@ def load_model(path: str | Path) -> Ensemble:
     """
     from basinet.descriptors import Bispectrum
     from basinet.io.checkpoint import load_arrays
+    from basinet.models.pair_potential import LennardJones
 
     header, arrays = load_arrays(path)
     if header.get("kind") != FORMAT:
@@ -197,50 +205,5 @@ def load_model(path: str | Path) -> Ensemble:
         layers,
         header["training"],
         DescriptorRange(arrays["range.low"], arrays["range.high"]) if "range.low" in arrays else None,
+        LennardJones.from_dict(header["baseline"]) if "baseline" in header else None,
     )
-
-
-def compose(**models: Ensemble) -> Ensemble:
-    """One potential from per-species networks: ``compose(Ar=argon, Kr=krypton)``.
-
-    Each atom is handled by the network that its element's model holds for it; neighbours of the other element are seen
-    through the descriptor's species weights. Member m of the result joins the members m of the parts.
-
-    Raises
-    ------
-    InputError
-        If the models read different descriptors, differ in architecture or in the number of members.
-    """
-    if not models:
-        msg = "compose() needs at least one model, as in compose(Ar=argon, Kr=krypton)"
-        raise InputError(msg)
-    parts = [models[element].restrict(element) for element in sorted(models)]
-    first = parts[0]
-    for part in parts[1:]:
-        for name in ("descriptor", "architecture", "members"):
-            if getattr(part, name) != getattr(first, name):
-                msg = (
-                    f"models of {first.elements[0]} and {part.elements[0]} differ in their {name} "
-                    f"({getattr(first, name)} and {getattr(part, name)}): only equal ones compose"
-                )
-                raise InputError(msg)
-    scaling = Scaling(
-        *(
-            np.concatenate([getattr(part.scaling, name) for part in parts])
-            for name in ("mean", "std", "offset", "scale")
-        )
-    )
-    layers = tuple(
-        Layer(
-            np.concatenate([layer.weight for layer in same], axis=1),
-            np.concatenate([layer.bias for layer in same], axis=1),
-        )
-        for same in zip(*(part.networks for part in parts), strict=True)
-    )
-    e0 = {part.elements[0]: part.e0[part.elements[0]] for part in parts}
-    training = {part.elements[0]: dict(part.training) for part in parts}
-    ranges = [part.range for part in parts if part.range is not None]
-    joined = None
-    if len(ranges) == len(parts):
-        joined = DescriptorRange(*(np.concatenate([getattr(own, name) for own in ranges]) for name in ("low", "high")))
-    return Ensemble(first.descriptor, first.architecture, tuple(sorted(models)), e0, scaling, layers, training, joined)

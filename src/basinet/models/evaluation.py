@@ -74,4 +74,9 @@ def evaluate_frame(
         slopes, radii_per_atom=radius, threads=threads,
     )  # fmt: skip
     energies += [ensemble.e0[symbol] for symbol in symbols]
-    return Evaluation(energies, gradient.forces, gradient.virial, gradient.descriptors)
+    forces, virial = gradient.forces, gradient.virial
+    if ensemble.baseline is not None:
+        pairs = ensemble.baseline.evaluate(atoms)
+        energies += pairs.local_energies
+        forces, virial = forces + pairs.forces, virial + pairs.virial
+    return Evaluation(energies, forces, virial, gradient.descriptors)
