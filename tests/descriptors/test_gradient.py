@@ -120,7 +120,7 @@ def test_an_atom_that_crosses_the_cutoff_changes_energy_and_forces_smoothly():
 
 
 def test_neither_threads_nor_blocks_change_anything(monkeypatch):
-    atoms = sheared_mixture() * (2, 2, 1)
+    atoms = sheared_mixture() * (4, 4, 2)
     _, gradient = curved_energy(Bispectrum(5.0, 6, WEIGHTS, RADII))
     whole = gradient(atoms)
     monkeypatch.setattr("basinet.descriptors.gradient.BLOCK", 8)

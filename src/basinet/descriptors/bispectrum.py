@@ -22,6 +22,7 @@ from basinet.descriptors.environments import (
     find_environments,
     for_each,
     is_finite_number,
+    useful_threads,
 )
 from basinet.descriptors.sizes import EQUAL
 from basinet.errors import InputError
@@ -102,7 +103,8 @@ def bispectrum(
     def compute(atoms: NDArray[np.int64]) -> None:
         around.components(atoms, around.matrices(1), out)
 
-    for_each(compute, np.array_split(around.order, max(1, threads)), threads)
+    threads = useful_threads(threads, len(out))
+    for_each(compute, np.array_split(around.order, threads), threads)
     return out
 
 

@@ -55,6 +55,15 @@ def per_atom(name: str, values: ArrayLike, n_atoms: int) -> NDArray[np.float64]:
     return array
 
 
+ATOMS_PER_THREAD = 64
+"""With fewer, to start a thread takes longer than it saves."""
+
+
+def useful_threads(threads: int, n_atoms: int) -> int:
+    """As many threads as were asked for, or as so many atoms keep busy."""
+    return max(1, min(threads, n_atoms // ATOMS_PER_THREAD))
+
+
 def for_each(action: Callable[[NDArray[np.int64]], None], groups: Sequence[NDArray[np.int64]], threads: int) -> None:
     """Call an action for every group of atoms, in so many threads."""
     if threads <= 1 or len(groups) <= 1:
@@ -134,6 +143,7 @@ def find_environments(
     if not (radius > 0).all():
         raise InputError(f"radii_per_atom has {radius.min()}; every radius must be positive")
     reach = rcut * radius
+    threads = useful_threads(threads, n_atoms)
     neighbours = find_neighbours(positions, cell, pbc, 2 * float(reach.max(initial=0.5 * rcut)), threads=threads)
     order = np.argsort(np.diff(neighbours.first), kind="stable")
     return Environments(neighbours, weight, reach, coupling_tables(twojmax), normalisation(twojmax), order)

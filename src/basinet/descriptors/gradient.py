@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from basinet.descriptors.clebsch_gordan import component_labels
-from basinet.descriptors.environments import find_environments, for_each
+from basinet.descriptors.environments import find_environments, for_each, useful_threads
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -103,7 +103,8 @@ def energy_gradient(
             matrices, np.ascontiguousarray(slopes(atoms, rows), dtype=np.float64), gradient,
         )  # fmt: skip
 
-    n_blocks = max(threads, -(-n_atoms // BLOCK)) if n_atoms > 8 * threads else 1
+    threads = useful_threads(threads, n_atoms)
+    n_blocks = max(threads, -(-n_atoms // BLOCK))
     for_each(compute, np.array_split(around.order, n_blocks), threads)
     forces, virial = np.zeros((n_atoms, 3)), np.zeros((3, 3))
     add_forces(around.neighbours, gradient, forces, virial)
