@@ -70,10 +70,12 @@ def run_potential(
             engine.command("run 0 post no")
             energies.append(in_order(engine, engine.numpy.extract_compute("energy", 1, 1)))
             forces.append(box.to_frame(in_order(engine, engine.numpy.extract_atom("f"))))
-    except InputError:
-        raise
-    except Exception as error:  # LAMMPS' library raises nothing more specific
-        msg = f"LAMMPS fails on a frame of {atoms.get_chemical_formula()}: {str(error).splitlines()[0]}"
+    except Exception as error:
+        # LAMMPS' module raises nothing more specific, and what it raises begins in one way.
+        reason = str(getattr(error, "message", error))
+        if not reason.startswith("ERROR"):
+            raise
+        msg = f"LAMMPS fails on a frame of {atoms.get_chemical_formula()}: {reason.splitlines()[0]}"
         raise InputError(msg) from error
     if not (np.isfinite(energies).all() and np.isfinite(forces).all()):
         msg = f"LAMMPS gives energies or forces of {atoms.get_chemical_formula()} that are not finite: atoms overlap"
@@ -113,8 +115,8 @@ class LammpsEngine:
 
 
 def quoted(path: Path) -> str:
-    """Write a path as one word of LAMMPS' input."""
-    return f'"{path}"'
+    """Write a path as one word of LAMMPS' input, whatever signs it holds."""
+    return f"'{path}'" if '"' in str(path) else f'"{path}"'
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from basinet.deploy.lammps_network import (
 from basinet.deploy.lammps_session import LammpsMissingError, lammps_session, lammps_version
 from basinet.deploy.start_structure import shaken_crystal
 from basinet.errors import InputError
-from basinet.io.files import MARKER, MARKER_TEXT, explained, refuse_foreign, write_json
+from basinet.io.files import FULL_DISK, MARKER, MARKER_TEXT, explained, refuse_foreign, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -152,7 +152,11 @@ def _write_models(ensemble: Ensemble, members: Sequence[int], place: Path) -> li
 
 def _check(ensemble: Ensemble, atoms: Atoms, potentials: Sequence[Potential], place: Path) -> dict[str, Any]:
     """Compare what LAMMPS makes of the files with our own energies and forces."""
-    deviations = deviations_from_lammps(ensemble, atoms, potentials, place)
+    frames = [atoms]
+    if set(atoms.get_chemical_symbols()) != set(ensemble.elements):
+        frames.append(shaken_crystal(ensemble.elements))  # or networks of other elements would go unchecked
+    by_frame = [deviations_from_lammps(ensemble, frame, potentials, place) for frame in frames]
+    deviations = [Deviation(*np.max(of_frames, axis=0).tolist()) for of_frames in zip(*by_frame, strict=True)]
     for potential, deviation in zip(potentials, deviations, strict=True):
         if not (deviation.energy <= ENERGY_TOLERANCE and deviation.force <= FORCE_TOLERANCE):
             msg = (
@@ -163,13 +167,13 @@ def _check(ensemble: Ensemble, atoms: Atoms, potentials: Sequence[Potential], pl
     return {
         "checked": True,
         "lammps": lammps_version(),
-        "atoms": atoms.get_chemical_formula(),
+        "frames": [frame.get_chemical_formula() for frame in frames],
         "max_energy_deviation_ev_per_atom": max(deviation.energy for deviation in deviations),
         "max_force_deviation_ev_per_angstrom": max(deviation.force for deviation in deviations),
         "potentials": [
             {
                 "name": potential.name,
-                "files": potential.files,
+                "files": list(potential.files),
                 "energy_deviation_ev_per_atom": deviation.energy,
                 "force_deviation_ev_per_angstrom": deviation.force,
             }
@@ -233,13 +237,16 @@ def replaced_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
         new, old = (target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.{word}") for word in ("tmp", "old"))
         new.mkdir()
     try:
-        with explained(folder):
+        with explained(folder, only=FULL_DISK):
             (new / MARKER).write_text(MARKER_TEXT, encoding="utf-8")
             yield new
+        with explained(folder):
             if target.exists():
                 target.rename(old)
             new.rename(target)
-        shutil.rmtree(old, ignore_errors=True)
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
+        if old.exists() and not target.exists():
+            old.rename(target)
         raise
+    shutil.rmtree(old, ignore_errors=True)

@@ -48,6 +48,9 @@ def pair_commands(models: Sequence[str], elements: Sequence[str], descriptor: st
     return [
         "pair_style hybrid/scaled " + " ".join(f"{share} {style}" for style in styles),
         *(f"pair_coeff * * mliap {index} {symbols}" for index in range(1, len(styles) + 1)),
+        # Lists of neighbours as long as the longest cutoff for all: with lists cut to each pair's own, LAMMPS of 2025
+        # fails to put three or more of them in order ("Failed to reorder neighbor lists").
+        "pair_modify neigh/trim no",
     ]
 
 

@@ -114,7 +114,10 @@ def load_atoms(engine: Any, atoms: Atoms, elements: Sequence[str]) -> Box:
         ]
     )
     types = [elements.index(symbol) + 1 for symbol in atoms.get_chemical_symbols()]
-    engine.create_atoms(len(atoms), list(range(1, len(atoms) + 1)), types, box.positions.ravel().tolist())
+    created = engine.create_atoms(len(atoms), list(range(1, len(atoms) + 1)), types, box.positions.ravel().tolist())
+    if created != len(atoms):
+        msg = f"LAMMPS took {created} of {len(atoms)} atoms into its box"
+        raise RuntimeError(msg)
     return box
 
 
