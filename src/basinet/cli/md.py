@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -238,8 +239,11 @@ def lines(out: Path, found: Mapping[str, Any]) -> list[str]:
         ("energy_fluctuation_mev_per_atom", "energy fluctuation", "meV/atom"),
         ("energy_drift_mev_per_atom_per_ns", "energy drift", "meV/atom/ns"),
     ):
-        if key in found and found[key]["value"] == found[key]["value"]:
-            said.append(f"  {name} {found[key]['value']:.4g} +- {found[key]['error']:.2g} {unit}")
+        value, error = (found[key][part] for part in ("value", "error")) if key in found else (nan, nan)
+        if isfinite(value):
+            said.append(
+                f"  {name} {value:.4g} +- {error:.2g} {unit}" if isfinite(error) else f"  {name} {value:.4g} {unit}"
+            )
     for pair, peak in found["pair_distribution"].items():
         text = f"  g(r) {pair}: first peak {peak['height']:.2f} at {peak['peak_angstrom']:.2f} A"
         if "difference" in peak:

@@ -65,9 +65,10 @@ def analyse(folder: Path, config: DynamicsConfig, ending: Ending, reference: Seq
     log = read_log(folder / LOG)
     kept = log["step"] >= config.equilibration
     log = {name: values[kept] for name, values in log.items()}
-    frames = [atoms for atoms in read_frames(folder / TRAJECTORY) if atoms.info["step"] >= config.equilibration]
-    n_atoms = len(frames[0]) if frames else 0
-    per_atom = 1000.0 * log["conserved_ev"] / max(n_atoms, 1)
+    every = read_frames(folder / TRAJECTORY)
+    frames = [atoms for atoms in every if atoms.info["step"] >= config.equilibration]
+    n_atoms = len(every[0])
+    per_atom = 1000.0 * log["conserved_ev"] / n_atoms
     periodic = bool(frames) and bool(frames[0].pbc.all())
     return RunResults(
         config=config,
@@ -100,7 +101,7 @@ def summary(results: RunResults) -> dict[str, Any]:
     }
     for name, column, factor in (
         ("temperature_k", "temperature_k", 1.0),
-        ("potential_energy_mev_per_atom", "potential_ev", 1000.0 / max(results.n_atoms, 1)),
+        ("potential_energy_mev_per_atom", "potential_ev", 1000.0 / results.n_atoms),
         ("pressure_mpa", "pressure_mpa", 1.0),
     ):
         values = factor * log[column]

@@ -11,7 +11,7 @@ from basinet.dynamics.correlation import autocorrelation, correlation_time
 
 FloatArray = NDArray[np.float64]
 
-FEWEST = 20
+FEWEST = 30
 """Independent values below which no error is given: fewer do not tell how long they remember."""
 
 
@@ -61,7 +61,7 @@ def drift(times: FloatArray, values: FloatArray) -> Drift:
 
     .. math:: \sigma_b^2 = \frac{g \sum_k \epsilon_k^2 / (n - 2)}{\sum_k (t_k - \bar t)^2}, \qquad g = 2 \tau / \Delta t
 
-    The fluctuation has the relative error of a standard deviation of n / g values, ``sqrt(g / 2 n)``.
+    The error of the fluctuation follows in the same way from that of the mean of the residuals' squares.
 
     Parameters
     ----------
@@ -80,4 +80,5 @@ def drift(times: FloatArray, values: FloatArray) -> Drift:
     if len(values) < FEWEST * g:
         return Drift(Measured(slope, nothing), Measured(spread, nothing))
     error = float(np.sqrt(g * variance / (centred @ centred)))
-    return Drift(Measured(slope, error), Measured(spread, spread * float(np.sqrt(g / (2 * len(values))))))
+    squares = mean(residuals**2)
+    return Drift(Measured(slope, error), Measured(spread, squares.error / (2.0 * spread) if spread > 0 else 0.0))

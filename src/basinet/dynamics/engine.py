@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms, units
+from ase.calculators.calculator import CalculatorError
 from ase.md.velocitydistribution import Stationary, thermalize_momenta
 from ase.md.verlet import VelocityVerlet
 from numpy.typing import NDArray
@@ -43,6 +44,16 @@ def set_velocities(atoms: Atoms, config: DynamicsConfig) -> None:
         msg = f"{config.start}: has no velocities (momenta); give --temperature to draw them"
         raise InputError(msg)
     Stationary(atoms, preserve_temperature=False)
+
+
+def gives_stress(atoms: Atoms) -> bool:
+    """Whether the calculator gives the stress that a pressure needs; some name it and do not."""
+    if not atoms.pbc.all():
+        return False
+    try:
+        return bool(np.isfinite(atoms.get_stress()).all())
+    except (CalculatorError, NotImplementedError, AttributeError, KeyError, RuntimeError, ValueError):
+        return False
 
 
 @contextmanager
@@ -81,6 +92,7 @@ class Engine:
         if state is not None:
             atoms.set_positions(state["positions"])
             atoms.set_momenta(state["momenta"])
+        self.has_stress = gives_stress(atoms)
         self._forget()
         self._integrator: VelocityVerlet | NoseHooverChain
         if config.ensemble == "nvt":
@@ -89,7 +101,6 @@ class Engine:
                 self._integrator.thermostat.state = state["thermostat"]
         else:
             self._integrator = VelocityVerlet(atoms, config.timestep * units.fs)
-        self.has_stress = bool(atoms.pbc.all()) and "stress" in getattr(atoms.calc, "implemented_properties", ())
         self._spread, self._outside = -np.inf, -1
 
     @property

@@ -83,7 +83,7 @@ def draw_structure(axes: Axes, structure: Structure) -> None:
 def draw_energy(axes: Axes, results: RunResults) -> None:
     """The conserved energy per atom about its mean, with the line through it."""
     times = results.log["time_ps"]
-    energies = 1000.0 * results.log["conserved_ev"] / max(results.n_atoms, 1)
+    energies = 1000.0 * results.log["conserved_ev"] / results.n_atoms
     if not len(times):
         return
     axes.plot(times, energies - energies.mean(), color=BLUE, lw=0.7)
@@ -91,7 +91,8 @@ def draw_energy(axes: Axes, results: RunResults) -> None:
     if np.isfinite(slope.value):
         line = slope.value * (times - times.mean()) / 1000.0
         axes.plot(times, line, color=VERMILION, lw=1.0)
-        axes.set_title(f"drift {slope.value:.2g} ± {slope.error:.1g} meV/atom/ns", loc="left")
+        error = f" ± {slope.error:.1g}" if np.isfinite(slope.error) else ""
+        axes.set_title(f"drift {slope.value:.2g}{error} meV/atom/ns", loc="left")
     axes.set_xlabel("time (ps)")
     axes.set_ylabel("conserved energy (meV/atom)")
 
