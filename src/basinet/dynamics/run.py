@@ -82,32 +82,32 @@ def simulate(
     InputError
         The run in the folder was begun with other inputs, or its files are altered.
     """
-    point = read_restart(folder)
-    inputs = dict(inputs or {})
-    if point is None:
-        guard = Guard.for_start(atoms, config.temperature, config.closest, config.hottest)
-        engine = Engine(atoms, config, guard)
-    else:
-        refuse_other_inputs(folder, point.header["inputs"], inputs)
-        if point.step > config.steps:
-            raise InputError(f"{folder}: has {point.step} steps already; resume with --steps of at least that")
-        guard = Guard(**point.header["guard"])
-        engine = Engine(atoms, config, guard, point.step, point.arrays)
-    (folder / FAILURE).unlink(missing_ok=True)
-    first, started = engine.step, time.monotonic()
-    if begin is not None:
-        begin(first)
-    failure = None
-    with RunFiles(folder, point) as files:
-        driver = Driver(engine, files, {"inputs": inputs, "guard": vars(guard)}, report)
-        try:
-            # The log counts what the warning of the first such step would say.
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ExtrapolationWarning)
+    with warnings.catch_warnings():
+        # The log counts what the warning of the first such step would say.
+        warnings.simplefilter("ignore", ExtrapolationWarning)
+        point = read_restart(folder)
+        inputs = dict(inputs or {})
+        if point is None:
+            guard = Guard.for_start(atoms, config.temperature, config.closest, config.hottest)
+            engine = Engine(atoms, config, guard)
+        else:
+            refuse_other_inputs(folder, point.header["inputs"], inputs)
+            if point.step > config.steps:
+                raise InputError(f"{folder}: has {point.step} steps already; resume with --steps of at least that")
+            guard = Guard(**point.header["guard"])
+            engine = Engine(atoms, config, guard, point.step, point.arrays)
+        (folder / FAILURE).unlink(missing_ok=True)
+        first, started = engine.step, time.monotonic()
+        if begin is not None:
+            begin(first)
+        failure = None
+        with RunFiles(folder, point) as files:
+            driver = Driver(engine, files, {"inputs": inputs, "guard": vars(guard)}, report)
+            try:
                 driver.go()
-        except RunFailedError as error:
-            failure = str(error)
-            write_failure(folder / FAILURE, engine)
+            except RunFailedError as error:
+                failure = str(error)
+                write_failure(folder / FAILURE, engine)
     done = engine.step - first
     return Ending(engine.step, failure, guard, (time.monotonic() - started) / done if done else None)
 
