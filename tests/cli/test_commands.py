@@ -9,7 +9,7 @@ from tests.cli.refusal import assert_refused
 
 COMMANDS = [
     "reproduce", "partition", "relate", "describe", "select", "train", "evaluate", "report", "config validate",
-    "config schema",
+    "config schema", "export lammps",
 ]  # fmt: skip
 HEAVY = {"jax", "numba", "ase", "distributed", "scipy", "matplotlib", "pydantic", "numpy", "rich", "optax"}
 
