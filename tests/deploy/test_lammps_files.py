@@ -94,6 +94,7 @@ def test_the_mean_of_networks_is_one_network(shape):
         (("tanh", 1, 512), 32, True),
         (("tanh", 2, 32), 8, True),
         (("tanh", 2, 128), 8, False),
+        (("tanh", 2, 512), 32, False),  # as one network it would take 2 GB
     ],
 )
 def test_a_mean_is_one_network_where_that_costs_no_more(shape, members, together):

@@ -38,8 +38,9 @@ WORDS = 10
 SMALLEST = 1e-290
 """Weights below are written as 0: LAMMPS refuses numbers that double precision holds with fewer digits."""
 
-DESCRIPTOR_COST = 20_000
-"""What the descriptors of an atom and their forces cost, in coefficients of a network (measured, twojmax 6 to 8)."""
+DESCRIPTOR_COST = 1_000
+"""What a component of an atom's descriptors costs LAMMPS, forces included, in coefficients of a network (the floor of
+what ``benchmarks/lammps_ensembles.py`` measures at twojmax 6 and 8)."""
 
 
 @dataclass(frozen=True)
@@ -131,12 +132,14 @@ def mean_networks(ensemble: Ensemble) -> list[ElementNetwork] | None:
     A single wide network spares M - 1 evaluations of the descriptors, but between two hidden layers it multiplies by
     M^2 blocks, most of them zero.
     """
-    members = [member_networks(ensemble, m) for m in range(ensemble.members)]
-    networks = [_mean([member[s] for member in members]) for s in range(len(ensemble.elements))]
-    n_components = ensemble.descriptor.n_components
-    together = n_coefficients(n_components, networks[0].sizes)
-    in_turn = ensemble.members * (n_coefficients(n_components, members[0][0].sizes) + DESCRIPTOR_COST)
-    return networks if together <= in_turn else None
+    count, n_components = ensemble.members, ensemble.descriptor.n_components
+    *hidden, last = member_networks(ensemble, 0)[0].sizes
+    together = n_coefficients(n_components, [*(count * size for size in hidden), last])
+    in_turn = count * (n_coefficients(n_components, [*hidden, last]) + DESCRIPTOR_COST * n_components)
+    if together > in_turn:
+        return None
+    members = [member_networks(ensemble, m) for m in range(count)]
+    return [_mean([member[s] for member in members]) for s in range(len(ensemble.elements))]
 
 
 def _mean(networks: Sequence[ElementNetwork]) -> ElementNetwork:
