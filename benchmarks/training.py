@@ -37,7 +37,8 @@ from basinet.descriptors import Bispectrum
 from basinet.models import Architecture, fit_scaling
 from basinet.training.initial import initial_networks
 from basinet.training.packing import PackedFrames, minibatches, pack
-from basinet.training.program import Frames, train_networks
+from basinet.training.losses import Frames
+from basinet.training.program import train_networks
 
 try:
     import torch
@@ -106,7 +107,7 @@ def basinet_program(case: Case) -> tuple[Callable[[], Any], float]:
     program = train_networks.lower(*arguments, **settings).compile()
     compilation = time.process_time() - started
     arguments = jax.device_put(arguments)
-    return lambda: np.asarray(jax.block_until_ready(program(*arguments)).train_curve), compilation
+    return lambda: np.asarray(jax.block_until_ready(program(*arguments)).train_curve.energy), compilation
 
 
 def torch_network(case: Case, member: int) -> torch.nn.Module:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -41,12 +42,13 @@ def train(
     validation: float | Sequence[Atoms] = 0.2,
     **optimiser: Any,
 ) -> Ensemble:
-    r"""Train an ensemble of networks on total energies only.
+    r"""Train an ensemble of networks on total energies only or, with a `force_weight`, on forces as well.
 
     .. math:: E = \sum_i E_{0,s(i)} + f_{s(i)}(g_i), \qquad
        L = \frac{1}{|B|} \sum_{A \in B} \Big(E_A - \sum_{i \in A} f_{s(i)}(g_i)\Big)^2
 
-    with one network :math:`f_s` per species and the bispectrum :math:`g_i` of atom i (the seed's eq. 6).
+    with one network :math:`f_s` per species and the bispectrum :math:`g_i` of atom i (the seed's eq. 6). The part
+    that ``force_weight=0.1`` (in A^2) adds is in `basinet.training.losses`.
 
     Parameters
     ----------
@@ -64,8 +66,8 @@ def train(
         Frames that choose learning rate and stopping time; or their share, which is then taken from the end
         of each system, a frame away from what is trained on.
     **optimiser
-        Any key of the section ``optimiser`` of a config, such as ``max_steps=1000`` or
-        ``learning_rates=[0.01]``.
+        Any key of the section ``optimiser`` of a config, such as ``max_steps=1000``,
+        ``learning_rates=[0.01]`` or ``force_weight=0.1``, which needs frames with ``REF_forces`` (eV/A).
 
     Raises
     ------
@@ -83,6 +85,7 @@ def train(
     from basinet.config.loading import validated
     from basinet.config.settings import OptimiserSettings
     from basinet.dataset import build_dataset, isolated_energies
+    from basinet.descriptors.jacobian import frame_derivatives
     from basinet.io.frames import system_of
     from basinet.models import Architecture
     from basinet.study.planning import training_settings
@@ -104,7 +107,8 @@ def train(
     e0 = isolated_energies(isolated, fitted)
     name = "+".join(dict.fromkeys(system_of(atoms) for atoms in fitted))
     descriptor = descriptor or default_descriptor(elements)
-    data, checked = (build_dataset(name, part, descriptor, e0) for part in (fitted, held))
+    derivatives = partial(frame_derivatives, descriptor) if settings.force_weight > 0.0 else None
+    data, checked = (build_dataset(name, part, descriptor, e0, derivatives=derivatives) for part in (fitted, held))
     trained = train_ensemble(data, checked, descriptor, e0, architecture, settings, members=members, seed=seed)
     return trained.ensemble
 

@@ -12,7 +12,7 @@ from basinet.models import Architecture, Layer
 from basinet.models.architecture import BASE_WIDTH
 from basinet.models.network import row_energies
 from basinet.training.initial import initial_networks
-from basinet.training.program import effective
+from basinet.training.layout import effective
 
 WIDTHS = (8, 32, 128, 512)
 

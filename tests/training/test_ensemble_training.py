@@ -11,7 +11,7 @@ from tests.models.toys import DESCRIPTOR, E0, N_COMPONENTS, toy_dataset
 
 from basinet.errors import InputError
 from basinet.models import Architecture
-from basinet.training import TrainingSettings, ensemble_training
+from basinet.training import TrainingSettings, job
 from basinet.training.ensemble_training import train_ensemble, untrained_ensemble
 from basinet.training.initial import initial_networks
 
@@ -175,14 +175,14 @@ def test_summing_descriptors_first_changes_no_step_of_a_linear_network(depth, mo
     data = toy_dataset(40, counts, curved=2e-5)
     train, validation = data.select(np.arange(30)), data.select(np.arange(30, 40))
     architecture = Architecture("linear", depth, 4)
-    pack, asked = ensemble_training.pack, []
+    pack, asked = job.pack, []
 
     def atom_by_atom(dataset, scaling, *, summed, **other):
         asked.append(summed)
         return pack(dataset, scaling, summed=False, **other)
 
     at_once = trained(architecture, train, validation, max_steps=100)
-    monkeypatch.setattr(ensemble_training, "pack", atom_by_atom)
+    monkeypatch.setattr(job, "pack", atom_by_atom)
     one_by_one = trained(architecture, train, validation, max_steps=100)
     assert asked
     assert all(asked)

@@ -134,6 +134,9 @@ class OptimiserSettings(Section):
     patience: int = Field(600, ge=1, description="steps without improvement after which a network stops")
     weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay (AdamW)")
     dtype: Literal["float32", "float64"] = Field("float32", description="precision of training; prediction is float64")
+    force_weight: float = Field(
+        0.0, ge=0, description="weight of the forces beside total energies, A^2; 0: total energies only"
+    )
 
 
 class LearningCurveSettings(Section):

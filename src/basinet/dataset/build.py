@@ -8,13 +8,15 @@ import numpy as np
 
 from basinet.dataset.dataset import Dataset
 from basinet.errors import InputError
-from basinet.relation.labels import TOTAL_ENERGY, energy_label, frame_name
+from basinet.relation.labels import TOTAL_ENERGY, energy_label, force_labels, frame_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ase import Atoms
     from numpy.typing import NDArray
+
+    from basinet.descriptors.jacobian import PairDerivatives
 
 
 def isolated_energies(isolated: Sequence[Atoms], frames: Sequence[Atoms]) -> dict[str, float]:
@@ -49,6 +51,7 @@ def build_dataset(
     descriptor: Callable[[Atoms], NDArray[np.float64]],
     e0: Mapping[str, float],
     local_energies: Callable[[Atoms], NDArray[np.float64]] | None = None,
+    derivatives: Callable[[Atoms], PairDerivatives] | None = None,
 ) -> Dataset:
     """Flatten labelled frames.
 
@@ -64,6 +67,9 @@ def build_dataset(
         Energy of each element's isolated atom, eV.
     local_energies
         Maps a frame to its local DFT energies ``(n_atoms,)`` in eV, E0 included; None where there are none.
+    derivatives
+        Maps a frame to the derivatives of its descriptors, for training on forces; frames then carry ``REF_forces``
+        (eV/A).
 
     Raises
     ------
@@ -94,4 +100,6 @@ def build_dataset(
         np.concatenate([descriptor(atoms) for atoms in frames]),
         np.array(energy),
         local,
+        None if derivatives is None else np.concatenate([force_labels(atoms, i) for i, atoms in enumerate(frames)]),
+        None if derivatives is None else tuple(derivatives(atoms) for atoms in frames),
     )

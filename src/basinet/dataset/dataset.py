@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from basinet.descriptors.jacobian import PairDerivatives
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -35,6 +37,11 @@ class Dataset:
         Total energy of each frame, ``(n_frames,)``, eV.
     local_energy
         DFT local energy of each atom, ``(n_atoms_total,)``, eV, or None where the frames carry none.
+    forces
+        DFT forces ``(n_atoms_total, 3)``, eV/A; None unless they are to be trained on.
+    derivatives
+        Derivatives of each frame's descriptors, with `forces`: 24 n_components bytes a pair of neighbours, 0.3 MB a
+        frame of 32 atoms with 12 neighbours each at ``twojmax`` 6.
 
     Examples
     --------
@@ -55,6 +62,8 @@ class Dataset:
     descriptors: NDArray[np.float64]
     energy: NDArray[np.float64]
     local_energy: NDArray[np.float64] | None
+    forces: NDArray[np.float64] | None = None
+    derivatives: tuple[PairDerivatives, ...] | None = None
 
     @property
     def n_frames(self) -> int:
@@ -80,6 +89,8 @@ class Dataset:
             self.descriptors[keep],
             self.energy[chosen],
             None if self.local_energy is None else self.local_energy[keep],
+            None if self.forces is None else self.forces[keep],
+            None if self.derivatives is None else tuple(self.derivatives[index] for index in chosen),
         )
 
     def composition(self) -> NDArray[np.int64]:

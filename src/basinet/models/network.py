@@ -47,7 +47,7 @@ def row_energies(
 ) -> NDArray[np.float64]:
     """Energy of every row, ``(n_rows,)``, in the network's own units, from rows ``(n_rows, n_components)``.
 
-    (Training has its own form of these equations, for many networks at once: `basinet.training.program`. A test holds
+    (Training has its own form of these equations, for many networks at once: `basinet.training.layout`. A test holds
     the two together.)
     """
     hidden = hidden_values(network, rows, count, activation)[-1]

@@ -14,6 +14,7 @@ from basinet.errors import InputError
 FloatArray = NDArray[np.float64]
 
 TOTAL_ENERGY = "REF_energy"
+FORCES = "REF_forces"
 ELECTROSTATIC_ENERGY = "REF_electrostatic_energy"
 CORE_SELF_ENERGY = "REF_core_self_energy"
 LOCAL_HARTREE_ENERGY = {
@@ -114,6 +115,26 @@ def atom_labels(atoms: Atoms, key: str, index: int | None) -> FloatArray:
     if not np.isfinite(values).all():
         atom = int(np.flatnonzero(~np.isfinite(values))[0])
         raise InputError(f"{name}: label {key} of atom {atom} is {values[atom]}; partition the frame anew")
+    return values
+
+
+def force_labels(atoms: Atoms, index: int | None) -> FloatArray:
+    """Forces of a frame, (n_atoms, 3) eV/A.
+
+    Raises
+    ------
+    InputError
+        If the label is missing, or not three finite numbers per atom.
+    """
+    name = frame_name(atoms, index)
+    if FORCES not in atoms.arrays:
+        raise InputError(f"{name}: label {FORCES} is missing; label the frame with it, or train with force_weight 0")
+    values = np.asarray(atoms.arrays[FORCES], dtype=np.float64)
+    if values.shape != (len(atoms), 3):
+        raise InputError(f"{name}: label {FORCES} has shape {values.shape}, not three numbers per atom ({len(atoms)})")
+    if not np.isfinite(values).all():
+        atom = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
+        raise InputError(f"{name}: label {FORCES} of atom {atom} is {values[atom]}; label the frame anew")
     return values
 
 

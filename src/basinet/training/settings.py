@@ -29,6 +29,8 @@ class TrainingSettings:
         Decoupled weight decay (AdamW), relative to the learning rate.
     dtype
         Precision of training; prediction is always float64.
+    force_weight
+        Weight of the forces beside total energies, A^2 (see `basinet.training.losses`); 0: forces are not read.
     target
         ``"total"``: the paper's loss, total energies only. ``"local"``: the ceiling, fitted to the local energies.
     """
@@ -41,4 +43,5 @@ class TrainingSettings:
     patience: int = 600
     weight_decay: float = 0.0
     dtype: Literal["float32", "float64"] = "float32"
+    force_weight: float = 0.0
     target: Literal["total", "local"] = "total"
