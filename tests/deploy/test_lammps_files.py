@@ -12,7 +12,7 @@ from ase import Atoms
 from tests.models.toys import DESCRIPTOR, gas, random_ensemble
 
 from basinet.deploy.lammps_box import box_of
-from basinet.deploy.lammps_files import data_text, descriptor_text, input_text
+from basinet.deploy.lammps_files import data_text, descriptor_text, input_text, pair_commands
 from basinet.deploy.lammps_network import (
     mean_networks,
     member_networks,
@@ -23,6 +23,7 @@ from basinet.deploy.lammps_network import (
 from basinet.descriptors import Bispectrum
 from basinet.errors import InputError
 from basinet.models import Architecture, Layer, Scaling
+from basinet.models.pair_potential import LennardJones, PairCoefficients, literature_lennard_jones
 
 SHAPES = [("linear", 1, 5), ("linear", 2, 7), ("tanh", 1, 5), ("tanh", 2, 7)]
 
@@ -171,6 +172,18 @@ def test_vectors_turn_back():
     box = box_of(atoms)
     edges = np.diag([box.lengths[0], 0.0, 0.0])
     np.testing.assert_allclose(box.to_frame(edges)[0], atoms.cell[0], atol=1e-12)
+
+
+@pytest.mark.parametrize(("c6", "c12"), [(-10.0, 1e4), (10.0, 0.0)])
+def test_a_pair_potential_that_lammps_lacks_is_refused(c6, c12):
+    pairs = LennardJones({("Ar", "Ar"): PairCoefficients(c6, c12)}, 8.0)
+    with pytest.raises(InputError, match=r"Ar-Ar .* no Lennard-Jones"):
+        pair_commands(["a.nn"], ["Ar"], baseline=pairs)
+
+
+def test_a_pair_potential_of_other_elements_is_refused():
+    with pytest.raises(InputError, match="Ar-Xe"):
+        pair_commands(["a.nn"], ["Ar", "Xe"], baseline=literature_lennard_jones())
 
 
 def altered(**changes):

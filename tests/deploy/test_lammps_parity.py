@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from basinet.deploy.lammps_export import ENERGY_TOLERANCE, FORCE_TOLERANCE, expo
 from basinet.descriptors import Bispectrum
 from basinet.io.files import read_json
 from basinet.models import Architecture, Ensemble
+from basinet.models.pair_potential import LennardJones, literature_lennard_jones
 
 pytestmark = pytest.mark.lammps
 
@@ -106,6 +108,31 @@ def test_frames_of_any_size_one_after_another():
 def test_pure_models_on_the_mixture_are_the_papers_transfer():
     parts = {element: random_ensemble((element,), descriptor=EQUAL, seed=i) for i, element in enumerate(("Ar", "Kr"))}
     assert_same(basinet.compose(**parts), frame(("Ar", "Kr"), "orthorhombic"))
+
+
+@pytest.mark.parametrize("smooth", [True, False])
+def test_networks_upon_a_pair_potential(tmp_path, smooth):
+    """As hybrid/overlay; each pair's energy is shared by its atoms."""
+    pairs = LennardJones(literature_lennard_jones().parameters, 7.5, smooth=smooth)
+    ensemble = replace(random_ensemble(("Ar", "Kr"), descriptor=UNEQUAL), baseline=pairs)
+    atoms = frame(("Ar", "Kr"), "triclinic")
+    assert_same(ensemble, atoms)
+    export_lammps(ensemble, tmp_path / "out", start=atoms)
+    theirs = run_input(tmp_path / "out", 2)
+    expected = ensemble.local_energies(atoms).mean(axis=0)
+    np.testing.assert_allclose(theirs.arrays["c_energy"].ravel(), expected, rtol=0, atol=ENERGY_TOLERANCE)
+
+
+def test_a_mean_in_turn_upon_a_pair_potential(tmp_path):
+    pairs = LennardJones(literature_lennard_jones().parameters, 7.5, smooth=True)
+    architecture = Architecture("tanh", 2, 96)
+    ensemble = replace(random_ensemble(("Ar",), architecture, members=6), baseline=pairs)
+    atoms = frame(("Ar",), "orthorhombic")
+    export_lammps(ensemble, tmp_path / "out", start=atoms)
+    assert not (tmp_path / "out" / "mean.nn").exists()
+    theirs = run_input(tmp_path / "out", 2)
+    expected = ensemble.local_energies(atoms).mean(axis=0)
+    np.testing.assert_allclose(theirs.arrays["c_energy"].ravel(), expected, rtol=0, atol=ENERGY_TOLERANCE)
 
 
 def run_input(folder: Path, ranks: int, *arguments: str) -> Atoms:

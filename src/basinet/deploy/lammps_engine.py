@@ -96,7 +96,8 @@ class LammpsEngine:
             path = folder / f"{member}.nn"
             text = model_text(member_networks(ensemble, member), ensemble.architecture.activation, "")
             path.write_text("".join(text), encoding="utf-8")
-            self._potentials.append(pair_commands([quoted(path)], elements, quoted(folder / DESCRIPTOR)))
+            commands = pair_commands([quoted(path)], elements, quoted(folder / DESCRIPTOR), ensemble.baseline)
+            self._potentials.append(commands)
 
     def evaluate(self, atoms: Atoms) -> LammpsResult:
         """Local energies and forces of a frame by every member.

@@ -111,7 +111,8 @@ def export_lammps(
         title = f"{ensemble.architecture} for {', '.join(ensemble.elements)}, by basinet"
         (place / DESCRIPTOR).write_text(descriptor_text(ensemble.descriptor, ensemble.elements), encoding="utf-8")
         (place / START).write_text(data_text(atoms, ensemble.elements), encoding="utf-8")
-        (place / INPUT).write_text(input_text(potentials[-1].files, ensemble.elements, atoms, title), encoding="utf-8")
+        commands = input_text(potentials[-1].files, ensemble.elements, atoms, title, ensemble.baseline)
+        (place / INPUT).write_text(commands, encoding="utf-8")
         record = _check(ensemble, atoms, potentials, place) if check else _unchecked()
         record["sha256"] = {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(place.glob("[!.]*"))
@@ -187,10 +188,8 @@ def deviations_from_lammps(
 ) -> list[Deviation]:
     """Run every potential in a folder through LAMMPS and compare energies per atom and forces with our own."""
     descriptor = quoted((place / DESCRIPTOR).resolve())
-    commands = [
-        pair_commands([quoted((place / name).resolve()) for name in potential.files], ensemble.elements, descriptor)
-        for potential in potentials
-    ]
+    files = [[quoted((place / name).resolve()) for name in potential.files] for potential in potentials]
+    commands = [pair_commands(names, ensemble.elements, descriptor, ensemble.baseline) for names in files]
     with lammps_session() as engine:
         theirs = run_potential(engine, atoms, ensemble.elements, commands)
     result = []

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING
 
 from basinet.deploy.lammps_box import box_of
 from basinet.deploy.lammps_session import mass
+from basinet.errors import InputError
+from basinet.models.pairs import ordered_pair
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from basinet.descriptors import Bispectrum
+    from basinet.models.pair_potential import LennardJones
 
 DESCRIPTOR = "model.descriptor"
 START = "start.data"
@@ -38,20 +42,65 @@ def descriptor_text(descriptor: Bispectrum, elements: Sequence[str]) -> str:
     )
 
 
-def pair_commands(models: Sequence[str], elements: Sequence[str], descriptor: str = DESCRIPTOR) -> list[str]:
-    """Commands of LAMMPS that set up one potential; several models are the mean of them, evaluated in turn."""
-    styles = [f"mliap model nn {model} descriptor sna {descriptor}" for model in models]
+def pair_commands(
+    models: Sequence[str],
+    elements: Sequence[str],
+    descriptor: str = DESCRIPTOR,
+    baseline: LennardJones | None = None,
+) -> list[str]:
+    """Commands of LAMMPS that set up one potential.
+
+    Parameters
+    ----------
+    models
+        Files of networks; several are the mean of them, evaluated in turn.
+    elements
+        Elements of the atom types, from type 1.
+    descriptor
+        File of the descriptor.
+    baseline
+        Pair potential to which the networks give the difference.
+    """
+    networks = [f"mliap model nn {model} descriptor sna {descriptor}" for model in models]
     symbols = " ".join(elements)
-    if len(styles) == 1:
-        return [f"pair_style {styles[0]}", f"pair_coeff * * {symbols}"]
-    share = repr(1.0 / len(styles))
+    if len(networks) == 1 and baseline is None:
+        return [f"pair_style {networks[0]}", f"pair_coeff * * {symbols}"]
+    pairs, coefficients = pair_potential_commands(baseline, elements) if baseline is not None else ([], [])
+    if len(networks) == 1:
+        style = ["hybrid/overlay", *networks, *pairs]
+        return [f"pair_style {' '.join(style)}", f"pair_coeff * * mliap {symbols}", *coefficients]
+    share = repr(1.0 / len(networks))
+    style = ["hybrid/scaled", *(f"{share} {network}" for network in networks), *(f"1.0 {pair}" for pair in pairs)]
     return [
-        "pair_style hybrid/scaled " + " ".join(f"{share} {style}" for style in styles),
-        *(f"pair_coeff * * mliap {index} {symbols}" for index in range(1, len(styles) + 1)),
+        f"pair_style {' '.join(style)}",
+        *(f"pair_coeff * * mliap {index} {symbols}" for index in range(1, len(networks) + 1)),
+        *coefficients,
         # Lists of neighbours as long as the longest cutoff for all: with lists cut to each pair's own, LAMMPS of 2025
         # fails to put three or more of them in order ("Failed to reorder neighbor lists").
         "pair_modify neigh/trim no",
     ]
+
+
+def pair_potential_commands(potential: LennardJones, elements: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Write a pair potential as LAMMPS' style of the same form, and its coefficients for every pair of types.
+
+    Raises
+    ------
+    InputError
+        A pair has no parameters, or ones that are no ``4 epsilon ((sigma / r)^12 - (sigma / r)^6)``.
+    """
+    style = "lj/smooth/linear" if potential.smooth else "lj/cut"
+    coefficients = []
+    for (i, first), (j, second) in combinations_with_replacement(enumerate(elements, 1), 2):
+        pair = potential.parameters.get(ordered_pair(first, second))
+        if pair is None or not (pair.c6 > 0.0 and pair.c12 > 0.0):
+            msg = (
+                f"the pair potential of {first}-{second} ({pair}) is no Lennard-Jones potential; LAMMPS has no such one"
+            )
+            raise InputError(msg)
+        epsilon, sigma = pair.c6**2 / (4.0 * pair.c12), (pair.c12 / pair.c6) ** (1.0 / 6.0)
+        coefficients.append(f"pair_coeff {i} {j} {style} {epsilon!r} {sigma!r}")
+    return [f"{style} {potential.cutoff!r}"], coefficients
 
 
 def data_text(atoms: Atoms, elements: Sequence[str]) -> str:
@@ -71,14 +120,16 @@ def data_text(atoms: Atoms, elements: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def input_text(models: Sequence[str], elements: Sequence[str], atoms: Atoms, title: str) -> str:
+def input_text(
+    models: Sequence[str], elements: Sequence[str], atoms: Atoms, title: str, baseline: LennardJones | None = None
+) -> str:
     """Input that computes the energies of the atoms of `data_text`, and shows how to go on from there."""
     box = box_of(atoms)
     if len(models) == 1:
         commands = [f"variable model index {models[0]}  # another one: lmp -in {INPUT} -var model FILE.nn"]
-        commands += pair_commands(["${model}"], elements)
+        commands += pair_commands(["${model}"], elements, baseline=baseline)
     else:
-        style, *coefficients = pair_commands(models, elements)
+        style, *coefficients = pair_commands(models, elements, baseline=baseline)
         commands = ["# The mean of all members, each evaluated in turn: as one network it would be slower."]
         commands += [style.replace(" mliap", " &\n  mliap"), *coefficients]
     symbols = " ".join(elements)
