@@ -36,8 +36,8 @@ from basinet.dataset import build_dataset
 from basinet.descriptors import Bispectrum
 from basinet.models import Architecture, fit_scaling
 from basinet.training.initial import initial_networks
-from basinet.training.packing import PackedFrames, minibatches, pack
 from basinet.training.losses import Frames
+from basinet.training.packing import PackedFrames, minibatches, pack
 from basinet.training.program import train_networks
 
 try:

@@ -62,7 +62,8 @@ def reproduce(  # noqa: PLR0917 - Typer calls it by keywords
         check_scheduler(scheduler)
 
         def load() -> Any:
-            return load_data(settings.data, settings.split, settings.seed, progress.note)
+            forces = settings.optimiser.force_weight > 0.0
+            return load_data(settings.data, settings.split, settings.seed, progress.note, forces=forces)
 
         with results_directory(out, settings, load, resume=resume, overwrite=overwrite) as loaded:
             report = run(out, settings, progress, preset=preset, workers=workers, scheduler=scheduler, data=loaded)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from ase import Atoms
     from numpy.typing import ArrayLike, NDArray
 
-    from basinet.descriptors.bispectrum import Bispectrum
     from basinet.descriptors.adjoint import AdjointTables
+    from basinet.descriptors.bispectrum import Bispectrum
 
 
 class PairDerivatives(NamedTuple):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from basinet.study.store import StoredSystem
 
 TITLE = "A grid of networks trained on total energies"
+TITLE_WITH_FORCES = "A grid of networks trained on total energies and forces"
 
 Value = TypeVar("Value")
 
@@ -41,7 +42,8 @@ def load_grid_data(config: TrainConfig, progress: Progress) -> StudyData:
         Besides what `load_data` raises: if a system is not among the frames, has fewer training frames than
         asked for, or holds an element without a weight.
     """
-    data = load_data(config.data, config.split, config.seed[0], progress.note)
+    forces = config.optimiser.force_weight > 0.0
+    data = load_data(config.data, config.split, config.seed[0], progress.note, forces=forces)
     main = {system.name: system for system in data.systems if system.split is not None}
     for name in config.system or []:
         if name not in main:
@@ -89,7 +91,7 @@ def train_grid(
     with run.stage("frames and relation"):
         if data is None:
             data = load_grid_data(config, progress)
-        run.prepare(data, store, config, TITLE)
+        run.prepare(data, store, config, TITLE_WITH_FORCES if config.optimiser.force_weight > 0.0 else TITLE)
     systems = store.systems()
     tasks = grid_tasks(config, systems)
     composed = planning.compose_tasks(tasks, systems)

@@ -99,9 +99,10 @@ def _controls(config: StudyConfig, settings: TrainingSettings, *, has_local: boo
     for parametrisation in config.controls.parametrisations:
         for width in config.controls.widths:
             yield "parametrisation", Architecture("tanh", 1, width, parametrisation), {}
+    ceiling = replace(settings, target="local", force_weight=0.0)
     if has_local:
         for width in config.controls.ceiling_widths:
-            yield "baseline", Architecture("tanh", 1, width), {"settings": replace(settings, target="local")}
+            yield "baseline", Architecture("tanh", 1, width), {"settings": ceiling}
 
 
 def _learning_curve(config: StudyConfig, n_train: int) -> Iterator[Variant]:

@@ -73,7 +73,8 @@ def reproduce(
     store = Store(root / "work")
     with run.stage("frames and relation"):
         if data is None:
-            data = load_data(config.data, config.split, config.seed, progress.note)
+            forces = config.optimiser.force_weight > 0.0
+            data = load_data(config.data, config.split, config.seed, progress.note, forces=forces)
         run.prepare(data, store, config, config.title)
     with connect(workers, scheduler, root / "work" / "compiled") as client:
         descriptor, chosen = _run_tasks(run, plan, config, store, client)

@@ -14,6 +14,7 @@ from basinet.io.files import read_bytes, read_json, write_json
 from basinet.io.provenance import provenance
 from basinet.io.tables import write_table
 from basinet.relation import evaluate_relation, isolated_atom_check
+from basinet.relation.labels import force_labels
 from basinet.study.relation_points import RELATION_POINT_COLUMNS, relation_points
 from basinet.study.systems import StudySystem, describe_systems, group_systems, load_frames
 
@@ -52,8 +53,10 @@ class StudyData:
     checksums: dict[str, str]
 
 
-def load_data(data: DataSettings, split: SplitSettings, seed: int, note: Callable[[str], None]) -> StudyData:
-    """Read and group the frames that a config asks for.
+def load_data(
+    data: DataSettings, split: SplitSettings, seed: int, note: Callable[[str], None], *, forces: bool = False
+) -> StudyData:
+    """Read and group the frames that a config asks for; with `forces`, those to be split carry them.
 
     Raises
     ------
@@ -63,6 +66,10 @@ def load_data(data: DataSettings, split: SplitSettings, seed: int, note: Callabl
     checksums = data_checksums(data)
     frames, isolated = load_frames(data, seed, note)
     systems = group_systems(frames, isolated, split, size_transfer=data.size_transfer, seed=seed)
+    if forces:
+        for system in systems:
+            for index, atoms in enumerate(system.frames if system.split is not None else ()):
+                force_labels(atoms, index)
     source = data.frames if isinstance(data.frames, str) else ", ".join(data.frames)
     return StudyData(systems, isolated, source, checksums)
 
@@ -104,7 +111,7 @@ class Run:
         """
         refuse_changed(self.root, data.checksums)
         for system in data.systems:
-            store.write_system(system, config.definition)
+            store.write_system(system, config.definition, forces=config.optimiser.force_weight > 0.0)
         self.record(
             title=title,
             data=describe_systems(data.systems, data.source, config.split.gap),

@@ -144,7 +144,8 @@ def _train(store: Store, root: Path, task: TrainTask) -> dict[str, Any]:
     from basinet.training.ensemble_training import train_ensemble
 
     system = store.main(task.system)
-    dataset = store.dataset(system, task.descriptor)
+    with_forces = task.settings.force_weight > 0.0
+    dataset = (store.dataset_with_forces if with_forces else store.dataset)(system, task.descriptor)
     train, validation, held = _training_frames(system, task)
     trained = train_ensemble(
         dataset.select(train),
@@ -162,6 +163,7 @@ def _train(store: Store, root: Path, task: TrainTask) -> dict[str, Any]:
         "rate_errors": [[rate, 1e3 * error] for rate, error in trained.rate_errors.items()],
         "validation_rmse_mev": 1e3 * float(trained.validation_rmse.mean()),
         "cpu_seconds": trained.cpu_seconds,
+        **{f"{name}_force_rmse_mev": 1e3 * float(rmse.mean()) for name, rmse in trained.force_rmse.items()},
     }
     if task.fold is not None:
         prediction = trained.ensemble.predict(dataset.select(held)).mean(0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,13 +11,16 @@ import numpy as np
 
 from basinet.dataset import Dataset, Split, build_dataset
 from basinet.descriptors import Bispectrum, bispectrum
+from basinet.descriptors.jacobian import bispectrum_derivatives
 from basinet.io.checkpoint import load_arrays, save_arrays
+from basinet.relation.labels import force_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
+    from basinet.descriptors.jacobian import PairDerivatives
     from basinet.study.systems import StudySystem
 
 
@@ -52,14 +55,20 @@ class StoredSystem:
 
     def describe(self, descriptor: Bispectrum) -> NDArray[np.float64]:
         """Descriptors of all frames, ``(n_atoms_total, n_components)``."""
+        return np.concatenate([bispectrum(*f, radii_per_atom=radii) for f, radii in self._geometries(descriptor)])
+
+    def derivatives(self, descriptor: Bispectrum) -> tuple[PairDerivatives, ...]:
+        """Derivatives of the descriptors of all frames: quicker made than read, so they are never written."""
+        return tuple(bispectrum_derivatives(*f, radii_per_atom=radii) for f, radii in self._geometries(descriptor))
+
+    def _geometries(self, descriptor: Bispectrum) -> Iterator[tuple[tuple[Any, ...], NDArray[np.float64]]]:
+        """Yield what `bispectrum` takes for each frame, and the radii of its atoms."""
         frame, positions = self.arrays["frame"], self.arrays["positions"]
         weights = np.array([descriptor.weights[e] for e in self.elements])[self.arrays["species"]]
         radii = np.array([descriptor.radii[e] for e in self.elements])[self.arrays["species"]]
-        parts = []
         for index, (cell, pbc) in enumerate(zip(self.arrays["cell"], self.arrays["pbc"], strict=True)):
-            own, rcut, twojmax = frame == index, descriptor.rcut, descriptor.twojmax
-            parts.append(bispectrum(positions[own], cell, pbc, weights[own], rcut, twojmax, radii_per_atom=radii[own]))
-        return np.concatenate(parts)
+            own = frame == index
+            yield (positions[own], cell, pbc, weights[own], descriptor.rcut, descriptor.twojmax), radii[own]
 
 
 def descriptor_key(descriptor: Bispectrum) -> str:
@@ -75,8 +84,8 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
 
-    def write_system(self, system: StudySystem, definition: str) -> None:
-        """Write a system's arrays."""
+    def write_system(self, system: StudySystem, definition: str, *, forces: bool = False) -> None:
+        """Write a system's arrays, its forces only where they are asked for."""
         from basinet.analysis import stack_pair_features
 
         plain = build_dataset(
@@ -100,6 +109,8 @@ class Store:
             other = other_reading(system, definition)
             if other is not None:
                 arrays["local_energy_other"] = other
+        if forces and system.split is not None:
+            arrays["forces"] = np.concatenate([force_labels(atoms, i) for i, atoms in enumerate(system.frames)])
         if system.split is not None:
             arrays |= {f"split.{name}": block for name, block in system.split.blocks().items()}
         header = {
@@ -131,6 +142,11 @@ class Store:
         self.write_descriptors(system, descriptor)
         path = self._descriptors(system, descriptor)
         return system.dataset(_read_descriptors(path, _stamp(path)))
+
+    def dataset_with_forces(self, system: StoredSystem, descriptor: Bispectrum) -> Dataset:
+        """Return a system's dataset to train on forces with; its study was prepared for that."""
+        forces, derivatives = system.arrays["forces"], system.derivatives(descriptor)
+        return replace(self.dataset(system, descriptor), forces=forces, derivatives=derivatives)
 
     def _descriptors(self, system: StoredSystem, descriptor: Bispectrum) -> Path:
         return self.root / "descriptors" / descriptor_key(descriptor) / f"{system.key}.bin"

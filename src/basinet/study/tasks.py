@@ -15,7 +15,12 @@ from basinet.training.settings import TrainingSettings
 
 def _plain(value: Any) -> Any:
     """Express what JSON does not know."""
-    return value.to_dict() if isinstance(value, Bispectrum) else {f.name: getattr(value, f.name) for f in fields(value)}
+    if isinstance(value, Bispectrum):
+        return value.to_dict()
+    named = {f.name: getattr(value, f.name) for f in fields(value)}
+    if named.get("force_weight") == 0.0:  # names of results are as they were before there were forces
+        del named["force_weight"]
+    return named
 
 
 def _digest(value: Any) -> str:
@@ -74,6 +79,8 @@ class TrainTask:
         parts = [self.experiment, self.system, str(self.architecture).replace(" ", "-")]
         if self.settings.target == "local":
             parts.append("local")
+        if self.settings.force_weight > 0.0:
+            parts.append("forces")
         if self.n_train is not None:
             parts.append(f"n{self.n_train}")
         if self.fold is not None:
