@@ -181,6 +181,14 @@ def test_a_pair_potential_that_lammps_lacks_is_refused(c6, c12):
         pair_commands(["a.nn"], ["Ar"], baseline=pairs)
 
 
+def test_pair_coefficients_are_plain_numbers():
+    pairs = LennardJones({("Ar", "Ar"): PairCoefficients(np.float64(64.0), np.float64(1e5))}, 8.0, smooth=True)
+    *_, line = pair_commands(["a.nn"], ["Ar"], baseline=pairs)
+    epsilon, sigma = map(float, line.removeprefix("pair_coeff 1 1 lj/smooth/linear ").split())
+    assert 4 * epsilon * sigma**6 == pytest.approx(64.0, rel=1e-14)
+    assert 4 * epsilon * sigma**12 == pytest.approx(1e5, rel=1e-14)
+
+
 def test_a_pair_potential_of_other_elements_is_refused():
     with pytest.raises(InputError, match="Ar-Xe"):
         pair_commands(["a.nn"], ["Ar", "Xe"], baseline=literature_lennard_jones())

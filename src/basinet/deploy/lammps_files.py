@@ -98,7 +98,7 @@ def pair_potential_commands(potential: LennardJones, elements: Sequence[str]) ->
                 f"the pair potential of {first}-{second} ({pair}) is no Lennard-Jones potential; LAMMPS has no such one"
             )
             raise InputError(msg)
-        epsilon, sigma = pair.c6**2 / (4.0 * pair.c12), (pair.c12 / pair.c6) ** (1.0 / 6.0)
+        epsilon, sigma = float(pair.c6**2 / (4.0 * pair.c12)), float((pair.c12 / pair.c6) ** (1.0 / 6.0))
         coefficients.append(f"pair_coeff {i} {j} {style} {epsilon!r} {sigma!r}")
     return [f"{style} {potential.cutoff!r}"], coefficients
 
