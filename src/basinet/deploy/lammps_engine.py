@@ -84,11 +84,18 @@ def run_potential(
 
 
 class LammpsEngine:
-    """An ensemble that LAMMPS evaluates; from `lammps_engine`."""
+    """An ensemble that LAMMPS evaluates; from `lammps_engine`.
 
-    def __init__(self, ensemble: Ensemble, engine: Any, folder: Path) -> None:
-        self.ensemble = ensemble
-        self._engine = engine
+    Attributes
+    ----------
+    ensemble
+        The ensemble.
+    session
+        LAMMPS itself, which holds the last frame and member that were evaluated.
+    """
+
+    def __init__(self, ensemble: Ensemble, session: Any, folder: Path) -> None:
+        self.ensemble, self.session = ensemble, session
         elements = ensemble.elements
         (folder / DESCRIPTOR).write_text(descriptor_text(ensemble.descriptor, elements), encoding="utf-8")
         self._potentials = []
@@ -108,7 +115,7 @@ class LammpsEngine:
             If an element has no network, the geometry is impossible, or LAMMPS fails.
         """
         self.ensemble.network_of(tuple(atoms.get_chemical_symbols()))
-        return run_potential(self._engine, atoms, self.ensemble.elements, self._potentials)
+        return run_potential(self.session, atoms, self.ensemble.elements, self._potentials)
 
     def local_energies(self, atoms: Atoms) -> NDArray[np.float64]:
         """Local energies ``(members, n_atoms)`` in eV, E0 included, as `Ensemble.local_energies` gives them."""
