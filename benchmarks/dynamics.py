@@ -29,7 +29,7 @@ import numpy as np
 
 from basinet import Calculator, load_model, load_reference
 from basinet.dynamics.analysis import analyse, summary
-from basinet.dynamics.engine import set_velocities
+from basinet.dynamics.motion import set_velocities
 from basinet.dynamics.run import simulate
 from basinet.dynamics.settings import DynamicsConfig
 from basinet.dynamics.structure import structures

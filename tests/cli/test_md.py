@@ -103,6 +103,15 @@ def test_models_of_several_elements_compose_and_a_member_may_be_chosen(run, plac
     assert pairs == {"Ar-Ar", "Ar-Kr", "Kr-Kr"}
 
 
+@pytest.mark.lammps
+def test_lammps_moves_a_model_and_leaves_its_input(run, place, models):
+    result = run("md", models["ar"], "ar.extxyz", "--temperature", 120, "--steps", 40, "--engine", "lammps")
+    assert result.exit_code == 0, result.stderr
+    assert names(place / "md") == FILES | {"lammps"}
+    assert np.ptp([row["total_ev"] for row in read_table(place / "md" / "log.csv")]) < 1e-3
+    assert_refused(run("md", "ar.extxyz", *LJ, "--engine", "lammps", "--out", "pairs"), "leave out the calculator")
+
+
 def test_what_the_calculator_doubts_is_told_once_and_counted(run, place):
     result = run("md", "ar.extxyz", "--calculator", "odd:doubtful", "--temperature", 120, "--steps", 40)
     assert result.exit_code == 0, result.stderr

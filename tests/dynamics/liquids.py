@@ -8,8 +8,9 @@ import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
 
 from basinet.data.reference_data import load_reference
-from basinet.dynamics.engine import Engine, set_velocities
+from basinet.dynamics.ase_motion import AseMotion
 from basinet.dynamics.guard import Guard
+from basinet.dynamics.motion import set_velocities
 from basinet.dynamics.settings import DynamicsConfig
 from basinet.models.pair_potential import LennardJones, literature_lennard_jones
 from basinet.sampling.calculator import PairPotentialCalculator
@@ -32,10 +33,10 @@ def start(settings, calculator=None):
     return atoms
 
 
-def engine(calculator=None, **changes):
+def motion(calculator=None, **changes):
     settings = config(**changes)
     atoms = start(settings, calculator)
-    return Engine(atoms, settings, Guard.for_start(atoms, settings.temperature))
+    return AseMotion(atoms, settings, Guard.for_start(atoms, settings.temperature))
 
 
 class FailingCalculator(Calculator):

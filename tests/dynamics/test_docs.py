@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from basinet.cli.app import app
-from basinet.dynamics.engine import COLUMNS
+from basinet.dynamics.motion import COLUMNS
 from basinet.dynamics.settings import DynamicsConfig
 from basinet.io.frames import read_frames
 from basinet.io.tables import read_table

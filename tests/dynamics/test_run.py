@@ -148,7 +148,7 @@ def test_a_time_step_that_is_too_long_ends_the_run(tmp_path):
 def test_two_atoms_that_meet_are_named():
     atoms = Atoms("Ar3", positions=[[0, 0, 0], [0, 0, 9.0], [0, 5.0, 0]], cell=[10, 10, 10], pbc=True)
     with pytest.raises(RunFailedError, match=r"atoms 0 and 1 are 1\.00 A apart, below 2\.00 A"):
-        Guard(2.0, 1000.0).check(atoms, 10)
+        Guard(2.0, 1000.0).check(atoms, distances=True)
 
 
 def test_bounds_follow_from_the_start():

@@ -36,6 +36,9 @@ def md(
     ensemble: Annotated[
         Literal["nve", "nvt"], typer.Option(help="Energy kept, or temperature by a Nose-Hoover chain.")
     ] = "nve",
+    engine: Annotated[
+        Literal["ase", "lammps"], typer.Option(help="What integrates; LAMMPS moves models alone.")
+    ] = "ase",
     temperature: Annotated[
         float | None, typer.Option(metavar="K", help="Of new velocities and of the thermostat.", show_default=False)
     ] = None,
@@ -104,6 +107,7 @@ def md(
             "member": member,
             "start": str(start),
             "frame": frame,
+            "engine": engine,
             "ensemble": ensemble,
             "temperature": temperature,
             "velocities": velocities,

@@ -12,7 +12,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from basinet.dynamics.engine import COLUMNS
+from basinet.dynamics.motion import COLUMNS
 from basinet.errors import InputError
 from basinet.io.checkpoint import load_arrays, save_arrays
 from basinet.io.files import FULL_DISK, explained

@@ -23,9 +23,6 @@ HEATING = 10.0
 HOT = 1000.0
 """K: what no run is given up below, so that a start at rest may warm up."""
 
-DISTANCE_STRIDE = 10
-"""Steps from one look at the distances to the next."""
-
 
 class RunFailedError(Exception):
     """The run cannot go on; the message says why, without the step."""
@@ -63,8 +60,8 @@ class Guard:
             hottest = max(HEATING * max(kinetic_temperature(atoms), temperature or 0.0), HOT)
         return cls(closest, hottest)
 
-    def check(self, atoms: Atoms, step: int) -> None:
-        """Look at the state after a step.
+    def check(self, atoms: Atoms, *, distances: bool) -> None:
+        """Look at the state after a step; at distances, which take longer, only if asked to.
 
         Raises
         ------
@@ -78,7 +75,7 @@ class Guard:
         temperature = kinetic_temperature(atoms)
         if temperature > self.hottest:
             raise RunFailedError(f"the temperature is {temperature:.0f} K, above {self.hottest:.0f} K")
-        if step % DISTANCE_STRIDE == 0:
+        if distances:
             self.check_distances(atoms)
 
     def check_distances(self, atoms: Atoms) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ import numpy as np
 from ase import Atoms
 
 from basinet.deploy.extrapolation import ExtrapolationWarning
-from basinet.dynamics.engine import Engine
-from basinet.dynamics.files import RunFiles, frame_of, read_restart
+from basinet.dynamics.ase_motion import AseMotion
+from basinet.dynamics.files import RestartPoint, RunFiles, frame_of, read_restart
 from basinet.dynamics.guard import Guard, RunFailedError
+from basinet.dynamics.lammps_motion import lammps_motion
+from basinet.dynamics.motion import Motion
 from basinet.dynamics.settings import DynamicsConfig
 from basinet.errors import InputError
 from basinet.io.frames import write_frames
@@ -89,63 +92,71 @@ def simulate(
         inputs = dict(inputs or {})
         if point is None:
             guard = Guard.for_start(atoms, config.temperature, config.closest, config.hottest)
-            engine = Engine(atoms, config, guard)
         else:
             refuse_other_inputs(folder, point.header["inputs"], inputs)
             if point.step > config.steps:
                 raise InputError(f"{folder}: has {point.step} steps already; resume with --steps of at least that")
             guard = Guard(**point.header["guard"])
-            engine = Engine(atoms, config, guard, point.step, point.arrays)
         (folder / FAILURE).unlink(missing_ok=True)
-        first, started = engine.step, time.monotonic()
-        if begin is not None:
-            begin(first)
         failure = None
-        with RunFiles(folder, point) as files:
-            driver = Driver(engine, files, {"inputs": inputs, "guard": vars(guard)}, report)
+        with begun(folder, atoms, config, guard, point) as motion, RunFiles(folder, point) as files:
+            first, started = motion.step, time.monotonic()
+            if begin is not None:
+                begin(first)
+            driver = Driver(motion, files, {"inputs": inputs, "guard": vars(guard)}, report)
             try:
                 driver.go()
             except RunFailedError as error:
                 failure = str(error)
-                write_failure(folder / FAILURE, engine)
-    done = engine.step - first
-    return Ending(engine.step, failure, guard, (time.monotonic() - started) / done if done else None)
+                write_failure(folder / FAILURE, motion)
+    done = motion.step - first
+    return Ending(motion.step, failure, guard, (time.monotonic() - started) / done if done else None)
+
+
+def begun(
+    folder: Path, atoms: Atoms, config: DynamicsConfig, guard: Guard, point: RestartPoint | None
+) -> AbstractContextManager[Motion]:
+    """Set the atoms in motion, from the start or from a restart point."""
+    step, state = (0, None) if point is None else (point.step, point.arrays)
+    if config.engine == "lammps":
+        return lammps_motion(folder, atoms, config, guard, step, state)
+    return nullcontext(AseMotion(atoms, config, guard, step, state))
 
 
 class Driver:
-    """Advances an engine and writes what it says."""
+    """Advances a motion and writes what it says."""
 
-    def __init__(self, engine: Engine, files: RunFiles, kept: Mapping[str, Any], report: Report | None) -> None:
-        self.engine, self.files, self.kept, self.report = engine, files, kept, report
+    def __init__(self, motion: Motion, files: RunFiles, kept: Mapping[str, Any], report: Report | None) -> None:
+        self.motion, self.files, self.kept, self.report = motion, files, kept, report
         self._marked = -1
         self._marked_at = -PAUSE
 
     def go(self) -> None:
         """Go on to the last step."""
-        engine, config = self.engine, self.engine.config
-        if engine.step == 0:
+        motion, config = self.motion, self.motion.config
+        if motion.step == 0:
             self._note()
-        while engine.step < config.steps:
-            engine.advance()
-            if engine.step % config.log_interval == 0:
+        while motion.step < config.steps:
+            motion.advance()
+            if motion.step % config.log_interval == 0:
                 self._note()
-            if engine.step % config.restart_interval == 0 and time.monotonic() - self._marked_at >= PAUSE:
+            if motion.step % config.restart_interval == 0 and time.monotonic() - self._marked_at >= PAUSE:
                 self._mark()
-        if self._marked != engine.step:
+        if self._marked != motion.step:
             self._mark()
 
     def _note(self) -> None:
-        engine = self.engine
-        row = engine.row()
+        motion = self.motion
+        row = motion.row()
         self.files.write_row(row)
-        if engine.step % engine.config.every == 0:
-            self.files.write_frame(engine.atoms, row, results=engine.config.results)
+        if motion.step % motion.config.every == 0:
+            self.files.write_frame(motion.atoms, row, results=motion.config.results)
         if self.report is not None:
-            self.report(engine.step, row)
+            self.report(motion.step, row)
 
     def _mark(self) -> None:
-        self.files.mark(self.engine.step, self.engine.state, self.kept)
-        self._marked, self._marked_at = self.engine.step, time.monotonic()
+        self.files.mark(self.motion.step, self.motion.state, self.kept)
+        self._marked, self._marked_at = self.motion.step, time.monotonic()
 
 
 def refuse_other_inputs(folder: Path, before: Mapping[str, str], now: Mapping[str, str]) -> None:
@@ -155,11 +166,11 @@ def refuse_other_inputs(folder: Path, before: Mapping[str, str], now: Mapping[st
             raise InputError(f"{name}: changed since the run in {folder} was begun; use --overwrite or another --out")
 
 
-def write_failure(path: Path, engine: Engine) -> None:
+def write_failure(path: Path, motion: Motion) -> None:
     """Keep the configuration at which a run was given up, if it is one."""
-    if not np.isfinite(engine.atoms.positions).all():
+    if not np.isfinite(motion.atoms.positions).all():
         return
-    row = {"step": engine.step, "time_ps": engine.config.time(engine.step), "potential_ev": 0.0}
-    frame = frame_of(engine.atoms, row)
+    row = {"step": motion.step, "time_ps": motion.config.time(motion.step), "potential_ev": 0.0}
+    frame = frame_of(motion.atoms, row)
     del frame.info["energy"]
     write_frames(path, [frame])

@@ -25,6 +25,7 @@ class DynamicsConfig(Section):
     member: int | None = Field(None, ge=0, description="network of the ensemble; the members' mean unless given")
     start: str = Field(description="extended XYZ file")
     frame: int = Field(-1, description="frame of the file, counted from 0; -1 is the last")
+    engine: Literal["ase", "lammps"] = Field("ase", description="what integrates; lammps moves models alone")
     ensemble: Literal["nve", "nvt"] = Field("nve", description="energy kept, or temperature by a Nose-Hoover chain")
     temperature: Positive | None = Field(None, description="K, of new velocities and of the thermostat")
     velocities: Literal["auto", "new", "start"] = Field(
@@ -55,6 +56,9 @@ class DynamicsConfig(Section):
             raise ValueError(msg)
         if self.equilibration >= self.steps:
             msg = f"equilibration ({self.equilibration} steps) leaves nothing of {self.steps} steps; run more steps"
+            raise ValueError(msg)
+        if self.engine == "lammps" and self.calculator is not None:
+            msg = "the engine lammps moves models alone; leave out the calculator, or use the engine ase"
             raise ValueError(msg)
         if self.temperature is None and self.ensemble == "nvt":
             msg = "the ensemble nvt needs a temperature, K"

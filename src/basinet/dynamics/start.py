@@ -13,7 +13,7 @@ import numpy as np
 from ase import Atoms
 
 from basinet.deploy.extrapolation import ExtrapolationWarning
-from basinet.dynamics.engine import set_velocities
+from basinet.dynamics.motion import set_velocities
 from basinet.dynamics.settings import DynamicsConfig
 from basinet.dynamics.structure import refuse_other_system
 from basinet.errors import InputError

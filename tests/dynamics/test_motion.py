@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 from ase import Atoms, units
 from ase.calculators.lj import LennardJones as AseLennardJones
-from tests.dynamics.liquids import DoubtfulCalculator, config, engine, smooth_argon, start
+from tests.dynamics.liquids import DoubtfulCalculator, config, motion, smooth_argon, start
 
-from basinet.dynamics.engine import Engine, set_velocities
+from basinet.dynamics.ase_motion import AseMotion
 from basinet.dynamics.guard import Guard
+from basinet.dynamics.motion import set_velocities
 from basinet.dynamics.nose_hoover import kinetic_temperature
 from basinet.errors import InputError
 
 
 def totals(timestep, picoseconds=2.0):
     """Total energy at times that all time steps share."""
-    moving = engine(timestep=timestep)
+    moving = motion(timestep=timestep)
     rows = [moving.row()]
     for _ in range(round(1000.0 * picoseconds / 8.0)):
         for _ in range(round(8.0 / timestep)):
@@ -33,14 +34,14 @@ def test_the_energy_fluctuates_a_quarter_as_much_at_half_the_time_step():
 
 
 def test_momentum_is_conserved():
-    moving = engine()
+    moving = motion()
     for _ in range(200):
         moving.advance()
     assert np.abs(moving.atoms.get_momenta().sum(axis=0)).max() < 1e-12
 
 
 def test_the_motion_runs_back_to_where_it_came_from():
-    moving = engine()
+    moving = motion()
     before = moving.atoms.get_positions()
     for _ in range(200):
         moving.advance()
@@ -52,7 +53,7 @@ def test_the_motion_runs_back_to_where_it_came_from():
 
 
 def test_the_thermostat_holds_its_temperature_and_conserves_its_own_energy():
-    moving = engine(ensemble="nvt", timestep=5.0)
+    moving = motion(ensemble="nvt", timestep=5.0)
     rows = []
     for _ in range(500):
         for _ in range(5):
@@ -68,7 +69,7 @@ def test_the_thermostat_holds_its_temperature_and_conserves_its_own_energy():
 
 def test_the_pressure_is_minus_the_derivative_of_the_free_energy_at_fixed_scaled_momenta():
     """P = N k_B T / V - dU/dV, with the kinetic energy for the first."""
-    moving = engine()
+    moving = motion()
     found = moving.row()
     atoms, volume = moving.atoms, moving.atoms.get_volume()
     energies = []
@@ -87,13 +88,13 @@ def test_without_a_box_there_is_no_pressure():
     cluster = Atoms("Ar2", positions=[[0, 0, 0], [0, 0, 3.8]])
     cluster.calc = smooth_argon()
     set_velocities(cluster, settings)
-    moving = Engine(cluster, settings, Guard.for_start(cluster, 120.0))
+    moving = AseMotion(cluster, settings, Guard.for_start(cluster, 120.0))
     moving.advance()
     assert moving.row()["pressure_mpa"] is None
 
 
 def test_any_calculator_of_ase_moves_atoms():
-    moving = engine(AseLennardJones(sigma=3.405, epsilon=0.0103, rc=6.0, smooth=True))
+    moving = motion(AseLennardJones(sigma=3.405, epsilon=0.0103, rc=6.0, smooth=True))
     first = moving.row()
     for _ in range(5):
         moving.advance()
@@ -101,7 +102,7 @@ def test_any_calculator_of_ase_moves_atoms():
 
 
 def test_the_log_tells_the_largest_doubt_since_the_line_before():
-    moving = engine(DoubtfulCalculator())
+    moving = motion(DoubtfulCalculator())
     moving.row()
     for _ in range(8):
         moving.advance()
