@@ -13,6 +13,8 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, fcc111
 from ase.io import read
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.models.toys import gas, random_ensemble
 
 import basinet
@@ -95,6 +97,29 @@ def test_open_boundaries(pbc):
     atoms = frame(("Ar", "Kr"), "triclinic")
     atoms.pbc = pbc
     assert_same(random_ensemble(("Ar", "Kr"), descriptor=UNEQUAL), atoms)
+
+
+@settings(max_examples=25)
+@given(
+    seed=st.integers(0, 10**6),
+    pbc=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+    tilts=st.tuples(*[st.floats(-1.5, 1.5)] * 3),
+)
+def test_any_cell_in_any_orientation(seed, pbc, tilts):
+    """Cells tilted beyond what LAMMPS calls large, turned at random, with axes that repeat or not."""
+    rng = np.random.default_rng(seed)
+    cell = np.diag(rng.uniform(5.0, 11.0, 3))
+    cell[1, 0], cell[2, 0], cell[2, 1] = tilts[0] * cell[0, 0], tilts[1] * cell[0, 0], tilts[2] * cell[1, 1]
+    atoms = gas("Ar3Kr2", seed=seed, box=7.0)
+    atoms.set_cell(cell, scale_atoms=True)
+    atoms.rotate(*rng.uniform(-180.0, 180.0, 1), rng.normal(size=3), rotate_cell=True)
+    atoms.pbc = pbc
+    ensemble = random_ensemble(("Ar", "Kr"), descriptor=UNEQUAL, members=1)
+    with lammps_engine(ensemble) as engine:
+        theirs = engine.evaluate(atoms)
+    ours = ensemble.evaluate(atoms)
+    assert np.abs(theirs.local_energies - ours.local_energies).max() < ENERGY_TOLERANCE
+    assert np.abs(theirs.forces[0] - ours.forces).max() < FORCE_TOLERANCE
 
 
 def test_frames_of_any_size_one_after_another():
