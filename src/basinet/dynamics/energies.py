@@ -11,8 +11,11 @@ from basinet.dynamics.correlation import autocorrelation, correlation_time
 
 FloatArray = NDArray[np.float64]
 
-FEWEST = 30
-"""Independent values below which no error is given: fewer do not tell how long they remember."""
+BLOCKS = 20
+"""Stretches of a series whose means give the errors; these are then known to 16 %."""
+
+LONGEST_MEMORY = 0.5
+"""Share of a stretch that values may remember each other for; beyond it no error is given."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,21 @@ def inefficiency(deviations: FloatArray) -> float:
     return max(2.0 * correlation_time(autocorrelation(deviations, np.zeros(1)), 1.0), 1.0)
 
 
+def is_long_enough(deviations: FloatArray) -> bool:
+    """Whether the means of stretches are independent of each other."""
+    return len(deviations) / BLOCKS * LONGEST_MEMORY >= inefficiency(deviations)
+
+
+def block_means(values: FloatArray) -> FloatArray:
+    """Means of successive stretches."""
+    return np.array([part.mean() for part in np.array_split(values, BLOCKS)])
+
+
 def mean(values: FloatArray) -> Measured:
     """Mean of a series of equally spaced values."""
-    deviations = values - values.mean()
-    g = inefficiency(deviations)
-    if len(values) < FEWEST * g:
+    if not is_long_enough(values - values.mean()):
         return Measured(float(values.mean()), float("nan"))
-    return Measured(float(values.mean()), float(np.sqrt(g * deviations.var(ddof=1) / len(values))))
+    return Measured(float(values.mean()), float(block_means(values).std(ddof=1) / np.sqrt(BLOCKS)))
 
 
 @dataclass(frozen=True)
@@ -56,29 +67,35 @@ class Drift:
 def drift(times: FloatArray, values: FloatArray) -> Drift:
     r"""Slope of a series by least squares, and what is left about the line.
 
-    The error of the slope is that of independent values, times the square root of how many successive residuals are
-    worth one (their integrated autocorrelation time, Sokal's window):
+    The error of the slope is that of a line through the means :math:`\bar x_j` of n = 20 successive stretches at their
+    mean times :math:`\bar t_j`, which no longer remember each other although the values do:
 
-    .. math:: \sigma_b^2 = \frac{g \sum_k \epsilon_k^2 / (n - 2)}{\sum_k (t_k - \bar t)^2}, \qquad g = 2 \tau / \Delta t
+    .. math:: \sigma_b^2 = \frac{\sum_j \epsilon_j^2 / (n - 2)}{\sum_j (\bar t_j - \bar t)^2}
 
-    The error of the fluctuation follows in the same way from that of the mean of the residuals' squares.
+    with their residuals :math:`\epsilon_j`. Where the autocorrelation lasts for more than half of a stretch there is no
+    error. That of the fluctuation follows in the same way from the residuals' squares.
 
     Parameters
     ----------
     times, values
-        Equally spaced, (n,).
+        Equally spaced, (n_values,).
     """
     nothing = float("nan")
     if len(values) < 3:
         return Drift(Measured(nothing, nothing), Measured(nothing, nothing))
-    centred = times - times.mean()
-    slope = float(centred @ values / (centred @ centred))
-    residuals = values - values.mean() - slope * centred
-    variance = float(residuals @ residuals) / (len(values) - 2)
-    spread = float(np.sqrt(variance))
-    g = inefficiency(residuals)
-    if len(values) < FEWEST * g:
+    slope, residuals = line_through(times, values)
+    spread = float(np.sqrt(residuals @ residuals / (len(values) - 2)))
+    if not is_long_enough(residuals):
         return Drift(Measured(slope, nothing), Measured(spread, nothing))
-    error = float(np.sqrt(g * variance / (centred @ centred)))
+    middles = block_means(times)
+    _, left = line_through(middles, block_means(values))
+    error = float(np.sqrt(left @ left / (BLOCKS - 2)) / np.linalg.norm(middles - middles.mean()))
     squares = mean(residuals**2)
     return Drift(Measured(slope, error), Measured(spread, squares.error / (2.0 * spread) if spread > 0 else 0.0))
+
+
+def line_through(times: FloatArray, values: FloatArray) -> tuple[float, FloatArray]:
+    """Slope of the line of least squares, and the residuals about it."""
+    centred = times - times.mean()
+    slope = float(centred @ values / (centred @ centred))
+    return slope, values - values.mean() - slope * centred
