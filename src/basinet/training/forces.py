@@ -34,25 +34,17 @@ class Forces(NamedTuple):
         """Return some of the frames."""
         return Forces(*(jnp.take(array, index, 0) for array in self))
 
-    def errors(self, forces: Array) -> Array:
-        """Mean squared error of forces ``(frames, networks, components of force)`` by their frames' weights."""
-        squares = self.weight[:, None] * (forces - self.target[:, None]) ** 2
+    def errors(self, slopes: Array) -> Array:
+        """Mean squared error of the forces of each network, from `energies_and_slopes`."""
+        squares = self.weight[:, None] * (forces_of(slopes, self.derivative) - self.target[:, None]) ** 2
         return jnp.sum(squares, (0, 2)) / jnp.sum(self.weight)
 
 
-def energies_and_forces(
-    vectors: Array, rows: Array, count: Array, derivative: Array, layout: Layout
-) -> tuple[Array, Array]:
-    """Energies ``(species, networks, frames)`` and forces ``(frames, networks, components of force)``.
+def energies_and_slopes(vectors: Array, rows: Array, count: Array, layout: Layout) -> tuple[Array, Array]:
+    """Energies ``(species, networks, frames)`` and their derivatives in the rows, without the count's.
 
-    Parameters
-    ----------
-    vectors
-        Networks ``(species, networks, parameters)``.
-    rows, count
-        As in `basinet.training.losses.Frames`, the count before the components.
-    derivative
-        Of the forces' packed frames: ``(frames, species * rows * components, components of force)``.
+    Networks ``(species, networks, parameters)``; rows and count as in `basinet.training.losses.Frames`, the count
+    before the components. The derivatives have the axes ``(species, networks, frames, rows, components)``.
     """
 
     def of_one(vector: Array, own: Array, number: Array) -> tuple[Array, Array]:
@@ -60,6 +52,10 @@ def energies_and_forces(
         return energies, back(jnp.ones_like(energies))[0][..., 1 : 1 + layout.n_components]
 
     energies, slopes = jax.vmap(jax.vmap(of_one, (0, None, None)))(vectors, rows, count)
+    return energies, slopes
+
+
+def forces_of(slopes: Array, derivative: Array) -> Array:
+    """Forces ``(frames, networks, components of force)`` from `energies_and_slopes` and the frames' derivatives."""
     n_networks, n_frames = slopes.shape[1:3]
-    slopes = slopes.transpose(2, 1, 0, 3, 4).reshape(n_frames, n_networks, -1)
-    return energies, slopes @ derivative
+    return slopes.transpose(2, 1, 0, 3, 4).reshape(n_frames, n_networks, -1) @ derivative

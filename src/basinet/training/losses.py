@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from basinet.training.forces import energies_and_forces
+from basinet.training.forces import energies_and_slopes
 from basinet.training.layout import species_energies
 
 if TYPE_CHECKING:
@@ -53,14 +53,30 @@ def mean_squared_errors(vectors: Array, frames: Frames, layout: Layout, unit: An
     """Errors of networks ``(species, networks, parameters)``; totals or local energies by the target's rank."""
     totals = frames.target.ndim == 1
     if frames.forces is not None:
-        energies, forces = energies_and_forces(vectors, frames.rows, frames.count, frames.forces.derivative, layout)
-        return Errors(_of_totals(energies, frames, unit), frames.forces.errors(forces))
+        energies, slopes = energies_and_slopes(vectors, frames.rows, frames.count, layout)
+        return Errors(_of_totals(energies, frames, unit), frames.forces.errors(slopes))
     energy = partial(species_energies, layout=layout, totals=totals)
     prediction = jax.vmap(jax.vmap(energy, (0, None, None)))(vectors, frames.rows, frames.count)
     if totals:
         return Errors(_of_totals(prediction, frames, unit))
     errors = jnp.sum(frames.weight[:, None] * (prediction - frames.target[:, None]) ** 2, (0, 2, 3))
     return Errors(errors / jnp.sum(frames.weight))
+
+
+def errors_in_turn(vectors: Array, frames: Frames, layout: Layout, unit: Any) -> Errors:
+    """`mean_squared_errors` network after network, which keeps intermediate values of many frames in the cache."""
+
+    def alone(vector: Array) -> Any:
+        if frames.forces is None:
+            return mean_squared_errors(vector[:, None], frames, layout, unit)
+        return energies_and_slopes(vector[:, None], frames.rows, frames.count, layout)
+
+    each = jax.lax.map(alone, vectors.swapaxes(0, 1))
+    if frames.forces is None:
+        return Errors(each.energy[:, 0])
+    # The forces of all networks at once: derivatives are too large to be read again for each.
+    energies, slopes = (values[:, :, 0].swapaxes(0, 1) for values in each)
+    return Errors(_of_totals(energies, frames, unit), frames.forces.errors(slopes))
 
 
 def _of_totals(prediction: Array, frames: Frames, unit: Any) -> Array:

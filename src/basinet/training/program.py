@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import optax
 
 from basinet.training.layout import Layout, effective
-from basinet.training.losses import Errors, mean_squared_errors, take_frames
+from basinet.training.losses import Errors, errors_in_turn, mean_squared_errors, take_frames
 
 if TYPE_CHECKING:
     from jax import Array
@@ -103,16 +103,11 @@ def train_networks(
         updates, optimiser = transform.update(gradient, optimiser, vectors)
         return (vectors - decay(number) * parameter_rates * updates, optimiser), None
 
-    def errors_of_one(vector: Array) -> list[Errors]:
-        errors = [mean_squared_errors(vector[:, None], frames, layout, unit) for frames in (train, validation)]
-        first: list[Errors] = jax.tree.map(lambda error: error[0], errors)
-        return first
-
     def body(state: _State) -> _State:
         numbers = state.block * steps + jnp.arange(steps)
         carry = (state.vectors, state.optimiser)
         (vectors, optimiser), _ = jax.lax.scan(step, carry, (batches[state.block], numbers))
-        train_errors, validation_errors = jax.lax.map(errors_of_one, vectors.swapaxes(0, 1))
+        train_errors, validation_errors = (errors_in_turn(vectors, f, layout, unit) for f in (train, validation))
         validation_error = validation_errors.combined(force_weight)
         improved = state.active & (validation_error < state.best_error)
         best_block = jnp.where(improved, state.block, state.best_block)
