@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.cli.conftest import untrained
@@ -16,6 +18,7 @@ from basinet.dynamics.settings import DynamicsConfig
 from basinet.errors import InputError
 from basinet.io.frames import read_frames
 from basinet.io.tables import read_table
+from basinet.models.pair_potential import LennardJones, literature_lennard_jones
 
 pytestmark = pytest.mark.lammps
 
@@ -65,6 +68,16 @@ def test_both_engines_follow_one_path(tmp_path, model, ensemble, slant):
         for column in ("potential_ev", "conserved_ev", "temperature_k"):
             assert theirs[column] == pytest.approx(ours[column], rel=1e-5, abs=1e-5)
         assert theirs["pressure_mpa"] == pytest.approx(ours["pressure_mpa"], abs=1e-3)  # of two parts, 30 MPa each
+
+
+def test_both_engines_follow_one_path_upon_a_pair_potential(tmp_path, model):
+    pairs = LennardJones(literature_lennard_jones().parameters, 7.0, smooth=True)
+    paths = {}
+    for engine in ("ase", "lammps"):
+        settings = config(engine=engine, ensemble="nve", steps=60, every=20)
+        paths[engine], _ = moved(tmp_path / engine, settings, replace(model, baseline=pairs))
+    for ours, theirs in zip(*paths.values(), strict=True):
+        assert theirs.positions == pytest.approx(ours.positions, abs=1e-5)
 
 
 @pytest.mark.parametrize("ensemble", ["nve", "nvt"])

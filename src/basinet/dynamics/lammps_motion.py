@@ -20,6 +20,7 @@ from basinet.errors import InputError
 
 if TYPE_CHECKING:
     from basinet.deploy.calculator import Calculator
+    from basinet.models import Ensemble
 
 FOLDER = "lammps"
 """Where the exported model lies in the output directory."""
@@ -58,7 +59,7 @@ def lammps_motion(
     calculator: Calculator = atoms.calc
     place = folder / FOLDER
     record = export_lammps(calculator.ensemble, place, start=atoms, member=calculator.member, overwrite=place.exists())
-    potential = potential_commands(place, record["potentials"][-1]["files"], calculator.ensemble.elements)
+    potential = potential_commands(place, record["potentials"][-1]["files"], calculator.ensemble)
     with lammps_session() as session, TemporaryDirectory(prefix="basinet-md-") as scratch:
         yield LammpsMotion(atoms, config, guard, step, state, Session(session, potential, config, Path(scratch)))
 
@@ -71,13 +72,13 @@ def refuse_unsuitable(atoms: Atoms, config: DynamicsConfig) -> None:
         raise InputError(f"{config.start}: has masses of its own, which LAMMPS does not take here; use --engine ase")
 
 
-def potential_commands(place: Path, files: Sequence[str], elements: Sequence[str]) -> list[str]:
+def potential_commands(place: Path, files: Sequence[str], ensemble: Ensemble) -> list[str]:
     """Commands that set up the exported potential."""
     from basinet.deploy.lammps_engine import quoted
     from basinet.deploy.lammps_files import DESCRIPTOR, pair_commands
 
     paths = [quoted((place / name).resolve()) for name in files]
-    return pair_commands(paths, elements, quoted((place / DESCRIPTOR).resolve()))
+    return pair_commands(paths, ensemble.elements, quoted((place / DESCRIPTOR).resolve()), ensemble.baseline)
 
 
 class Session:
