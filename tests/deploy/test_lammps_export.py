@@ -216,3 +216,11 @@ def test_the_engine_goes_on_after_a_refusal(ensemble):
         with pytest.raises(InputError, match="overlap"):
             engine.evaluate(Atoms("Ar2", [[1, 1, 1], [1, 1, 1]], cell=[9, 9, 9], pbc=True))
         np.testing.assert_allclose(engine.local_energies(atoms), ensemble.local_energies(atoms), rtol=0, atol=1e-9)
+
+
+@with_lammps
+def test_errors_of_lammps_itself_are_passed_on(ensemble):
+    """Atoms so dense that its lists of neighbours overflow."""
+    dense = Atoms("Ar1728", np.stack(np.indices((12, 12, 12)), -1).reshape(-1, 3) * 0.5, cell=[6.0] * 3, pbc=True)
+    with lammps_engine(ensemble) as engine, pytest.raises(InputError, match=r"LAMMPS fails .* Neighbor list overflow"):
+        engine.evaluate(dense)
