@@ -186,8 +186,11 @@ def draw_order(axes: Axes, runs: dict[float, RunResults]) -> None:
     values = np.array([results.energy.fluctuation.value for results in runs.values()])
     axes.loglog(steps, values, "o", color=BLUE, label="measured")
     axes.loglog(steps, values[1] * (steps / steps[1]) ** 2, "-", color=GREY, lw=0.8, label="square of the time step")
+    for step, value in zip(steps, values, strict=True):
+        axes.annotate(f"{value:.2g}", (step, value), (8, -3), textcoords="offset points", fontsize=7.5)
     axes.set_xticks(steps, [f"{step:g}" for step in steps])
     axes.minorticks_off()
+    axes.margins(0.2)
     axes.set_xlabel("time step (fs)")
     axes.set_ylabel("fluctuation (meV/atom)")
     axes.set_title("energy at constant energy", loc="left")

@@ -31,6 +31,9 @@ from tests.dynamics.liquids import DoubtfulCalculator, FailingCalculator
 def failing():
     return FailingCalculator(after=35)
 
+def at_once():
+    return FailingCalculator(after=4)
+
 def useless():
     return FailingCalculator(after=0)
 
@@ -156,6 +159,32 @@ def test_a_run_that_fails_says_when_and_why_and_keeps_what_was_written(run, plac
     assert found["time_to_failure_ps"] == pytest.approx(0.07, abs=0.01)
     assert [row["step"] for row in read_table(place / "md" / "log.csv")] == [0, 10, 20, 30]
     assert names(place / "md") >= FILES - {"restart.checkpoint"}
+
+
+def test_a_run_that_fails_at_once_is_analysed_too(run, place):
+    result = run("md", "ar.extxyz", "--calculator", "odd:at_once", "--temperature", 120)
+    assert result.exit_code == 2
+    assert "given up at step" in result.stderr.splitlines()[-1]
+    assert json.loads((place / "md" / "summary.json").read_text())["measured_lines"] == 1
+
+
+def test_a_cluster_moves_without_a_box(run, place):
+    cluster = 'Properties=species:S:1:pos:R:3 pbc="F F F"\nAr 0 0 0\nAr 0 0 3.8\nAr 0 3.3 1.9\n'
+    (place / "cluster.extxyz").write_text(f"3\n{cluster}")
+    result = run("md", "cluster.extxyz", "--calculator", "potentials:argon", "--temperature", 10, "--steps", 100)
+    assert result.exit_code == 0, result.stderr
+    assert read_table(place / "md" / "rdf.csv") == []
+    assert read_table(place / "md" / "log.csv")[0]["pressure_mpa"] == ""
+    assert json.loads((place / "md" / "summary.json").read_text())["pair_distribution"] == {}
+
+
+def test_a_reference_of_another_density_is_told(run, place, argon_frames):
+    thin = [frame.copy() for frame in argon_frames]
+    for frame in thin:
+        frame.set_cell(1.1 * frame.cell, scale_atoms=True)
+    basinet.write_frames(place / "thin.extxyz", thin)
+    result = run("md", "ar.extxyz", *LJ, "--steps", 100, "--reference", "thin.extxyz")
+    assert "the reference is of another density: 0.0132 atoms per A3, the run 0.0175" in result.stdout
 
 
 def test_an_unsuitable_start_or_calculator_leaves_nothing(run, place):

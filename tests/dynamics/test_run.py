@@ -122,6 +122,15 @@ def test_a_trajectory_that_lost_its_end_is_refused(tmp_path):
         simulate(tmp_path / "md", start(settings), settings)
 
 
+def test_a_restart_point_that_was_altered_is_refused(tmp_path):
+    settings = config(steps=100)
+    simulate(folder(tmp_path, "md"), start(settings), settings)
+    path = tmp_path / "md" / "restart.checkpoint"
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(InputError, match=r"restart\.checkpoint: the restart point is cut short or altered"):
+        simulate(tmp_path / "md", start(settings), settings)
+
+
 def test_forces_that_are_no_numbers_end_the_run_and_what_was_written_stays(tmp_path):
     settings = config(steps=100, every=10)
     ending = simulate(folder(tmp_path, "md"), start(settings, FailingCalculator(after=35)), settings)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 FREE = ("steps", "equilibration", "reference")
 """Settings that may change when a run goes on: none of them changes the motion."""
 
+DENSITY_TOLERANCE = 0.01
+"""Relative difference of densities beyond which a g(r) is not that of the same liquid."""
+
 
 def md(
     files: Annotated[
@@ -256,6 +259,9 @@ def lines(out: Path, found: Mapping[str, Any]) -> list[str]:
                 f"{100 * peak['difference']:.1f} % apart (noise {100 * peak['noise']:.1f} %)"
             )
         said.append(text)
+    density, other = found.get("atoms_per_a3", 0.0), found.get("reference_atoms_per_a3", 0.0)
+    if other and abs(density - other) > DENSITY_TOLERANCE * other:
+        said.append(f"  the reference is of another density: {other:.4f} atoms per A3, the run {density:.4f}")
     if found.get("extrapolating_lines"):
         said.append(
             f"  outside the training range: up to {found['extrapolating_most_atoms']} atoms, in "

@@ -16,7 +16,7 @@ from basinet.dynamics.energies import Drift, drift, mean
 from basinet.dynamics.files import LOG, TRAJECTORY
 from basinet.dynamics.run import Ending
 from basinet.dynamics.settings import DynamicsConfig
-from basinet.dynamics.structure import Structure, structures
+from basinet.dynamics.structure import Structure, number_density, structures
 from basinet.io.frames import read_frames
 from basinet.io.tables import read_table, write_table
 
@@ -42,6 +42,8 @@ class RunResults:
         Drift and fluctuation of the conserved energy per atom, meV, meV/ns; None where too little was written.
     structures
         g(r) of every pair.
+    densities
+        Atoms per A^3 of the run and of the reference, as far as there are any.
     """
 
     config: DynamicsConfig
@@ -51,6 +53,7 @@ class RunResults:
     frames: list[Atoms]
     energy: Drift
     structures: list[Structure]
+    densities: tuple[float, ...] = ()
 
 
 def read_log(path: Path) -> dict[str, FloatArray]:
@@ -78,6 +81,7 @@ def analyse(folder: Path, config: DynamicsConfig, ending: Ending, reference: Seq
         frames=frames,
         energy=drift(log["time_ps"] / 1000.0, per_atom),
         structures=structures(frames, reference) if periodic else [],
+        densities=tuple(number_density(some) for some in (frames, reference) if some) if periodic else (),
     )
 
 
@@ -114,6 +118,7 @@ def summary(results: RunResults) -> dict[str, Any]:
     extrapolating = log["extrapolating"][np.isfinite(log["extrapolating"])]
     if len(extrapolating):
         found["extrapolating_lines"] = int(np.count_nonzero(extrapolating))
+    found |= dict(zip(("atoms_per_a3", "reference_atoms_per_a3"), results.densities, strict=False))
     found |= {"pair_distribution": peaks(results.structures), "diffusion_cm2_s": diffusion(results)}
     return found
 

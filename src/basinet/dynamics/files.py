@@ -61,7 +61,10 @@ def read_restart(folder: Path) -> RestartPoint | None:
     path = folder / RESTART
     if not path.exists():
         return None
-    header, arrays = load_arrays(path)
+    try:
+        header, arrays = load_arrays(path)
+    except InputError as error:
+        raise InputError(f"{path}: the restart point is cut short or altered; start anew with --overwrite") from error
     if header.get("kind") != KIND:
         raise InputError(f"{path}: is no restart point of a run; start anew with --overwrite")
     for name, size in header["sizes"].items():

@@ -40,7 +40,7 @@ def set_velocities(atoms: Atoms, config: DynamicsConfig) -> None:
     if config.draws_velocities and config.temperature is not None:
         thermalize_momenta(atoms, config.temperature, rng=np.random.default_rng(config.seed))
     elif not atoms.has("momenta"):
-        msg = f"{config.start}: has no velocities (momenta); give --temperature to draw them"
+        msg = f"{config.start}: has no velocities (momenta); let --temperature draw new ones"
         raise InputError(msg)
     Stationary(atoms, preserve_temperature=False)
 

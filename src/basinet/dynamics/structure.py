@@ -48,6 +48,11 @@ def half_box(frames: Sequence[Atoms]) -> float:
     return 0.5 * float(min(heights))
 
 
+def number_density(frames: Sequence[Atoms]) -> float:
+    """Mean number of atoms per A^3."""
+    return float(np.mean([len(atoms) / atoms.get_volume() for atoms in frames]))
+
+
 def refuse_other_system(frames: Sequence[Atoms], atoms: Atoms, source: str) -> None:
     """Refuse a reference without a box, or without an element of the run."""
     for index, frame in enumerate(frames):
