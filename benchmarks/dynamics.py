@@ -1,7 +1,7 @@
 """Molecular dynamics of 108 argon atoms with a trained model: energy conservation, structure, stability.
 
     python benchmarks/dynamics.py ar.basinet --out md_benchmark
-    python benchmarks/dynamics.py forces.basinet --totals-only totals.basinet --picoseconds 50 --out md_benchmark
+    python benchmarks/dynamics.py forces.basinet --others totals.basinet --picoseconds 50 --out md_benchmark
 
 One after another, all at 120 K, from the first shipped frame of 108 atoms; each run is kept in its folder under --out,
 and a benchmark that was stopped goes on where it was:
@@ -9,7 +9,7 @@ and a benchmark that was stopped goes on where it was:
 1. NVT, 2 fs: g(r) beside that of the shipped frames, and of the pair potential that sampled those, run alike.
 2. NVE from its end with time steps of 4, 2 and 1 fs over the same length: how the energy's fluctuation falls.
 3. NVE, 2 fs: drift of the energy, with its error.
-4. NVT with each member of the models by itself: how long it lasts. Those of --totals-only as well.
+4. NVT with each member of the model by itself, and of those of --others: how long it lasts.
 
 Figures and numbers go to --out as dynamics.png, dynamics.pdf and dynamics.json.
 """
@@ -226,7 +226,7 @@ def main() -> None:
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=formatter)
     parser.add_argument("model", type=Path)
-    parser.add_argument("--totals-only", type=Path, nargs="*", default=[], help="models whose members are run as well")
+    parser.add_argument("--others", type=Path, nargs="*", default=[], help="models whose members are run alone as well")
     parser.add_argument("--picoseconds", type=float, default=50.0, help="length of the runs for g(r) and drift")
     parser.add_argument("--order-picoseconds", type=float, default=4.0, help="length of each run for the order")
     parser.add_argument("--alone-picoseconds", type=float, default=10.0, help="length of the runs of single networks")
@@ -246,7 +246,7 @@ def main() -> None:
     settled = after(nvt, atoms)
     runs = order(bench, settled, options.order_picoseconds)
     drifting = bench.run("nve", settled, options.picoseconds, velocities="start")
-    alone = lifetimes(bench, [options.model, *options.totals_only], shipped[0].copy(), options.alone_picoseconds)
+    alone = lifetimes(bench, [options.model, *options.others], shipped[0].copy(), options.alone_picoseconds)
 
     values = [results.energy.fluctuation.value for results in runs.values()]
     found = {

@@ -40,11 +40,11 @@ def motion(calculator=None, **changes):
 
 
 class FailingCalculator(Calculator):
-    """Argon whose forces are no numbers, or that raises, from some call on."""
+    """Argon whose forces or energy are no numbers, or that raises, from some call on."""
 
     implemented_properties = ("energy", "forces")
 
-    def __init__(self, after, how="nan"):
+    def __init__(self, after, how="forces"):
         super().__init__()
         self.inner, self.left, self.how = smooth_argon(), after, how
 
@@ -53,10 +53,10 @@ class FailingCalculator(Calculator):
         self.left -= 1
         if self.left < 0 and self.how == "raise":
             raise RuntimeError("no convergence")
-        forces = self.inner.get_forces(atoms)
+        forces, energy = self.inner.get_forces(atoms), self.inner.get_potential_energy(atoms)
         self.results = {
-            "energy": self.inner.get_potential_energy(atoms),
-            "forces": np.full_like(forces, np.nan) if self.left < 0 else forces,
+            "energy": np.nan if self.left < 0 and self.how == "energy" else energy,
+            "forces": np.full_like(forces, np.nan) if self.left < 0 and self.how == "forces" else forces,
         }
 
 

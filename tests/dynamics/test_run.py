@@ -140,6 +140,14 @@ def test_forces_that_are_no_numbers_end_the_run_and_what_was_written_stays(tmp_p
     assert len(read_frames(tmp_path / "md" / "trajectory.extxyz")) == 4
 
 
+def test_an_energy_that_is_no_number_is_never_written(tmp_path):
+    settings = config(steps=100, every=10)
+    ending = simulate(folder(tmp_path, "md"), start(settings, FailingCalculator(35, "energy")), settings)
+    assert ending.failure == "the potential energy is no number"
+    assert [row["step"] for row in read_table(tmp_path / "md" / "log.csv")] == [0, 10, 20, 30]
+    assert len(read_frames(tmp_path / "md" / "trajectory.extxyz")) == 4
+
+
 def test_a_calculator_that_raises_ends_the_run(tmp_path):
     settings = config(steps=100)
     ending = simulate(folder(tmp_path, "md"), start(settings, FailingCalculator(35, "raise")), settings)

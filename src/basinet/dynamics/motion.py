@@ -115,6 +115,8 @@ class Motion(ABC):
         kinetic = float(self.atoms.get_kinetic_energy())
         with calculating():
             potential, virial, bath = self.potential_energy(), self.virial_pressure(), self.bath_energy()
+        if not np.isfinite(potential):
+            raise RunFailedError("the potential energy is no number")
         self.look()
         pressure = None
         if virial is not None:
