@@ -1,0 +1,226 @@
+"""Do forces repair the local energies? Ensembles trained on total energies, and on forces with growing weight.
+
+    python benchmarks/forces_and_local_energies.py --out results/forces
+    python benchmarks/forces_and_local_energies.py --systems ar --widths 32 --weights 0 1
+
+Trains on the shipped frames of 32 atoms (first 60 % of the time, the next 20 % validate), with the preset's descriptor
+(cutoff 5.25 A, twojmax 6), tanh, one hidden layer, and scores the last 20 % of the time: Pearson r of total and local
+energies, per species, by the members' mean and as the mean over the members; of the mixture also with the pair gauge
+removed by coefficients fitted on validation frames, with the control of equal signs beside it (`basinet.analysis`).
+`force` rows: Pearson r and RMSE (meV/A) of the members' mean forces. Writes DIR/forces.csv, which is added to, so that
+systems can be run one after the other, and DIR/forces.png.
+
+How exact the forces of the reference are bounds what can be reached: the net force on the atoms of a frame, which no
+potential has, comes from the grid of the density. `noise` is its root mean square over the root of the atoms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from basinet.analysis import stack_pair_features
+from basinet.api import default_descriptor
+from basinet.config.settings import DataSettings, SplitSettings
+from basinet.dataset import build_dataset
+from basinet.descriptors.jacobian import frame_derivatives
+from basinet.models import Architecture
+from basinet.study.evaluation import ScoredFrames, evaluation_rows, fitted_gauges, with_mean
+from basinet.study.run import load_data
+from basinet.training import TrainingSettings
+from basinet.training.ensemble_training import train_ensemble
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from basinet.models import Ensemble
+    from basinet.study.systems import StudySystem
+
+COLUMNS = (
+    "system", "width", "force_weight", "target", "gauge", "species", "pearson_r", "pearson_r_low", "pearson_r_high",
+    "member_r", "rmse_mev", "slope", "lr", "train_rmse_mev", "validation_rmse_mev", "train_force_rmse_mev",
+    "validation_force_rmse_mev", "cpu_seconds",
+)  # fmt: skip
+
+
+def force_row(model: Ensemble, system: StudySystem, block: np.ndarray) -> dict[str, Any]:
+    """Fidelity of the mean forces on one block of frames."""
+    frames = [system.frames[index] for index in block]
+    predicted = np.concatenate([model.evaluate(atoms).forces for atoms in frames]).ravel()
+    reference = np.concatenate([atoms.arrays["REF_forces"] for atoms in frames]).ravel()
+    return {
+        "target": "force",
+        "gauge": "raw",
+        "species": "all",
+        "pearson_r": np.corrcoef(predicted, reference)[0, 1],
+        "rmse_mev": 1e3 * np.sqrt(np.mean((predicted - reference) ** 2)),
+        "slope": np.polyfit(reference, predicted, 1)[0],
+    }
+
+
+def scores(system: StudySystem, widths: list[int], weights: list[float], options: argparse.Namespace) -> Iterator[Any]:
+    """Yield the rows of one system."""
+    descriptor = default_descriptor(["Ar", "Kr"])
+    data = build_dataset(
+        system.name, system.frames, descriptor, system.e0, system.local_energies("total"),
+        partial(frame_derivatives, descriptor),
+    )  # fmt: skip
+    features = stack_pair_features(system.frames, data.elements)
+    blocks = {name: (block, np.isin(data.frame, block)) for name, block in system.split.blocks().items()}
+    part = {name: data.select(block) for name, (block, _) in blocks.items()}
+    held, test = (ScoredFrames(part[n], features[blocks[n][1]], n) for n in ("validation", "test"))
+    for width in widths:
+        for weight in weights:
+            settings = TrainingSettings(
+                tuple(options.rates), options.searchers, max_steps=options.steps, force_weight=weight
+            )
+            trained = train_ensemble(
+                part["train"], part["validation"], descriptor, system.e0, Architecture("tanh", 1, width), settings,
+                members=options.members, seed=0,
+            )  # fmt: skip
+            model = trained.ensemble
+            gauges = fitted_gauges(with_mean(model.predict(held.dataset), 0)[0], held)
+            rows = list(evaluation_rows(*_prediction(model, test), {}, gauges))
+            shared = {
+                "system": system.name,
+                "width": width,
+                "force_weight": weight,
+                "lr": trained.learning_rate,
+                "train_rmse_mev": 1e3 * trained.train_rmse.mean(),
+                "validation_rmse_mev": 1e3 * trained.validation_rmse.mean(),
+                "cpu_seconds": trained.cpu_seconds,
+                **{f"{name}_force_rmse_mev": 1e3 * rmse.mean() for name, rmse in trained.force_rmse.items()},
+            }
+            for row in rows:
+                if row["seed"] == "mean":
+                    alike = [r for r in rows if all(r[k] == row[k] for k in ("target", "gauge", "species"))]
+                    member_r = np.mean([r["pearson_r"] for r in alike if r["seed"] != "mean"])
+                    yield shared | {k: v for k, v in row.items() if k in COLUMNS} | {"member_r": member_r}
+            yield shared | force_row(model, system, blocks["test"][0])
+
+
+def _prediction(model: Ensemble, frames: ScoredFrames) -> tuple[np.ndarray, ScoredFrames, list[Any]]:
+    values, seeds = with_mean(model.predict(frames.dataset), 0)
+    return values, frames, seeds
+
+
+def noise(system: StudySystem) -> float:
+    """Noise of a component of the reference's forces, meV/A, by the net force."""
+    net = np.array([atoms.arrays["REF_forces"].sum(axis=0) for atoms in system.frames])
+    return float(1e3 * np.sqrt(np.mean(net**2) / system.n_atoms))
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Rows of the table so far."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def line(rows: list[dict[str, Any]]) -> str:
+    """One line of the printed table from the rows of one training."""
+    value = {(r["target"], r["gauge"], r["species"]): r for r in rows}
+    local = [
+        f"{gauge[0]}:{species} {float(r['pearson_r']):.3f} ({float(r['member_r']):.3f})"
+        for (target, gauge, species), r in value.items()
+        if target == "local" and (species != "all" or ("local", gauge, "Kr") not in value)
+    ]
+    total, force = value["total", "raw", "all"], value["force", "raw", "all"]
+    return (
+        f"{total['system']:>4} {total['width']:>5} {float(total['force_weight']):>7g} {float(total['lr']):>7g}"
+        f" {float(total['pearson_r']):.4f} {float(total['rmse_mev']):.3f}  {float(force['pearson_r']):.4f}"
+        f" {float(force['rmse_mev']):5.1f}  {float(total['cpu_seconds']):5.0f}  " + "  ".join(local)
+    )
+
+
+def draw(rows: list[dict[str, Any]], path: Path) -> None:
+    """Local r, total r and the error of forces against the weight of the forces."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    from matplotlib import pyplot as plt
+
+    panels = (
+        ("total", "raw", "all", "pearson_r", "r of total energies"),
+        ("local", "raw", None, "pearson_r", "r of local energies"),
+        ("force", "raw", "all", "rmse_mev", "error of forces, meV/A"),
+    )
+    figure, axes = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
+    weights = sorted({float(row["force_weight"]) for row in rows})
+    widths = sorted({int(row["width"]) for row in rows})
+    colours = {"ar": "tab:blue", "kr": "tab:red", "mix Ar": "tab:cyan", "mix Kr": "tab:orange", "mix": "tab:green"}
+    styles = dict(zip(widths, ("-", "--", ":", "-."), strict=False))
+    for axis, (target, gauge, species, column, title) in zip(axes, panels, strict=True):
+        for system in sorted({row["system"] for row in rows}):
+            for width in widths:
+                own = [r for r in rows if (r["system"], r["target"], int(r["width"])) == (system, target, width)]
+                for kind, label in _curves(system, target):
+                    for chosen, marker in ((gauge, "o"), ("pair", "^")):
+                        some = [r for r in own if (r["gauge"], r["species"]) == (chosen, species or kind)]
+                        some.sort(key=lambda r: float(r["force_weight"]))
+                        axis.plot(
+                            [weights.index(float(r["force_weight"])) for r in some],
+                            [float(r[column]) for r in some],
+                            marker + styles.get(width, "-"), ms=4, color=colours.get(label), alpha=0.9,
+                            label=f"{label}, width {width}" + (", pair gauge removed" if chosen == "pair" else "")
+                            if some else None,
+                        )  # fmt: skip
+        axis.set_xticks(range(len(weights)), [f"{weight:g}" for weight in weights])
+        axis.set(xlabel="weight of forces, A$^2$", ylabel=title)
+    axes[1].legend(fontsize=5, ncols=2)
+    figure.savefig(path, dpi=150)
+
+
+def _curves(system: str, target: str) -> list[tuple[str, str]]:
+    """Species of a system's curves, and their names."""
+    if target == "local" and system == "mix":
+        return [("Ar", "mix Ar"), ("Kr", "mix Kr")]
+    return [("all", system)]
+
+
+def main() -> None:
+    """Train, print the table, write it and draw it."""
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=formatter)
+    parser.add_argument("--systems", nargs="+", default=["ar", "kr", "mix"])
+    parser.add_argument("--widths", type=int, nargs="+", default=[8, 32, 128])
+    parser.add_argument("--weights", type=float, nargs="+", default=[0.0, 0.01, 0.1, 1.0, 10.0], help="A^2")
+    parser.add_argument("--rates", type=float, nargs="+", default=[0.003, 0.01], help="learning rates to choose from")
+    parser.add_argument("--members", type=int, default=4)
+    parser.add_argument("--searchers", type=int, default=2, help="members that take part in the choice of the rate")
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--out", type=Path, default=Path("forces"), metavar="DIR")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    table = options.out / "forces.csv"
+    rows = read(table)
+    found = load_data(DataSettings(size_transfer=False), SplitSettings(), 0, print).systems
+    print("system, width, weight/A^2, rate; total r, RMSE (meV/atom); forces r, RMSE (meV/A); CPU s; local r (members)")
+    for system in found:
+        if system.name not in options.systems:
+            continue
+        print(f"{system.name}: {len(system.frames)} frames, noise of the forces {noise(system):.1f} meV/A", flush=True)
+        started = time.monotonic()
+        own: list[dict[str, Any]] = []
+        for row in scores(system, options.widths, options.weights, options):
+            own.append(row)
+            if row["target"] == "force":
+                print(line(own), flush=True)
+                rows, own = rows + own, []
+                with table.open("w", newline="") as stream:
+                    writer = csv.DictWriter(stream, COLUMNS)
+                    writer.writeheader()
+                    writer.writerows(rows)
+        print(f"{time.monotonic() - started:.0f} s", flush=True)
+    draw(rows, options.out / "forces.png")
+
+
+if __name__ == "__main__":
+    main()
