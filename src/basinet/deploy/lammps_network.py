@@ -39,8 +39,8 @@ SMALLEST = 1e-290
 """Weights below are written as 0: LAMMPS refuses numbers that double precision holds with fewer digits."""
 
 DESCRIPTOR_COST = 1_000
-"""What a component of an atom's descriptors costs LAMMPS, forces included, in coefficients of a network (the floor of
-what ``benchmarks/lammps_ensembles.py`` measures at twojmax 6 and 8)."""
+"""What a component of an atom's descriptors costs LAMMPS, forces included, in coefficients of a wide network: chosen so
+that the mean changes over where it pays by ``benchmarks/lammps_ensembles.py``, between 2x64 and 2x128 for 8 members."""
 
 
 @dataclass(frozen=True)
