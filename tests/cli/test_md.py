@@ -44,9 +44,10 @@ doubtful = DoubtfulCalculator
 """
 LJ = ("--calculator", "potentials:argon", "--temperature", 120)
 FILES = {
-    "trajectory.extxyz", "log.csv", "restart.checkpoint", "rdf.csv", "summary.json", "figure.png", "figure.pdf",
-    "config.yaml", "provenance.json", ".basinet",
+    "trajectory.extxyz", "log.csv", "restart.checkpoint", "rdf.csv", "summary.json", "config.yaml", "provenance.json",
+    ".basinet",
 }  # fmt: skip
+FIGURES = {"figure.png", "figure.pdf"}
 
 
 @pytest.fixture
@@ -58,14 +59,27 @@ def place(tmp_path, argon_frames):
     return tmp_path
 
 
+@pytest.fixture
+def drawn():
+    """Ask for this to have the figure drawn."""
+
+
+@pytest.fixture(autouse=True)
+def mostly_undrawn(request, monkeypatch):
+    """Drawing takes longer than these short runs."""
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr("basinet.dynamics.figure.write_figure", lambda _results, _folder: None)
+
+
 def names(folder):
     return {path.name for path in folder.iterdir()}
 
 
+@pytest.mark.usefixtures("drawn")
 def test_a_run_writes_what_it_did_and_what_was_measured(run, place):
     result = run("md", "ar.extxyz", *LJ, "--steps", 300, "--every", 10, "--reference", "ar.extxyz", "--seed", 3)
     assert result.exit_code == 0, result.stderr
-    assert names(place / "md") == FILES
+    assert names(place / "md") == FILES | FIGURES
     found = json.loads((place / "md" / "summary.json").read_text())
     settings = yaml.safe_load((place / "md" / "config.yaml").read_text())
     rows, curve = (read_table(place / "md" / name) for name in ("log.csv", "rdf.csv"))
@@ -161,6 +175,7 @@ def test_a_run_that_fails_says_when_and_why_and_keeps_what_was_written(run, plac
     assert names(place / "md") >= FILES - {"restart.checkpoint"}
 
 
+@pytest.mark.usefixtures("drawn")
 def test_a_run_that_fails_at_once_is_analysed_too(run, place):
     result = run("md", "ar.extxyz", "--calculator", "odd:at_once", "--temperature", 120)
     assert result.exit_code == 2
@@ -168,6 +183,7 @@ def test_a_run_that_fails_at_once_is_analysed_too(run, place):
     assert json.loads((place / "md" / "summary.json").read_text())["measured_lines"] == 1
 
 
+@pytest.mark.usefixtures("drawn")
 def test_a_cluster_moves_without_a_box(run, place):
     cluster = 'Properties=species:S:1:pos:R:3 pbc="F F F"\nAr 0 0 0\nAr 0 0 3.8\nAr 0 3.3 1.9\n'
     (place / "cluster.extxyz").write_text(f"3\n{cluster}")
@@ -284,10 +300,10 @@ def kill_at(process, log, lines, how):
     return process.communicate(timeout=60)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_run_killed_at_any_moment_is_the_uninterrupted_one(run, place, how):
+@pytest.mark.slow
+def test_a_run_killed_at_any_moment_is_the_uninterrupted_one(run, place):
     arguments = ["md", "ar.extxyz", *LJ, "--steps", 1500, "--every", 20, "--out", "killed"]
-    for lines in (20, 90):
+    for lines, how in ((20, signal.SIGINT), (90, signal.SIGKILL)):
         process = start(*arguments, "--resume", cwd=place)
         _, stderr = kill_at(process, place / "killed" / "log.csv", lines, how)
         assert "Traceback" not in stderr
