@@ -46,11 +46,12 @@ def evaluate(
     energy_key: EnergyKey = ENERGY_KEY,
     forces_key: ForcesKey = FORCES_KEY,
 ) -> None:
-    """Compare predicted with DFT energies: totals, and local ones where the frames' labels give them.
+    """Compare predicted with DFT energies and forces: totals, and local ones where the frames' labels give them.
 
-    Several models, each of other species, are composed to one potential. Correlation, error (meV per atom) and
-    slope are those of the members' mean prediction after centring per system, species and size; 'interval' is a
-    block bootstrap over frames, 'members' mean and spread of the members' own correlations.
+    Several models, each of other species, are composed to one potential. Correlation, error (meV per atom, of forces
+    meV/A) and slope are those of the members' mean prediction after centring per system, species and size;
+    'interval' is a block bootstrap over frames, 'members' mean and spread of the members' own correlations. Forces
+    are scored where frames carry them.
     """
     models = [path for path in files if path.suffix == SUFFIX]
     frames = [path for path in files if path.suffix != SUFFIX]
@@ -63,10 +64,13 @@ def evaluate(
     from basinet.cli.table import text_table
     from basinet.io.frames import read_frames
     from basinet.io.tables import write_table
+    from basinet.study.force_scoring import score_forces
 
     model = composed(models) if calculator is None else calculator_from(calculator)
     read = read_frames(frames, energy_key=energy_key, forces_key=forces_key)
     rows = scores(model, read, definition=definition, engine=engine)
+    if engine != "lammps":
+        rows += score_forces(model, read)
     if out is not None:
         write_table(out, rows, list(dict.fromkeys(key for row in rows for key in row)))
     typer.echo(text_table(summary(rows), COLUMNS))

@@ -105,7 +105,7 @@ def evaluation_rows(
     for seed, values, metrics in zip(seeds, totals, scores, strict=True):
         row = shared | {"seed": seed, "target": "total", "gauge": "raw", "species": "all"} | metrics.as_row()
         if seed == "mean":
-            row |= _interval(values / data.n_atoms, data.energy / data.n_atoms, number, None, data.energy)
+            row |= interval_columns(values / data.n_atoms, data.energy / data.n_atoms, number, None, data.energy)
         yield row
     if data.local_energy is None:
         return
@@ -122,17 +122,18 @@ def evaluation_rows(
                 row = shared | {"seed": seed, "target": "local", "gauge": kind, "species": species} | metrics.as_row()
                 if seed == "mean":
                     kinds = data.species if species == "all" else None
-                    row |= _interval(values[own], data.local_energy[own], data.frame[own], kinds, data.energy)
+                    row |= interval_columns(values[own], data.local_energy[own], data.frame[own], kinds, data.energy)
                 yield row
 
 
-def _interval(
+def interval_columns(
     prediction: NDArray[np.float64],
     reference: NDArray[np.float64],
     frame: NDArray[np.int64],
     species: NDArray[np.int64] | None,
     energy: NDArray[np.float64],
 ) -> dict[str, float]:
+    """Interval of Pearson's r by a bootstrap over blocks of frames, as long as their total energies are correlated."""
     interval = pearson_interval(
         prediction, reference, frame, species, block_length=_block_length(energy.tobytes()), n_resamples=500
     )

@@ -1,0 +1,70 @@
+"""A grid trained on forces: recorded, named apart, and refused where frames carry no forces."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import basinet
+from basinet.config.settings import DataSettings, OptimiserSettings, TrainConfig
+from basinet.errors import InputError
+from basinet.execution.progress import Progress
+from basinet.io.files import read_json
+from basinet.models import Architecture, load_model
+from basinet.study.grid import load_grid_data, train_grid
+from basinet.study.planning import training_settings
+from basinet.study.store import Store
+from basinet.study.tasks import TrainTask
+
+
+def config_of(frames, **optimiser):
+    steps = {"learning_rates": [0.01], "max_steps": 50, "evaluate_every": 10}
+    return TrainConfig(
+        data=DataSettings(frames=[str(frames)]), width=[4], members=2, optimiser=OptimiserSettings(**steps | optimiser)
+    )
+
+
+@pytest.fixture(scope="module")
+def argon(tmp_path_factory):
+    path = tmp_path_factory.mktemp("frames") / "ar.extxyz"
+    basinet.write_frames(path, basinet.load_reference("ar")[:24])
+    return path
+
+
+def test_a_grid_on_forces_records_their_errors(argon, tmp_path):
+    train_grid(tmp_path, config_of(argon, force_weight=0.1), Progress(), workers=1)
+    (model,) = (tmp_path / "models").glob("*forces*.basinet")
+    training = load_model(model).training
+    assert training["force_weight"] == 0.1
+    result = read_json(next((tmp_path / "work" / "results").glob("sweep-*forces*.json")))
+    assert result["validation_force_rmse_mev"] == pytest.approx(1e3 * np.mean(training["validation_force_rmse"]))
+    assert not list((tmp_path / "work").rglob("*derivative*"))  # quicker made than read
+    assert "total energies and forces" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_frames_without_forces_are_refused_before_anything_is_trained(argon, tmp_path):
+    frames = basinet.read_frames(argon)
+    del frames[5].arrays["REF_forces"]
+    bare = tmp_path / "bare.extxyz"
+    basinet.write_frames(bare, frames)
+    with pytest.raises(InputError, match="REF_forces is missing"):
+        load_grid_data(config_of(bare, force_weight=0.1), Progress())
+    assert load_grid_data(config_of(bare), Progress()).systems
+
+
+def test_systems_keep_forces_only_where_they_are_trained_on(argon, tmp_path):
+    (system,) = load_grid_data(config_of(argon), Progress()).systems
+    for forces in (False, True):
+        store = Store(tmp_path / str(forces))
+        store.write_system(system, "total", forces=forces)
+        assert ("forces" in store.main("ar").arrays) == forces
+
+
+def test_results_without_forces_keep_their_names():
+    def name(**optimiser):
+        settings = training_settings(OptimiserSettings(**optimiser))
+        return TrainTask("sweep", "ar", Architecture(), basinet.Bispectrum(), settings, 2, 0).name
+
+    assert name() == name(force_weight=0.0)
+    assert "forces" not in name()
+    assert len({name(), name(force_weight=0.1), name(force_weight=1.0)}) == 3
