@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 ACTIVATIONS = ("linear", "tanh")
 """Activations of ours that LAMMPS has under the same name. It takes any name that it does not know for linear."""
 
-WORDS = 10
-"""Numbers on a line of a model file; LAMMPS takes 30 at most, and 1023 characters."""
+WORDS = 30
+"""Numbers on a line of a model file: the most that LAMMPS takes, which broadcasts line by line. They have 24 characters
+at most, and LAMMPS reads 1023 of a line."""
 
 SMALLEST = 1e-290
 """Weights below are written as 0: LAMMPS refuses numbers that double precision holds with fewer digits."""
