@@ -39,7 +39,9 @@ def test_a_grid_on_forces_records_their_errors(argon, tmp_path):
     result = read_json(next((tmp_path / "work" / "results").glob("sweep-*forces*.json")))
     assert result["validation_force_rmse_mev"] == pytest.approx(1e3 * np.mean(training["validation_force_rmse"]))
     assert not list((tmp_path / "work").rglob("*derivative*"))  # quicker made than read
-    assert "total energies and forces" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    report = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "networks that saw total energies and forces" in report
+    assert "total energies only" not in report
 
 
 def test_frames_without_forces_are_refused_before_anything_is_trained(argon, tmp_path):

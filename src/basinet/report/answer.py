@@ -67,7 +67,7 @@ def recovery(results: StudyResults, system: str) -> str:
         ","
     )
     words = (
-        f"{results.label(system)}: networks that saw total energies only ({name}; mean of the ensemble) "
+        f"{results.label(system)}: networks that saw {results.trained_on} ({name}; mean of the ensemble) "
         f"recover the local DFT energies of unseen frames with Pearson {number(row)}"
     )
     if system in results.mixtures:

@@ -14,7 +14,7 @@ from basinet.report import number_tables, provenance_tables
 from basinet.report.answer import answer
 from basinet.report.claims_table import as_json, chips, claims_table, grouped, overview
 from basinet.report.pieces import paragraph, picture, section
-from basinet.report.results import StudyResults, load_results
+from basinet.report.results import TOTALS_ONLY, StudyResults, load_results
 
 RULES = (
     "Verdicts follow from the 95 % interval: a difference is supported if the interval lies above zero and "
@@ -96,8 +96,8 @@ def sections(results: StudyResults, claims: Sequence[Claim], images: Mapping[str
             + overview(claims)
             + paragraph(SIGNS, "note"),
         ),
-        ("figures", "The paper's figures, from this study", figures(PAPER_FIGURES, claims, images)),
-        ("more", "More figures", figures(EXTRA_FIGURES, claims, images)),
+        ("figures", "The paper's figures, from this study", figures(PAPER_FIGURES, claims, images, results.trained_on)),
+        ("more", "More figures", figures(EXTRA_FIGURES, claims, images, results.trained_on)),
         ("claims", "The paper's statements, tested", paragraph(RULES, "note") + claims_table(claims)),
         ("architectures", "Architectures", number_tables.architecture_summary(results)),
         ("baselines", "Baselines", number_tables.baselines(results)),
@@ -111,7 +111,9 @@ def sections(results: StudyResults, claims: Sequence[Claim], images: Mapping[str
     ]
 
 
-def figures(entries: Sequence[object], claims: Sequence[Claim], images: Mapping[str, bytes]) -> str:
+def figures(
+    entries: Sequence[object], claims: Sequence[Claim], images: Mapping[str, bytes], trained_on: str = TOTALS_ONLY
+) -> str:
     """Figures with captions and the verdicts of the statements they inform."""
     from basinet.report.figures import FigureEntry
 
@@ -127,5 +129,6 @@ def figures(entries: Sequence[object], claims: Sequence[Claim], images: Mapping[
         )
         number = entry.name.removeprefix("figure_").lstrip("0")
         title = f"Figure {number}. {entry.title}" if entry.name.startswith("figure_") else entry.title
-        shown.append(picture(entry.name, images[entry.name], title, entry.caption, informs))
+        caption = entry.caption.replace(TOTALS_ONLY, trained_on)
+        shown.append(picture(entry.name, images[entry.name], title, caption, informs))
     return "\n".join(shown)

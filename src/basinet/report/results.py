@@ -16,6 +16,8 @@ from basinet.errors import InputError
 from basinet.io.tables import read_table
 
 EMPTY = ResultsTable([])
+TOTALS_ONLY = "total energies only"
+"""What the paper's networks see; captions say it in these words."""
 SPLITS = ("out_of_fold", "test", "validation", "train")
 """Splits in the order in which figures prefer them."""
 
@@ -54,6 +56,11 @@ class StudyResults:
     def label(self, system: str) -> str:
         """How a system is called."""
         return system_label(system, self.systems.get(system, ()))
+
+    @property
+    def trained_on(self) -> str:
+        """What the networks of the study saw."""
+        return TOTALS_ONLY if not self.study.get("force_weight") else "total energies and forces"
 
     @property
     def pure(self) -> list[str]:

@@ -110,9 +110,11 @@ class Run:
             If the directory was begun with files of other content.
         """
         refuse_changed(self.root, data.checksums)
+        weight = config.optimiser.force_weight
         for system in data.systems:
-            store.write_system(system, config.definition, forces=config.optimiser.force_weight > 0.0)
+            store.write_system(system, config.definition, forces=weight > 0.0)
         self.record(
+            **({"force_weight": weight} if weight > 0.0 else {}),
             title=title,
             data=describe_systems(data.systems, data.source, config.split.gap),
             definition=config.definition,
