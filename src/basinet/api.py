@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from basinet.models import Ensemble
     from basinet.models.architecture import Activation, Parametrisation
     from basinet.relation.local import Definition
+    from basinet.training.pair_baseline import PairChoice
 
 Engine = Literal["basinet", "jax", "lammps"]
 """Who evaluates networks; ``jax`` is another name of basinet's own engine."""
@@ -40,6 +41,7 @@ def train(
     members: int = 8,
     seed: int = 0,
     validation: float | Sequence[Atoms] = 0.2,
+    pair_potential: PairChoice = None,
     **optimiser: Any,
 ) -> Ensemble:
     r"""Train an ensemble of networks on total energies only or, with a `force_weight`, on forces as well.
@@ -65,6 +67,10 @@ def train(
     validation
         Frames that choose learning rate and stopping time; or their share, which is then taken from the end
         of each system, a frame away from what is trained on.
+    pair_potential
+        Networks learn the difference to this potential: the literature's (of noble gases), one fitted to the total
+        energies of the frames trained on (`basinet.models.pair_fit`), or your own. Both of the former have a cutoff
+        of 11 A, where energy and force are shifted to vanish. None: networks learn everything.
     **optimiser
         Any key of the section ``optimiser`` of a config, such as ``max_steps=1000``,
         ``learning_rates=[0.01]`` or ``force_weight=0.1``, which needs frames with ``REF_forces`` (eV/A).
@@ -91,6 +97,7 @@ def train(
     from basinet.study.planning import training_settings
     from basinet.study.scoring import divided, elements_of
     from basinet.training.ensemble_training import train_ensemble
+    from basinet.training.pair_baseline import chosen_pair_potential
 
     settings = training_settings(validated(OptimiserSettings, optimiser, "train()"))
     architecture = Architecture(activation, depth, width, parametrisation)
@@ -108,7 +115,11 @@ def train(
     name = "+".join(dict.fromkeys(system_of(atoms) for atoms in fitted))
     descriptor = descriptor or default_descriptor(elements)
     derivatives = partial(frame_derivatives, descriptor) if settings.force_weight > 0.0 else None
-    data, checked = (build_dataset(name, part, descriptor, e0, derivatives=derivatives) for part in (fitted, held))
+    pairs = chosen_pair_potential(pair_potential, fitted, e0, isolated)
+    data, checked = (
+        build_dataset(name, part, descriptor, e0, derivatives=derivatives, pair_potential=pairs)
+        for part in (fitted, held)
+    )
     trained = train_ensemble(data, checked, descriptor, e0, architecture, settings, members=members, seed=seed)
     return trained.ensemble
 

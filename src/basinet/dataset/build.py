@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from basinet.dataset.dataset import Dataset
+from basinet.dataset.dataset import Dataset, PairShare
 from basinet.errors import InputError
 from basinet.relation.labels import TOTAL_ENERGY, energy_label, force_labels, frame_name
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from basinet.descriptors.jacobian import PairDerivatives
+    from basinet.models.pair_potential import LennardJones
 
 
 def isolated_energies(isolated: Sequence[Atoms], frames: Sequence[Atoms]) -> dict[str, float]:
@@ -52,6 +53,7 @@ def build_dataset(
     e0: Mapping[str, float],
     local_energies: Callable[[Atoms], NDArray[np.float64]] | None = None,
     derivatives: Callable[[Atoms], PairDerivatives] | None = None,
+    pair_potential: LennardJones | None = None,
 ) -> Dataset:
     """Flatten labelled frames.
 
@@ -70,6 +72,8 @@ def build_dataset(
     derivatives
         Maps a frame to the derivatives of its descriptors, for training on forces; frames then carry ``REF_forces``
         (eV/A).
+    pair_potential
+        Potential to which networks are to give the difference.
 
     Raises
     ------
@@ -102,4 +106,15 @@ def build_dataset(
         local,
         None if derivatives is None else np.concatenate([force_labels(atoms, i) for i, atoms in enumerate(frames)]),
         None if derivatives is None else tuple(derivatives(atoms) for atoms in frames),
+        None if pair_potential is None else pair_share(frames, pair_potential),
+    )
+
+
+def pair_share(frames: Sequence[Atoms], potential: LennardJones) -> PairShare:
+    """Energies and forces that a pair potential gives to the atoms of all frames."""
+    evaluated = [potential.evaluate(atoms) for atoms in frames]
+    return PairShare(
+        potential,
+        np.concatenate([evaluation.local_energies for evaluation in evaluated]),
+        np.concatenate([evaluation.forces for evaluation in evaluated]),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,26 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from basinet.descriptors.jacobian import PairDerivatives
+    from basinet.models.pair_potential import LennardJones
+
+
+@dataclass(frozen=True)
+class PairShare:
+    """What a pair potential gives of the energies, where networks are to learn the difference.
+
+    Attributes
+    ----------
+    potential
+        The potential.
+    local_energy : (n_atoms_total,) array
+        Half of each pair to each atom, eV.
+    forces : (n_atoms_total, 3) array
+        eV/A.
+    """
+
+    potential: LennardJones
+    local_energy: NDArray[np.float64]
+    forces: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -42,6 +62,8 @@ class Dataset:
     derivatives
         Derivatives of each frame's descriptors, with `forces`: 24 n_components bytes a pair of neighbours, 0.3 MB a
         frame of 32 atoms with 12 neighbours each at ``twojmax`` 6.
+    pairs
+        Share of a pair potential in all of these, if networks are to learn the rest.
 
     Examples
     --------
@@ -64,6 +86,7 @@ class Dataset:
     local_energy: NDArray[np.float64] | None
     forces: NDArray[np.float64] | None = None
     derivatives: tuple[PairDerivatives, ...] | None = None
+    pairs: PairShare | None = None
 
     @property
     def n_frames(self) -> int:
@@ -91,6 +114,22 @@ class Dataset:
             None if self.local_energy is None else self.local_energy[keep],
             None if self.forces is None else self.forces[keep],
             None if self.derivatives is None else tuple(self.derivatives[index] for index in chosen),
+            None
+            if self.pairs is None
+            else replace(self.pairs, local_energy=self.pairs.local_energy[keep], forces=self.pairs.forces[keep]),
+        )
+
+    def without_pairs(self) -> Dataset:
+        """Return what the pair potential leaves to be learnt: the same frames, its share taken away."""
+        if self.pairs is None:
+            return self
+        share = self.pairs
+        return replace(
+            self,
+            energy=self.energy - self.sum_over_atoms(share.local_energy),
+            local_energy=None if self.local_energy is None else self.local_energy - share.local_energy,
+            forces=None if self.forces is None else self.forces - share.forces,
+            pairs=None,
         )
 
     def composition(self) -> NDArray[np.int64]:

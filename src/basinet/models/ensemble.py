@@ -84,8 +84,17 @@ class Ensemble:
         return np.array([self.elements.index(element) for element in elements])
 
     def predict(self, dataset: Dataset) -> NDArray[np.float64]:
-        """Local energies relative to the isolated atoms, ``(members, n_atoms_total)``, eV."""
-        return self._energies(dataset.descriptors, self.network_of(dataset.elements)[dataset.species])
+        """Local energies relative to the isolated atoms, ``(members, n_atoms_total)``, eV.
+
+        A dataset for a model that stands on a pair potential carries that potential's share.
+        """
+        energies = self._energies(dataset.descriptors, self.network_of(dataset.elements)[dataset.species])
+        if self.baseline is None:
+            return energies
+        if dataset.pairs is None or dataset.pairs.potential != self.baseline:
+            msg = f"system {dataset.system}: the model stands on a pair potential, whose share the dataset lacks"
+            raise ValueError(msg)
+        return energies + dataset.pairs.local_energy
 
     def _energies(self, descriptors: NDArray[np.float64], network_of: NDArray[np.int64]) -> NDArray[np.float64]:
         energies = np.zeros((self.members, len(descriptors)))

@@ -77,7 +77,8 @@ def train_ensemble(
     Parameters
     ----------
     train, validation
-        Frames to fit, and frames that choose learning rate and stopping time.
+        Frames to fit, and frames that choose learning rate and stopping time. Where they carry a pair potential's share
+        (both of the same one), networks learn the difference, and the ensemble stands on that potential.
     descriptor
         Kept with the model; the datasets already hold its values.
     e0
@@ -87,6 +88,8 @@ def train_ensemble(
     pad_frames
         Pad training and validation frames to these numbers, so that trainings of other sizes share compiled programs.
     """
+    baseline = None if train.pairs is None else train.pairs.potential
+    train, validation = train.without_pairs(), validation.without_pairs()
     scaling = fit_scaling(train)
     job = prepare_job(train, validation, scaling, architecture, settings, seed, pad_frames)
     rates = np.array(settings.learning_rates)
@@ -130,6 +133,7 @@ def train_ensemble(
         tuple(Layer(layer.weight[kept], layer.bias[kept]) for layer in networks),
         training,
         fit_range(train),
+        baseline,
     )
     return TrainedEnsemble(
         ensemble,
