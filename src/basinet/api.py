@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from basinet.descriptors import Bispectrum
     from basinet.models import Ensemble
     from basinet.models.architecture import Activation, Parametrisation
+    from basinet.models.pair_potential import LennardJones
     from basinet.relation.local import Definition
     from basinet.training.pair_baseline import PairChoice
 
@@ -41,7 +42,7 @@ def train(
     members: int = 8,
     seed: int = 0,
     validation: float | Sequence[Atoms] = 0.2,
-    pair_potential: PairChoice = None,
+    pair_potential: PairChoice | Literal["fitted"] = None,
     **optimiser: Any,
 ) -> Ensemble:
     r"""Train an ensemble of networks on total energies only or, with a `force_weight`, on forces as well.
@@ -97,7 +98,7 @@ def train(
     from basinet.study.planning import training_settings
     from basinet.study.scoring import divided, elements_of
     from basinet.training.ensemble_training import train_ensemble
-    from basinet.training.pair_baseline import chosen_pair_potential
+    from basinet.training.pair_baseline import chosen_pair_potential, fitted_pair_potential
 
     settings = training_settings(validated(OptimiserSettings, optimiser, "train()"))
     architecture = Architecture(activation, depth, width, parametrisation)
@@ -115,7 +116,11 @@ def train(
     name = "+".join(dict.fromkeys(system_of(atoms) for atoms in fitted))
     descriptor = descriptor or default_descriptor(elements)
     derivatives = partial(frame_derivatives, descriptor) if settings.force_weight > 0.0 else None
-    pairs = chosen_pair_potential(pair_potential, fitted, e0, isolated)
+    pairs: LennardJones | None
+    if pair_potential == "fitted":
+        pairs = fitted_pair_potential(fitted, e0, isolated)
+    else:
+        pairs = chosen_pair_potential(pair_potential, elements)
     data, checked = (
         build_dataset(name, part, descriptor, e0, derivatives=derivatives, pair_potential=pairs)
         for part in (fitted, held)

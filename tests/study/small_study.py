@@ -22,7 +22,7 @@ CHANGES: dict[str, Any] = {
     "learning_curve": {"fractions": []},
     "resolution": {"rcut": []},
     "cross_validation": {"folds": 2, "inner": 1, "members": 2},
-    "controls": {"parametrisations": [], "ceiling_widths": [], "untrained": 3},
+    "controls": {"parametrisations": [], "ceiling_widths": [], "pair_widths": [], "untrained": 3},
 }
 
 

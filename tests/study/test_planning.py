@@ -184,3 +184,12 @@ def test_folds_cover_every_frame_once():
 def test_describing_costs_more_the_longer_the_cutoff():
     costs = [DescribeTask(Bispectrum(rcut, 6, {"Ar": 1.0})).cost for rcut in (4.0, 6.0, 9.0)]
     assert costs == sorted(costs)
+
+
+@pytest.mark.parametrize(("elements", "widths"), [(("Ar",), {8, 64, 256}), (("Ar", "Na"), set())])
+def test_networks_stand_on_the_literatures_potential_where_there_is_one(elements, widths):
+    descriptor = Bispectrum(5.0, 4, dict.fromkeys(elements, 1.0))
+    tasks = planning.sweep_tasks(load_study_config("paper"), [stored("liquid", elements, 125)], descriptor)
+    on_pairs = [task for task in tasks if task.pair_potential is not None]
+    assert {task.architecture.width for task in on_pairs} == widths
+    assert {task.experiment for task in on_pairs} <= {"baseline"}

@@ -171,6 +171,9 @@ class ControlSettings(Section):
     )
     widths: list[Width] = Field([8, 64, 256], description="widths of these controls")
     ceiling_widths: list[Width] = Field([8, 64], description="tanh networks trained on local energies themselves")
+    pair_widths: list[Width] = Field(
+        [32], description="tanh networks that learn the difference to a literature pair potential (noble gases)"
+    )
     untrained: int = Field(100, ge=0, description="untrained networks behind the floor")
 
 
@@ -221,6 +224,9 @@ class TrainConfig(Section):
     )
     seed: Listed[Seed] = Field([0], description="seed of the first member; a list makes a grid")
     members: int = Field(8, ge=1, description="networks per ensemble, of consecutive seeds")
+    pair_potential: Literal["literature"] | None = Field(
+        None, description="networks learn the difference to this potential; noble gases only"
+    )
     optimiser: OptimiserSettings = OptimiserSettings()
 
     @model_validator(mode="after")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from basinet.analysis import Gauge
     from basinet.dataset import Dataset
     from basinet.descriptors import Bispectrum
+    from basinet.models.pair_potential import LennardJones
     from basinet.study.store import Store, StoredSystem
 
 Seed = int | str
@@ -43,9 +44,18 @@ class ScoredFrames:
         return len(self.dataset.elements) > 1
 
 
-def scored_block(store: Store, system: StoredSystem, descriptor: Bispectrum, split: str) -> ScoredFrames:
-    """Pick one block of a system; ``split="test"`` of a system without a split is all of it."""
-    dataset = store.dataset(system, descriptor)
+def scored_block(
+    store: Store,
+    system: StoredSystem,
+    descriptor: Bispectrum,
+    split: str,
+    pair_potential: LennardJones | None = None,
+) -> ScoredFrames:
+    """Pick one block of a system; ``split="test"`` of a system without a split is all of it.
+
+    A model that stands on a pair potential needs that potential's share in the dataset.
+    """
+    dataset = store.dataset(system, descriptor, pair_potential)
     if system.split is None:
         return ScoredFrames(dataset, system.arrays["gauge"], split)
     block = system.split.blocks()[split]

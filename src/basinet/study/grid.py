@@ -18,6 +18,7 @@ from basinet.study.selection import choose_architectures
 from basinet.study.store import Store
 from basinet.study.tables import task_rows, write_results, write_training_tables
 from basinet.study.tasks import TrainTask
+from basinet.training.pair_baseline import chosen_pair_potential
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +50,7 @@ def load_grid_data(config: TrainConfig, progress: Progress) -> StudyData:
         if name not in main:
             msg = f"system: there is no {name!r} among the frames; choose {', '.join(main)}"
             raise InputError(msg)
+    chosen_pair_potential(config.pair_potential, sorted({element for system in data.systems for element in system.e0}))
     for system in data.systems:
         for element in sorted({symbol for atoms in system.frames for symbol in atoms.get_chemical_symbols()}):
             if element not in config.descriptor.weights:
@@ -140,6 +142,7 @@ def grid_tasks(config: TrainConfig, systems: Sequence[StoredSystem]) -> list[Tra
             n_train=n_train,
             pad_frames=pad,
             definition=config.definition,
+            pair_potential=config.pair_potential,
         )
 
     networks = [

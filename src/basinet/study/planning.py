@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from basinet.descriptors import Bispectrum
 from basinet.descriptors.sizes import element_radii
 from basinet.models.architecture import Architecture
+from basinet.sampling.potentials import FLUIDS
 from basinet.study.tasks import ComposeTask, DescribeTask, TrainTask
 from basinet.training.settings import TrainingSettings
 
@@ -88,6 +89,7 @@ def sweep_tasks(config: StudyConfig, systems: Sequence[StoredSystem], descriptor
         for experiment, architecture, changes in (
             *[("sweep", architecture, {}) for architecture in architectures(config.sweep)],
             *_controls(config, settings, has_local="local_energy" in system.arrays),
+            *_on_pairs(config, system.elements),
             *_learning_curve(config, len(system.split.train)),
             *_resolutions(config, descriptor),
         )
@@ -103,6 +105,13 @@ def _controls(config: StudyConfig, settings: TrainingSettings, *, has_local: boo
     if has_local:
         for width in config.controls.ceiling_widths:
             yield "baseline", Architecture("tanh", 1, width), {"settings": ceiling}
+
+
+def _on_pairs(config: StudyConfig, elements: Sequence[str]) -> Iterator[Variant]:
+    """Networks that learn the difference to the literature's pair potential, where it has one for all elements."""
+    if set(elements) <= set(FLUIDS):
+        for width in config.controls.pair_widths:
+            yield "baseline", Architecture("tanh", 1, width), {"pair_potential": "literature"}
 
 
 def _learning_curve(config: StudyConfig, n_train: int) -> Iterator[Variant]:

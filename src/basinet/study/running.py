@@ -142,10 +142,12 @@ def _training_frames(system: StoredSystem, task: TrainTask) -> tuple[NDArray[Any
 
 def _train(store: Store, root: Path, task: TrainTask) -> dict[str, Any]:
     from basinet.training.ensemble_training import train_ensemble
+    from basinet.training.pair_baseline import chosen_pair_potential
 
     system = store.main(task.system)
     with_forces = task.settings.force_weight > 0.0
-    dataset = (store.dataset_with_forces if with_forces else store.dataset)(system, task.descriptor)
+    pairs = chosen_pair_potential(task.pair_potential, system.elements)
+    dataset = (store.dataset_with_forces if with_forces else store.dataset)(system, task.descriptor, pairs)
     train, validation, held = _training_frames(system, task)
     trained = train_ensemble(
         dataset.select(train),
@@ -192,6 +194,8 @@ def _network_rows(store: Store, task: TrainTask, trained: TrainedEnsemble) -> It
     }
     if ceiling:
         labels["model"] = "ceiling"
+    elif task.pair_potential is not None and task.experiment == "baseline":
+        labels["model"] = "pair_network"
     per_member = {
         task.seed + m: {
             "epochs": trained.epochs[m],
@@ -224,10 +228,10 @@ def ensemble_rows(
     """Yield the rows of an ensemble on blocks of one system; gauges are fitted on that system's validation frames."""
     gauges = {}
     if len(system.elements) > 1:
-        held = scored_block(store, store.main(system.name), descriptor, "validation")
+        held = scored_block(store, store.main(system.name), descriptor, "validation", ensemble.baseline)
         gauges = fitted_gauges(with_mean(ensemble.predict(held.dataset), seed)[0], held)
     for split in splits:
-        frames = scored_block(store, system, descriptor, split)
+        frames = scored_block(store, system, descriptor, split, ensemble.baseline)
         prediction, seeds = with_mean(ensemble.predict(frames.dataset), seed)
         yield from evaluation_rows(prediction, frames, seeds, {}, gauges if split == "test" else None)
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from ase import Atoms
 
 from basinet.dataset import Dataset, Split, build_dataset
+from basinet.dataset.build import pair_share
 from basinet.descriptors import Bispectrum, bispectrum
 from basinet.descriptors.jacobian import bispectrum_derivatives
 from basinet.io.checkpoint import load_arrays, save_arrays
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from basinet.dataset.dataset import PairShare
     from basinet.descriptors.jacobian import PairDerivatives
+    from basinet.models.pair_potential import LennardJones
     from basinet.study.systems import StudySystem
 
 
@@ -60,6 +64,15 @@ class StoredSystem:
     def derivatives(self, descriptor: Bispectrum) -> tuple[PairDerivatives, ...]:
         """Derivatives of the descriptors of all frames: quicker made than read, so they are never written."""
         return tuple(bispectrum_derivatives(*f, radii_per_atom=radii) for f, radii in self._geometries(descriptor))
+
+    def pair_share(self, potential: LennardJones) -> PairShare:
+        """What a pair potential gives of the energies of all frames: quicker made than read, too."""
+        symbols, frame = np.array(self.elements)[self.arrays["species"]], self.arrays["frame"]
+        frames = [
+            Atoms(symbols[frame == index], self.arrays["positions"][frame == index], cell=cell, pbc=pbc)
+            for index, (cell, pbc) in enumerate(zip(self.arrays["cell"], self.arrays["pbc"], strict=True))
+        ]
+        return pair_share(frames, potential)
 
     def _geometries(self, descriptor: Bispectrum) -> Iterator[tuple[tuple[Any, ...], NDArray[np.float64]]]:
         """Yield what `bispectrum` takes for each frame, and the radii of its atoms."""
@@ -137,16 +150,25 @@ class Store:
         if not path.exists():
             save_arrays(path, {"descriptor": descriptor.to_dict()}, {"descriptors": system.describe(descriptor)})
 
-    def dataset(self, system: StoredSystem, descriptor: Bispectrum) -> Dataset:
-        """Return a system's dataset with descriptors, computing them where they are not kept."""
+    def dataset(
+        self, system: StoredSystem, descriptor: Bispectrum, pair_potential: LennardJones | None = None
+    ) -> Dataset:
+        """Return a system's dataset with descriptors, computing them where they are not kept.
+
+        With a pair potential, networks are to learn the difference to it.
+        """
         self.write_descriptors(system, descriptor)
         path = self._descriptors(system, descriptor)
-        return system.dataset(_read_descriptors(path, _stamp(path)))
+        pairs = None if pair_potential is None else system.pair_share(pair_potential)
+        return replace(system.dataset(_read_descriptors(path, _stamp(path))), pairs=pairs)
 
-    def dataset_with_forces(self, system: StoredSystem, descriptor: Bispectrum) -> Dataset:
+    def dataset_with_forces(
+        self, system: StoredSystem, descriptor: Bispectrum, pair_potential: LennardJones | None = None
+    ) -> Dataset:
         """Return a system's dataset to train on forces with; its study was prepared for that."""
         forces, derivatives = system.arrays["forces"], system.derivatives(descriptor)
-        return replace(self.dataset(system, descriptor), forces=forces, derivatives=derivatives)
+        dataset = self.dataset(system, descriptor, pair_potential)
+        return replace(dataset, forces=forces, derivatives=derivatives)
 
     def _descriptors(self, system: StoredSystem, descriptor: Bispectrum) -> Path:
         return self.root / "descriptors" / descriptor_key(descriptor) / f"{system.key}.bin"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 from basinet.descriptors import Bispectrum
 from basinet.models.architecture import Architecture
@@ -20,6 +20,8 @@ def _plain(value: Any) -> Any:
     named = {f.name: getattr(value, f.name) for f in fields(value)}
     if named.get("force_weight") == 0.0:  # names of results are as they were before there were forces
         del named["force_weight"]
+    if "pair_potential" in named and named["pair_potential"] is None:
+        del named["pair_potential"]
     return named
 
 
@@ -58,6 +60,8 @@ class TrainTask:
         Number of training frames, the last ones in time; None for all.
     pad_frames
         Training and validation frames after padding, see `basinet.training.packing`.
+    pair_potential
+        Name of the potential to which networks learn the difference, see `basinet.training.pair_baseline`.
     """
 
     experiment: str
@@ -72,6 +76,7 @@ class TrainTask:
     gap: int = 1
     pad_frames: tuple[int, int] = (0, 0)
     definition: str = "total"
+    pair_potential: Literal["literature"] | None = None
 
     @property
     def name(self) -> str:
@@ -79,6 +84,8 @@ class TrainTask:
         parts = [self.experiment, self.system, str(self.architecture).replace(" ", "-")]
         if self.settings.target == "local":
             parts.append("local")
+        if self.pair_potential is not None:
+            parts.append("pairs")
         if self.settings.force_weight > 0.0:
             parts.append("forces")
         if self.n_train is not None:

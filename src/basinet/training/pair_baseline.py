@@ -17,22 +17,32 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-PairChoice: TypeAlias = LennardJones | Literal["literature", "fitted"] | None
+PairChoice: TypeAlias = LennardJones | Literal["literature"] | None
 
 
-def chosen_pair_potential(
-    choice: PairChoice,
-    frames: Sequence[Atoms],
-    e0: Mapping[str, float],
-    isolated: Sequence[Atoms],
-) -> LennardJones | None:
-    """Pair potential of a name, ended smoothly: energy and force vanish at the cutoff.
+def chosen_pair_potential(choice: PairChoice, elements: Sequence[str]) -> LennardJones | None:
+    """Pair potential of that name: ``"literature"``, Lennard-Jones parameters of noble gases, smoothly ended.
+
+    A potential of your own is taken as it is, and None stays None.
+
+    Raises
+    ------
+    InputError
+        The name is unknown, or the literature (`basinet.sampling.potentials`) has no potential for an element.
+    """
+    if choice is None or isinstance(choice, LennardJones):
+        return choice
+    if choice != "literature":
+        msg = f"pair_potential is {choice!r}; choose literature or fitted, or pass a LennardJones"
+        raise InputError(msg)
+    return smoothly_ended(noble_gas_potential(elements))
+
+
+def fitted_pair_potential(frames: Sequence[Atoms], e0: Mapping[str, float], isolated: Sequence[Atoms]) -> LennardJones:
+    """Pair potential fitted to the total energies of frames (`basinet.models.pair_fit`), smoothly ended.
 
     Parameters
     ----------
-    choice
-        ``"literature"``: Lennard-Jones parameters of noble gases (`basinet.sampling.potentials`); ``"fitted"``: fitted
-        to the total energies of the frames (`basinet.models.pair_fit`); a potential of your own, taken as it is; None.
     frames
         Frames that networks are trained on (``REF_energy``, eV).
     e0
@@ -43,24 +53,20 @@ def chosen_pair_potential(
     Raises
     ------
     InputError
-        The name is unknown, the literature has no potential for an element, or isolated atoms are missing.
+        Isolated atoms are missing, or the frames do not determine the coefficients.
     """
-    elements = {symbol for atoms in frames for symbol in atoms.get_chemical_symbols()}
-    if choice is None or isinstance(choice, LennardJones):
-        return choice
-    if choice == "literature":
-        potential = noble_gas_potential(sorted(elements))
-    elif choice == "fitted":
-        unknown = elements - {symbol for atoms in isolated for symbol in atoms.get_chemical_symbols()}
-        if unknown:
-            msg = (
-                f"a pair potential is fitted to energies above those of isolated atoms; give {', '.join(unknown)} alone"
-            )
-            raise InputError(msg)
-        own = [sum(e0[symbol] for symbol in atoms.get_chemical_symbols()) for atoms in frames]
-        total = [energy_label(atoms, TOTAL_ENERGY, index) for index, atoms in enumerate(frames)]
-        potential = fit_pair_potential(frames, np.subtract(total, own))
-    else:
-        msg = f"pair_potential is {choice!r}; choose literature or fitted, or pass a LennardJones"
+    unknown = {symbol for atoms in frames for symbol in atoms.get_chemical_symbols()} - {
+        symbol for atoms in isolated for symbol in atoms.get_chemical_symbols()
+    }
+    if unknown:
+        names = ", ".join(sorted(unknown))
+        msg = f"a pair potential is fitted to energies above those of isolated atoms; give {names} alone, too"
         raise InputError(msg)
+    own = [sum(e0[symbol] for symbol in atoms.get_chemical_symbols()) for atoms in frames]
+    total = [energy_label(atoms, TOTAL_ENERGY, index) for index, atoms in enumerate(frames)]
+    return smoothly_ended(fit_pair_potential(frames, np.subtract(total, own)))
+
+
+def smoothly_ended(potential: LennardJones) -> LennardJones:
+    """Shift energy and force to vanish at the cutoff, as molecular dynamics needs."""
     return LennardJones(potential.parameters, potential.cutoff, smooth=True)

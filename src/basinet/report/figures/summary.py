@@ -16,6 +16,7 @@ from basinet.report.results import StudyResults, baseline, ensemble, floor
 MODELS = (
     ("ceiling", "network trained on\nlocal energies (ceiling)"),
     ("network", "chosen network,\nensemble mean"),
+    ("pair_network", "network on a literature\npair potential"),
     ("ridge", "ridge on\nsummed descriptors"),
     ("fitted_pair", "pair potential\nfitted to totals"),
     ("lennard_jones", "literature\npair potential"),
