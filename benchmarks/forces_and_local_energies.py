@@ -1,12 +1,13 @@
 """Do forces repair the local energies? Ensembles trained on total energies, and on forces with growing weight.
 
     python benchmarks/forces_and_local_energies.py --out results/forces
-    python benchmarks/forces_and_local_energies.py --systems ar --widths 32 --weights 0 1
+    python benchmarks/forces_and_local_energies.py --systems ar --widths 32 --weights 0 1 --frames 10
 
 Trains on the shipped frames of 32 atoms (first 60 % of the time, the next 20 % validate), with the preset's descriptor
 (cutoff 5.25 A, twojmax 6), tanh, one hidden layer, and scores the last 20 % of the time: Pearson r of total and local
 energies, per species, by the members' mean and as the mean over the members; of the mixture also with the pair gauge
 removed by coefficients fitted on validation frames, with the control of equal signs beside it (`basinet.analysis`).
+Lines `ceiling` are of networks trained on the local energies themselves, at the same descriptor.
 `force` rows: Pearson r and RMSE (meV/A) of the members' mean forces. Writes DIR/forces.csv, which is added to, so that
 systems can be run one after the other, and DIR/forces.png.
 
@@ -21,7 +22,7 @@ import csv
 import time
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -43,10 +44,47 @@ if TYPE_CHECKING:
     from basinet.study.systems import StudySystem
 
 COLUMNS = (
-    "system", "width", "force_weight", "target", "gauge", "species", "pearson_r", "pearson_r_low", "pearson_r_high",
-    "member_r", "rmse_mev", "slope", "lr", "train_rmse_mev", "validation_rmse_mev", "train_force_rmse_mev",
-    "validation_force_rmse_mev", "cpu_seconds",
+    "system", "n_train", "width", "force_weight", "target", "gauge", "species", "pearson_r", "pearson_r_low",
+    "pearson_r_high", "member_r", "rmse_mev", "slope", "lr", "train_rmse_mev", "validation_rmse_mev",
+    "train_force_rmse_mev", "validation_force_rmse_mev", "cpu_seconds",
 )  # fmt: skip
+COLOURS = (("ar", "tab:blue"), ("kr", "tab:red"), ("mix", "tab:green"))
+CEILING = "ceiling"
+"""In place of a weight: networks trained on the local energies themselves."""
+Curve: TypeAlias = tuple[str, str, dict[str, str]]
+
+
+def curve(name: str, colour: str, system: str, target: str, species: str = "all", gauge: str = "raw") -> Curve:
+    """Name, colour and rows of a curve."""
+    return name, colour, {"system": system, "target": target, "species": species, "gauge": gauge}
+
+
+PANELS = (
+    ("total energies", "pearson_r", [curve(s, c, s, "total") for s, c in COLOURS]),
+    ("forces", "rmse_mev", [curve(s, c, s, "force") for s, c in COLOURS]),
+    (
+        "local energies",
+        "pearson_r",
+        [
+            *(curve(system, colour, system, "local") for system, colour in COLOURS[:2]),
+            curve("mix, Ar", "tab:green", "mix", "local", "Ar"),
+            curve("mix, Kr", "tab:olive", "mix", "local", "Kr"),
+        ],
+    ),
+    (
+        "mixture: pair gauge removed, and control",
+        "pearson_r",
+        [
+            curve(f"{species}, {gauge}", colour, "mix", "local", species, gauge)
+            for species, gauge, colour in (
+                ("Ar", "pair", "tab:green"),
+                ("Ar", "control", "lightgreen"),
+                ("Kr", "pair", "tab:olive"),
+                ("Kr", "control", "khaki"),
+            )
+        ],
+    ),
+)
 
 
 def force_row(model: Ensemble, system: StudySystem, block: np.ndarray) -> dict[str, Any]:
@@ -74,12 +112,13 @@ def scores(system: StudySystem, widths: list[int], weights: list[float], options
     features = stack_pair_features(system.frames, data.elements)
     blocks = {name: (block, np.isin(data.frame, block)) for name, block in system.split.blocks().items()}
     part = {name: data.select(block) for name, (block, _) in blocks.items()}
+    if options.frames is not None:
+        part["train"] = data.select(blocks["train"][0][-options.frames :])
     held, test = (ScoredFrames(part[n], features[blocks[n][1]], n) for n in ("validation", "test"))
     for width in widths:
-        for weight in weights:
-            settings = TrainingSettings(
-                tuple(options.rates), options.searchers, max_steps=options.steps, force_weight=weight
-            )
+        for weight in (*weights, CEILING):
+            loss = {"target": "local"} if weight == CEILING else {"force_weight": weight}
+            settings = TrainingSettings(tuple(options.rates), options.searchers, max_steps=options.steps, **loss)
             trained = train_ensemble(
                 part["train"], part["validation"], descriptor, system.e0, Architecture("tanh", 1, width), settings,
                 members=options.members, seed=0,
@@ -89,6 +128,7 @@ def scores(system: StudySystem, widths: list[int], weights: list[float], options
             rows = list(evaluation_rows(*_prediction(model, test), {}, gauges))
             shared = {
                 "system": system.name,
+                "n_train": part["train"].n_frames,
                 "width": width,
                 "force_weight": weight,
                 "lr": trained.learning_rate,
@@ -134,55 +174,39 @@ def line(rows: list[dict[str, Any]]) -> str:
     ]
     total, force = value["total", "raw", "all"], value["force", "raw", "all"]
     return (
-        f"{total['system']:>4} {total['width']:>5} {float(total['force_weight']):>7g} {float(total['lr']):>7g}"
+        f"{total['system']:>4} {total['width']:>5} {total['force_weight']:>7} {float(total['lr']):>7g}"
         f" {float(total['pearson_r']):.4f} {float(total['rmse_mev']):.3f}  {float(force['pearson_r']):.4f}"
         f" {float(force['rmse_mev']):5.1f}  {float(total['cpu_seconds']):5.0f}  " + "  ".join(local)
     )
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
-    """Local r, total r and the error of forces against the weight of the forces."""
+    """Fidelity of totals, forces and local energies against the weight of the forces; a line style for each width."""
     import matplotlib as mpl
 
     mpl.use("agg")
     from matplotlib import pyplot as plt
 
-    panels = (
-        ("total", "raw", "all", "pearson_r", "r of total energies"),
-        ("local", "raw", None, "pearson_r", "r of local energies"),
-        ("force", "raw", "all", "rmse_mev", "error of forces, meV/A"),
-    )
-    figure, axes = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
+    rows = [row for row in rows if row["force_weight"] != CEILING]
     weights = sorted({float(row["force_weight"]) for row in rows})
-    widths = sorted({int(row["width"]) for row in rows})
-    colours = {"ar": "tab:blue", "kr": "tab:red", "mix Ar": "tab:cyan", "mix Kr": "tab:orange", "mix": "tab:green"}
-    styles = dict(zip(widths, ("-", "--", ":", "-."), strict=False))
-    for axis, (target, gauge, species, column, title) in zip(axes, panels, strict=True):
-        for system in sorted({row["system"] for row in rows}):
-            for width in widths:
-                own = [r for r in rows if (r["system"], r["target"], int(r["width"])) == (system, target, width)]
-                for kind, label in _curves(system, target):
-                    for chosen, marker in ((gauge, "o"), ("pair", "^")):
-                        some = [r for r in own if (r["gauge"], r["species"]) == (chosen, species or kind)]
-                        some.sort(key=lambda r: float(r["force_weight"]))
-                        axis.plot(
-                            [weights.index(float(r["force_weight"])) for r in some],
-                            [float(r[column]) for r in some],
-                            marker + styles.get(width, "-"), ms=4, color=colours.get(label), alpha=0.9,
-                            label=f"{label}, width {width}" + (", pair gauge removed" if chosen == "pair" else "")
-                            if some else None,
-                        )  # fmt: skip
+    styles = dict(zip(sorted({int(row["width"]) for row in rows}), ("-", "--", ":", "-."), strict=False))
+    figure, axes = plt.subplots(2, 2, figsize=(9, 7), layout="constrained", sharex=True)
+    for axis, (title, column, curves) in zip(axes.flat, PANELS, strict=True):
+        for name, colour, key in curves:
+            for width, style in styles.items():
+                own = [row for row in rows if all(row[k] == v for k, v in key.items()) and int(row["width"]) == width]
+                points = sorted((weights.index(float(row["force_weight"])), float(row[column])) for row in own)
+                label = name if width == min(styles) else None
+                axis.plot(*np.reshape(points, (-1, 2)).T, style, marker="o", ms=3.5, color=colour, label=label)
+        axis.set(title=title, ylabel="Pearson r" if column == "pearson_r" else "RMSE, meV/A")
         axis.set_xticks(range(len(weights)), [f"{weight:g}" for weight in weights])
-        axis.set(xlabel="weight of forces, A$^2$", ylabel=title)
-    axes[1].legend(fontsize=5, ncols=2)
-    figure.savefig(path, dpi=150)
-
-
-def _curves(system: str, target: str) -> list[tuple[str, str]]:
-    """Species of a system's curves, and their names."""
-    if target == "local" and system == "mix":
-        return [("Ar", "mix Ar"), ("Kr", "mix Kr")]
-    return [("all", system)]
+        if axis is axes[0, 0]:
+            for width, style in styles.items():
+                axis.plot([], [], style, color="black", label=f"width {width}")
+        axis.legend(fontsize=8, ncols=2)
+    for axis in axes[1]:
+        axis.set_xlabel("weight of forces, A$^2$ (0: total energies only)")
+    figure.savefig(path, dpi=110)
 
 
 def main() -> None:
@@ -196,6 +220,7 @@ def main() -> None:
     parser.add_argument("--members", type=int, default=4)
     parser.add_argument("--searchers", type=int, default=2, help="members that take part in the choice of the rate")
     parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--frames", type=int, help="training frames, the last ones in time; all unless given")
     parser.add_argument("--out", type=Path, default=Path("forces"), metavar="DIR")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
