@@ -1,4 +1,4 @@
-"""Ensembles of networks trained on total energies only."""
+"""Ensembles of networks, trained on total energies only or on forces too."""
 
 from basinet.training.settings import TrainingSettings
 
