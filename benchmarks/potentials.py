@@ -88,7 +88,7 @@ def compare(ensemble: Ensemble, atoms: Atoms, repeats: int) -> None:
     loops = max(2, -(-ATOM_STEPS // n_atoms))
     with TemporaryDirectory() as place:
         folder = Path(place, "export")
-        export_lammps(ensemble, folder, start=atoms, member=0, check=n_atoms <= 256)
+        export_lammps(ensemble, folder, start=atoms, member=0)
         texts = inputs(descriptor, loops)
         for cores in (1, 2):
             calls = {

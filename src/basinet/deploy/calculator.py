@@ -13,6 +13,7 @@ from ase.stress import full_3x3_to_voigt_6_stress
 from basinet.deploy.extrapolation import ExtrapolationWarning, extrapolation_message
 from basinet.errors import InputError
 from basinet.models import Ensemble
+from basinet.models.ase_state import exact_changes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,6 +86,10 @@ class Calculator(AseCalculator):
             raise InputError(f"member {member}: the ensemble has the members 0 to {ensemble.members - 1}")
         self.ensemble, self.member, self.threads, self.margin = ensemble, member, threads, margin
         self.extrapolated_frames = 0
+
+    def check_state(self, atoms: Atoms, tol: float = 0.0) -> list[str]:  # noqa: ARG002 - the base class's signature
+        """List what changed since the last calculation, exactly."""
+        return exact_changes(self.atoms, atoms)
 
     def calculate(
         self,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
+from basinet.models.ase_state import exact_changes
 from basinet.models.pair_potential import LennardJones
 from basinet.models.pairs import half_list
 
@@ -38,20 +38,8 @@ class PairPotentialCalculator(Calculator):
         self._neighbours = half_list(potential.cutoff, skin)
 
     def check_state(self, atoms: Atoms, tol: float = 0.0) -> list[str]:  # noqa: ARG002 - the base class's signature
-        """List what changed since the last calculation.
-
-        Exact and without ASE's tolerances: those take longer than the forces of 32 atoms.
-        """
-        if self.atoms is None:
-            return list(all_changes)
-        old = self.atoms
-        same = {
-            "positions": np.array_equal(old.positions, atoms.positions),
-            "numbers": np.array_equal(old.numbers, atoms.numbers),
-            "cell": np.array_equal(old.cell.array, atoms.cell.array),
-            "pbc": np.array_equal(old.pbc, atoms.pbc),
-        }
-        return [name for name, unchanged in same.items() if not unchanged]
+        """List what changed since the last calculation, exactly."""
+        return exact_changes(self.atoms, atoms)
 
     def calculate(
         self,
