@@ -48,10 +48,10 @@ def text_of(atoms: Atoms, number: int) -> str:
     lattice = " ".join(f"{value:.10f}" for value in atoms.cell.array.ravel())
     columns = ":".join(f"{name}:R:{np.size(atoms.arrays[name][0])}" for name in PER_ATOM)
     energies = " ".join(f"{name}={atoms.info[name]:.10f}" for name in ENERGIES)
+    named = f"system={atoms.info['system']} frame={number} {energies}"
     lines = [
         str(len(atoms)),
-        f'Lattice="{lattice}" Properties=species:S:1:pos:R:3:{columns} system={atoms.info["system"]} frame={number}'
-        f' {energies} pbc="T T T"',
+        f'Lattice="{lattice}" Properties=species:S:1:pos:R:3:{columns} {named} pbc="T T T"',
     ]
     for index, symbol in enumerate(atoms.get_chemical_symbols()):
         words = [symbol, *(f"{x:.8f}" for x in atoms.positions[index])]
