@@ -99,7 +99,7 @@ def loss_by_evaluation(ensemble, frames, weight):
     [("tanh", 1, "standard"), ("tanh", 2, "ntk"), ("tanh", 2, "mup"), ("linear", 1, "standard"), ("linear", 2, "mup")],
 )
 def test_the_loss_is_that_of_the_models_own_energies_and_forces(activation, depth, parametrisation):
-    from basinet.training.job import _program_frames
+    from basinet.training.job import program_frames
     from basinet.training.losses import errors_in_turn, mean_squared_errors
 
     architecture = Architecture(activation, depth, 5, parametrisation)
@@ -110,7 +110,7 @@ def test_the_loss_is_that_of_the_models_own_energies_and_forces(activation, dept
     prepared = prepare_job(TRAIN, VALIDATION, scaling, architecture, SETTINGS, 0, (23, 0))  # three frames of nothing
     with jax.enable_x64(True):
         layout = Layout(architecture, DESCRIPTOR.n_components)
-        frames = _program_frames(prepared.train, "float64")
+        frames = program_frames(prepared.train, "float64")
         frames = frames._replace(rows=layout.with_counts(frames.rows, frames.count))
         vectors, unit = layout.vectors(start), np.sqrt(prepared.train.atoms_per_frame)
         losses = [
@@ -122,14 +122,14 @@ def test_the_loss_is_that_of_the_models_own_energies_and_forces(activation, dept
 
 
 def test_steps_follow_the_gradient_of_the_loss_in_the_weights():
-    from basinet.training.job import _program_frames
+    from basinet.training.job import program_frames
     from basinet.training.losses import mean_squared_errors
 
     architecture = Architecture("tanh", 2, 4)
     prepared = prepare_job(TRAIN, VALIDATION, fit_scaling(TRAIN), architecture, SETTINGS, 0, (0, 0))
     with jax.enable_x64(True):
         layout = Layout(architecture, DESCRIPTOR.n_components)
-        frames = _program_frames(prepared.train, "float64")
+        frames = program_frames(prepared.train, "float64")
         frames = frames._replace(rows=layout.with_counts(frames.rows, frames.count))
         vectors = layout.vectors(initial_networks([0], architecture, 2, DESCRIPTOR.n_components))
         loss = jax.jit(lambda v: mean_squared_errors(v, frames, layout, 2.0).combined(0.3).sum())

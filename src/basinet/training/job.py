@@ -61,8 +61,8 @@ class Job:
             arguments = (
                 jax.tree.map(lambda a: np.asarray(a, dtype), start),
                 np.repeat(rates, members).astype(dtype),
-                _program_frames(self.train, dtype),
-                _program_frames(self.validation, dtype),
+                program_frames(self.train, dtype),
+                program_frames(self.validation, dtype),
                 self.batches,
                 np.asarray(np.sqrt(self.train.atoms_per_frame), dtype),
                 None if self.train.forces is None else np.asarray(self.settings.force_weight, dtype),
@@ -99,7 +99,8 @@ class Job:
         return {"loss": curves["validation"]} | curves
 
 
-def _program_frames(packed: PackedFrames, dtype: str) -> Any:
+def program_frames(packed: PackedFrames, dtype: str) -> Any:
+    """Frames as the compiled program takes them, `basinet.training.losses.Frames`."""
     from basinet.training.forces import Forces
     from basinet.training.losses import Frames
 
