@@ -2,6 +2,7 @@
 
     python benchmarks/forces_and_local_energies.py --out results/forces
     python benchmarks/forces_and_local_energies.py --systems ar --widths 32 --weights 0 1 --frames 10
+    python benchmarks/forces_and_local_energies.py --widths 32 --weights 0 1 --pair-potential literature --out pairs
 
 Trains on the shipped frames of 32 atoms (first 60 % of the time, the next 20 % validate), with the preset's descriptor
 (cutoff 5.25 A, twojmax 6), tanh, one hidden layer, and scores the last 20 % of the time: Pearson r of total and local
@@ -36,6 +37,7 @@ from basinet.study.evaluation import ScoredFrames, evaluation_rows, fitted_gauge
 from basinet.study.run import load_data
 from basinet.training import TrainingSettings
 from basinet.training.ensemble_training import train_ensemble
+from basinet.training.pair_baseline import chosen_pair_potential
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,7 +109,7 @@ def scores(system: StudySystem, widths: list[int], weights: list[float], options
     descriptor = default_descriptor(["Ar", "Kr"])
     data = build_dataset(
         system.name, system.frames, descriptor, system.e0, system.local_energies("total"),
-        partial(frame_derivatives, descriptor),
+        partial(frame_derivatives, descriptor), chosen_pair_potential(options.pair_potential, descriptor.weights),
     )  # fmt: skip
     features = stack_pair_features(system.frames, data.elements)
     blocks = {name: (block, np.isin(data.frame, block)) for name, block in system.split.blocks().items()}
@@ -221,6 +223,7 @@ def main() -> None:
     parser.add_argument("--searchers", type=int, default=2, help="members that take part in the choice of the rate")
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--frames", type=int, help="training frames, the last ones in time; all unless given")
+    parser.add_argument("--pair-potential", choices=["literature"], help="learn the difference to it")
     parser.add_argument("--out", type=Path, default=Path("forces"), metavar="DIR")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
