@@ -126,8 +126,9 @@ def test_a_saved_model_comes_back_bit_by_bit(tmp_path, baseline):
     for name in ("descriptor", "architecture", "elements", "e0", "training", "baseline"):
         assert getattr(again, name) == getattr(model, name)
     assert np.array_equal([again.range.low, again.range.high], [model.range.low, model.range.high])
-    data = toy_dataset(3, {"Ar": 2, "Kr": 2})
-    assert np.array_equal(again.predict(data), model.predict(data))
+    if baseline is None:  # a dataset made of random numbers has no share of a pair potential
+        data = toy_dataset(3, {"Ar": 2, "Kr": 2})
+        assert np.array_equal(again.predict(data), model.predict(data))
     atoms = gas("Ar3Kr2")
     assert np.array_equal(again.local_energies(atoms), model.local_energies(atoms))
     again.save(tmp_path / "again.basinet")
