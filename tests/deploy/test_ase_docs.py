@@ -1,4 +1,4 @@
-"""What docs/potentials.md shows of ASE is run as it stands there, with fewer steps."""
+"""What docs/potentials.md shows of ASE, and of models on a pair potential, is run as it stands, with fewer steps."""
 
 import re
 from pathlib import Path
@@ -8,12 +8,24 @@ import numpy as np
 PAGE = Path(__file__).parents[2] / "docs" / "potentials.md"
 
 
-def test_the_section_runs():
-    _, _, rest = PAGE.read_text(encoding="utf-8").partition("\n## ASE\n")
+def run(section):
+    """Run the section's Python; return the names it leaves."""
+    _, _, rest = PAGE.read_text(encoding="utf-8").partition(f"\n## {section}\n")
     (code,) = re.findall(r"^```python\n(.*?)^```$", rest.partition("\n## ")[0], re.MULTILINE | re.DOTALL)
-    assert "max_steps=1000" in code
+    fewer, changed = re.subn(r"max_steps=\d+", "max_steps=50", code)
+    assert changed == 1
     names = {}
-    exec(compile(code.replace("max_steps=1000", "max_steps=50"), str(PAGE), "exec"), names)  # noqa: S102
-    atoms = names["atoms"]
+    exec(compile(fewer, str(PAGE), "exec"), names)  # noqa: S102
+    return names
+
+
+def test_the_section_on_ase_runs():
+    atoms = run("ASE")["atoms"]
     assert atoms.calc.results["spread"].shape == (32,)
     assert np.isclose(atoms.get_potential_energies().sum(), atoms.get_potential_energy(), rtol=1e-14)
+
+
+def test_the_section_on_pair_potentials_runs():
+    model = run("On a pair potential")["model"]
+    assert model.baseline.smooth
+    assert model.baseline.elements == ("Ar", "Kr")
