@@ -177,9 +177,19 @@ def test_a_failure_leaves_the_earlier_export(tmp_path, monkeypatch, ensemble):
 
 
 @with_lammps
-def test_paths_may_hold_blanks_and_signs(tmp_path, ensemble):
-    record = export_lammps(ensemble, tmp_path / "a $folder" / "it's here #1")
+@pytest.mark.parametrize("name", ["it's here #1", 'it\'s "here"', "argon – flüssig"])
+def test_paths_may_hold_blanks_and_signs(tmp_path, ensemble, name):
+    record = export_lammps(ensemble, tmp_path / "a $folder" / name)
     assert record["checked"]
+
+
+@with_lammps
+def test_a_start_that_lammps_would_fall_over_is_refused(tmp_path, ensemble):
+    """In a cell a thousandth of what was meant, it overwrites memory that is not its own."""
+    start = Atoms("Ar4", np.eye(4, 3), cell=[0.05] * 3, pbc=True)
+    with pytest.raises(InputError, match=r"the cell is too small|in one place"):
+        export_lammps(ensemble, tmp_path / "out", start=start)
+    assert names(tmp_path) == set()
 
 
 @pytest.mark.parametrize("elements", [("Ar",), ("Ar", "Kr"), ("Cu", "Fe", "Zr")])
@@ -198,11 +208,12 @@ def test_the_made_structure_holds_all_elements_apart(elements):
     [
         (Atoms("ArXe", [[0, 0, 0], [3, 0, 0]], cell=[9, 9, 9], pbc=True), "no network for Xe"),
         (Atoms("Ar2", [[0, 0, 0], [0, 0, np.nan]], cell=[9, 9, 9], pbc=True), "atom 1"),
-        (Atoms("Ar2", [[1, 1, 1], [1, 1, 1]], cell=[9, 9, 9], pbc=True), "overlap"),
+        (Atoms("Ar2", [[1, 1, 1], [1, 1, 1]], cell=[9, 9, 9], pbc=True), "atoms 0 and 1 are in one place"),
         (Atoms("Ar2", [[1, 1, 1], [4, 1, 1]], cell=[9, 9, 0], pbc=True), "periodic"),
+        (Atoms("Ar4", np.eye(4, 3), cell=[0.05] * 3, pbc=True), "the cell is too small|in one place"),
         (Atoms(), "no atoms"),
     ],
-    ids=["unknown element", "NaN", "overlap", "no cell", "nothing"],
+    ids=["unknown element", "NaN", "overlap", "no cell", "cell in the wrong unit", "nothing"],
 )
 def test_the_engine_refuses_impossible_frames(ensemble, atoms, words):
     with lammps_engine(ensemble) as engine, pytest.raises(InputError, match=words):
@@ -213,7 +224,7 @@ def test_the_engine_refuses_impossible_frames(ensemble, atoms, words):
 def test_the_engine_goes_on_after_a_refusal(ensemble):
     atoms = gas("Ar3Kr2")
     with lammps_engine(ensemble) as engine:
-        with pytest.raises(InputError, match="overlap"):
+        with pytest.raises(InputError, match="in one place"):
             engine.evaluate(Atoms("Ar2", [[1, 1, 1], [1, 1, 1]], cell=[9, 9, 9], pbc=True))
         np.testing.assert_allclose(engine.local_energies(atoms), ensemble.local_energies(atoms), rtol=0, atol=1e-9)
 

@@ -12,6 +12,7 @@ import numpy as np
 from basinet.deploy.lammps_files import DESCRIPTOR, descriptor_text, pair_commands
 from basinet.deploy.lammps_network import member_networks, model_text, refuse_what_lammps_gets_wrong
 from basinet.deploy.lammps_session import in_order, lammps_session, load_atoms
+from basinet.descriptors.neighbours import COINCIDENT, find_neighbours
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
@@ -115,6 +116,8 @@ class LammpsEngine:
             If an element has no network, the geometry is impossible, or LAMMPS fails.
         """
         self.ensemble.network_of(tuple(atoms.get_chemical_symbols()))
+        # LAMMPS itself goes down with a cell that is far too small.
+        find_neighbours(atoms.positions, np.array(atoms.cell), atoms.pbc, COINCIDENT)
         return run_potential(self.session, atoms, self.ensemble.elements, self._potentials)
 
     def local_energies(self, atoms: Atoms) -> NDArray[np.float64]:
@@ -125,6 +128,18 @@ class LammpsEngine:
 def quoted(path: Path) -> str:
     """Write a path as one word of LAMMPS' input, whatever signs it holds."""
     return f"'{path}'" if '"' in str(path) else f'"{path}"'
+
+
+@contextmanager
+def plain_path(folder: Path) -> Iterator[Path]:
+    """Yield a path to a folder whose signs LAMMPS leaves alone: it replaces some that are not ASCII, dashes among them.
+
+    And a word of its input cannot hold both kinds of quotes.
+    """
+    with TemporaryDirectory(prefix="basinet-lammps-") as scratch:
+        link = Path(scratch) / "export"
+        link.symlink_to(folder.resolve(), target_is_directory=True)
+        yield link
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from basinet.deploy.lammps_engine import quoted, run_potential
+from basinet.deploy.lammps_engine import plain_path, quoted, run_potential
 from basinet.deploy.lammps_files import DESCRIPTOR, INPUT, START, data_text, descriptor_text, input_text, pair_commands
 from basinet.deploy.lammps_network import (
     ElementNetwork,
@@ -187,16 +187,17 @@ def deviations_from_lammps(
     ensemble: Ensemble, atoms: Atoms, potentials: Sequence[Potential], place: Path
 ) -> list[Deviation]:
     """Run every potential in a folder through LAMMPS and compare energies per atom and forces with our own."""
-    descriptor = quoted((place / DESCRIPTOR).resolve())
-    files = [[quoted((place / name).resolve()) for name in potential.files] for potential in potentials]
-    commands = [pair_commands(names, ensemble.elements, descriptor, ensemble.baseline) for names in files]
-    with lammps_session() as engine:
+    # First: what LAMMPS may fall over, such as a cell in the wrong unit, our own engine refuses in words.
+    ours = [ensemble.evaluate(atoms, mean_over=potential.members) for potential in potentials]
+    with lammps_session() as engine, plain_path(place) as plain:
+        descriptor = quoted(plain / DESCRIPTOR)
+        files = [[quoted(plain / name) for name in potential.files] for potential in potentials]
+        commands = [pair_commands(names, ensemble.elements, descriptor, ensemble.baseline) for names in files]
         theirs = run_potential(engine, atoms, ensemble.elements, commands)
     result = []
-    for potential, energies, forces in zip(potentials, theirs.local_energies, theirs.forces, strict=True):
-        ours = ensemble.evaluate(atoms, mean_over=potential.members)
-        mean = ours.local_energies[list(potential.members)].mean(axis=0)
-        result.append(Deviation(float(np.abs(energies - mean).max()), float(np.abs(forces - ours.forces).max())))
+    for potential, own, energies, forces in zip(potentials, ours, *theirs, strict=True):
+        mean = own.local_energies[list(potential.members)].mean(axis=0)
+        result.append(Deviation(float(np.abs(energies - mean).max()), float(np.abs(forces - own.forces).max())))
     return result
 
 

@@ -52,6 +52,7 @@ def lammps_motion(
     InputError
         LAMMPS is missing or cannot represent the model, or the start is not periodic.
     """
+    from basinet.deploy.lammps_engine import plain_path
     from basinet.deploy.lammps_export import export_lammps
     from basinet.deploy.lammps_session import lammps_session
 
@@ -59,8 +60,13 @@ def lammps_motion(
     calculator: Calculator = atoms.calc
     place = folder / FOLDER
     record = export_lammps(calculator.ensemble, place, start=atoms, member=calculator.member, overwrite=place.exists())
-    potential = potential_commands(place, record["potentials"][-1]["files"], calculator.ensemble)
-    with lammps_session() as session, TemporaryDirectory(prefix="basinet-md-") as scratch:
+    files = record["potentials"][-1]["files"]
+    with (
+        lammps_session() as session,
+        plain_path(place) as plain,
+        TemporaryDirectory(prefix="basinet-md-") as scratch,
+    ):
+        potential = potential_commands(plain, files, calculator.ensemble)
         yield LammpsMotion(atoms, config, guard, step, state, Session(session, potential, config, Path(scratch)))
 
 
@@ -77,8 +83,8 @@ def potential_commands(place: Path, files: Sequence[str], ensemble: Ensemble) ->
     from basinet.deploy.lammps_engine import quoted
     from basinet.deploy.lammps_files import DESCRIPTOR, pair_commands
 
-    paths = [quoted((place / name).resolve()) for name in files]
-    return pair_commands(paths, ensemble.elements, quoted((place / DESCRIPTOR).resolve()), ensemble.baseline)
+    paths = [quoted(place / name) for name in files]
+    return pair_commands(paths, ensemble.elements, quoted(place / DESCRIPTOR), ensemble.baseline)
 
 
 class Session:
