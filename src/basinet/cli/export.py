@@ -79,7 +79,10 @@ def lammps(
     ensemble = chosen_model(models or [], compose or [])
 
     from basinet.deploy.lammps_export import export_lammps
+    from basinet.io.files import refuse_inputs_inside
 
+    named = [text.partition("=")[2] for text in compose or []]
+    refuse_inputs_inside(out, [*(models or []), *named, *([] if start is None else [start])])
     atoms = read_start(start) if start is not None else None
     record = export_lammps(ensemble, out, start=atoms, member=member, check=not no_check, overwrite=overwrite)
     typer.echo(summary(out, record))

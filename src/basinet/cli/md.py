@@ -160,12 +160,12 @@ def carry_out(out: Path, config: DynamicsConfig, *, resume: bool, overwrite: boo
     from basinet.dynamics.figure import write_figure
     from basinet.dynamics.files import RESTART
     from basinet.dynamics.run import simulate
-    from basinet.dynamics.start import load_start, refuse_input_inside
+    from basinet.dynamics.start import load_start
     from basinet.execution.progress import Progress
-    from basinet.io.files import write_json
+    from basinet.io.files import refuse_inputs_inside, write_json
     from basinet.io.provenance import provenance
 
-    refuse_input_inside(out, config)
+    refuse_inputs_inside(out, [*config.models, config.start, *config.reference])
 
     def load() -> Start:
         return load_start(config, lambda: the_calculator(config))

@@ -6,7 +6,6 @@ import hashlib
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -93,10 +92,3 @@ def refuse_senseless(atoms: Atoms, source: str) -> None:
         raise InputError(f"{source}: {name} fails on the start ({type(error).__name__}: {error})") from error
     if not finite:
         raise InputError(f"{source}: {name} gives no finite energy and forces; look for atoms that overlap")
-
-
-def refuse_input_inside(out: Path, config: DynamicsConfig) -> None:
-    """Refuse an output directory that holds an input: overwriting it would delete the input."""
-    for path in (*config.models, config.start, *config.reference):
-        if out.resolve() in Path(path).resolve().parents:
-            raise InputError(f"{path}: lies in the output directory {out}; choose another --out")

@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -154,6 +154,13 @@ def refuse_foreign(directory: Path) -> None:
             f"{directory}: --overwrite deletes only outputs of basinet, and this does not look like one; "
             "delete it yourself or choose another --out"
         )
+
+
+def refuse_inputs_inside(directory: Path, inputs: Iterable[str | Path]) -> None:
+    """Refuse an output directory that holds an input: overwriting it would delete the input."""
+    for path in inputs:
+        if directory.resolve() in Path(path).resolve().parents:
+            raise InputError(f"{path}: lies in the output directory {directory}; choose another --out")
 
 
 def clear(directory: Path) -> None:
