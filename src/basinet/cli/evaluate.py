@@ -69,8 +69,7 @@ def evaluate(
     model = composed(models) if calculator is None else calculator_from(calculator)
     read = read_frames(frames, energy_key=energy_key, forces_key=forces_key)
     rows = scores(model, read, definition=definition, engine=engine)
-    if engine != "lammps":
-        rows += score_forces(model, read)
+    rows += score_forces(model, read, engine=engine)
     if out is not None:
         write_table(out, rows, list(dict.fromkeys(key for row in rows for key in row)))
     typer.echo(text_table(summary(rows), COLUMNS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,18 +14,20 @@ from basinet.study.evaluation import interval_columns
 from basinet.study.scoring import by_composition, by_system, divided, elements_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ase import Atoms
     from ase.calculators.calculator import Calculator
     from numpy.typing import NDArray
 
 
-def score_forces(model: Ensemble | Calculator, frames: Sequence[Atoms]) -> list[dict[str, Any]]:
+def score_forces(
+    model: Ensemble | Calculator, frames: Sequence[Atoms], *, engine: str = "basinet"
+) -> list[dict[str, Any]]:
     """Fidelity of the forces of an ensemble's mean, or of a calculator that has forces.
 
     Frames of one system and composition are scored together, those groups in which all carry ``REF_forces`` (eV/A).
-    Components x, y and z are pooled.
+    Components x, y and z are pooled. With the engine ``lammps``, LAMMPS evaluates the ensemble.
 
     Returns
     -------
@@ -40,16 +43,28 @@ def score_forces(model: Ensemble | Calculator, frames: Sequence[Atoms]) -> list[
     if not isinstance(model, Ensemble) and "forces" not in model.implemented_properties:
         return []
 
-    def forces(atoms: Atoms) -> NDArray[np.float64]:
-        return model.evaluate(atoms).forces if isinstance(model, Ensemble) else model.get_property("forces", atoms)
+    with _evaluator(model, engine) as forces:
+        return [
+            row
+            for name, own in by_system(divided(frames)[0]).items()
+            for group in by_composition(own)
+            if all(FORCES in atoms.arrays for atoms in group)
+            for row in _rows(name, forces, group)
+        ]
 
-    return [
-        row
-        for name, own in by_system(divided(frames)[0]).items()
-        for group in by_composition(own)
-        if all(FORCES in atoms.arrays for atoms in group)
-        for row in _rows(name, forces, group)
-    ]
+
+@contextmanager
+def _evaluator(model: Ensemble | Calculator, engine: str) -> Iterator[Callable[[Atoms], NDArray[np.float64]]]:
+    """Function from a frame to forces ``(n_atoms, 3)``, eV/A."""
+    if not isinstance(model, Ensemble):
+        yield lambda atoms: model.get_property("forces", atoms)
+    elif engine == "lammps":
+        from basinet.deploy.lammps_engine import lammps_engine
+
+        with lammps_engine(model) as lammps:
+            yield lambda atoms: lammps.evaluate(atoms).forces.mean(axis=0)
+    else:
+        yield lambda atoms: model.evaluate(atoms).forces
 
 
 def _rows(name: str, forces: Callable[[Atoms], NDArray[np.float64]], frames: list[Atoms]) -> list[dict[str, Any]]:
