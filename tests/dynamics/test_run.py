@@ -97,6 +97,17 @@ def test_the_trajectory_holds_all_that_decides_the_motion(tmp_path):
     ]
 
 
+def test_masses_of_the_users_go_along(tmp_path):
+    """A run that goes on from the trajectory of isotopes has the same velocities, thus the same temperature."""
+    settings = config(steps=20, every=10)
+    atoms = start(settings)
+    atoms.set_masses(np.linspace(36.0, 80.0, len(atoms)))
+    simulate(folder(tmp_path, "md"), atoms, settings)
+    last = read_frames(tmp_path / "md" / "trajectory.extxyz")[-1]
+    np.testing.assert_array_equal(last.get_masses(), atoms.get_masses())
+    np.testing.assert_array_equal(last.get_velocities(), atoms.get_velocities())
+
+
 def test_results_go_along_where_they_are_asked_for(tmp_path):
     settings = config(steps=50, results=True)
     atoms = start(settings)

@@ -147,6 +147,8 @@ def frame_of(atoms: Atoms, row: Mapping[str, Any], *, results: bool = False) -> 
         Whether what the calculator gives for each atom goes along.
     """
     frame = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+    if not np.array_equal(atoms.get_masses(), frame.get_masses()):
+        frame.set_masses(atoms.get_masses())  # momenta mean nothing without
     frame.set_momenta(atoms.get_momenta())
     frame.info["step"], frame.info["time_ps"] = row["step"], row["time_ps"]
     frame.info["energy"] = row["potential_ev"]
