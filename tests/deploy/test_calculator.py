@@ -160,6 +160,30 @@ def test_stress_of_a_cluster_is_not_implemented(ensemble):
         cluster.get_stress()
 
 
-def test_a_member_that_is_not_there_is_refused(ensemble):
+def test_a_box_without_volume_has_no_stress(ensemble):
+    """In open directions cell vectors may point anywhere, in one direction too."""
+    cluster = Atoms("ArKr", positions=[[0, 0, 0], [0, 0, 3.8]], cell=[[5, 0, 0], [5, 0, 0], [0, 0, 1]])
+    cluster.calc = Calculator(ensemble)
+    assert np.isfinite(cluster.get_forces()).all()
+    assert "stress" not in cluster.calc.results
+    with pytest.raises(PropertyNotImplementedError):
+        cluster.get_stress()
+
+
+def test_no_atoms_have_no_energy(ensemble):
+    nothing = Atoms(cell=[9, 9, 9], pbc=True, calculator=Calculator(ensemble))
+    assert nothing.get_potential_energy() == 0.0
+    assert nothing.get_forces().shape == (0, 3)
+
+
+def test_results_pass_through_the_properties_of_ase(ensemble):
+    atoms = with_calculator(ensemble)
+    properties = atoms.calc.calculate_properties(atoms, ["energy", "forces", "stress"])
+    assert properties["energy"] == atoms.get_potential_energy()
+    np.testing.assert_array_equal(properties["forces"], atoms.get_forces())
+
+
+@pytest.mark.parametrize("member", [3, -1, True, 1.0, "1"])
+def test_a_member_that_is_not_there_is_refused(ensemble, member):
     with pytest.raises(InputError, match="members 0 to 2"):
-        Calculator(ensemble, member=3)
+        Calculator(ensemble, member=member)

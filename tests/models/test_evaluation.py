@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tests.models.toys import gas, random_ensemble
 
+from basinet.errors import InputError
 from basinet.models import Architecture
 from basinet.models.pair_potential import LennardJones, literature_lennard_jones
 
@@ -51,6 +52,12 @@ def test_forces_of_chosen_members_average_to_those_of_all():
     single = [ensemble.evaluate(atoms, mean_over=[m]).forces for m in range(3)]
     np.testing.assert_allclose(np.mean(single, axis=0), ensemble.evaluate(atoms).forces, atol=1e-15)
     np.testing.assert_allclose(single[1], ensemble.member(1).evaluate(atoms).forces, atol=1e-15)
+
+
+@pytest.mark.parametrize("members", [[], [3], [-1], [0, 0]])
+def test_members_that_are_not_there_have_no_mean(members):
+    with pytest.raises(InputError, match="members 0 to 2, each once"):
+        random_ensemble(("Ar", "Kr"), members=3).evaluate(gas("Ar4Kr3"), mean_over=members)
 
 
 def test_the_pair_potential_adds_its_own_energies_forces_and_virial():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ase.calculators.calculator import Calculator as AseCalculator
 from ase.calculators.calculator import PropertyNotImplementedError, all_changes
+from ase.outputs import Properties, all_outputs
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from basinet.deploy.extrapolation import ExtrapolationWarning, extrapolation_message
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
 MARGIN = 0.1
 """Widths of the training range by which a component may leave it before an atom counts as extrapolating."""
+
+
+def is_member(member: object, count: int) -> bool:
+    """Whether this is the number of one of so many members; ``True`` and ``1.0`` are none."""
+    return isinstance(member, (int, np.integer)) and not isinstance(member, bool) and int(member) in range(count)
 
 
 class Calculator(AseCalculator):
@@ -82,14 +88,19 @@ class Calculator(AseCalculator):
         super().__init__()
         if not isinstance(ensemble, Ensemble):
             raise InputError(f"Calculator takes an ensemble, as load_model returns, not {type(ensemble).__name__}")
-        if member is not None and not 0 <= member < ensemble.members:
-            raise InputError(f"member {member}: the ensemble has the members 0 to {ensemble.members - 1}")
-        self.ensemble, self.member, self.threads, self.margin = ensemble, member, threads, margin
+        if member is not None and not is_member(member, ensemble.members):
+            raise InputError(f"member {member!r}: the ensemble has the members 0 to {ensemble.members - 1}")
+        self.member = None if member is None else int(member)
+        self.ensemble, self.threads, self.margin = ensemble, threads, margin
         self.extrapolated_frames = 0
 
     def check_state(self, atoms: Atoms, tol: float = 0.0) -> list[str]:  # noqa: ARG002 - the base class's signature
         """List what changed since the last calculation, exactly."""
         return exact_changes(self.atoms, atoms)
+
+    def export_properties(self) -> Properties:
+        """Give the results that ASE knows by name, which is all that it lets through."""
+        return Properties({name: value for name, value in self.results.items() if name in all_outputs})
 
     def calculate(
         self,
@@ -102,8 +113,9 @@ class Calculator(AseCalculator):
         frame: Atoms | None = self.atoms
         if frame is None:
             raise ValueError("there are no atoms to evaluate")
-        if "stress" in properties and frame.cell.rank != 3:
-            raise PropertyNotImplementedError("stress needs three cell vectors")
+        has_volume = frame.cell.rank == 3 and frame.get_volume() > 0.0
+        if "stress" in properties and not has_volume:
+            raise PropertyNotImplementedError("stress needs three cell vectors that span a volume")
         mean_over = None if self.member is None else (self.member,)
         evaluation = self.ensemble.evaluate(frame, threads=self.threads, mean_over=mean_over)
         local = evaluation.local_energies
@@ -118,7 +130,7 @@ class Calculator(AseCalculator):
             "forces": evaluation.forces,
             "spread": local.std(axis=0),
         }
-        if frame.cell.rank == 3:
+        if has_volume:
             self.results["stress"] = full_3x3_to_voigt_6_stress(-evaluation.virial / frame.get_volume())
         self._guard(frame, evaluation.descriptors)
 

@@ -81,7 +81,7 @@ class Ensemble:
             have = ", ".join(self.elements)
             msg = f"no network for {', '.join(missing)}: this model was trained on {have}; compose it with one that was"
             raise InputError(msg)
-        return np.array([self.elements.index(element) for element in elements])
+        return np.array([self.elements.index(element) for element in elements], dtype=np.int64)
 
     def predict(self, dataset: Dataset) -> NDArray[np.float64]:
         """Local energies relative to the isolated atoms, ``(members, n_atoms_total)``, eV.
@@ -133,12 +133,12 @@ class Ensemble:
         threads
             Threads to share the atoms.
         mean_over
-            Members whose mean forces and virial belong to; all of them unless given.
+            Members to whose mean forces and virial belong, each once; all of them unless given.
 
         Raises
         ------
         InputError
-            An element without a network, or a geometry that the descriptor refuses.
+            An element without a network, a member that the ensemble lacks, or a geometry that the descriptor refuses.
         """
         from basinet.models.evaluation import evaluate_frame
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from basinet.descriptors.gradient import energy_gradient
+from basinet.errors import InputError
 from basinet.models.network import atom_energies_and_slopes
 
 if TYPE_CHECKING:
@@ -42,6 +43,14 @@ class Evaluation:
     descriptors: NDArray[np.float64]
 
 
+def chosen_members(ensemble: Ensemble, members: Sequence[int]) -> Sequence[int]:
+    """Members as they are, or an error where they are none, doubled, or not the ensemble's."""
+    if not len(members) or len(set(members)) < len(members) or not set(members) <= set(range(ensemble.members)):
+        msg = f"mean_over is {list(members)}; name some of the members 0 to {ensemble.members - 1}, each once"
+        raise InputError(msg)
+    return members
+
+
 def evaluate_frame(
     ensemble: Ensemble, atoms: Atoms, *, threads: int = 1, mean_over: Sequence[int] | None = None
 ) -> Evaluation:
@@ -50,7 +59,7 @@ def evaluate_frame(
     network_of = ensemble.network_of(tuple(symbols))
     weight, radius = ensemble.descriptor.of_atoms(symbols)
     energies = np.zeros((ensemble.members, len(atoms)))
-    averaged = range(ensemble.members) if mean_over is None else mean_over
+    averaged = range(ensemble.members) if mean_over is None else chosen_members(ensemble, mean_over)
 
     def slopes(block: NDArray[np.int64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
         mean_slopes = np.zeros_like(rows)
