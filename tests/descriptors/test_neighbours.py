@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from basinet.descriptors.neighbours import find_neighbours
 from basinet.errors import InputError
+from basinet.models.pairs import half_list, neighbour_pairs
 
 TRICLINIC = np.array([[5.0, 0.0, 0.0], [2.1, 4.7, 0.0], [-1.3, 1.9, 5.5]])
 
@@ -79,3 +80,35 @@ def test_mistakes_are_named(positions, cell, message):
 def test_cutoff_is_positive(cutoff):
     with pytest.raises(InputError, match="cutoff"):
         find_neighbours([[0, 0, 0]], [4, 4, 4], True, cutoff)
+
+
+@pytest.mark.parametrize("pbc", [True, False, (True, False, True)], ids=str)
+@pytest.mark.parametrize("lengths", [(10, 1700, 1700), (1700, 1700, 10), (10, 10, 1e6), (11, 4000, 4000)], ids=str)
+def test_thin_wide_frames_have_all_their_neighbours(lengths, pbc):
+    """Where vesin itself divides by zero, which ends the process."""
+    rng = np.random.default_rng(1)
+    one = rng.uniform(0.3, 0.7, (40, 3)) * lengths
+    apart = rng.normal(size=one.shape)
+    apart *= np.linspace(1.0, 6.0, 40)[:, None] / np.linalg.norm(apart, axis=1)[:, None]
+    atoms = Atoms("Ar80", np.concatenate([one, one + apart]), cell=lengths, pbc=pbc)
+    neighbours = find_neighbours(atoms.positions, atoms.cell.array, atoms.pbc, 4.0)
+    first, *_, squared = neighbour_pairs(atoms, half_list(4.0))
+    within = np.linalg.norm(apart, axis=1) < 4.0
+    assert len(neighbours.atom) == 2 * len(first)
+    assert np.count_nonzero(np.diff(neighbours.first)[:40][within]) == np.count_nonzero(within)
+    np.testing.assert_allclose(squared.max(), np.square(neighbours.vector).sum(axis=1).max(), rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("positions", "cell", "words"),
+    [
+        ([[0, 0, 0], [0, 0, 1e200]], [10, 10, 10], "atom 1 .* check the unit"),
+        ([[0, 0, 0], [3e6, 4e6, 4]], [3e6, 4e6, 8], "too thin"),
+    ],
+)
+def test_frames_in_no_sensible_unit_are_refused(positions, cell, words):
+    with pytest.raises(InputError, match=words):
+        find_neighbours(positions, cell, True, 5.25)
+    atoms = Atoms("Ar2", positions, cell=cell, pbc=True)
+    with pytest.raises(InputError, match=words):
+        neighbour_pairs(atoms, half_list(5.25))

@@ -179,6 +179,12 @@ def test_two_atoms_that_meet_are_named():
         Guard(2.0, 1000.0).check(atoms, distances=True)
 
 
+def test_atoms_that_have_flown_away_end_the_run():
+    atoms = Atoms("Ar2", positions=[[0, 0, 0], [0, 0, 1e9]])
+    with pytest.raises(RunFailedError, match="atom 1 is at"):
+        Guard(1.0, 1000.0).check_distances(atoms)
+
+
 def test_bounds_follow_from_the_start():
     atoms = start(config())
     guard = Guard.for_start(atoms, 120.0)

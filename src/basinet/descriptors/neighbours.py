@@ -16,6 +16,18 @@ if TYPE_CHECKING:
 COINCIDENT = 0.1
 """Angstrom; nuclei closer than this belong to no structure: an atom entered twice, or a cell in the wrong unit."""
 
+FARTHEST = 1e7
+"""Angstrom; rounding moves atoms out there by 1e-9 A, and vesin counts the cells crossed in 32 bits."""
+
+MOST_CELLS = 1e5
+"""Cells that vesin divides space into; with more, it takes fewer and larger ones."""
+
+MOST_IMAGES = 50.0
+"""Of the cell along an axis within reach; a search among more does not end."""
+
+FEWEST_CELLS = 4.0
+"""Along every axis, of what it takes then: where an axis would be left with none, vesin divides by zero."""
+
 
 class Neighbours(NamedTuple):
     """Neighbours of every atom, one atom after the other (a tuple, so that numba accepts it).
@@ -50,6 +62,9 @@ def checked_positions(positions: ArrayLike) -> NDArray[np.float64]:
     bad = np.flatnonzero(~np.isfinite(points).all(axis=1))
     if bad.size:
         raise InputError(f"atom {bad[0]} is at {points[bad[0]]}; every coordinate must be a finite number")
+    far = np.flatnonzero((np.abs(points) > FARTHEST).any(axis=1))
+    if far.size:
+        raise InputError(f"atom {far[0]} is at {points[far[0]]}, more than {FARTHEST:g} A away; check the unit")
     return points
 
 
@@ -80,6 +95,29 @@ def overlap_message(one: int, other: int, apart: float) -> str:
     if one == other:
         return f"atom {one} and its own image are {apart:.2g} A apart: the cell is too small; check its unit"
     return f"atoms {one} and {other} are in one place ({apart:.2g} A apart); remove one"
+
+
+def search_reach(
+    points: NDArray[np.float64], box: NDArray[np.float64], axes: NDArray[np.bool_], cutoff: float
+) -> float:
+    """Distance up to which vesin can be asked for pairs: the cutoff, and more where it would divide by zero.
+
+    That it does (0.6.2, and the process ends) where space is thin along one axis and has more than `MOST_CELLS` cells
+    of the cutoff's size: films of 0.2 um, or two atoms of a molecule that has flown apart.
+    """
+    if not len(points) or max(float(np.abs(box).max()), float(np.ptp(points, axis=0).max())) < 25.0 * cutoff:
+        return cutoff  # fewer than 44 cells along every axis
+    inverse = np.linalg.inv(box)
+    heights = 1.0 / np.linalg.norm(inverse, axis=0)
+    thickness = np.where(axes, heights, np.ptp(points @ inverse, axis=0) * heights)
+    reach = cutoff
+    while (cells := np.maximum(np.trunc(thickness / reach), 1.0)).prod() > 0.9 * MOST_CELLS and (
+        cells.min() * np.cbrt(MOST_CELLS / cells.prod()) < FEWEST_CELLS
+    ):
+        reach *= 1.25
+    if reach > cutoff and (reach > MOST_IMAGES * heights[axes]).any():
+        raise InputError(f"the cell {box.tolist()} is too thin for its width: no search for neighbours; check the unit")
+    return reach
 
 
 def find_neighbours(
@@ -125,8 +163,12 @@ def find_neighbours(
         raise InputError(f"the cutoff is {cutoff}; it must be a positive number of Angstrom")
     box = checked_cell(cell, axes)
     # Each pair once is what vesin finds fastest, and the second end is known with the first.
-    search = NeighborList(cutoff=cutoff, full_list=False, n_threads=threads)
+    reach = search_reach(points, box, axes, cutoff)
+    search = NeighborList(cutoff=reach, full_list=False, n_threads=threads)
     one, other, vector = search.compute(points, box, axes, quantities="ijD", copy=False)
+    if reach > cutoff:
+        near = np.einsum("ij,ij->i", vector, vector) < cutoff * cutoff
+        one, other, vector = one[near], other[near], vector[near]
     first, atom, vectors, closest = group_by_atom(len(points), one, other, vector)
     if closest >= 0 and (apart := float(np.linalg.norm(vector[closest]))) < COINCIDENT:
         raise InputError(overlap_message(int(one[closest]), int(other[closest]), apart))

@@ -6,6 +6,7 @@ import numpy as np
 from ase import Atoms
 
 from basinet.dynamics.nose_hoover import kinetic_temperature
+from basinet.errors import InputError
 from basinet.models.pairs import half_list, neighbour_pairs
 
 SHARE = 0.6
@@ -80,7 +81,10 @@ class Guard:
 
     def check_distances(self, atoms: Atoms) -> None:
         """Look for two atoms that are too close."""
-        first, second, _, squared = neighbour_pairs(atoms, half_list(self.closest))
+        try:
+            first, second, _, squared = neighbour_pairs(atoms, half_list(self.closest))
+        except InputError as error:
+            raise RunFailedError(str(error)) from error
         if squared.size:
             k = int(np.argmin(squared))
             raise RunFailedError(

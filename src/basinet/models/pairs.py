@@ -10,10 +10,15 @@ from ase import Atoms
 from numpy.typing import NDArray
 from vesin import NeighborList
 
+from basinet.descriptors.neighbours import checked_cell, checked_positions, search_reach
 from basinet.errors import InputError
 
 FloatArray = NDArray[np.float64]
 Pair = tuple[str, str]
+
+
+WIDE = 12.0
+"""Cutoffs, beyond which a frame is looked at before vesin is: see `search_reach`."""
 
 
 def species_pairs(elements: Sequence[str]) -> list[Pair]:
@@ -67,10 +72,16 @@ def neighbour_pairs(
     InputError
         Two atoms coincide.
     """
-    first, second, vectors = neighbours.compute(
-        points=atoms.positions, box=atoms.cell.array, periodic=atoms.pbc, quantities="ijD"
-    )
+    box, cutoff = atoms.cell.array, neighbours.cutoff
+    if max(np.abs(box).max(), np.abs(atoms.positions).max(initial=0.0)) > WIDE * cutoff:
+        points, box = checked_positions(atoms.positions), checked_cell(box, atoms.pbc)
+        reach = search_reach(points, box, atoms.pbc, cutoff)
+        neighbours = neighbours if reach == cutoff else half_list(reach)
+    first, second, vectors = neighbours.compute(points=atoms.positions, box=box, periodic=atoms.pbc, quantities="ijD")
     squared = np.einsum("ij,ij->i", vectors, vectors)
+    if neighbours.cutoff > cutoff:
+        near = squared < cutoff * cutoff
+        first, second, vectors, squared = first[near], second[near], vectors[near], squared[near]
     if squared.size and squared.min() == 0.0:
         where = int(np.argmin(squared))
         raise InputError(f"pair potential: atoms {int(first[where])} and {int(second[where])} coincide")
