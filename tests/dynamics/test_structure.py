@@ -86,3 +86,8 @@ def test_a_reference_of_something_else_is_refused():
         refuse_other_system([krypton], argon, "r.extxyz")
     with pytest.raises(InputError, match=r"r\.extxyz, frame 1: is not periodic"):
         refuse_other_system([argon, Atoms("Ar")], argon, "r.extxyz")
+
+
+def test_a_box_that_holds_no_pair_within_its_half_has_no_structure():
+    primitive = bulk("Ar", "fcc", a=5.3)
+    assert structures([primitive], [primitive]) == []

@@ -64,7 +64,7 @@ def refuse_other_system(frames: Sequence[Atoms], atoms: Atoms, source: str) -> N
 
 
 def structures(frames: Sequence[Atoms], reference: Sequence[Atoms] = ()) -> list[Structure]:
-    """Measure g(r) of every pair of elements of a trajectory, and of a reference.
+    """Measure g(r) of every pair of elements of a trajectory that has any within reach, and of a reference.
 
     Parameters
     ----------
@@ -77,9 +77,11 @@ def structures(frames: Sequence[Atoms], reference: Sequence[Atoms] = ()) -> list
     found = []
     for a, b in species_pairs(sorted(set(frames[0].get_chemical_symbols()))):
         measured = pair_distribution(frames, a, b, reach=reach, width=WIDTH, blocks=BLOCKS)
+        if not measured.values.any():
+            continue  # a box so small that half of it holds no pair
         if reference:
             other = pair_distribution(reference, a, b, reach=reach, width=WIDTH, blocks=BLOCKS)
-            whole = other.values.sum()
+            whole = float(other.values.sum()) or np.nan
             apart = float(np.abs(measured.values - other.values).sum() / whole)
             errors = np.sqrt(2.0 / np.pi * (measured.errors**2 + other.errors**2))
             found.append(Structure((a, b), measured, other, apart, float(errors.sum() / whole)))
