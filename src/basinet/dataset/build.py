@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from ase import Atoms
     from numpy.typing import NDArray
 
+    from basinet.dataset.dataset import PairPotential
     from basinet.descriptors.jacobian import PairDerivatives
-    from basinet.models.pair_potential import LennardJones
 
 
 def isolated_energies(isolated: Sequence[Atoms], frames: Sequence[Atoms]) -> dict[str, float]:
@@ -53,7 +53,7 @@ def build_dataset(
     e0: Mapping[str, float],
     local_energies: Callable[[Atoms], NDArray[np.float64]] | None = None,
     derivatives: Callable[[Atoms], PairDerivatives] | None = None,
-    pair_potential: LennardJones | None = None,
+    pair_potential: PairPotential | None = None,
 ) -> Dataset:
     """Flatten labelled frames.
 
@@ -110,7 +110,7 @@ def build_dataset(
     )
 
 
-def pair_share(frames: Sequence[Atoms], potential: LennardJones) -> PairShare:
+def pair_share(frames: Sequence[Atoms], potential: PairPotential) -> PairShare:
     """Energies and forces that a pair potential gives to the atoms of all frames."""
     evaluated = [potential.evaluate(atoms) for atoms in frames]
     return PairShare(

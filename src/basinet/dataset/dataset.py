@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ase import Atoms
     from numpy.typing import NDArray
 
     from basinet.descriptors.jacobian import PairDerivatives
-    from basinet.models.pair_potential import LennardJones
+
+
+class PairPotential(Protocol):
+    """Whatever gives the atoms of a frame energies and forces, as `basinet.models.pair_potential.LennardJones` does."""
+
+    def evaluate(self, atoms: Atoms) -> Any:
+        """Return an object with ``local_energies`` (n_atoms,) in eV and ``forces`` (n_atoms, 3) in eV/A."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,7 @@ class PairShare:
         eV/A.
     """
 
-    potential: LennardJones
+    potential: PairPotential
     local_energy: NDArray[np.float64]
     forces: NDArray[np.float64]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from basinet.errors import InputError
 from basinet.models.architecture import Architecture
-from basinet.models.network import Layer, Network, row_energies
+from basinet.models.network import Layer, Network, atom_energies_and_slopes, row_energies
 from basinet.models.scaling import DescriptorRange, Scaling
 
 if TYPE_CHECKING:
@@ -140,9 +140,46 @@ class Ensemble:
         InputError
             An element without a network, a member that the ensemble lacks, or a geometry that the descriptor refuses.
         """
-        from basinet.models.evaluation import evaluate_frame
+        from basinet.models.evaluation import chosen_members, evaluate_frame
 
-        return evaluate_frame(self, atoms, threads=threads, mean_over=mean_over)
+        symbols = atoms.get_chemical_symbols()
+        network_of = self.network_of(tuple(symbols))
+        averaged = chosen_members(self.members, mean_over)
+
+        def local(
+            block: NDArray[np.int64], rows: NDArray[np.float64]
+        ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+            return self._energies_and_slopes(rows, network_of[block], averaged)
+
+        found = evaluate_frame(atoms, self.descriptor, local, members=self.members, threads=threads)
+        energies = found.local_energies + [self.e0[symbol] for symbol in symbols]
+        if self.baseline is None:
+            return replace(found, local_energies=energies)
+        pairs = self.baseline.evaluate(atoms)
+        return replace(
+            found,
+            local_energies=energies + pairs.local_energies,
+            forces=found.forces + pairs.forces,
+            virial=found.virial + pairs.virial,
+        )
+
+    def _energies_and_slopes(
+        self, descriptors: NDArray[np.float64], network_of: NDArray[np.int64], averaged: Sequence[int]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Energies as `_energies` gives them, and the slopes of the mean of some members."""
+        energies, slopes = np.zeros((self.members, len(descriptors))), np.zeros_like(descriptors)
+        for s in np.unique(network_of):
+            own = network_of == s
+            std, scale = self.scaling.std[s], self.scaling.scale[s]
+            rows = (descriptors[own] - self.scaling.mean[s]) / std
+            total = np.zeros_like(rows)
+            for m in range(self.members):
+                raw, slope = atom_energies_and_slopes(self.network(m, s), rows, self.architecture.activation)
+                energies[m, own] = self.scaling.offset[s] + scale * raw
+                if m in averaged:
+                    total += slope
+            slopes[own] = total * (scale / len(averaged)) / std
+        return energies, slopes
 
     def network(self, member: int, element: int) -> Network:
         """Return one network: layers ``(fan_in, fan_out)``, in units of the scaling."""

@@ -1,4 +1,4 @@
-"""Energies, forces and virial of one frame by an ensemble."""
+"""Energies, forces and virial of one frame from the energies of atoms and their slopes in the descriptors."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ import numpy as np
 
 from basinet.descriptors.gradient import energy_gradient
 from basinet.errors import InputError
-from basinet.models.network import atom_energies_and_slopes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ase import Atoms
     from numpy.typing import NDArray
 
-    from basinet.models.ensemble import Ensemble
+    from basinet.descriptors import Bispectrum
 
 
 @dataclass(frozen=True)
@@ -43,49 +42,51 @@ class Evaluation:
     descriptors: NDArray[np.float64]
 
 
-def chosen_members(ensemble: Ensemble, members: Sequence[int]) -> Sequence[int]:
-    """Members as they are, or an error where they are none, doubled, or not the ensemble's."""
-    if not len(members) or len(set(members)) < len(members) or not set(members) <= set(range(ensemble.members)):
-        msg = f"mean_over is {list(members)}; name some of the members 0 to {ensemble.members - 1}, each once"
+def chosen_members(n_members: int, chosen: Sequence[int] | None) -> Sequence[int]:
+    """Members as they were chosen, all unless any were, or an error where they are none, doubled, or absent."""
+    if chosen is None:
+        return range(n_members)
+    if not len(chosen) or len(set(chosen)) < len(chosen) or not set(chosen) <= set(range(n_members)):
+        msg = f"mean_over is {list(chosen)}; name some of the members 0 to {n_members - 1}, each once"
         raise InputError(msg)
-    return members
+    return chosen
 
 
 def evaluate_frame(
-    ensemble: Ensemble, atoms: Atoms, *, threads: int = 1, mean_over: Sequence[int] | None = None
+    atoms: Atoms,
+    descriptor: Bispectrum,
+    energies_and_slopes: Callable[
+        [NDArray[np.int64], NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64]]
+    ],
+    *,
+    members: int,
+    threads: int = 1,
 ) -> Evaluation:
-    """Evaluate an ensemble on a frame; see `Ensemble.evaluate`."""
-    symbols = atoms.get_chemical_symbols()
-    network_of = ensemble.network_of(tuple(symbols))
-    weight, radius = ensemble.descriptor.of_atoms(symbols)
-    energies = np.zeros((ensemble.members, len(atoms)))
-    averaged = range(ensemble.members) if mean_over is None else chosen_members(ensemble, mean_over)
+    """Evaluate functions of the descriptors on a frame.
+
+    Parameters
+    ----------
+    atoms
+        The frame.
+    descriptor
+        What the functions read.
+    energies_and_slopes
+        From some atoms' indices (n,) and components (n, n_components) to the members' energies (members, n) in eV, and
+        the derivatives (n, n_components) of the energy that forces belong to.
+    members
+        Number of members.
+    threads
+        Threads to share the atoms.
+    """
+    weight, radius = descriptor.of_atoms(atoms.get_chemical_symbols())
+    energies = np.zeros((members, len(atoms)))
 
     def slopes(block: NDArray[np.int64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        mean_slopes = np.zeros_like(rows)
-        for s in np.unique(network_of[block]):
-            own = network_of[block] == s
-            std, scale = ensemble.scaling.std[s], ensemble.scaling.scale[s]
-            standard = (rows[own] - ensemble.scaling.mean[s]) / std
-            total = np.zeros_like(standard)
-            for m in range(ensemble.members):
-                raw, slope = atom_energies_and_slopes(
-                    ensemble.network(m, s), standard, ensemble.architecture.activation
-                )
-                energies[m, block[own]] = ensemble.scaling.offset[s] + scale * raw
-                if m in averaged:
-                    total += slope
-            mean_slopes[own] = total * (scale / len(averaged)) / std
-        return mean_slopes
+        energies[:, block], slopes_of_block = energies_and_slopes(block, rows)
+        return slopes_of_block
 
     gradient = energy_gradient(
-        atoms.positions, np.array(atoms.cell), atoms.pbc, weight, ensemble.descriptor.rcut, ensemble.descriptor.twojmax,
+        atoms.positions, np.array(atoms.cell), atoms.pbc, weight, descriptor.rcut, descriptor.twojmax,
         slopes, radii_per_atom=radius, threads=threads,
     )  # fmt: skip
-    energies += [ensemble.e0[symbol] for symbol in symbols]
-    forces, virial = gradient.forces, gradient.virial
-    if ensemble.baseline is not None:
-        pairs = ensemble.baseline.evaluate(atoms)
-        energies += pairs.local_energies
-        forces, virial = forces + pairs.forces, virial + pairs.virial
-    return Evaluation(energies, forces, virial, gradient.descriptors)
+    return Evaluation(energies, gradient.forces, gradient.virial, gradient.descriptors)

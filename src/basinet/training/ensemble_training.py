@@ -9,6 +9,7 @@ import numpy as np
 
 from basinet.errors import InputError
 from basinet.models import Ensemble, Layer, fit_range, fit_scaling
+from basinet.models.pair_potential import LennardJones
 from basinet.training.initial import initial_networks
 from basinet.training.job import BLOCKS, prepare_job
 
@@ -89,6 +90,9 @@ def train_ensemble(
         Pad training and validation frames to these numbers, so that trainings of other sizes share compiled programs.
     """
     baseline = None if train.pairs is None else train.pairs.potential
+    if not (baseline is None or isinstance(baseline, LennardJones)):
+        msg = f"networks cannot stand on a {type(baseline).__name__}: a saved model keeps a LennardJones alone"
+        raise TypeError(msg)
     train, validation = train.without_pairs(), validation.without_pairs()
     scaling = fit_scaling(train)
     job = prepare_job(train, validation, scaling, architecture, settings, seed, pad_frames)
