@@ -12,7 +12,7 @@ import numpy as np
 from basinet.deploy.lammps_files import DESCRIPTOR, descriptor_text, pair_commands
 from basinet.deploy.lammps_network import member_networks, model_text, refuse_what_lammps_gets_wrong
 from basinet.deploy.lammps_session import in_order, lammps_session, load_atoms
-from basinet.descriptors.neighbours import COINCIDENT, find_neighbours
+from basinet.descriptors.neighbours import OVERLAP, find_neighbours
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class LammpsEngine:
         """
         self.ensemble.network_of(tuple(atoms.get_chemical_symbols()))
         # LAMMPS itself goes down with a cell that is far too small.
-        find_neighbours(atoms.positions, np.array(atoms.cell), atoms.pbc, COINCIDENT)
+        find_neighbours(atoms.positions, np.array(atoms.cell), atoms.pbc, OVERLAP)
         return run_potential(self.session, atoms, self.ensemble.elements, self._potentials)
 
     def local_energies(self, atoms: Atoms) -> NDArray[np.float64]:

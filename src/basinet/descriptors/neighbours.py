@@ -13,7 +13,10 @@ from basinet.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-COINCIDENT = 0.1
+COINCIDENT = 1e-6
+"""Angstrom; closer than this two atoms are one atom entered twice, whatever the unit was meant to be."""
+
+OVERLAP = 0.1
 """Angstrom; nuclei closer than this belong to no structure: an atom entered twice, or a cell in the wrong unit."""
 
 FARTHEST = 1e7
@@ -170,6 +173,6 @@ def find_neighbours(
         near = np.einsum("ij,ij->i", vector, vector) < cutoff * cutoff
         one, other, vector = one[near], other[near], vector[near]
     first, atom, vectors, closest = group_by_atom(len(points), one, other, vector)
-    if closest >= 0 and (apart := float(np.linalg.norm(vector[closest]))) < COINCIDENT:
+    if closest >= 0 and (apart := float(np.linalg.norm(vector[closest]))) < OVERLAP:
         raise InputError(overlap_message(int(one[closest]), int(other[closest]), apart))
     return Neighbours(first, atom, vectors)
