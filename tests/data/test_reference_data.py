@@ -16,9 +16,9 @@ from basinet.errors import InputError
 from basinet.sampling.start import box_length
 
 COUNTS = {
-    ("ar", 32): 125,
-    ("kr", 32): 103,
-    ("mix", 32): 125,
+    ("ar", 32): 205,
+    ("kr", 32): 203,
+    ("mix", 32): 205,
     ("ar", 108): 10,
     ("kr", 108): 10,
     ("mix", 108): 9,

@@ -44,7 +44,7 @@ def load_reference(system: str, atoms: int = 32) -> list[Atoms]:
     --------
     >>> frames = load_reference("ar")
     >>> len(frames), len(frames[0])
-    (125, 32)
+    (205, 32)
     """
     if system not in SYSTEMS:
         raise InputError(f"reference data: unknown system {system!r}; choose one of {', '.join(SYSTEMS)}")

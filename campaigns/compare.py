@@ -1,0 +1,222 @@
+"""Do two samplings of one liquid agree? Relation, g(r) and local DFT energies of two files of labelled frames.
+
+    python campaigns/compare.py aimd.extxyz src/basinet/data/reference/ar32.extxyz --out docs/figures/aimd_argon.png
+
+The second file is the yardstick: its relation gives the local DFT energies of both, and, resampled, what chance makes
+of each difference. The frames of a trajectory remember each other, so the first file is worth fewer frames than it has
+(n_eff, from the autocorrelation of its electrostatic energy). 400 times as many frames are drawn from the second file,
+with replacement, and compared with as many as it has, drawn in the same way; a difference beyond the 95 % quantile of
+these is more than chance. Frames must be in the order of time, of one composition and, in the first file, equally
+spaced.
+
+g(r): int |g - g'| dr / int g' dr. Local energies: means, standard deviations, and the Wasserstein distance of the two
+distributions (the mean distance that energy has to be moved by to turn one into the other), all in meV.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+from scipy.stats import wasserstein_distance
+
+from basinet.data import load_isolated_atoms
+from basinet.dynamics.correlation import autocorrelation, effective_number
+from basinet.dynamics.pair_distribution import pair_distribution
+from basinet.dynamics.structure import half_box
+from basinet.io.files import atomic_write
+from basinet.io.frames import read_frames
+from basinet.models.pairs import species_pairs
+from basinet.relation import Relation, fit_relation
+from basinet.relation.labels import frame_energies
+from basinet.report.figures.style import BLACK, BLUE, canvas, rc_context, render
+
+FloatArray = NDArray[np.float64]
+
+DRAWS = 400
+QUANTILE = 0.95
+WIDTH = 0.1
+"""A: width of the bins of g(r)."""
+
+
+@dataclass(frozen=True)
+class Frames:
+    """What is compared of a set of frames, one row for each.
+
+    Attributes
+    ----------
+    electrostatic, rest
+        E_es and E_rest, eV per atom.
+    residuals
+        Of the yardstick's relation, meV per atom.
+    local
+        Local DFT energies by the yardstick's relation, meV per atom and element: shape (n_frames, n_atoms).
+    pairs
+        g(r) of each frame and pair of elements: shape (n_frames, n_bins).
+    """
+
+    electrostatic: FloatArray
+    rest: FloatArray
+    residuals: FloatArray
+    local: dict[str, FloatArray]
+    pairs: dict[str, FloatArray]
+
+    def __len__(self) -> int:
+        """Number of frames."""
+        return len(self.residuals)
+
+    def __getitem__(self, index: NDArray[np.intp]) -> Frames:
+        """Some of the frames."""
+        return Frames(
+            self.electrostatic[index],
+            self.rest[index],
+            self.residuals[index],
+            {name: values[index] for name, values in self.local.items()},
+            {name: values[index] for name, values in self.pairs.items()},
+        )
+
+    @cached_property
+    def slope(self) -> float:
+        """Slope of the line through these frames alone."""
+        return float(np.polyfit(self.electrostatic, self.rest, 1)[0])
+
+    @cached_property
+    def worth(self) -> int:
+        """As many independent frames as these are worth, at least two."""
+        correlation = autocorrelation(self.electrostatic)
+        return max(2, int(effective_number(correlation, 1.0, 1.0, len(self))))
+
+
+def measured(frames: Sequence[Atoms], relation: Relation, reach: float) -> Frames:
+    """Gather what is compared."""
+    energies = frame_energies(frames)
+    elements = sorted(set(frames[0].get_chemical_symbols()))
+    local = [(atoms.symbols, 1e3 * relation.local_energies(atoms)) for atoms in frames]
+    return Frames(
+        energies.electrostatic / energies.n_atoms,
+        (energies.total - energies.electrostatic) / energies.n_atoms,
+        1e3 * relation.energy_residuals(energies) / energies.n_atoms,
+        {element: np.array([values[symbols == element] for symbols, values in local]) for element in elements},
+        {
+            f"{a}-{b}": np.array([pair_distribution([one], a, b, reach=reach, width=WIDTH).values for one in frames])
+            for a, b in species_pairs(elements)
+        },
+    )
+
+
+Statistic = Callable[[Frames, Frames], float]
+
+
+def statistics(frames: Frames) -> dict[str, Statistic]:
+    """Differences of two sets of frames, by name."""
+    found: dict[str, Statistic] = {
+        "slope of E_rest over E_es": lambda one, other: one.slope - other.slope,
+        "mean less the line, meV/atom": lambda one, other: float(one.residuals.mean() - other.residuals.mean()),
+        "E_es, meV/atom": lambda one, other: 1e3 * float(one.electrostatic.mean() - other.electrostatic.mean()),
+    }
+    for pair in frames.pairs:
+
+        def apart(one: Frames, other: Frames, pair: str = pair) -> float:
+            mean, yardstick = one.pairs[pair].mean(axis=0), other.pairs[pair].mean(axis=0)
+            return 100.0 * float(np.abs(mean - yardstick).sum() / yardstick.sum())
+
+        found[f"g(r) of {pair}, %"] = apart
+    for element in frames.local:
+
+        def mean(one: Frames, other: Frames, element: str = element) -> float:
+            return float(one.local[element].mean() - other.local[element].mean())
+
+        def spread(one: Frames, other: Frames, element: str = element) -> float:
+            return float(one.local[element].std() - other.local[element].std())
+
+        def distance(one: Frames, other: Frames, element: str = element) -> float:
+            return float(wasserstein_distance(one.local[element].ravel(), other.local[element].ravel()))
+
+        found |= {
+            f"local energies of {element}, mean, meV": mean,
+            f"local energies of {element}, spread, meV": spread,
+            f"local energies of {element}, distance, meV": distance,
+        }
+    return found
+
+
+def by_chance(frames: Frames, worth: int, statistic: Statistic) -> float:
+    """What as many frames of the yardstick differ from it by, drawn again and again: the 95 % quantile."""
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(DRAWS):
+        few, all_of_them = (frames[rng.integers(len(frames), size=size)] for size in (worth, len(frames)))
+        found.append(abs(statistic(few, all_of_them)))
+    return float(np.quantile(found, QUANTILE))
+
+
+def figure(one: Frames, other: Frames, relation: Relation, names: tuple[str, str], reach: float) -> bytes:
+    """Relation, g(r) and local energies of both, as PNG."""
+    columns = 1 + len(one.pairs) + len(one.local)
+    title = f"{names[0]} and {names[1]}: the same relation, liquid and local energies?"
+    footer = f"{len(one)} frames, worth {one.worth}, and {len(other)}; the line is fitted to {names[1]}"
+    with rc_context():
+        page = canvas(title, footer, (3.0 * columns, 3.2))
+        axes = page.subplots(1, columns, squeeze=False)[0]
+        mean = other.electrostatic.mean(), other.rest.mean()
+        for frames, colour, name in ((other, BLACK, names[1]), (one, BLUE, names[0])):
+            x, y = 1e3 * (frames.electrostatic - mean[0]), 1e3 * (frames.rest - mean[1])
+            axes[0].plot(x, y, "o", color=colour, ms=2.5, alpha=0.6, lw=0, label=name)
+        ends = np.array(axes[0].get_xlim())
+        axes[0].plot(ends, relation.slope * ends, color=BLACK, lw=0.8, zorder=0)
+        axes[0].set_xlabel("E_es less its mean (meV/atom)")
+        axes[0].set_ylabel("E_rest less its mean (meV/atom)")
+        axes[0].legend()
+        for axis, pair in zip(axes[1:], one.pairs, strict=False):
+            bins = one.pairs[pair].shape[1]
+            middles = (np.arange(bins) + 0.5) * reach / bins
+            axis.plot(middles, other.pairs[pair].mean(axis=0), color=BLACK, lw=1.0, label=names[1])
+            axis.plot(middles, one.pairs[pair].mean(axis=0), color=BLUE, label=names[0])
+            axis.set_xlim(left=2.5)
+            axis.set_xlabel("r (Å)")
+            axis.set_ylabel(f"g(r), {pair}")
+        for axis, element in zip(axes[1 + len(one.pairs) :], one.local, strict=True):
+            centre = other.local[element].mean()
+            edges = np.histogram_bin_edges(other.local[element].ravel() - centre, 40)
+            for frames, colour in ((other, BLACK), (one, BLUE)):
+                values = frames.local[element].ravel() - centre
+                axis.hist(values, edges, density=True, histtype="step", color=colour)
+            axis.set_xlabel(f"local energy of {element}, centred (meV)")
+            axis.set_ylabel("density (1/meV)")
+        return render(page)[0]
+
+
+def main() -> None:
+    """Compare two files of frames."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("frames", type=Path)
+    parser.add_argument("yardstick", type=Path)
+    parser.add_argument("--names", nargs=2, default=("AIMD", "classical"))
+    parser.add_argument("--skip", type=int, default=0, help="frames left out at the start of the first file")
+    parser.add_argument("--out", type=Path, help="PNG of the figure")
+    options = parser.parse_args()
+    first, second = read_frames(options.frames)[options.skip :], read_frames(options.yardstick)
+    relation = fit_relation(second, list(load_isolated_atoms().values()))
+    reach = WIDTH * np.floor(half_box([*first, *second]) / WIDTH)
+    one, other = (measured(frames, relation, reach) for frames in (first, second))
+    print(f"{options.names[0]}: {len(one)} frames, worth {one.worth}; {options.names[1]}: {len(other)} frames")
+    print(f"slopes {one.slope:.4f} and {other.slope:.4f}; scatter about the line of {options.names[1]}: "
+          f"{one.residuals.std():.3f} and {other.residuals.std():.3f} meV/atom")  # fmt: skip
+    print(f"{'difference':42s} {'measured':>9s} {'by chance':>9s}")
+    for name, statistic in statistics(one).items():
+        chance = by_chance(other, one.worth, statistic)
+        value = statistic(one, other)
+        print(f"{name:42s} {value:9.4f} {chance:9.4f}{'  *' if abs(value) > chance else ''}")
+    if options.out:
+        with atomic_write(options.out, "wb") as stream:
+            stream.write(figure(one, other, relation, tuple(options.names), reach))
+
+
+if __name__ == "__main__":
+    main()
