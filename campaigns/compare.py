@@ -4,10 +4,11 @@
 
 The second file is the yardstick: its relation gives the local DFT energies of both, and, resampled, what chance makes
 of each difference. The frames of a trajectory remember each other, so the first file is worth fewer frames than it has
-(n_eff, from the autocorrelation of its electrostatic energy). 400 times as many frames are drawn from the second file,
-with replacement, and compared with as many as it has, drawn in the same way; a difference beyond the 95 % quantile of
-these is more than chance. Frames must be in the order of time, of one composition and, in the first file, equally
-spaced.
+(n_eff, from the autocorrelation of its electrostatic energy about the mean of the second file). That many are drawn
+from the second file, with replacement, and compared with as many as it has, drawn in the same way, 400 times over; a
+difference beyond the 95 % quantile of these is marked, being more than chance. Where something forgets faster than the
+electrostatic energy does, as g(r), less would be chance than is said. Frames must be of one composition, those of the
+first file in the order of time and equally spaced.
 
 g(r): int |g - g'| dr / int g' dr. Local energies: means, standard deviations, and the Wasserstein distance of the two
 distributions (the mean distance that energy has to be moved by to turn one into the other), all in meV.
@@ -16,9 +17,9 @@ distributions (the mean distance that energy has to be moved by to turn one into
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +27,10 @@ from ase import Atoms
 from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 
-from basinet.data import load_isolated_atoms
 from basinet.dynamics.correlation import autocorrelation, effective_number
 from basinet.dynamics.pair_distribution import pair_distribution
 from basinet.dynamics.structure import half_box
+from basinet.errors import InputError
 from basinet.io.files import atomic_write
 from basinet.io.frames import read_frames
 from basinet.models.pairs import species_pairs
@@ -81,15 +82,14 @@ class Frames:
             {name: values[index] for name, values in self.pairs.items()},
         )
 
-    @cached_property
+    @property
     def slope(self) -> float:
         """Slope of the line through these frames alone."""
         return float(np.polyfit(self.electrostatic, self.rest, 1)[0])
 
-    @cached_property
-    def worth(self) -> int:
-        """As many independent frames as these are worth, at least two."""
-        correlation = autocorrelation(self.electrostatic)
+    def worth(self, mean: float) -> int:
+        """As many independent frames as these are worth, at least two; `mean` of E_es is known better from others."""
+        correlation = autocorrelation(self.electrostatic, mean)
         return max(2, int(effective_number(correlation, 1.0, 1.0, len(self))))
 
 
@@ -156,11 +156,11 @@ def by_chance(frames: Frames, worth: int, statistic: Statistic) -> float:
     return float(np.quantile(found, QUANTILE))
 
 
-def figure(one: Frames, other: Frames, relation: Relation, names: tuple[str, str], reach: float) -> bytes:
+def figure(one: Frames, other: Frames, worth: int, relation: Relation, names: tuple[str, str], reach: float) -> bytes:
     """Relation, g(r) and local energies of both, as PNG."""
     columns = 1 + len(one.pairs) + len(one.local)
     title = f"{names[0]} and {names[1]}: the same relation, liquid and local energies?"
-    footer = f"{len(one)} frames, worth {one.worth}, and {len(other)}; the line is fitted to {names[1]}"
+    footer = f"{len(one)} frames, worth {worth}, and {len(other)}; the line is fitted to {names[1]}"
     with rc_context():
         page = canvas(title, footer, (3.0 * columns, 3.2))
         axes = page.subplots(1, columns, squeeze=False)[0]
@@ -192,6 +192,21 @@ def figure(one: Frames, other: Frames, relation: Relation, names: tuple[str, str
         return render(page)[0]
 
 
+def read_pair(options: argparse.Namespace) -> tuple[list[Atoms], list[Atoms]]:
+    """Read both files, and refuse what cannot be compared."""
+    if options.skip < 0:
+        raise InputError(f"--skip {options.skip}: give a number of frames")
+    pair = read_frames(options.frames)[options.skip :], read_frames(options.yardstick)
+    for path, frames in zip((options.frames, options.yardstick), pair, strict=True):
+        if len(frames) < 3:
+            raise InputError(f"{path}: {len(frames)} frames are left, too few to compare")
+        for index, atoms in enumerate(frames):
+            here, there = atoms.symbols.formula.count(), pair[1][0].symbols.formula.count()
+            if here != there or not atoms.pbc.all():
+                raise InputError(f"{path}, frame {index}: {atoms.symbols} is not the periodic liquid of the others")
+    return pair
+
+
 def main() -> None:
     """Compare two files of frames."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -201,22 +216,26 @@ def main() -> None:
     parser.add_argument("--skip", type=int, default=0, help="frames left out at the start of the first file")
     parser.add_argument("--out", type=Path, help="PNG of the figure")
     options = parser.parse_args()
-    first, second = read_frames(options.frames)[options.skip :], read_frames(options.yardstick)
-    relation = fit_relation(second, list(load_isolated_atoms().values()))
+    first, second = read_pair(options)
+    relation = fit_relation(second)  # offsets of elements, which isolated atoms would pin, cancel in all differences
     reach = WIDTH * np.floor(half_box([*first, *second]) / WIDTH)
     one, other = (measured(frames, relation, reach) for frames in (first, second))
-    print(f"{options.names[0]}: {len(one)} frames, worth {one.worth}; {options.names[1]}: {len(other)} frames")
+    worth = one.worth(other.electrostatic.mean())
+    print(f"{options.names[0]}: {len(one)} frames, worth {worth}; {options.names[1]}: {len(other)} frames")
     print(f"slopes {one.slope:.4f} and {other.slope:.4f}; scatter about the line of {options.names[1]}: "
           f"{one.residuals.std():.3f} and {other.residuals.std():.3f} meV/atom")  # fmt: skip
     print(f"{'difference':42s} {'measured':>9s} {'by chance':>9s}")
     for name, statistic in statistics(one).items():
-        chance = by_chance(other, one.worth, statistic)
+        chance = by_chance(other, worth, statistic)
         value = statistic(one, other)
         print(f"{name:42s} {value:9.4f} {chance:9.4f}{'  *' if abs(value) > chance else ''}")
     if options.out:
         with atomic_write(options.out, "wb") as stream:
-            stream.write(figure(one, other, relation, tuple(options.names), reach))
+            stream.write(figure(one, other, worth, relation, tuple(options.names), reach))
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"compare: {error}")

@@ -1,13 +1,15 @@
-"""Append a campaign's frames to a shipped file, in its format, numbered on, and renew the checksums.
+"""Append a campaign's frames to a shipped file, in its format, numbered on, and renew its checksum.
 
-    python campaigns/merge.py ar32 kr32 mix32
+    python campaigns/merge.py kr108 kr108/labelled.extxyz
 
-Each name is a folder beside this file, with ``labelled.extxyz`` in it, and a file of the reference data. Frames that
-are there already, recognised by their energy and positions, are left out, so that a second run changes nothing.
+The first is the name of a file of the reference data, the second what `basinet dft run` wrote. Frames that are there
+already, recognised by their energy and positions, are left out, so that a second run changes nothing. A campaign that
+is not finished is refused.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import sys
 from pathlib import Path
@@ -15,13 +17,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from basinet.data.reference_data import CHECKSUMS, verify_reference
+from basinet.errors import InputError
+from basinet.io.files import atomic_write, read_json
 from basinet.io.frames import read_frames
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-HERE = Path(__file__).resolve().parent
-REFERENCE = HERE.parent / "src" / "basinet" / "data" / "reference"
+REFERENCE = Path(__file__).resolve().parents[1] / "src" / "basinet" / "data" / "reference"
 ENERGIES = (
     "REF_energy",
     "REF_hartree_energy",
@@ -61,31 +65,58 @@ def text_of(atoms: Atoms, number: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def merge(name: str) -> tuple[int, int]:
-    """Append what is new; returns how many frames that were, and how many there are."""
+def identity(atoms: Atoms) -> tuple[float, ...]:
+    """What tells a frame from all others, rounded as files hold it."""
+    return (round(atoms.info["REF_energy"], 6), *atoms.positions[0].round(6))
+
+
+def read_finished(labelled: Path) -> list[Atoms]:
+    """Read the frames of a campaign, and refuse one that lacks some."""
+    frames = read_frames(labelled)
+    counts = read_json(labelled.with_suffix(".json"))
+    lacking = counts["missing"] + counts["failed"]
+    if lacking:
+        raise InputError(
+            f"{labelled}: {lacking} of {counts['calculations']} calculations are missing; finish them first"
+        )
+    return frames
+
+
+def merge(name: str, labelled: Path) -> None:
+    """Append what is new, and say how much that was."""
+    checksums = verify_reference()  # before anything is signed anew
     shipped = REFERENCE / f"{name}.extxyz"
     frames = read_frames(shipped)
-    known = {(round(atoms.info["REF_energy"], 6), tuple(atoms.positions[0].round(6))) for atoms in frames}
-    number = frames[-1].info["frame"]
-    added = []
-    for atoms in read_frames(HERE / name / "labelled.extxyz"):
-        if (round(atoms.info["REF_energy"], 6), tuple(atoms.positions[0].round(6))) not in known:
-            number += 1
-            added.append(text_of(atoms, number))
-    with shipped.open("a", encoding="utf-8") as stream:
-        stream.writelines(added)
-    return len(added), len(frames) + len(added)
+    if "frame" not in frames[-1].info:
+        raise InputError(f"{shipped}: its frames have no numbers, so that none can be appended")
+    found = read_finished(labelled)
+    for index, atoms in enumerate(found):
+        if atoms.symbols.formula.count() != frames[0].symbols.formula.count():
+            raise InputError(f"{labelled}, frame {index}: {atoms.symbols} does not belong to {name}")
+    known = {identity(atoms) for atoms in frames}
+    added = [atoms for atoms in found if identity(atoms) not in known]
+    first = frames[-1].info["frame"] + 1
+    text = shipped.read_text(encoding="utf-8")
+    text += "".join(text_of(atoms, number) for number, atoms in enumerate(added, first))
+    checksums[shipped.name] = hashlib.sha256(text.encode()).hexdigest()
+    with atomic_write(shipped) as stream:
+        stream.write(text)
+    with atomic_write(REFERENCE / CHECKSUMS) as stream:
+        stream.writelines(f"{checksum}  {file}\n" for file, checksum in checksums.items())
+    print(f"{name}: {len(added)} frames added, {len(frames) + len(added)} in all")
 
 
 def main() -> None:
-    """Merge the campaigns named on the command line."""
-    for name in sys.argv[1:]:
-        added, total = merge(name)
-        print(f"{name}: {added} frames added, {total} in all")
-    files = sorted(path for path in REFERENCE.iterdir() if path.suffix in {".extxyz", ".inp"})
-    checksums = "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files)
-    (REFERENCE / "SHA256SUMS").write_text(checksums, encoding="utf-8")
+    """Merge the campaign named on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=sorted(path.stem for path in REFERENCE.glob("*.extxyz")))
+    parser.add_argument("labelled", type=Path)
+    options = parser.parse_args()
+    merge(options.name, options.labelled)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"merge: {error}")

@@ -30,6 +30,14 @@ def test_json_is_the_entry_of_relation_json(run, argon_file, mixture_file):
     assert record["ar"]["n_frames"] == 16
 
 
+def test_offsets_that_nothing_pins_are_warned_of(run, tmp_path, mixture_file):
+    assert "warning" not in run("relate", mixture_file).stderr
+    basinet.write_frames(tmp_path / "alone.extxyz", basinet.read_frames(mixture_file)[:-2])
+    result = run("relate", "alone.extxyz")
+    assert result.exit_code == 0
+    assert "warning: mix: nothing tells the elements' offsets apart; add isolated atoms" in result.stderr
+
+
 def test_the_other_definition_gives_other_local_energies(run, tmp_path, argon_file):
     for definition in ("total", "electronic"):
         assert run("relate", argon_file, "--out", f"{definition}.extxyz", "--definition", definition).exit_code == 0

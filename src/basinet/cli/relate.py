@@ -61,6 +61,10 @@ def relate(
     for system, own in by_system(liquid).items():
         known = [atoms for atoms in isolated if atoms.get_chemical_symbols()[0] in elements_of(own)]
         relations[system] = fit_relation(own, known or None, seed=seed)
+    for name, relation in relations.items():
+        if relation.pinned_by == "equal shares":
+            remedy = "add isolated atoms (config_type=IsolatedAtom), or compare local energies within an element alone"
+            typer.echo(f"basinet: warning: {name}: nothing tells the elements' offsets apart; {remedy}", err=True)
     if out is not None:
         for index, atoms in enumerate(liquid):
             _label(atoms, relations, definition, index)

@@ -12,7 +12,7 @@ WINDOW = 5.0
 is noise."""
 
 
-def autocorrelation(series: FloatArray, spread: FloatArray | None = None) -> FloatArray:
+def autocorrelation(series: FloatArray, means: FloatArray | float | None = None) -> FloatArray:
     """Autocorrelation ``C(t) = <x(0) x(t)> / <x^2>`` of deviations from the mean.
 
     Parameters
@@ -20,8 +20,9 @@ def autocorrelation(series: FloatArray, spread: FloatArray | None = None) -> Flo
     series
         Shape (n_times,) or (n_times, n_series), equally spaced in time. Several series of one kind (the atoms of a
         species) are averaged over.
-    spread
-        Mean to deviate from, broadcast to the series; the mean of all of them unless given.
+    means
+        To deviate from, broadcast to the series; the mean of all of them unless given. A series of a few correlation
+        times drifts with its own mean and seems to forget too early: give the mean of a longer one.
 
     Returns
     -------
@@ -30,7 +31,7 @@ def autocorrelation(series: FloatArray, spread: FloatArray | None = None) -> Flo
     """
     values = np.asarray(series, dtype=np.float64)
     values = values.reshape(len(values), -1)
-    values = values - (values.mean() if spread is None else spread)
+    values = values - (values.mean() if means is None else means)
     n_times = len(values)
     size = 1 << (2 * n_times - 1).bit_length()
     spectrum = np.zeros(size // 2 + 1)
@@ -54,9 +55,8 @@ def correlation_time(correlation: FloatArray, interval: float) -> float:
 def effective_number(correlation: FloatArray, interval: float, spacing: float, count: int) -> float:
     """How many independent frames are worth as much as `count` frames with a spacing.
 
-    ``n / (1 + 2 sum_k (1 - k / n) C(k spacing))``, the variance of the mean being that of n_eff independent frames;
-    The sum ends where the autocorrelation is first no longer positive: what lies beyond is noise, and n_eff is rather
-    too small than too large.
+    ``n / (1 + 2 sum_k (1 - k / n) C(k spacing))``, the variance of the mean being that of n_eff independent frames.
+    The sum ends where the autocorrelation is first no longer positive: what lies beyond is noise.
 
     Parameters
     ----------

@@ -135,7 +135,8 @@ class ChainRun:
                 raise
         temperature = kinetic_temperature(self.atoms)
         if not temperature < BLOWN_UP * self._chain.temperature:
-            raise InputError(f"timestep: the run blew up at {self.config.timestep:g} fs; lower the timestep")
+            times = f"{self.config.timestep:g} fs with a damping of {self.config.damping:g} fs"
+            raise InputError(f"timestep: the run blew up at {times}; lower the timestep or lengthen the damping")
 
     def _note(self) -> None:
         record = self.record

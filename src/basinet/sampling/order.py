@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 CRYSTALLINE = 0.5
 """`lattice_order` of 20 frames from which they count as crystalline.
 
-Krypton in a box of 32 atoms at 120 K: a crystal that never melted has 0.63, the liquid 0.17 to 0.30.
+Krypton in a box of 32 atoms at 120 K: a crystal that never melted has 0.63, the liquid 0.17 to 0.38.
 """
 
 

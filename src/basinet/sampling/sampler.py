@@ -195,10 +195,11 @@ def describe_order(run: ChainRun, judgements: list[Judgement]) -> dict[str, Any]
 
 
 def describe_peaks(frames: list[Atoms]) -> dict[str, Any]:
-    """First peak of each pair distribution: position (A) and height."""
+    """First peak of each pair distribution that has one: position (A) and height."""
     elements = sorted(set(frames[0].get_chemical_symbols()))
     peaks = {}
     for a, b in combinations_with_replacement(elements, 2):
         position, height = pair_distribution(frames, a, b).first_peak()
-        peaks[f"{a}-{b}"] = {"peak_angstrom": position, "height": height}
+        if height > 0.0:  # a single atom of an element meets no other within reach
+            peaks[f"{a}-{b}"] = {"peak_angstrom": position, "height": height}
     return peaks

@@ -51,7 +51,7 @@ class SampleConfig(Section):
     )
     timestep: float = Field(2.0, gt=0, le=20, description="fs")
     damping: Positive = Field(100.0, description="fs, time scale of the Nose-Hoover chain")
-    cutoff: Positive = Field(11.0, description="A, cutoff of the pair potential")
+    cutoff: float = Field(11.0, gt=0, le=50, description="A, cutoff of the pair potential")
     seed: int = Field(0, ge=0, description="seed of lattice, species' order and momenta")
 
     @field_validator("composition")
