@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from tests.campaign.campaigns import fake, journal, same_frames, wait_until, write_campaign
+from tests.campaign.campaigns import fake, journal, results, same_frames, wait_until, write_campaign
 from tests.cli.process import ENVIRONMENT, start
 from tests.cli.refusal import assert_refused
+
+from basinet.io.frames import read_frames
 
 COUNT = 4
 
@@ -68,6 +73,60 @@ def dft_run(folder, *options):
 
 def logs(folder):
     return "".join(path.read_text() for path in folder.glob("*.log"))
+
+
+SBATCH = """#!/bin/sh
+cp "$1" {queue}/$$.sh
+setsid sh {queue}/$$.sh > {queue}/$$.log 2>&1 < /dev/null &
+echo $! >> {queue}/jobs
+echo Submitted batch job $!
+"""
+SCANCEL = """#!/bin/sh
+for job in "$@"; do kill -9 -- -$job; done
+"""
+
+
+@pytest.fixture
+def queue(tmp_path, monkeypatch):
+    """Stand in for SLURM: jobs start at once on this machine, and their numbers are in the file ``jobs``."""
+    pytest.importorskip("dask_jobqueue", reason="pip install 'basinet[cluster]'")
+    folder = tmp_path / "queue"
+    folder.mkdir()
+    for name, text in (("sbatch", SBATCH.format(queue=folder)), ("scancel", SCANCEL)):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    monkeypatch.setitem(ENVIRONMENT, "PATH", f"{folder}:{ENVIRONMENT.get('PATH', os.defpath)}")
+    yield folder
+    for job in (folder / "jobs").read_text().split():
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(int(job), signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_a_job_that_ends_is_replaced_and_what_it_did_is_done_again(queue, tmp_path, run):
+    fates = {frame: ["well:1"] for frame in range(COUNT)}
+    cluster = {"system": "slurm", "memory": "1GB", "interface": "lo"}
+    write_campaign(tmp_path, COUNT, run={"command": fake(tmp_path, fates)}, cluster=cluster)
+    process = start("dft", "run", "argon.yaml", cwd=tmp_path)
+    wait_until(lambda: results(tmp_path / "argon") and journal(tmp_path)["begin:1"], process)
+    (job,) = (queue / "jobs").read_text().split()
+    os.killpg(int(job), signal.SIGKILL)
+    _, stderr = process.communicate(timeout=240)
+    assert process.returncode == 0, stderr
+    assert len((queue / "jobs").read_text().split()) == 2
+    assert len(read_frames(tmp_path / "argon" / "labelled.extxyz")) == COUNT
+    assert json.loads(run("dft", "status", "argon", "--json").stdout)["tries_failed"].get("killed", 0) <= 1
+
+
+def test_a_queueing_system_that_is_not_here_is_refused(run, tmp_path, monkeypatch):
+    pytest.importorskip("dask_jobqueue", reason="pip install 'basinet[cluster]'")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    write_campaign(tmp_path, 1, cluster={"system": "slurm", "interface": "lo"})
+    assert "sbatch of slurm is not on this machine" in run("dft", "run", "argon.yaml").stderr
+    write_campaign(tmp_path, 1, cluster={"system": "slurm", "memory": "16 potatoes"})
+    assert_refused(run("dft", "run", "argon.yaml", "--show-job-script"), "cluster.memory: 16 potatoes")
+    write_campaign(tmp_path, 1, cluster={"system": "slurm", "interface": "ib99"})
+    assert_refused(run("dft", "run", "argon.yaml", "--show-job-script"), "cluster.interface: ib99", "it has ", "lo")
 
 
 def test_a_scheduler_that_does_not_answer_is_refused_before_anything_is_written(run, tmp_path):

@@ -58,17 +58,15 @@ def test_what_a_campaign_is_made_from_is_not_overwritten(tmp_path, run):
 
 
 def test_a_cutoff_too_low_for_a_core_is_told():
-    from pathlib import Path
-
     from basinet.config.campaign_settings import Cp2kSettings
     from basinet.dft.cp2k_kinds import unresolved_cores
     from basinet.dft.cp2k_potentials import data_directories, find_potential_file
 
-    if find_potential_file("GTH_POTENTIALS", data_directories(Path(), None)) is None:
+    if find_potential_file("GTH_POTENTIALS", data_directories(None, None)) is None:
         import pytest
 
         pytest.skip("CP2K's potentials are not on this machine")
-    assert not unresolved_cores(Cp2kSettings(cutoff=300), ["Ar", "Kr", "Xe"], Path())
-    (note,) = unresolved_cores(Cp2kSettings(cutoff=300), ["Ar", "Ne"], Path())
+    assert not unresolved_cores(Cp2kSettings(cutoff=300), ["Ar", "Kr", "Xe"])
+    (note,) = unresolved_cores(Cp2kSettings(cutoff=300), ["Ar", "Ne"])
     assert "300 Ry is too low for the core of Ne" in note
-    assert not unresolved_cores(Cp2kSettings(cutoff=800), ["Ne"], Path())
+    assert not unresolved_cores(Cp2kSettings(cutoff=800), ["Ne"])

@@ -106,13 +106,20 @@ def test_an_interruption_says_how_to_go_on(tmp_path):
         raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("flags", [[], ["--resume", "--overwrite"]])
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ([], "is not empty; choose another --out"),
+        (["--resume", "--overwrite"], "exclude each other"),
+        (["--resume"], "--resume goes on with outputs of basinet"),
+    ],
+)
 @pytest.mark.parametrize("command", [["reproduce", "--preset", "smoke"], ["train", "t.yaml"]])
-def test_an_existing_directory_needs_one_flag(run, tmp_path, command, flags):
+def test_a_directory_of_others_is_left_alone(run, tmp_path, command, flags, words):
     (tmp_path / "t.yaml").write_text("width: 4\n")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.tex").write_text("mine\n")
-    assert_refused(run(*command, "--out", "out", *flags), "out", "--overwrite")
+    assert_refused(run(*command, "--out", "out", *flags), "out", words)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.tex"]
 
 

@@ -132,14 +132,15 @@ POTENTIALS = "Ar GTH-PBE-q8 GTH-PBE\n    2    6\n     0.40000000    1    -7.1000
 
 
 @pytest.fixture
-def data_files(tmp_path):
+def data_files(tmp_path, monkeypatch):
     (tmp_path / "BASIS_MOLOPT").write_text(BASIS)
     (tmp_path / "GTH_POTENTIALS").write_text(POTENTIALS)
-    return tmp_path
+    monkeypatch.setenv("CP2K_DATA_DIR", str(tmp_path))
 
 
-def test_elements_that_cp2k_has_pass(data_files):
-    check_kinds(Cp2kSettings(), ["Ar"], data_files)
+@pytest.mark.usefixtures("data_files")
+def test_elements_that_cp2k_has_pass():
+    check_kinds(Cp2kSettings(), ["Ar"])
 
 
 @pytest.mark.parametrize(
@@ -150,9 +151,10 @@ def test_elements_that_cp2k_has_pass(data_files):
         ({"potential": "GTH-BLYP"}, ["Ar"], ["cp2k.potential", "no GTH-BLYP of Ar", "GTH-PBE-Q8"]),
     ],
 )
-def test_an_unknown_element_or_basis_is_named(data_files, changes, elements, words):
+@pytest.mark.usefixtures("data_files")
+def test_an_unknown_element_or_basis_is_named(changes, elements, words):
     with pytest.raises(InputError) as caught:
-        check_kinds(Cp2kSettings(**changes), elements, data_files)
+        check_kinds(Cp2kSettings(**changes), elements)
     for word in words:
         assert word in str(caught.value)
 
@@ -162,6 +164,7 @@ def test_an_unknown_element_or_basis_is_named(data_files, changes, elements, wor
 TEMPLATE = """&GLOBAL
   PROJECT {{project}}
   RUN_TYPE {{run_type}}
+  SEED {{seed}}
 &END GLOBAL
 {{motion}}
 &FORCE_EVAL
@@ -213,6 +216,8 @@ def test_a_template_is_filled_in(template):
     assert found["/GLOBAL/RUN_TYPE"] == "ENERGY_FORCE"
     dynamic = keywords(own.render(atoms, Request(steps=10), AimdSettings()))
     assert dynamic["/MOTION/MD/STEPS"] == "10.0"
+    texts = (own.render(atoms, Request(steps=10, seed=seed), AimdSettings()) for seed in (0, 1))
+    assert len({keywords(text)["/GLOBAL/SEED"] for text in texts}) == 2  # trajectories from one start part
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from ase import Atoms
 
 from basinet.campaign.campaign import CONFIG, FRAMES, Campaign
@@ -48,8 +49,10 @@ def finished_frames(campaign: Campaign) -> Iterator[Atoms]:
 
 def well_numbered(frames: Sequence[Atoms]) -> bool:
     """Whether every frame has a number that no other frame of its system and size has."""
-    known = {(system_of(atoms), len(atoms), atoms.info.get("frame")) for atoms in frames}
-    return len(known) == len(frames) and all("frame" in atoms.info for atoms in frames)
+    if not all(isinstance(atoms.info.get("frame"), (int, np.integer)) for atoms in frames):
+        return False
+    known = {(system_of(atoms), len(atoms), atoms.info["frame"]) for atoms in frames}
+    return len(known) == len(frames)
 
 
 def collect(campaign: Campaign, out: Path) -> dict[str, Any]:

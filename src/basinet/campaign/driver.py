@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
+import time
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
 from basinet.campaign.campaign import Campaign
 from basinet.campaign.ledger import Ledger, ledger
-from basinet.campaign.pace import CampaignProgress
+from basinet.campaign.pace import CampaignProgress, spoken
 from basinet.campaign.store import Failure
 from basinet.campaign.units import Unit
-from basinet.campaign.work import Outcome, now, run_unit
+from basinet.campaign.work import LOST, Outcome, now, run_unit
+from basinet.campaign.workers import replenish
 from basinet.dft.failures import FailureKind
 from basinet.errors import InputError
 
@@ -18,7 +22,8 @@ if TYPE_CHECKING:
 
 EVERY = 2.0
 """Seconds after which the driver looks for new workers."""
-LOST = "its worker died (killed, out of memory, or its job ended)"
+IDLE = 120.0
+"""Seconds without any worker after which the driver says so."""
 
 
 def run_campaign(campaign: Campaign, client: Client, progress: CampaignProgress) -> Ledger:
@@ -37,10 +42,17 @@ def run_campaign(campaign: Campaign, client: Client, progress: CampaignProgress)
     book = ledger(campaign)
     begin(campaign, book, progress)
     futures: dict[Future[Any], Unit] = {}
-    in_a_row = 0
+    session, in_a_row, worked = secrets.token_hex(4), 0, time.monotonic()
     try:
         while book.remaining():
-            progress.workers = submit(campaign, client, book, futures)
+            replenish(client, campaign.config)
+            workers = submit(campaign, client, book, futures, session)
+            progress.workers = min(workers, book.abreast())
+            if workers:
+                worked = time.monotonic()
+            elif time.monotonic() - worked > IDLE:
+                progress.note(f"  no worker for {spoken(time.monotonic() - worked)}; waiting for one")
+                worked = time.monotonic()
             for future in finished(futures):
                 unit = futures.pop(future)
                 outcome = outcome_of(campaign, future, unit, book.attempts[unit.name])
@@ -50,6 +62,8 @@ def run_campaign(campaign: Campaign, client: Client, progress: CampaignProgress)
                 in_a_row = 0 if outcome.kind is None else in_a_row + settled
                 if in_a_row >= campaign.config.run.stop_after:
                     raise InputError(stopped(campaign, outcome, in_a_row))
+    except CancelledError as error:
+        raise InputError("--scheduler: is lost, and the calculations with it; go on with --resume") from error
     except BaseException:
         client.cancel(list(futures))
         raise
@@ -63,6 +77,9 @@ def begin(campaign: Campaign, book: Ledger, progress: CampaignProgress) -> None:
     progress.spent = sum(kept.values())
     sizes = {name: size(campaign, unit) for name, unit in campaign.units.items()}
     progress.start("dft run", list(sizes.values()), [sizes[name] for name in kept])
+    others = sum(result is not None for result in map(campaign.store.read, campaign.units)) - len(kept)
+    if others:
+        progress.note(f"  {others} results are of other steps or of another version of basinet; they are done again")
     given_up = [name for name in campaign.units if book.given_up(name)]
     if given_up:
         progress.note(f"  {len(given_up)} failed before and are left; --retry-failed tries them again")
@@ -73,7 +90,7 @@ def size(campaign: Campaign, unit: Unit) -> float:
     return float(len(campaign.frames[unit.frame]) * max(unit.steps, 1))
 
 
-def submit(campaign: Campaign, client: Client, book: Ledger, futures: dict[Future[Any], Unit]) -> int:
+def submit(campaign: Campaign, client: Client, book: Ledger, futures: dict[Future[Any], Unit], session: str) -> int:
     """Give every idle worker a unit; tell how many workers there are."""
     slots = int(sum(client.nthreads().values()))
     while len(futures) < slots:
@@ -83,15 +100,13 @@ def submit(campaign: Campaign, client: Client, book: Ledger, futures: dict[Futur
         attempt = book.attempts[unit.name]
         # The directory is part of the key: one scheduler may serve several campaigns.
         key = f"dft-{campaign.identity}-{unit.name}-{attempt}"
-        future = client.submit(run_unit, str(campaign.root.resolve()), unit.name, attempt, key=key, pure=False)
+        future = client.submit(run_unit, str(campaign.root.resolve()), unit.name, attempt, session, key=key, pure=False)
         futures[future] = unit
     return slots
 
 
 def finished(futures: dict[Future[Any], Unit]) -> list[Future[Any]]:
     """Futures that have ended, after a short wait for the first one."""
-    import time
-
     from distributed import wait
 
     if not futures:

@@ -45,7 +45,9 @@ class Ledger:
     running: set[str]
 
     def given_up(self, name: str) -> bool:
-        """Whether a unit has failed more often than its retries allow."""
+        """Whether a unit has failed more often than its retries allow, and was not done for all that."""
+        if name in self.done:
+            return False
         counts = self.failures.get(name, Counter())
         return any(count > getattr(self.retries, kind) for kind, count in counts.items())
 
@@ -89,6 +91,12 @@ class Ledger:
             for unit in self.units.values()
             if unit.name not in self.done and not self.given_up(unit.name) and not self.blocked(unit)
         ]
+
+    def abreast(self) -> int:
+        """How many of the remaining units could be done at the same time: each chain is one after the other."""
+        left = self.remaining()
+        names = {unit.name for unit in left}
+        return sum(unit.previous not in names for unit in left)
 
 
 def ledger(campaign: Campaign) -> Ledger:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
 import os
@@ -19,6 +18,7 @@ from ase import Atoms
 
 from basinet.dft.calculation import OWNER
 from basinet.dft.failures import CalculationFailed, FailureKind
+from basinet.io.locks import holding
 from basinet.units import Bohr
 
 BYTES_PER_VALUE = 13.5
@@ -33,23 +33,29 @@ def owner() -> str:
 
 
 @contextmanager
-def running(root: Path, unit: str) -> Iterator[None]:
+def running(root: Path, unit: str, token: str) -> Iterator[str | None]:
     """Hold the lock of a unit: a second process that wants it waits, and finds it done.
 
-    The kernel lets go of the lock however the process ends; on a file system without locks there is no guard.
+    Yields the owner of the process that died over the same try, known by its token, or None: Dask hands what a dead
+    worker had to the next one, and does not tell.
     """
     path = root / "running" / f"{unit}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as stream:
-        with suppress(OSError):
-            fcntl.flock(stream.fileno(), fcntl.LOCK_EX)
+    with holding(path, wait=True) as stream:
+        left = stream.read()
         stream.truncate(0)
-        stream.write(json.dumps({"owner": owner(), "since": time.time()}))
+        stream.write(json.dumps({"owner": owner(), "since": time.time(), "token": token}))
         stream.flush()
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+        yield owner_of(left, token)
+
+
+def owner_of(text: str, token: str) -> str | None:
+    """Who left a lock file that belongs to a try."""
+    try:
+        values = json.loads(text)
+        return str(values["owner"]) if values["token"] == token else None
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 @contextmanager
@@ -102,18 +108,6 @@ def end_orphans() -> int:
                 os.kill(int(entry.name), signal.SIGKILL)
                 count += 1
     return count
-
-
-def is_held(path: Path) -> bool:
-    """Whether some process holds a lock file."""
-    try:
-        with path.open("r", encoding="utf-8") as stream:
-            fcntl.flock(stream.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def check_space(directory: Path, atoms: Atoms, cutoff: float | None, cubes: int) -> None:

@@ -12,8 +12,8 @@ from basinet.campaign.campaign import Campaign
 from basinet.campaign.driver import size
 from basinet.campaign.ledger import ledger
 from basinet.campaign.pace import seconds_left, spoken
-from basinet.campaign.scratch import is_held
 from basinet.campaign.workers import local_workers
+from basinet.io.locks import is_held
 
 LISTED = 20
 """Failures that are listed one by one."""
@@ -31,7 +31,7 @@ def survey(campaign: Campaign) -> dict[str, Any]:
     sizes = {name: size(campaign, unit) for name, unit in units.items()}
     left = sum(sizes[unit.name] for unit in book.remaining())
     spent = sum(seconds.values()) + sum(failure.seconds for failure in failures)
-    workers = len(working) or local_workers(campaign.config)
+    workers = min(len(working) or local_workers(campaign.config), max(book.abreast(), 1))
     return {
         "directory": str(campaign.root),
         "mode": campaign.config.mode,

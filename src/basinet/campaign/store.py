@@ -6,11 +6,12 @@ import json
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from basinet.io.files import atomic_write
 
 VERSION = 1
+Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,7 @@ class Store:
 
     def read(self, unit: str) -> Result | None:
         """Result of a unit; None if there is none."""
-        values = read_object(self.path(unit))
-        return None if values is None else Result(**values)
+        return read_object(self.path(unit), Result)
 
     def record(self, failure: Failure) -> None:
         """Keep a failure."""
@@ -99,7 +99,7 @@ class Store:
     def failures(self, unit: str | None = None) -> list[Failure]:
         """Failures of a unit, or all of them, in the order of tries."""
         paths = (self.root / "failures").glob("*.json" if unit is None else f"{unit}-*.json")
-        found = [Failure(**values) for path in paths if (values := read_object(path)) is not None]
+        found = [failure for path in paths if (failure := read_object(path, Failure)) is not None]
         ours = [failure for failure in found if unit in (None, failure.unit)]
         return sorted(ours, key=lambda failure: (failure.unit, failure.attempt))
 
@@ -124,10 +124,10 @@ class Store:
             shutil.rmtree(self.root / folder, ignore_errors=True)
 
 
-def read_object(path: Path) -> dict[str, Any] | None:
+def read_object(path: Path, kind: type[Kept]) -> Kept | None:
     """Read a file of ours; None if it is missing, damaged or of another version."""
     try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return kind(**values) if values.pop("version") == VERSION else None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
-    return values if values.pop("version", None) == VERSION else None

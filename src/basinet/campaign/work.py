@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 import time
 from dataclasses import dataclass
@@ -47,8 +46,18 @@ class Outcome:
     log: str | None = None
 
 
-def run_unit(root: str, name: str, attempt: int) -> Outcome:
+LOST = "its worker died (killed, out of memory, or its job ended)"
+
+
+def run_unit(root: str, name: str, attempt: int, session: str = "") -> Outcome:
     """Do one unit, unless its result is there; its result or failure is on the disk before this returns.
+
+    Parameters
+    ----------
+    root, name
+        The campaign's directory, and the unit.
+    attempt, session
+        Number of the try, and the driver that wants it.
 
     Raises
     ------
@@ -57,19 +66,25 @@ def run_unit(root: str, name: str, attempt: int) -> Outcome:
     """
     campaign = open_campaign(root)
     unit = campaign.units[name]
-    with running(campaign.root, name):
+    with running(campaign.root, name, f"{session}-{attempt}") as dead:
         kept = campaign.store.read(name)
         if kept is not None and kept.key == campaign.keys[name]:
             return Outcome(name, kept.seconds)
+        if dead is not None:
+            lost = CalculationFailed(FailureKind.killed, f"{LOST}: {dead}")
+            return failed(campaign, unit, attempt, campaign.scratch, lost, 0.0)
         words = find_program(campaign.config.run.command)
         version = program_version(words)
-        with scratch_directory(campaign.scratch, name) as directory:
-            begun = time.monotonic()
-            try:
-                result = calculate(campaign, unit, attempt, directory, words, version)
-                campaign.store.write(name, result)
-            except (CalculationFailed, InputError, OSError) as error:
-                return failed(campaign, unit, attempt, directory, as_failure(error), time.monotonic() - begun)
+        begun = time.monotonic()
+        try:
+            with scratch_directory(campaign.scratch, name) as directory:
+                try:
+                    result = calculate(campaign, unit, attempt, directory, words, version)
+                    campaign.store.write(name, result)
+                except Exception as error:  # noqa: BLE001  (one frame's trouble is not the campaign's)
+                    return failed(campaign, unit, attempt, directory, as_failure(error), time.monotonic() - begun)
+        except OSError as error:
+            return failed(campaign, unit, attempt, campaign.scratch, as_failure(error), time.monotonic() - begun)
     clear_predecessor(campaign, unit)
     return Outcome(name, result.seconds)
 
@@ -85,7 +100,9 @@ def calculate(
     check_space(directory, atoms, cutoff, cubes if config.partition else 0)
     wavefunction = bring_state(campaign, unit, directory)
     request = request_for(unit, config, wavefunction=wavefunction)
-    rescue = FailureKind.scf_not_converged in [item.kind for item in campaign.store.failures(unit.name)]
+    rescue = campaign.template is None and FailureKind.scf_not_converged in [
+        item.kind for item in campaign.store.failures(unit.name)
+    ]
     text = input_text(config, campaign.template, atoms, request, rescue=rescue)
     (directory / INPUT).write_text(text, encoding="utf-8")
     spent = run_program(words, directory, threads=config.run.threads, time_limit=config.run.time_limit, owner=owner())
@@ -129,7 +146,8 @@ def bring_state(campaign: Campaign, unit: Unit, directory: Path) -> bool:
 def hand_on_state(campaign: Campaign, unit: Unit, directory: Path) -> str | None:
     """Keep wave functions for the next unit, and give back the state of the dynamics."""
     wavefunction = directory / f"{PROJECT}-RESTART.wfn"
-    if keeps_wavefunction(campaign.config) and wavefunction.is_file():
+    wanted = any(other.previous == unit.name for other in campaign.units.values())
+    if wanted and keeps_wavefunction(campaign.config) and wavefunction.is_file():
         with atomic_write(campaign.store.wavefunction(unit.name), "wb") as stream, wavefunction.open("rb") as source:
             shutil.copyfileobj(source, stream)
     if not unit.steps:
@@ -158,21 +176,23 @@ def dynamics(directory: Path, unit: Unit) -> dict[str, Any]:
     if not unit.steps or not path.is_file():
         return {}
     rows = [line.split() for line in path.read_text(encoding="utf-8").split("\n") if line and not line.startswith("#")]
-    return {
-        "step": [int(row[0]) for row in rows],
-        "temperature": [float(row[3]) for row in rows],
-        "conserved": [float(row[5]) for row in rows],
-    }
+    try:
+        columns = {"step": [int(row[0]) for row in rows], "temperature": [float(row[3]) for row in rows]}
+        return columns | {"conserved": [float(row[5]) for row in rows]}
+    except (ValueError, IndexError):
+        raise InputError(f"{path}: has a line that is none of step, time, energies and temperature") from None
 
 
-def as_failure(error: CalculationFailed | InputError | OSError) -> CalculationFailed:
+def as_failure(error: Exception) -> CalculationFailed:
     """Give an error of any part the name of a failure."""
     if isinstance(error, CalculationFailed):
         return error
     if isinstance(error, InputError):
         return explain(error)
-    full = error.errno in FULL_DISK or error.errno == errno.ENOSPC
-    return CalculationFailed(FailureKind.out_of_disk if full else FailureKind.unusable, str(error))
+    if isinstance(error, OSError):
+        full = error.errno in FULL_DISK
+        return CalculationFailed(FailureKind.out_of_disk if full else FailureKind.unusable, str(error))
+    return CalculationFailed(FailureKind.unusable, f"{type(error).__name__}: {error}")
 
 
 def failed(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,7 +17,7 @@ from basinet.io.provenance import available_processors
 if TYPE_CHECKING:
     from distributed import Client
 
-    from basinet.config.campaign_settings import CampaignConfig
+    from basinet.config.campaign_settings import CampaignConfig, ClusterSettings
 
 CLASSES = {
     "slurm": "SLURMCluster",
@@ -27,6 +29,16 @@ CLASSES = {
     "moab": "MoabCluster",
 }
 """Of dask-jobqueue."""
+SUBMIT = {
+    "slurm": "sbatch",
+    "pbs": "qsub",
+    "sge": "qsub",
+    "lsf": "bsub",
+    "htcondor": "condor_submit",
+    "oar": "oarsub",
+    "moab": "msub",
+}
+"""Commands that it calls."""
 
 
 @contextmanager
@@ -38,21 +50,23 @@ def connected(campaign: Campaign, scheduler: str | None) -> Iterator[Client]:
     InputError
         The scheduler does not answer, or dask-jobqueue is not installed.
     """
-    import dask
     from distributed import Client
 
     config = campaign.config
     if scheduler is None and config.cluster is not None:
+        check_submission(config.cluster)
         with job_cluster(config) as cluster, Client(cluster) as client:
-            cluster.scale(jobs=config.cluster.jobs)
+            replenish(client, config)
             yield client
         return
-    # A unit whose worker dies is tried again by us, who count such deaths, not by Dask.
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        connect(local_workers(config), scheduler, campaign.root / "running") as client,
-    ):
+    with connect(local_workers(config), scheduler, campaign.root / "running") as client:
         yield client
+
+
+def replenish(client: Client, config: CampaignConfig) -> None:
+    """Submit as many jobs as are missing: the queueing system ends them when their time is over."""
+    if config.cluster is not None and client.cluster is not None:
+        client.cluster.scale(jobs=config.cluster.jobs)
 
 
 def local_workers(config: CampaignConfig) -> int:
@@ -75,6 +89,7 @@ def job_cluster(config: CampaignConfig) -> Any:
     settings = config.cluster
     if settings is None:
         raise InputError("cluster: the config has no such section; see docs/campaigns.md")
+    check_cluster(settings)
     options: dict[str, Any] = {
         "cores": settings.cores or config.run.threads,
         "processes": 1,
@@ -91,6 +106,28 @@ def job_cluster(config: CampaignConfig) -> Any:
     }
     kind = getattr(dask_jobqueue, CLASSES[settings.system])
     return kind(**{key: value for key, value in options.items() if value is not None})
+
+
+def check_cluster(settings: ClusterSettings) -> None:
+    """Refuse what Dask would, in one line and before it has begun."""
+    from dask.utils import parse_bytes
+
+    try:
+        parse_bytes(settings.memory)
+    except ValueError as error:
+        raise InputError(f"cluster.memory: {settings.memory}: {error}; give a size such as 16GB") from error
+    known = sorted(name for _, name in socket.if_nameindex())
+    if settings.interface is not None and settings.interface not in known:
+        raise InputError(f"cluster.interface: {settings.interface} is not on this machine; it has {', '.join(known)}")
+
+
+def check_submission(settings: ClusterSettings) -> None:
+    """Refuse a machine from which no jobs can be submitted."""
+    command = SUBMIT[settings.system]
+    if shutil.which(command) is None:
+        raise InputError(
+            f"cluster.system: {command} of {settings.system} is not on this machine; run where jobs are submitted"
+        )
 
 
 def job_script(config: CampaignConfig) -> str:

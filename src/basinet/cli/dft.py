@@ -56,9 +56,10 @@ def run(
     the file of labelled frames.
     """
     from basinet.config.campaign_settings import load_campaign_config
+    from basinet.dft.cp2k_kinds import with_own_files
 
     changes = command_line_changes(workers, threads) | ({} if seed is None else {"aimd": {"seed": seed}})
-    settings = load_campaign_config(config, changes)
+    settings = with_own_files(load_campaign_config(config, changes))
     if show_job_script:
         from basinet.campaign.workers import job_script
 
@@ -89,17 +90,17 @@ def campaign_directory(
 ) -> Iterator[Campaign]:
     """Check everything, prepare and lock the directory, and yield the campaign."""
     from basinet.campaign.campaign import check_same, create_campaign, load_inputs
-    from basinet.cli.output import locked, refuse_running
-    from basinet.io.files import prepare_output
+    from basinet.cli.output import prepared, refuse_running
+    from basinet.io.files import refuse_inputs_inside
 
     refuse_running(root)
+    refuse_inputs_inside(root, [*settings.frames, *([] if settings.template is None else [settings.template])])
     frames, template = load_inputs(settings)
     check_program(settings, scheduler, frames)
     if resume and not overwrite:
         check_same(root, settings, frames, template)
-    prepare_output(root, resume=resume, overwrite=overwrite)
     try:
-        with locked(root):
+        with prepared(root, resume=resume, overwrite=overwrite):
             yield create_campaign(root, settings, frames, template)
     except KeyboardInterrupt:
         msg = f"interrupted; what is done is kept in {root}, the same command with --resume goes on"
@@ -115,8 +116,8 @@ def check_program(settings: CampaignConfig, scheduler: str | None, frames: list[
         program_version(find_program(settings.run.command))
         if settings.template is None:
             elements = {symbol for atoms in frames for symbol in atoms.symbols}
-            check_kinds(settings.cp2k, elements, Path())
-            for note in unresolved_cores(settings.cp2k, elements, Path()):
+            check_kinds(settings.cp2k, elements)
+            for note in unresolved_cores(settings.cp2k, elements):
                 typer.echo(f"basinet: warning: {note}", err=True)
     check_scheduler(scheduler)
 
@@ -127,7 +128,7 @@ def calculate(campaign: Campaign, scheduler: str | None, *, retry_failed: bool) 
     from basinet.campaign.driver import run_campaign
     from basinet.campaign.ledger import forgive
     from basinet.campaign.pace import CampaignProgress
-    from basinet.campaign.scratch import end_orphans
+    from basinet.campaign.scratch import end_orphans, sweep
     from basinet.campaign.workers import connected
 
     progress = CampaignProgress()
@@ -141,6 +142,7 @@ def calculate(campaign: Campaign, scheduler: str | None, *, retry_failed: bool) 
             run_campaign(campaign, client, progress)
     except InputError as error:
         stopped = error
+    sweep(campaign.scratch)
     done = len(campaign.done())
     if done:
         summary = collect(campaign, campaign.root / LABELLED)
@@ -221,6 +223,7 @@ def verify(
     frames of the same system and size, and the root mean square of local DFT energies, less their mean over the
     element.
     """
+    import shutil
     import tempfile
 
     from basinet.campaign.campaign import create_campaign
@@ -228,12 +231,13 @@ def verify(
     from basinet.campaign.convergence import changes
     from basinet.campaign.verification import choose, compare, single_points
     from basinet.config.campaign_settings import load_campaign_config
+    from basinet.dft.cp2k_kinds import with_own_files
     from basinet.dft.template import read_template
 
     if convergence and config is None:
         raise InputError("--convergence: needs other settings; give them with --config")
     options = command_line_changes(workers, threads)
-    given = None if config is None else load_campaign_config(config, options | {"frames": [source]})
+    given = None if config is None else with_own_files(load_campaign_config(config, options | {"frames": [source]}))
     stored = choose(source, count, seed, given, atoms)
     settings = single_points(stored)
     settings = settings.model_copy(update={"run": settings.run.model_copy(update=options["run"])})
@@ -241,12 +245,19 @@ def verify(
     check_program(settings, scheduler, stored.frames)
     elsewhere = scheduler is not None or settings.cluster is not None
     # Workers of other machines share this directory, we hope; their /tmp they surely do not.
-    with tempfile.TemporaryDirectory(prefix="basinet-verify-", dir=Path.cwd() if elsewhere else None) as place:
-        campaign = create_campaign(Path(place), settings, stored.frames, template)
+    place = Path(tempfile.mkdtemp(prefix="basinet-verify-", dir=Path.cwd() if elsewhere else None))
+    campaign = create_campaign(place, settings, stored.frames, template)
+    try:
         failed = calculate(campaign, scheduler, retry_failed=False)
-        if failed:
-            raise InputError(f"{source}: {failed} of {len(stored.frames)} calculations failed, see above")
-        frames = list(finished_frames(campaign))
+    except InputError as error:
+        raise InputError(f"{source}: cannot be calculated again; 'basinet dft status {place}' tells why") from error
+    except KeyboardInterrupt:
+        shutil.rmtree(place)
+        raise
+    if failed:
+        raise InputError(f"{source}: {failed} calculations failed; 'basinet dft status {place}' lists them")
+    frames = list(finished_frames(campaign))
+    shutil.rmtree(place)
     found = changes(stored, frames) if convergence else compare(stored, frames)
     show_comparisons(found, as_json=as_json)
     if not all(item.agrees for item in found):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import socket
@@ -15,13 +14,13 @@ import typer
 
 from basinet.cli.group import Interrupted
 from basinet.errors import InputError
+from basinet.io.files import LOCK
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from basinet.config import StudyConfig, TrainConfig
 
-LOCK = ".lock"
 CONFIG = "config.yaml"
 TASKS = "work/results/*.json"
 """Files of a study or a grid that are there once something was computed."""
@@ -53,25 +52,44 @@ def results_directory(
     Interrupted
         In place of KeyboardInterrupt; says how to go on.
     """
-    from basinet.io.files import prepare_output, write_yaml
+    from basinet.io.files import write_yaml
 
     refuse_running(root)
     if resume and not overwrite:
         refuse_other_config(root / CONFIG, config, free)
     loaded = [load()] if overwrite and not resume else []
     existed, keep = root.exists(), resume and root.is_dir() and any(root.iterdir())
-    prepare_output(root, resume=resume, overwrite=overwrite)
-    try:
-        with locked(root):
+    with prepared(root, resume=resume, overwrite=overwrite):
+        try:
             write_yaml(root / CONFIG, config.model_dump(mode="json"))
             yield loaded[0] if loaded else load()
-    except InputError:
-        if not keep and not any(root.glob(computed)):
-            _clear_away(root, existed=existed)
-        raise
-    except KeyboardInterrupt:
-        msg = f"interrupted; what is done is kept in {root}, the same command with --resume goes on"
-        raise Interrupted(msg) from None
+        except InputError:
+            if not keep and not any(root.glob(computed)):
+                _clear_away(root, existed=existed)
+            raise
+        except KeyboardInterrupt:
+            msg = f"interrupted; what is done is kept in {root}, the same command with --resume goes on"
+            raise Interrupted(msg) from None
+
+
+@contextmanager
+def prepared(root: Path, *, resume: bool, overwrite: bool) -> Iterator[None]:
+    """Hold an output directory, emptied where it is to be overwritten: not before it is ours alone.
+
+    Raises
+    ------
+    InputError
+        See `basinet.io.files.agree_to_output` and `locked`.
+    """
+    from basinet.io.files import agree_to_output, explained, prepare_output
+
+    refuse_running(root)
+    agree_to_output(root, resume=resume, overwrite=overwrite)
+    with explained(root):
+        root.mkdir(parents=True, exist_ok=True)
+    with locked(root):
+        prepare_output(root, resume=resume, overwrite=overwrite)
+        yield
 
 
 def finished(root: Path, config: StudyConfig | TrainConfig, *, resume: bool, overwrite: bool) -> Path | None:
@@ -139,43 +157,36 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def refuse_running(root: Path) -> None:
     """Refuse a directory in which a living process works."""
-    path = root / LOCK
-    if path.is_file():
-        with path.open("rb") as stream:
-            _take(stream.fileno(), path)
+    from basinet.io.locks import is_held
+
+    if is_held(root / LOCK):
+        raise working(root)
 
 
 @contextmanager
 def locked(root: Path) -> Iterator[None]:
     """Hold the lock file of a directory, which names this process.
 
-    The kernel lets go of the lock when the process ends, however it ends: a file left behind is stale, and is
-    taken over.
+    A file that a killed process left is taken over.
 
     Raises
     ------
     InputError
-        If another process holds it.
+        Another process holds it.
     """
-    path = root / LOCK
-    with path.open("a+b") as stream:
-        _take(stream.fileno(), path)
-        stream.truncate(0)
-        stream.write(f"{os.getpid()} on {socket.gethostname()}\n".encode())
-        stream.flush()
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+    from basinet.io.locks import holding
 
-
-def _take(descriptor: int, path: Path) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with holding(root / LOCK, wait=False) as stream:
+            stream.truncate(0)
+            stream.write(f"{os.getpid()} on {socket.gethostname()}\n")
+            stream.flush()
+            yield
     except BlockingIOError:
-        owner = path.read_text(encoding="utf-8", errors="replace").strip() or "unknown"
-        msg = f"{path.parent}: another basinet (process {owner}) works there; wait for it or choose another --out"
-        raise InputError(msg) from None
-    except OSError:
-        # A file system without locks: then there is no guard.
-        return
+        raise working(root) from None
+
+
+def working(root: Path) -> InputError:
+    """The error of a directory that another process works in."""
+    owner = (root / LOCK).read_text(encoding="utf-8", errors="replace").strip() or "unknown"
+    return InputError(f"{root}: another basinet (process {owner}) works there; wait for it or choose another --out")

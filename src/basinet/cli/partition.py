@@ -90,17 +90,14 @@ def _compute(run: Run, workers: int | None) -> None:
 
 def _write(run: Run, out: Path, workers: int | None, *, resume: bool, overwrite: bool) -> None:
     """Compute with results kept beside the output, and write that in the order of the inputs."""
-    from basinet.cli.output import locked, refuse_running
-    from basinet.io.files import prepare_output
+    from basinet.cli.output import prepared
 
     folder = run.folder
     assert folder is not None  # noqa: S101  (there is one wherever there is an output)
     if out.exists() and not (resume or overwrite):
         raise InputError(f"{out}: is there already; use --resume, --overwrite or another --out")
-    refuse_running(folder)
-    prepare_output(folder, resume=resume, overwrite=overwrite)
     try:
-        with locked(folder), _clear_away_if_empty(folder):
+        with prepared(folder, resume=resume, overwrite=overwrite), _clear_away_if_empty(folder):
             _compute(run, workers)
             if len(run.failures) < len(run.jobs):
                 run.write(out)

@@ -90,6 +90,12 @@ class RunSettings(Section):
     scratch: str | None = Field(None, description="directory for running calculations; DIR/scratch unless given")
     keep_cubes: bool = Field(False, description="keep the densities, in DIR/cubes")
 
+    @field_validator("scratch")
+    @classmethod
+    def _absolute(cls, value: str | None) -> str | None:
+        """CP2K and other machines' workers run elsewhere."""
+        return None if value is None else str(Path(value).expanduser().absolute())
+
 
 class ClusterSettings(Section):
     """Jobs of a queueing system, each a Dask worker that does one calculation after another."""

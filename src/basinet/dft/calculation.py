@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from basinet.dft import guard
@@ -68,7 +69,7 @@ def run_program(command: Sequence[str], directory: Path, *, threads: int, time_l
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and its group, whatever is left of it."""
-    if process.poll() is None:
+    """End a process and its group, whatever is left of it: of a guard that was killed, what a wrapper started."""
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    process.wait()

@@ -15,17 +15,30 @@ from basinet.errors import InputError
 from basinet.units import Bohr
 
 if TYPE_CHECKING:
-    from basinet.config.campaign_settings import Cp2kSettings
+    from basinet.config.campaign_settings import CampaignConfig, Cp2kSettings
 
 
 UNRESOLVED = 1e-6
 """Share of a core's wave left at the cutoff above which it counts as cut off."""
 
 
-def check_kinds(settings: Cp2kSettings, elements: Iterable[str], directory: Path) -> None:
+def with_own_files(config: CampaignConfig) -> CampaignConfig:
+    """A config that names files of the user's own by absolute paths: CP2K runs elsewhere.
+
+    A name that CP2K's data directory has stays as it is.
+    """
+    own = {}
+    for key in ("basis_set_file", "potential_file"):
+        name = getattr(config.cp2k, key)
+        if Path(name).is_file() and find_potential_file(name, data_directories(None, None)) is None:
+            own[key] = str(Path(name).absolute())
+    return config.model_copy(update={"cp2k": config.cp2k.model_copy(update=own)})
+
+
+def check_kinds(settings: Cp2kSettings, elements: Iterable[str]) -> None:
     """Refuse elements for which CP2K has no basis set or no pseudopotential of the names set.
 
-    Files are looked for where CP2K would, from `directory` on; those that are not on this machine are left to CP2K.
+    Files are looked for where CP2K would; those that are not on this machine are left to CP2K.
 
     Raises
     ------
@@ -36,7 +49,7 @@ def check_kinds(settings: Cp2kSettings, elements: Iterable[str], directory: Path
         ("basis_set", settings.basis_set, settings.basis_set_file),
         ("potential", settings.potential, settings.potential_file),
     ):
-        file = find_potential_file(file_name, data_directories(directory, None))
+        file = find_potential_file(file_name, data_directories(None, None))
         if file is None:
             continue
         names = set(read_gth_potentials(file)) if kind == "potential" else read_basis_names(file)
@@ -49,14 +62,14 @@ def check_kinds(settings: Cp2kSettings, elements: Iterable[str], directory: Path
                 )
 
 
-def unresolved_cores(settings: Cp2kSettings, elements: Iterable[str], directory: Path) -> list[str]:
+def unresolved_cores(settings: Cp2kSettings, elements: Iterable[str]) -> list[str]:
     r"""Warnings of elements whose pseudopotential is too hard for the plane-wave cutoff.
 
     A Gaussian core of radius :math:`r_{loc}` has the share :math:`\exp(-E r_{loc}^2 / 2)` left at the cutoff E (Ry,
     hence the square of a wave number in 1/bohr). Neon (0.19 bohr) has 4e-3 at 300 Ry, and its energy then depends on
     where the grid lies by 25 meV per atom; argon (0.4 bohr) has 4e-11.
     """
-    file = find_potential_file(settings.potential_file, data_directories(directory, None))
+    file = find_potential_file(settings.potential_file, data_directories(None, None))
     cores = {} if file is None else read_gth_potentials(file)
     notes = []
     for element in sorted(set(elements)):

@@ -75,9 +75,10 @@ def find_potential_file(name: str, directories: Iterable[Path]) -> Path | None:
     return next((place / name for place in directories if (place / name).is_file()), None)
 
 
-def data_directories(run_directory: Path, stated: str | None) -> Iterator[Path]:
+def data_directories(run_directory: Path | None, stated: str | None) -> Iterator[Path]:
     """Where potential files may be: the run, ``CP2K_DATA_DIR``, where the output says, and the usual places."""
-    yield run_directory
+    if run_directory is not None:
+        yield run_directory
     for place in (os.environ.get("CP2K_DATA_DIR"), stated, *DATA_DIRECTORIES):
         if place:
             yield Path(place)

@@ -114,8 +114,13 @@ def global_section(request: Request) -> Tree:
         "PROJECT": PROJECT,
         "RUN_TYPE": "MD" if request.steps else "ENERGY_FORCE",
         "PRINT_LEVEL": "MEDIUM",
-        "SEED": str(2000 + request.seed) if request.steps else None,
+        "SEED": random_seed(request) if request.steps else None,
     }
+
+
+def random_seed(request: Request) -> str:
+    """Seed of the velocities; 2000 is CP2K's own."""
+    return str(2000 + request.seed)
 
 
 def dft_section(settings: Cp2kSettings, request: Request, aimd: AimdSettings | None) -> Tree:

@@ -57,9 +57,10 @@ def check_end(code: int, directory: Path) -> None:
         raise CalculationFailed(
             FailureKind.scf_not_converged, "the SCF run did NOT converge; raise max_scf or change the minimiser"
         )
-    if code < 0:
-        name = signal.Signals(-code).name
-        raise CalculationFailed(FailureKind.killed if -code in KILLS else FailureKind.crash, f"CP2K ended by {name}")
+    number = -code if code < 0 else code - SIGNALLED
+    if number in set(signal.Signals):
+        kind = FailureKind.killed if number in KILLS else FailureKind.crash
+        raise CalculationFailed(kind, f"CP2K ended by {signal.Signals(number).name}")
     if code == guard.NOT_FOUND:
         raise CalculationFailed(FailureKind.crash, last_words(directory / ERRORS) or "CP2K cannot be run")
     if code != 0 or b"PROGRAM ENDED AT" not in tail(directory / OUTPUT):
@@ -67,6 +68,8 @@ def check_end(code: int, directory: Path) -> None:
         raise CalculationFailed(FailureKind.crash, f"CP2K ended with code {code}: {reason}")
 
 
+SIGNALLED = 128
+"""Shells and launchers end with this and the number of the signal that ended what they ran."""
 KILLS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGXCPU)
 """Signals that others send; the rest are CP2K's own faults."""
 

@@ -29,7 +29,10 @@ def find_program(command: str) -> tuple[str, ...]:
     MissingProgramError
         There is none.
     """
-    words = tuple(shlex.split(command)) if command else tuple(filter(None, (first_on_path(NAMES),)))
+    try:
+        words = tuple(shlex.split(command)) if command else tuple(filter(None, (first_on_path(NAMES),)))
+    except ValueError as error:
+        raise MissingProgramError(f"run.command: {command}: {error}; spell it as in a shell") from error
     if not words:
         raise MissingProgramError(f"cp2k: not found on the PATH; {INSTALL}, or name it with run.command")
     if shutil.which(words[0]) is None:

@@ -8,6 +8,7 @@ Placeholders stand in double braces, alone on their line or within one:
 ``{{project}}``    name that CP2K's files begin with; needed, as the value of ``PROJECT``
 ``{{density}}``    section ``&E_DENSITY_CUBE``, within ``&DFT/&PRINT``; needed unless ``partition: false``
 ``{{run_type}}``   ``ENERGY_FORCE`` or ``MD``; needed for molecular dynamics
+``{{seed}}``       seed of the velocities, as the value of ``SEED`` of ``&GLOBAL``; needed for molecular dynamics
 ``{{motion}}``     sections ``&MOTION`` and ``&EXT_RESTART``; needed for molecular dynamics
 ``{{guess}}``      ``ATOMIC`` or ``RESTART``, as the value of ``SCF_GUESS``; needed for ``wavefunction_chain``
 ``{{wavefunction}}`` line ``WFN_RESTART_FILE_NAME`` of ``&DFT``, or nothing; needed for ``wavefunction_chain``
@@ -38,6 +39,7 @@ from basinet.dft.cp2k_writer import (
     density_section,
     lines,
     motion_section,
+    random_seed,
     restart_section,
 )
 from basinet.errors import InputError
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
     from basinet.config.campaign_settings import AimdSettings, CampaignConfig
 
 PLACEHOLDER = re.compile(r"\{\{\s*(\w*)\s*\}\}")
-NAMES = ("cell", "atoms", "project", "density", "run_type", "motion", "guess", "wavefunction")
+NAMES = ("cell", "atoms", "project", "density", "run_type", "seed", "motion", "guess", "wavefunction")
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def needed(config: CampaignConfig) -> list[str]:
     if config.partition:
         names.append("density")
     if config.mode == "aimd":
-        names += ["run_type", "motion"]
+        names += ["run_type", "seed", "motion"]
     if config.wavefunction_chain > 1:
         names += ["guess", "wavefunction"]
     return names
@@ -145,6 +147,7 @@ def fillings(atoms: Atoms, request: Request, aimd: AimdSettings | None) -> dict[
         "project": PROJECT,
         "density": "\n".join(lines(density)),
         "run_type": "MD" if request.steps else "ENERGY_FORCE",
+        "seed": random_seed(request),
         "motion": "\n".join(lines(motion)),
         "guess": request.guess,
         "wavefunction": f"WFN_RESTART_FILE_NAME {PREVIOUS}.wfn" if request.guess == "RESTART" else "",

@@ -25,6 +25,9 @@ FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 MARKER = ".basinet"
 """File that marks a directory as an output of ours, which ``--overwrite`` may delete."""
 
+LOCK = ".lock"
+"""File that the process which works in a directory holds."""
+
 MARKER_TEXT = "Output of basinet; --overwrite may delete it. Without this file it will not.\n"
 
 
@@ -102,28 +105,23 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def prepare_output(path: str | Path, *, resume: bool, overwrite: bool) -> Path:
-    """Create an output directory, or agree to use an existing one.
+def agree_to_output(path: str | Path, *, resume: bool, overwrite: bool) -> None:
+    """Agree to use a directory for output, or refuse it; nothing is changed.
 
     Parameters
     ----------
     path
         The directory.
     resume
-        Keep what is there and go on.
+        Keep what is there and go on, provided it is an output of basinet.
     overwrite
         Delete what is there first, provided it is an output of basinet.
-
-    Returns
-    -------
-    Path
-        The directory, which exists now.
 
     Raises
     ------
     InputError
-        It is not empty and neither flag is given, or both are; it is a file; or `overwrite` is asked for a
-        directory that does not look like an output of basinet, or that the process works in.
+        It is not empty and neither flag is given, or both are; it is a file; or it is to be resumed or overwritten and
+        does not look like an output of basinet, or is to be overwritten and the process works in it.
     """
     directory = Path(path)
     if resume and overwrite:
@@ -131,11 +129,31 @@ def prepare_output(path: str | Path, *, resume: bool, overwrite: bool) -> Path:
     with explained(directory):
         if directory.exists() and not directory.is_dir():
             raise InputError(f"{directory}: is a file; name a directory for the output")
-        if directory.is_dir() and any(directory.iterdir()):
-            if not (resume or overwrite):
-                raise InputError(f"{directory}: is not empty; use --resume, --overwrite or another --out")
-            if resume:
-                return directory
+        if not directory.is_dir() or not content(directory):
+            return
+    if overwrite:
+        refuse_foreign(directory)
+    elif not resume:
+        hint = "use --resume, --overwrite or another --out" if is_ours(directory) else "choose another --out"
+        raise InputError(f"{directory}: is not empty; {hint}")
+    elif not is_ours(directory):
+        raise InputError(f"{directory}: --resume goes on with outputs of basinet, this is none; choose another --out")
+
+
+def prepare_output(path: str | Path, *, resume: bool, overwrite: bool) -> Path:
+    """Create an output directory, or agree to use an existing one and empty it if it is to be overwritten.
+
+    See `agree_to_output`. The lock file stays, so that who holds it goes on holding it.
+
+    Returns
+    -------
+    Path
+        The directory, which exists now.
+    """
+    directory = Path(path)
+    agree_to_output(directory, resume=resume, overwrite=overwrite)
+    with explained(directory):
+        if overwrite and directory.is_dir():
             clear(directory)
         directory.mkdir(parents=True, exist_ok=True)
     with atomic_write(directory / MARKER) as stream:
@@ -143,13 +161,22 @@ def prepare_output(path: str | Path, *, resume: bool, overwrite: bool) -> Path:
     return directory
 
 
+def content(directory: Path) -> list[Path]:
+    """What a directory holds beside a lock file."""
+    return [entry for entry in directory.iterdir() if entry.name != LOCK]
+
+
+def is_ours(directory: Path) -> bool:
+    """Whether a directory is an output of basinet."""
+    # Having just a config.yaml is no sign: project directories have one too.
+    return (directory / MARKER).is_file() or (directory / "provenance.json").is_file()
+
+
 def refuse_foreign(directory: Path) -> None:
     """Refuse to overwrite a directory that is no output of ours, a repository, or where the process works."""
-    # Having just a config.yaml is no sign: project directories have one too.
-    ours = (directory / MARKER).is_file() or (directory / "provenance.json").is_file()
     resolved = directory.resolve()
     inhabited = resolved in (Path.cwd(), *Path.cwd().parents, Path.home(), *Path.home().parents)
-    if not ours or inhabited or (directory / ".git").exists():
+    if not is_ours(directory) or inhabited or (directory / ".git").exists():
         raise InputError(
             f"{directory}: --overwrite deletes only outputs of basinet, and this does not look like one; "
             "delete it yourself or choose another --out"
@@ -164,9 +191,8 @@ def refuse_inputs_inside(directory: Path, inputs: Iterable[str | Path]) -> None:
 
 
 def clear(directory: Path) -> None:
-    """Empty an output directory of ours."""
-    refuse_foreign(directory)
-    for entry in directory.iterdir():
+    """Empty a directory, but for its lock file."""
+    for entry in content(directory):
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
         else:
