@@ -84,8 +84,10 @@ class Frames:
 
     @property
     def slope(self) -> float:
-        """Slope of the line through these frames alone."""
-        return float(np.polyfit(self.electrostatic, self.rest, 1)[0])
+        """Slope of the line through these frames alone; NaN where they are all the same."""
+        deviations = self.electrostatic - self.electrostatic.mean()
+        squares = float(deviations @ deviations)
+        return float(deviations @ self.rest) / squares if squares > 0.0 else np.nan
 
     def worth(self, mean: float) -> int:
         """As many independent frames as these are worth, at least two; `mean` of E_es is known better from others."""
@@ -153,7 +155,7 @@ def by_chance(frames: Frames, worth: int, statistic: Statistic) -> float:
     for _ in range(DRAWS):
         few, all_of_them = (frames[rng.integers(len(frames), size=size)] for size in (worth, len(frames)))
         found.append(abs(statistic(few, all_of_them)))
-    return float(np.quantile(found, QUANTILE))
+    return float(np.nanquantile(found, QUANTILE))
 
 
 def figure(one: Frames, other: Frames, worth: int, relation: Relation, names: tuple[str, str], reach: float) -> bytes:
