@@ -6,7 +6,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -176,17 +176,20 @@ def locked(root: Path) -> Iterator[None]:
     """
     from basinet.io.locks import holding
 
-    try:
-        with holding(root / LOCK, wait=False) as stream:
-            stream.truncate(0)
-            stream.write(f"{os.getpid()} on {socket.gethostname()}\n")
-            stream.flush()
-            yield
-    except BlockingIOError:
-        raise working(root) from None
+    with ExitStack() as stack:
+        try:
+            stream = stack.enter_context(holding(root / LOCK, wait=False))
+        except BlockingIOError:
+            raise working(root) from None
+        stream.truncate(0)
+        stream.write(f"{os.getpid()} on {socket.gethostname()}\n")
+        stream.flush()
+        yield
 
 
 def working(root: Path) -> InputError:
     """The error of a directory that another process works in."""
-    owner = (root / LOCK).read_text(encoding="utf-8", errors="replace").strip() or "unknown"
+    owner = "unknown"
+    with suppress(OSError):  # it may be gone by now
+        owner = (root / LOCK).read_text(encoding="utf-8", errors="replace").strip() or owner
     return InputError(f"{root}: another basinet (process {owner}) works there; wait for it or choose another --out")
