@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jax
 
+from basinet.io.locks import holding
 from basinet.training.program import Outcome, train_networks
 
 if TYPE_CHECKING:
@@ -26,7 +29,22 @@ def compiled_program(
     leaves = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in shapes]
     arguments = jax.tree.unflatten(structure, leaves)
     settings = {"architecture": architecture, "patience": patience, "weight_decay": weight_decay}
-    return train_networks.lower(*arguments, **settings).compile()
+    return compile_once(train_networks.lower(*arguments, **settings))
+
+
+def compile_once(lowered: Any) -> Any:
+    """Compile a lowered program; of the processes that share JAX's cache of programs one does, and others wait for it.
+
+    Workers of a study begin with the same architectures, and compiling takes longer than most trainings.
+    """
+    cache: str | None = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+    if cache is None:
+        return lowered.compile()
+    folder = Path(cache)
+    folder.mkdir(parents=True, exist_ok=True)
+    name = hashlib.sha256(lowered.as_text().encode()).hexdigest()[:16]
+    with holding(folder / f"{name}.lock", wait=True):
+        return lowered.compile()
 
 
 def run_program(
