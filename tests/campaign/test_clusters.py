@@ -15,6 +15,8 @@ from tests.campaign.campaigns import fake, journal, results, same_frames, wait_u
 from tests.cli.process import ENVIRONMENT, start
 from tests.cli.refusal import assert_refused
 
+from basinet.campaign.workers import processors
+from basinet.config.campaign_settings import RunSettings
 from basinet.io.frames import read_frames
 
 COUNT = 4
@@ -156,6 +158,21 @@ def test_the_job_script_is_shown_and_nothing_is_submitted(run, tmp_path, system,
         assert line in script, script
     assert script.index("module load") < script.index("distributed.cli.dask_worker")
     assert not (tmp_path / "argon").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "threads", "needed"),
+    [
+        ("", 3, 3),
+        ("cp2k.psmp", 1, 1),
+        ("mpirun -np 8 cp2k.psmp", 1, 8),
+        ("mpiexec -n 4 --bind-to none cp2k.psmp", 2, 8),
+        ("srun --ntasks=16 --cpu-bind=cores cp2k.psmp", 1, 16),
+        ("apptainer run --no-home cp2k.sif -nothing 5", 1, 1),
+    ],
+)
+def test_a_calculation_takes_as_many_processors_as_its_ranks_and_threads(command, threads, needed):
+    assert processors(RunSettings(command=command, threads=threads)) == needed
 
 
 def test_a_job_script_without_a_cluster_or_its_package_is_refused(run, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import shutil
 import socket
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from basinet.io.provenance import available_processors
 if TYPE_CHECKING:
     from distributed import Client
 
-    from basinet.config.campaign_settings import CampaignConfig, ClusterSettings
+    from basinet.config.campaign_settings import CampaignConfig, ClusterSettings, RunSettings
 
 CLASSES = {
     "slurm": "SLURMCluster",
@@ -39,6 +40,8 @@ SUBMIT = {
     "moab": "msub",
 }
 """Commands that it calls."""
+RANKS = re.compile(r"\s(?:-n|--?np|--ntasks)(?: +|=)(\d+)(?!\S)")
+"""How mpirun, mpiexec and srun are told the number of processes."""
 
 
 @contextmanager
@@ -71,7 +74,18 @@ def replenish(client: Client, config: CampaignConfig) -> None:
 
 def local_workers(config: CampaignConfig) -> int:
     """Calculations at a time on this machine."""
-    return config.run.workers or max(1, (available_processors() or 1) // config.run.threads)
+    return config.run.workers or max(1, (available_processors() or 1) // processors(config.run))
+
+
+def processors(run: RunSettings) -> int:
+    """Processors of one calculation: the MPI ranks that its command names, times their threads.
+
+    >>> from basinet.config.campaign_settings import RunSettings
+    >>> processors(RunSettings(command="mpirun -np 8 cp2k.psmp", threads=2))
+    16
+    """
+    ranks = RANKS.search(run.command)
+    return int(ranks[1] if ranks else 1) * run.threads
 
 
 def job_cluster(config: CampaignConfig) -> Any:
@@ -91,7 +105,7 @@ def job_cluster(config: CampaignConfig) -> Any:
         raise InputError("cluster: the config has no such section; see docs/campaigns.md")
     check_cluster(settings)
     options: dict[str, Any] = {
-        "cores": settings.cores or config.run.threads,
+        "cores": settings.cores or processors(config.run),
         "processes": 1,
         "memory": settings.memory,
         "walltime": settings.walltime,

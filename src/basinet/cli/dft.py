@@ -36,7 +36,7 @@ def run(
         Path | None, typer.Option(metavar="DIR", help="Directory; CONFIG without its suffix unless given.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Calculations at a time; processors over threads.")
+        int | None, typer.Option(metavar="N", min=1, help="Calculations at a time; as processors allow.")
     ] = None,
     threads: Annotated[int | None, typer.Option(metavar="N", min=1, help="OpenMP threads of each; 1.")] = None,
     scheduler: Scheduler = None,

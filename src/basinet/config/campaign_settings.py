@@ -82,7 +82,7 @@ class RunSettings(Section):
     """How calculations are run; nothing here changes what they give."""
 
     command: str = Field("", description="CP2K's command line; found on the PATH unless given. Example: mpirun -np 8 cp2k.psmp")  # fmt: skip # noqa: E501
-    workers: Count | None = Field(None, description="calculations at a time; processors over threads unless given")
+    workers: Count | None = Field(None, description="calculations at a time; as processors allow unless given")
     threads: Count = Field(1, description="OpenMP threads of each; one makes results the same to the last digit")
     time_limit: Positive = Field(86400, description="seconds that one calculation may take")
     retries: RetrySettings = RetrySettings()
@@ -102,7 +102,7 @@ class ClusterSettings(Section):
 
     system: Literal["slurm", "pbs", "sge", "lsf", "htcondor", "oar", "moab"] = "slurm"
     jobs: Count = Field(1, description="workers in the queue at a time")
-    cores: Count | None = Field(None, description="of each job; as run.threads unless given")
+    cores: Count | None = Field(None, description="of each job; MPI ranks of run.command times run.threads")
     memory: str = Field("4GB", description="of each job")
     walltime: str = Field("24:00:00", description="of each job; one that ends is replaced")
     queue: str | None = Field(None, description="or partition")
