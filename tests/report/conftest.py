@@ -172,6 +172,7 @@ class Builder:
             "data": {"systems": named},
             "chosen_architectures": chosen,
             "preset": "smoke",
+            "command": "reproduce",
             "descriptor": {"rcut": 5.25, "twojmax": 6, "weights": {"Ar": 1.0, "Kr": 1.3}},
         }
 

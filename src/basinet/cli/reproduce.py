@@ -55,18 +55,18 @@ def reproduce(  # noqa: PLR0917 - Typer calls it by keywords
     report = finished(out, settings, resume=resume, overwrite=overwrite)
     if report is None:
         from basinet.execution.progress import Progress
+        from basinet.study.reproduce import load_study_data
         from basinet.study.reproduce import reproduce as run
-        from basinet.study.run import load_data
 
         progress = Progress()
         check_scheduler(scheduler)
 
         def load() -> Any:
-            forces = settings.optimiser.force_weight > 0.0
-            return load_data(settings.data, settings.split, settings.seed, progress.note, forces=forces)
+            return load_study_data(settings, progress)
 
+        unchanged = preset if config is None and not changes else ""
         with results_directory(out, settings, load, resume=resume, overwrite=overwrite) as loaded:
-            report = run(out, settings, progress, preset=preset, workers=workers, scheduler=scheduler, data=loaded)
+            report = run(out, settings, progress, preset=unchanged, workers=workers, scheduler=scheduler, data=loaded)
     typer.echo(report)
 
 

@@ -78,6 +78,24 @@ def frame_name(atoms: Atoms, index: int | None) -> str:
     return position + (f" ({', '.join(own)})" if own else "")
 
 
+def carried(frames: Sequence[Atoms], key: str) -> bool:
+    """Whether frames carry a label, of the frame or of its atoms: all of them or none.
+
+    Raises
+    ------
+    InputError
+        If some do and some do not, naming the first that does not.
+    """
+    have = [key in atoms.info or key in atoms.arrays for atoms in frames]
+    if any(have) and not all(have):
+        index = have.index(False)
+        raise InputError(
+            f"{frame_name(frames[index], index)}: label {key} is missing, which {sum(have)} of {len(have)} frames "
+            "have; label the frame with it, or leave it out"
+        )
+    return all(have)
+
+
 def energy_label(atoms: Atoms, key: str, index: int | None) -> float:
     """One energy of a frame, eV.
 

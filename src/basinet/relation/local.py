@@ -21,6 +21,7 @@ from basinet.relation.labels import (
 
 FloatArray = NDArray[np.float64]
 Definition = Literal["total", "electronic"]
+OTHER_DEFINITION: Mapping[Definition, Definition] = {"total": "electronic", "electronic": "total"}
 
 MAX_CLOSURE_ERROR = 0.05
 """eV per atom. Converged grids close to 1e-4; beyond this the labels are not parts of this Hartree energy."""

@@ -53,13 +53,13 @@ def settings(results: StudyResults) -> str:
 
 
 def provenance(results: StudyResults) -> str:
-    """Stages with their cost, then everything else that was recorded."""
+    """Stages with their cost up to this report, then everything else that was recorded."""
     stages = results.provenance.get("stages", [])
     names = ("name", "wall_seconds", "cpu_seconds")
-    total = {"name": "all of it", **results.provenance.get("total", {})}
+    total = {"name": "all before this report", **results.provenance.get("total", {})}
     rows = [[stage.get(name) for name in names] for stage in [*stages, total] if isinstance(stage, Mapping)]
     content = table(("stage", "wall seconds", "CPU seconds"), rows, digits=1) if rows else ""
-    rest = {key: value for key, value in results.provenance.items() if key not in ("stages", "total")}
+    rest = {key: value for key, value in results.provenance.items() if key not in ("stages", "total", "complete")}
     lines = flattened(rest)
     return content + (table(("what", "value"), lines) if lines else "") or paragraph("Not recorded.", "note")
 
@@ -78,15 +78,14 @@ def flattened(values: Mapping[str, Any], prefix: str = "") -> list[list[str]]:
 
 def repetition(results: StudyResults) -> str:
     """The commands that give these results again."""
-    preset = results.study.get("preset")
-    first = f"basinet reproduce --preset {preset} --out NEW" if preset else ""
-    commands = [
-        command
-        for command in (first, "basinet reproduce --config config.yaml --out NEW", "basinet report NEW")
-        if command
-    ]
+    preset, command = results.study.get("preset"), results.study.get("command")
+    repeated = {
+        "train": "basinet train config.yaml --out NEW",
+        "reproduce": f"basinet reproduce {f'--preset {preset}' if preset else '--config config.yaml'} --out NEW",
+    }
+    commands = [repeated[command]] if command in repeated else []
     words = (
-        "The saved configuration repeats this study exactly; seeds are in it. Numbers may differ in the last "
+        "config.yaml, the saved configuration, holds every setting and the seeds. Numbers may differ in the last "
         "digits on other processors. The last command draws figures and report again from existing results."
     )
-    return paragraph(words) + "<pre><code>" + escape("\n".join(commands)) + "</code></pre>"
+    return paragraph(words) + "<pre><code>" + escape("\n".join([*commands, "basinet report NEW"])) + "</code></pre>"

@@ -83,10 +83,13 @@ def _pair_potentials(store: Store, systems: Sequence[StudySystem], descriptor: B
 def _fitted_or_literature(
     store: Store, systems: Sequence[StudySystem]
 ) -> Iterator[tuple[str, LennardJones, str | None]]:
-    """Yield the literature's potential and one fitted to each system's training totals."""
+    """Yield the literature's potential and one fitted to each system's training totals.
+
+    Where isolated atoms are missing, energies do not vanish for atoms far apart, and no pair potential is fitted.
+    """
     yield "lennard_jones", literature_lennard_jones(), None
     for system in systems:
-        if system.split is None:
+        if system.split is None or not system.e0_given:
             continue
         energy = store.main(system.name).arrays["energy"]
         train = system.split.train

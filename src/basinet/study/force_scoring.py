@@ -67,7 +67,7 @@ def _evaluator(model: Ensemble | Calculator, engine: str) -> Iterator[Callable[[
         yield lambda atoms: model.evaluate(atoms).forces
 
 
-def _rows(name: str, forces: Callable[[Atoms], NDArray[np.float64]], frames: list[Atoms]) -> list[dict[str, Any]]:
+def _rows(name: str, forces: Callable[[Atoms], NDArray[np.float64]], frames: Sequence[Atoms]) -> list[dict[str, Any]]:
     reference = np.concatenate([force_labels(atoms, index) for index, atoms in enumerate(frames)])
     predicted = np.concatenate([forces(atoms) for atoms in frames])
     frame = np.repeat(np.arange(len(frames)), len(frames[0]))

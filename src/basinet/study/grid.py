@@ -108,8 +108,9 @@ def train_grid(
         rows += baseline_rows(store, data.systems, descriptor, untrained=0, seed=0)
         write_results(root / "results.csv", rows, config.definition)
         write_training_tables(root, tasks)
-    run.record_choices(descriptor, choose_architectures(root, tasks), preset="")
-    return run.finish(data.checksums)
+    run.record_choices(descriptor, choose_architectures(root, tasks))
+    run.record(command="train")
+    return run.finish()
 
 
 def grid_descriptor(config: TrainConfig) -> Bispectrum:

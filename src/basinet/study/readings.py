@@ -9,6 +9,7 @@ import numpy as np
 
 from basinet.models import fit_ridge, load_model
 from basinet.models.pair_potential import literature_lennard_jones
+from basinet.relation.local import OTHER_DEFINITION
 from basinet.study.evaluation import evaluation_rows, scored_block
 from basinet.study.running import architecture_columns, descriptor_columns, model_path
 
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
     from basinet.dataset import Dataset
     from basinet.descriptors import Bispectrum
     from basinet.models import Architecture
+    from basinet.relation.local import Definition
     from basinet.study.store import Store, StoredSystem
     from basinet.study.systems import StudySystem
     from basinet.study.tasks import TrainTask
 
-OTHER = {"total": "electronic", "electronic": "total"}
 LABEL = "local_energy_other"
 
 
@@ -36,7 +37,7 @@ def other_reading_rows(
     tasks: Sequence[TrainTask],
     descriptor: Bispectrum,
     chosen: Mapping[str, tuple[Architecture, float]],
-    definition: str,
+    definition: Definition,
 ) -> Iterator[dict[str, Any]]:
     """Yield rows of the chosen network, ridge and the literature's pair potential, scored on the other reading."""
     for system in systems:
@@ -49,7 +50,7 @@ def other_reading_rows(
         inside = np.isin(stored.arrays["frame"], system.split.test)
         other = replace(frames, dataset=replace(frames.dataset, local_energy=stored.arrays[LABEL][inside]))
         shared = {"experiment": "reading", "train_system": system.name, "transferred": False}
-        shared |= {"definition": OTHER[definition]}
+        shared |= {"definition": OTHER_DEFINITION[definition]}
         for model, columns, prediction in _models(
             root, store, system, stored, tasks, descriptor, chosen, frames.dataset
         ):

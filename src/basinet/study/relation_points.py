@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from basinet.study.systems import frame_label
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -41,7 +43,7 @@ def _points(system: StudySystem) -> Iterator[dict[str, Any]]:
         n = len(atoms)
         yield {
             "system": system.name,
-            "frame": int(atoms.info.get("frame", index)),
+            "frame": frame_label(atoms, index),
             "n_atoms": n,
             "split": split_of.get(index, "gap") if system.split is not None else "size_transfer",
             "e_es_ev": (electrostatic - es0) / n,

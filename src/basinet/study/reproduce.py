@@ -12,6 +12,7 @@ from basinet.study import planning
 from basinet.study.baselines import baseline_rows
 from basinet.study.describing import choose_by_ridge
 from basinet.study.execution import run_all
+from basinet.study.folds import refuse_few
 from basinet.study.gauge_record import gauge_record
 from basinet.study.out_of_fold import out_of_fold_predictions, out_of_fold_rows, parity_rows
 from basinet.study.readings import other_reading_rows
@@ -55,6 +56,20 @@ class _Plan:
     folds: list[TrainTask] = field(default_factory=list)
 
 
+def load_study_data(config: StudyConfig, progress: Progress) -> StudyData:
+    """Read the frames of a config, and refuse those that are too few for its folds.
+
+    Raises
+    ------
+    InputError
+        What `load_data` and `refuse_few` raise.
+    """
+    forces = config.optimiser.force_weight > 0.0
+    data = load_data(config.data, config.split, config.seed, progress.note, forces=forces)
+    refuse_few(data.systems, config.cross_validation, config.split.gap)
+    return data
+
+
 def reproduce(
     root: Path,
     config: StudyConfig,
@@ -67,21 +82,22 @@ def reproduce(
 ) -> Path:
     """Run the study in the results directory `root`, skipping what is done there; return the report's path.
 
-    `data` are the frames of `config`, where they have been read already.
+    `data` are what `load_study_data` returned, where it has been called already; `preset` is the one that `config` is,
+    without a change.
     """
     run, plan = Run(root, progress), _Plan()
     store = Store(root / "work")
     with run.stage("frames and relation"):
         if data is None:
-            forces = config.optimiser.force_weight > 0.0
-            data = load_data(config.data, config.split, config.seed, progress.note, forces=forces)
+            data = load_study_data(config, progress)
         run.prepare(data, store, config, config.title)
     with connect(workers, scheduler, root / "work" / "compiled") as client:
         descriptor, chosen = _run_tasks(run, plan, config, store, client)
     with run.stage("tables"):
         _write_tables(root, plan, config, store, data.systems, descriptor, chosen)
-    run.record_choices(descriptor, chosen, preset)
-    return run.finish(data.checksums)
+    run.record_choices(descriptor, chosen)
+    run.record(command="reproduce", preset=preset)
+    return run.finish()
 
 
 def _run_tasks(

@@ -87,19 +87,33 @@ def data_checksums(data: DataSettings) -> dict[str, str]:
 
 @dataclass
 class Run:
-    """A run under way: where it writes, whom it tells, and how long its stages took."""
+    """A run under way: where it writes, whom it tells, and how long its stages took, resumed ones included.
+
+    Attributes
+    ----------
+    earlier
+        What `provenance.json` holds of the processes before this one, as far as they finished a stage.
+    """
 
     root: Path
     progress: Progress
-    stages: list[dict[str, Any]] = field(default_factory=list)
+    checksums: dict[str, str] = field(default_factory=dict)
+    earlier: dict[str, Any] = field(default_factory=dict)
+    stages: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        path = self.root / "provenance.json"
+        self.earlier = read_json(path) if path.exists() else {}
+        self.stages = {stage["name"]: stage["wall_seconds"] for stage in self.earlier.get("stages", [])}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Time a stage; its CPU time is unknown, since worker processes tell theirs only when they end."""
         started = time.monotonic()
         yield
-        self.stages.append({"name": name, "wall_seconds": time.monotonic() - started})
+        self.stages[name] = self.stages.get(name, 0.0) + time.monotonic() - started
+        self._write_provenance(complete=False)
 
     def prepare(self, data: StudyData, store: Store, config: StudyConfig | TrainConfig, title: str) -> None:
         """Write what workers need, the description of the data, and the relation.
@@ -110,6 +124,7 @@ class Run:
             If the directory was begun with files of other content.
         """
         refuse_changed(self.root, data.checksums)
+        self.checksums = data.checksums
         weight = config.optimiser.force_weight
         for system in data.systems:
             store.write_system(system, config.definition, forces=weight > 0.0)
@@ -122,38 +137,35 @@ class Run:
         )
         write_json(self.root / "relation.json", _relations(data))
         write_table(self.root / "relation_points.csv", relation_points(data.systems), RELATION_POINT_COLUMNS)
-        self._write_provenance(data.checksums, complete=False)
 
     def record(self, **entries: Any) -> None:
         """Add entries to `study.json`."""
         path = self.root / "study.json"
         write_json(path, (read_json(path) if path.exists() else {}) | entries)
 
-    def record_choices(
-        self, descriptor: Bispectrum, chosen: Mapping[str, tuple[Architecture, float]], preset: str
-    ) -> None:
-        """Add descriptor, each system's architecture and learning rate, and the preset to `study.json`."""
+    def record_choices(self, descriptor: Bispectrum, chosen: Mapping[str, tuple[Architecture, float]]) -> None:
+        """Add descriptor, and each system's architecture and learning rate, to `study.json`."""
         self.record(
             descriptor=descriptor.to_dict(),
             chosen_architectures={name: a.as_dict() | {"lr": lr} for name, (a, lr) in chosen.items()},
-            preset=preset,
         )
 
-    def finish(self, checksums: Mapping[str, str]) -> Path:
-        """Write provenance and report; return the report's path."""
+    def finish(self) -> Path:
+        """Write report and provenance; return the report's path."""
         from basinet.report import write_report
 
-        self._write_provenance(checksums, complete=False)
         with self.stage("report"):
             report = write_report(self.root)
-        self._write_provenance(checksums, complete=True)
+        self._write_provenance(complete=True)
         return report
 
-    def _write_provenance(self, checksums: Mapping[str, str], *, complete: bool) -> None:
+    def _write_provenance(self, *, complete: bool) -> None:
+        spent = {"wall_seconds": time.monotonic() - self.started, "cpu_seconds": _cpu_seconds()}
+        before = self.earlier.get("total", {})
         record = {
-            "data_checksums": dict(checksums),
-            "stages": self.stages,
-            "total": {"wall_seconds": time.monotonic() - self.started, "cpu_seconds": _cpu_seconds()},
+            "data_checksums": self.checksums,
+            "stages": [{"name": name, "wall_seconds": seconds} for name, seconds in self.stages.items()],
+            "total": {name: seconds + before.get(name, 0.0) for name, seconds in spent.items()},
             "complete": complete,
         }
         write_json(self.root / "provenance.json", provenance() | record)

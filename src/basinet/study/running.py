@@ -14,6 +14,7 @@ from basinet.io.tables import by_element
 from basinet.models import compose, fit_ridge, load_model
 from basinet.models.ridge import STRENGTHS, out_of_fold_errors
 from basinet.study.evaluation import evaluation_rows, fitted_gauges, scored_block, with_mean
+from basinet.study.folds import fold_frames
 from basinet.study.store import Store
 from basinet.study.tasks import ComposeTask, DescribeTask, TrainTask
 
@@ -133,11 +134,7 @@ def _training_frames(system: StoredSystem, task: TrainTask) -> tuple[NDArray[Any
     if task.fold is None:
         train = split.train if task.n_train is None else split.train[-task.n_train :]
         return train, split.validation, split.test
-    fold, folds, turn, turns = task.fold
-    everything = np.arange(len(system.arrays["energy"]))
-    rest, held = blocked_folds(everything, folds, task.gap)[fold]
-    train, validation = blocked_folds(rest, max(turns, 4), task.gap)[turn]
-    return train, validation, held
+    return fold_frames(len(system.arrays["energy"]), task.fold, task.gap)
 
 
 def _train(store: Store, root: Path, task: TrainTask) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from basinet.dataset import build_dataset, isolated_energies
 from basinet.errors import InputError
 from basinet.io.frames import system_of
 from basinet.relation import fit_relation
-from basinet.relation.labels import ELECTROSTATIC_ENERGY, LOCAL_HARTREE_ENERGY, is_isolated_atom
+from basinet.relation.labels import ELECTROSTATIC_ENERGY, LOCAL_HARTREE_ENERGY, carried, is_isolated_atom
 from basinet.study.evaluation import ScoredFrames, evaluation_rows, with_mean
 from basinet.study.systems import LOCAL_LABEL, StudySystem, distinct, in_time
 
@@ -75,10 +75,8 @@ def _local_energies(
 ) -> Callable[[Atoms], NDArray[np.float64]] | None:
     """Function from a frame to its local DFT energies, or None where the labels do not give them."""
     relation = None
-    exact = all(LOCAL_LABEL in atoms.arrays for atoms in frames)
-    electrostatic = all(
-        ELECTROSTATIC_ENERGY in atoms.info and LOCAL_HARTREE_ENERGY[definition] in atoms.arrays for atoms in frames
-    )
+    exact = definition == "total" and carried(frames, LOCAL_LABEL)
+    electrostatic = all(carried(frames, key) for key in (ELECTROSTATIC_ENERGY, LOCAL_HARTREE_ENERGY[definition]))
     if not exact and electrostatic and len(frames) > 2:
         known = [atoms for atoms in isolated if atoms.get_chemical_symbols()[0] in elements_of(frames)]
         relation = fit_relation(frames, known or None)
@@ -111,17 +109,17 @@ def elements_of(frames: Sequence[Atoms]) -> list[str]:
     return sorted({symbol for atoms in frames for symbol in atoms.get_chemical_symbols()})
 
 
-def by_system(frames: Sequence[Atoms]) -> dict[str, list[Atoms]]:
-    """Frames of each system, each in order of time."""
+def by_system(frames: Sequence[Atoms]) -> dict[str, tuple[Atoms, ...]]:
+    """Frames of each system, each in the order of `in_time`."""
     groups: dict[str, list[Atoms]] = defaultdict(list)
     for atoms in frames:
         groups[system_of(atoms)].append(atoms)
     return {name: in_time(own) for name, own in groups.items()}
 
 
-def by_composition(frames: Sequence[Atoms]) -> list[list[Atoms]]:
-    """Frames with the same atoms together."""
+def by_composition(frames: Sequence[Atoms]) -> list[tuple[Atoms, ...]]:
+    """Frames with the same atoms together, each group in the order of `in_time`."""
     groups: dict[tuple[str, ...], list[Atoms]] = defaultdict(list)
     for atoms in frames:
         groups[tuple(sorted(atoms.get_chemical_symbols()))].append(atoms)
-    return list(groups.values())
+    return [in_time(group) for group in groups.values()]

@@ -15,7 +15,8 @@ from basinet.dataset.build import pair_share
 from basinet.descriptors import Bispectrum, bispectrum
 from basinet.descriptors.jacobian import bispectrum_derivatives
 from basinet.io.checkpoint import load_arrays, save_arrays
-from basinet.relation.labels import force_labels
+from basinet.relation.labels import LOCAL_HARTREE_ENERGY, carried, force_labels
+from basinet.relation.local import OTHER_DEFINITION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from basinet.dataset.dataset import PairShare
     from basinet.descriptors.jacobian import PairDerivatives
     from basinet.models.pair_potential import LennardJones
+    from basinet.relation.local import Definition
     from basinet.study.systems import StudySystem
 
 
@@ -97,7 +99,7 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
 
-    def write_system(self, system: StudySystem, definition: str, *, forces: bool = False) -> None:
+    def write_system(self, system: StudySystem, definition: Definition, *, forces: bool = False) -> None:
         """Write a system's arrays, its forces only where they are asked for."""
         from basinet.analysis import stack_pair_features
 
@@ -180,16 +182,15 @@ def _stamp(path: Path) -> tuple[int, int]:
     return status.st_mtime_ns, status.st_ino
 
 
-def other_reading(system: StudySystem, definition: str) -> NDArray[np.float64] | None:
+def other_reading(system: StudySystem, definition: Definition) -> NDArray[np.float64] | None:
     """Local energies by the definition that the study does not use, less E0; None where frames carry only one."""
-    label = "REF_local_hartree_energy_electronic"
-    if system.relation is None or not all(label in atoms.arrays for atoms in system.frames):
-        return None
-    local = system.local_energies("electronic" if definition == "total" else "total")
-    if local is None:
+    relation, other = system.relation, OTHER_DEFINITION[definition]
+    if relation is None or not carried(system.frames, LOCAL_HARTREE_ENERGY[other]):
         return None
     e0 = [[system.e0[symbol] for symbol in atoms.get_chemical_symbols()] for atoms in system.frames]
-    return np.concatenate([local(atoms) - own for atoms, own in zip(system.frames, e0, strict=True)])
+    return np.concatenate(
+        [relation.local_energies(atoms, other) - own for atoms, own in zip(system.frames, e0, strict=True)]
+    )
 
 
 @lru_cache(maxsize=32)

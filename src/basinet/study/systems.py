@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,13 @@ import numpy as np
 from basinet.dataset import Split, contiguous_split, isolated_energies
 from basinet.errors import InputError
 from basinet.relation import Relation, fit_relation
-from basinet.relation.labels import atom_labels, is_isolated_atom
+from basinet.relation.labels import (
+    ELECTROSTATIC_ENERGY,
+    LOCAL_HARTREE_ENERGY,
+    atom_labels,
+    carried,
+    is_isolated_atom,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,9 +28,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from basinet.config.settings import DataSettings, SplitSettings
+    from basinet.relation.local import Definition
 
 LOCAL_LABEL = "REF_local_energy"
-HARTREE_LABEL = "REF_local_hartree_energy"
+LEAST_TRAINING = 4
+"""Training frames: two folds of two choose the strength of ridge."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +44,15 @@ class StudySystem:
     name
         Such as ``"ar"``.
     frames
-        In order of time.
+        In the order of `in_time`.
     split
         Blocks of time; None for frames that are only tested on (another number of atoms).
     e0
         Energy of each element's isolated atom, eV.
     relation
         Fitted to the training frames; None where frames carry no electrostatic energies.
+    e0_given
+        Whether `e0` are energies of isolated atoms; else they are fitted to the training frames.
     """
 
     name: str
@@ -49,24 +60,37 @@ class StudySystem:
     split: Split | None
     e0: Mapping[str, float]
     relation: Relation | None
+    e0_given: bool = True
 
     @property
     def n_atoms(self) -> int:
         """Atoms per frame (of the first one)."""
         return len(self.frames[0])
 
-    def local_energies(self, definition: str) -> Callable[[Atoms], NDArray[np.float64]] | None:
+    def local_energies(self, definition: Definition) -> Callable[[Atoms], NDArray[np.float64]] | None:
         """Give the function from a frame to its local DFT energies in eV (E0 included), or None.
 
         The relation of the training frames comes first: a label ``REF_local_energy`` beside electrostatic ones comes
         from a relation that may have seen test frames, and knows no `definition`.
+
+        Raises
+        ------
+        InputError
+            If only some of the frames carry a label that is needed, or ``REF_local_energy`` is all there is where the
+            definition ``electronic`` is asked for.
         """
         relation = self.relation
-        if relation is not None and all(HARTREE_LABEL in atoms.arrays for atoms in self.frames):
-            return lambda atoms: relation.local_energies(atoms, definition)  # type: ignore[arg-type]
-        if all(LOCAL_LABEL in atoms.arrays for atoms in self.frames):
-            return lambda atoms: atom_labels(atoms, LOCAL_LABEL, None)
-        return None
+        if relation is not None and carried(self.frames, LOCAL_HARTREE_ENERGY[definition]):
+            return lambda atoms: relation.local_energies(atoms, definition)
+        if not carried(self.frames, LOCAL_LABEL):
+            return None
+        if definition != "total":
+            msg = (
+                f"system {self.name}: {LOCAL_LABEL} does not tell the definition '{definition}'; give frames with "
+                f"REF_electrostatic_energy and {LOCAL_HARTREE_ENERGY[definition]}, or take the definition 'total'"
+            )
+            raise InputError(msg)
+        return lambda atoms: atom_labels(atoms, LOCAL_LABEL, None)
 
 
 def load_frames(data: DataSettings, seed: int, note: Callable[[str], None]) -> tuple[list[Atoms], list[Atoms]]:
@@ -108,13 +132,14 @@ def group_systems(
 ) -> list[StudySystem]:
     """Group frames by system and number of atoms, split the largest group of each system, fit its relation.
 
-    Groups of another number of atoms are tested on only, with the relation of the system's main group.
+    Groups of another number of atoms are tested on only, with the relation of the system's main group where they carry
+    electrostatic energies.
 
     Raises
     ------
     InputError
-        If there are no frames, frames lack energies, a system has too few frames to split, or its frames of one size
-        differ in composition.
+        If there are no frames, frames lack energies, a system has too few frames to split, its frames of one size
+        differ in composition, or only some of them carry electrostatic energies.
     """
     from basinet.io.frames import require_label, system_of
 
@@ -133,15 +158,19 @@ def group_systems(
         systems.append(main)
         if size_transfer:
             systems += [
-                StudySystem(name, tuple(in_time(other)), None, main.e0, main.relation)
+                replace(main, frames=in_time(other), split=None, relation=_relation_for(other, main))
                 for other in by_count[1:]
                 if len(other) >= 2
             ]
     return systems
 
 
+def _relation_for(frames: Sequence[Atoms], main: StudySystem) -> Relation | None:
+    return main.relation if carried(frames, ELECTROSTATIC_ENERGY) else None
+
+
 def _refuse_unclear(name: str, groups: Sequence[Sequence[Atoms]]) -> None:
-    """Refuse a name that is no file name, and groups that name and number of atoms do not tell apart."""
+    """Refuse a name that is no file name, groups that name and size do not tell apart, and those of other elements."""
     if not re.fullmatch(r"\w[\w.+-]*", name):
         msg = f"system {name!r}: use letters, digits and . + - _ only, it names files"
         raise InputError(msg)
@@ -152,13 +181,24 @@ def _refuse_unclear(name: str, groups: Sequence[Sequence[Atoms]]) -> None:
         if other != formula:
             msg = f"system {name}: frames of {other} and of {formula}; give each composition a `system` of its own"
             raise InputError(msg)
+        if set(group[0].get_chemical_symbols()) != set(groups[0][0].get_chemical_symbols()):
+            main = groups[0][0].get_chemical_formula()
+            msg = f"system {name}: frames of {formula} lack elements of {main}, or add some; give them another `system`"
+            raise InputError(msg)
 
 
-def in_time(frames: Sequence[Atoms]) -> list[Atoms]:
-    """Order frames by their number, where they have one."""
-    if all("frame" in atoms.info for atoms in frames):
-        return sorted(frames, key=lambda atoms: int(atoms.info["frame"]))
-    return list(frames)
+def in_time(frames: Sequence[Atoms]) -> tuple[Atoms, ...]:
+    """Order frames by their number, where each has one of its own; else as they come, which keeps runs apart."""
+    numbers = [atoms.info.get("frame") for atoms in frames]
+    if all(isinstance(number, Real) for number in numbers) and len(set(numbers)) == len(numbers):
+        return tuple(sorted(frames, key=lambda atoms: atoms.info["frame"]))
+    return tuple(frames)
+
+
+def frame_label(atoms: Atoms, index: int) -> int | str:
+    """What a frame says of itself in ``frame``, or its position."""
+    label = atoms.info.get("frame", index)
+    return int(label) if isinstance(label, Integral) else str(label)
 
 
 def _main_system(
@@ -172,11 +212,15 @@ def _main_system(
         raise InputError(msg) from error
     elements = {symbol for atoms in ordered for symbol in atoms.get_chemical_symbols()}
     own = [atoms for atoms in isolated if atoms.get_chemical_symbols()[0] in elements]
+    if len(blocks.train) < LEAST_TRAINING:
+        msg = f"system {name}: {len(blocks.train)} training frames are too few for ridge, which needs {LEAST_TRAINING}"
+        raise InputError(msg)
     train = [ordered[i] for i in blocks.train]
     relation = None
-    if all("REF_electrostatic_energy" in atoms.info for atoms in ordered):
+    if carried(ordered, ELECTROSTATIC_ENERGY):
         relation = fit_relation(train, own or None, seed=seed)
-    return StudySystem(name, tuple(ordered), blocks, isolated_energies(own, train), relation)
+    given = {atoms.get_chemical_symbols()[0] for atoms in own} == elements
+    return StudySystem(name, ordered, blocks, isolated_energies(own, train), relation, given)
 
 
 def describe_systems(systems: Sequence[StudySystem], source: str, gap: int) -> dict[str, Any]:
@@ -187,12 +231,13 @@ def describe_systems(systems: Sequence[StudySystem], source: str, gap: int) -> d
         if system.split is None:
             others.setdefault(system.name, []).append({"n_frames": len(system.frames), "n_atoms": system.n_atoms})
             continue
-        numbers = [int(atoms.info.get("frame", index)) for index, atoms in enumerate(system.frames)]
+        numbers = [frame_label(atoms, index) for index, atoms in enumerate(system.frames)]
         blocks = system.split.blocks()
         described[system.name] = {
             "n_frames": len(system.frames),
             "n_atoms": system.n_atoms,
             "elements": sorted(system.e0),
+            "e0": "isolated atoms" if system.e0_given else "fitted to the training frames",
             "splits": {k: [numbers[b[0]], numbers[b[-1]]] for k, b in blocks.items()} | {"gap": gap},
             "n_by_split": {k: len(b) for k, b in blocks.items()},
         }
