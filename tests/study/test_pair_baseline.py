@@ -9,6 +9,8 @@ import basinet
 from basinet.config.settings import DataSettings, OptimiserSettings, TrainConfig
 from basinet.errors import InputError
 from basinet.execution.progress import Progress
+from basinet.io.files import read_json
+from basinet.io.tables import read_table
 from basinet.models import load_model
 from basinet.study.grid import load_grid_data, train_grid
 from basinet.study.store import Store
@@ -54,3 +56,14 @@ def test_elements_without_a_literature_potential_are_refused(tmp_path):
     config = config_of(tmp_path / "na.extxyz", pair_potential="literature", descriptor={"weights": {"Na": 1.0}})
     with pytest.raises(InputError, match="no pair potential for Na"):
         load_grid_data(config, Progress())
+
+
+def test_no_pair_potential_is_fitted_where_isolated_atoms_are_missing(argon, tmp_path):
+    frames = tmp_path / "liquid.extxyz"
+    basinet.write_frames(frames, basinet.read_frames(argon)[:24])
+    found = {}
+    for name, file in {"given": argon, "missing": frames}.items():
+        train_grid(tmp_path / name, config_of(file), Progress(), workers=1)
+        found[name] = {row["model"] for row in read_table(tmp_path / name / "results.csv")}
+    assert found["given"] - found["missing"] == {"fitted_pair"}
+    assert read_json(tmp_path / "missing" / "study.json")["data"]["systems"]["ar"]["e0"].startswith("fitted")

@@ -55,6 +55,24 @@ def test_frames_are_put_in_order_of_time():
         assert numbers == sorted(numbers)
 
 
+def test_runs_whose_numbers_repeat_are_not_shuffled_into_each_other():
+    one, other = labelled("Ar2", 10), labelled("Ar2", 10)
+    for atoms in other:
+        atoms.info["run"] = "other"
+    (system,) = grouped(one + other)
+    assert [atoms.info.get("run") for atoms in system.frames] == [None] * 10 + ["other"] * 10
+
+
+def test_frames_named_by_words_stay_in_their_order():
+    frames = labelled("Ar2", 12)
+    for index, atoms in enumerate(frames):
+        atoms.info["frame"] = f"run1-{11 - index}"
+    (system,) = grouped(frames)
+    assert system.frames == tuple(frames)
+    described = describe_systems([system], "mine", 1)["systems"]["toy"]
+    assert described["splits"]["train"] == ["run1-11", "run1-6"]
+
+
 def test_the_relation_is_that_of_the_training_frames():
     for system in grouped(FRAMES):
         if system.split is None:
@@ -79,6 +97,45 @@ def test_electrostatic_labels_come_before_a_local_energy_of_unknown_origin():
     total, electronic = (system.local_energies(definition)(frames[0]) for definition in ("total", "electronic"))
     assert total.std() > 1e-3
     assert not np.allclose(total, electronic)
+
+
+@pytest.mark.parametrize("label", ["REF_electrostatic_energy", "REF_local_hartree_energy"])
+def test_a_label_that_one_frame_lacks_is_missed_there(label):
+    frames = [atoms.copy() for atoms in FRAMES if atoms.info["system"] == "ar" and len(atoms) == 32]
+    frames[7].info.pop(label, None)
+    frames[7].arrays.pop(label, None)
+    with pytest.raises(InputError, match=rf"frame 7 \(system=ar, frame=7\): label {label} .* 14 of 15"):
+        grouped(frames)[0].local_energies("total")
+
+
+def test_larger_boxes_without_electrostatic_energies_are_scored_on_totals_alone(tmp_path):
+    frames = [atoms.copy() for atoms in FRAMES if atoms.info["system"] == "ar"]
+    for atoms in frames:
+        if len(atoms) == 108:
+            del atoms.info["REF_electrostatic_energy"]
+    main, large = grouped(frames)
+    assert main.relation is not None
+    assert large.relation is None
+    store = Store(tmp_path)
+    store.write_system(large, "total")
+    assert "local_energy" not in store.systems()[0].arrays
+
+
+def test_a_definition_that_the_labels_cannot_tell_is_refused():
+    (system,) = grouped(labelled("Ar4", 12, REF_local_energy=0.25))
+    with pytest.raises(InputError, match=r"toy: REF_local_energy does not tell the definition 'electronic'"):
+        system.local_energies("electronic")
+
+
+def test_whether_isolated_atoms_were_given_is_known():
+    frames = [atoms for atoms in FRAMES if atoms.info["system"] == "mix" and len(atoms) == 32]
+    assert grouped(frames)[0].e0_given
+    assert not grouped(labelled("Ar3Kr", 12), isolated_atoms()[:1])[0].e0_given
+
+
+def test_another_size_of_other_elements_is_refused():
+    with pytest.raises(InputError, match=r"frames of Ar8 lack elements of Ar3Kr.*`system`"):
+        grouped(labelled("Ar3Kr", 12) + labelled("Ar8", 3))
 
 
 def test_exact_local_energies_are_taken_as_they_are():
