@@ -112,8 +112,8 @@ def verdict_count(claims: Sequence[Claim]) -> str:
     return (
         f"{n_statements} statements of the paper were tested in {len(tested)} cases (statement and system): "
         f"{counts['supported']} supported, {counts['contradicted']} contradicted, {counts['not resolved']} "
-        f"not resolved. {len(unanimous['supported'])} statements hold in every case, "
-        f"{len(unanimous['contradicted'])} in none."
+        f"not resolved. {len(unanimous['supported'])} statements are supported in every case, "
+        f"{len(unanimous['contradicted'])} contradicted in every case."
     )
 
 

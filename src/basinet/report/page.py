@@ -19,9 +19,9 @@ from basinet.report.results import TOTALS_ONLY, StudyResults, load_results
 RULES = (
     "Verdicts follow from the 95 % interval: a difference is supported if the interval lies above zero and "
     "the difference is at least 0.02 in Pearson r, contradicted if the interval lies below 0.02, else not "
-    "resolved. Intervals are over independently seeded networks, not over test frames, unless the detail "
-    "says otherwise; many statements are tested at once and no correction is made. Every detail names the "
-    "limit that was used."
+    "resolved. Intervals are over networks that start from other weights (frames and the order of minibatches are the "
+    "same), not over test frames, unless the detail says otherwise; many statements are tested at once and no "
+    "correction is made. Every detail names the limit that was used."
 )
 SIGNS = "✓ supported, ✗ contradicted, ? not resolved, – not testable here. Each statement leads to its test."
 

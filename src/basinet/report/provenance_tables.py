@@ -12,7 +12,6 @@ from basinet.report.results import StudyResults
 
 def data_tables(results: StudyResults) -> str:
     """Frames, atoms and splits of every system."""
-    systems = results.study.get("data", {}).get("systems", {})
     rows = [
         [
             results.label(str(name)),
@@ -22,7 +21,7 @@ def data_tables(results: StudyResults) -> str:
             "; ".join(f"{split} {count}" for split, count in entry.get("n_by_split", {}).items()),
             splits(entry.get("splits", {})),
         ]
-        for name, entry in systems.items()
+        for name, entry in results.main_systems.items()
     ]
     head = (
         "system",

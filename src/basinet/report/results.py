@@ -58,6 +58,12 @@ class StudyResults:
         return system_label(system, self.systems.get(system, ()))
 
     @property
+    def main_systems(self) -> Mapping[str, Mapping[str, Any]]:
+        """What the study says of the frames that were split for training, by system."""
+        found: Mapping[str, Mapping[str, Any]] = self.study.get("data", {}).get("systems", {})
+        return found
+
+    @property
     def trained_on(self) -> str:
         """What the networks of the study saw."""
         return TOTALS_ONLY if not self.study.get("force_weight") else "total energies and forces"

@@ -11,7 +11,9 @@ from basinet.models import Architecture, fit_ridge
 from basinet.models.pair_fit import fit_pair_potential
 from basinet.models.pair_potential import literature_lennard_jones
 from basinet.study.evaluation import evaluation_rows, scored_block
+from basinet.study.planning import learning_sizes
 from basinet.study.running import architecture_columns, descriptor_columns, ridge_rows
+from basinet.study.systems import LEAST_TRAINING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,6 +61,29 @@ def _ridge(store: Store, descriptor: Bispectrum) -> Iterator[dict[str, Any]]:
             labels = {"model": "ridge", **descriptor_columns(descriptor), **columns}
             splits = ("validation", "test") if system.key == trained.key else ("test",)
             yield from ridge_rows(store, descriptor, model, system, labels, splits)
+
+
+def learning_curve_of_ridge(
+    store: Store, descriptor: Bispectrum, fractions: Sequence[float]
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of ridge on the last training frames, as many as the networks of the learning curve saw."""
+    for system in store.systems():
+        if system.split is None:
+            continue
+        dataset = store.dataset(system, descriptor)
+        for size in learning_sizes(fractions, len(system.split.train)):
+            if size < LEAST_TRAINING:
+                continue
+            labels = {
+                "experiment": "learning_curve",
+                "model": "ridge",
+                "train_system": system.name,
+                "transferred": False,
+                "n_train": size,
+                **descriptor_columns(descriptor),
+            }
+            model = fit_ridge(dataset.select(system.split.train[-size:]))
+            yield from ridge_rows(store, descriptor, model, system, labels)
 
 
 def _pair_potentials(store: Store, systems: Sequence[StudySystem], descriptor: Bispectrum) -> Iterator[dict[str, Any]]:

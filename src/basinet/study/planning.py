@@ -115,10 +115,18 @@ def _on_pairs(config: StudyConfig, elements: Sequence[str]) -> Iterator[Variant]
 
 
 def _learning_curve(config: StudyConfig, n_train: int) -> Iterator[Variant]:
-    sizes = sorted({max(round(fraction * n_train), 2) for fraction in config.learning_curve.fractions})
-    for size in sizes:
+    for size in learning_sizes(config.learning_curve.fractions, n_train):
         for width in config.learning_curve.widths:
             yield "learning_curve", Architecture("tanh", 1, width), {"n_train": size}
+
+
+def learning_sizes(fractions: Sequence[float], n_train: int) -> list[int]:
+    """Numbers of training frames of a learning curve, two at least.
+
+    >>> learning_sizes([1.0, 0.01, 0.1], 74)
+    [2, 7, 74]
+    """
+    return sorted({max(round(fraction * n_train), 2) for fraction in fractions})
 
 
 def _resolutions(config: StudyConfig, chosen: Bispectrum) -> Iterator[Variant]:

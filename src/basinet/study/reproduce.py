@@ -9,7 +9,7 @@ from basinet.execution.workers import connect
 from basinet.io.files import write_json
 from basinet.io.tables import write_table
 from basinet.study import planning
-from basinet.study.baselines import baseline_rows
+from basinet.study.baselines import baseline_rows, learning_curve_of_ridge
 from basinet.study.describing import choose_by_ridge
 from basinet.study.execution import run_all
 from basinet.study.folds import refuse_few
@@ -132,6 +132,7 @@ def _write_tables(
 ) -> None:
     rows = task_rows(root, [*plan.described, *plan.trained, *plan.composed])
     rows += baseline_rows(store, systems, descriptor, untrained=config.controls.untrained, seed=config.seed)
+    rows += learning_curve_of_ridge(store, descriptor, config.learning_curve.fractions)
     rows += other_reading_rows(root, store, systems, plan.trained, descriptor, chosen, config.definition)
     if plan.folds:
         predictions = out_of_fold_predictions(root, store, systems, plan.folds, config, descriptor, chosen)

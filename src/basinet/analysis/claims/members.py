@@ -1,10 +1,9 @@
 """Correlations of the members of ensembles by seed and width, and their statistics.
 
-Members of different widths that carry the same seed number share nothing but the data, so a seed is only a
-convenient block: every contrast is formed within a seed, and Student's t of the seeds' contrasts gives the
-interval (a percentile bootstrap of 4 to 8 blocks would be too narrow). Statistics that are no means over
-seeds (ranks, spreads) come from a bootstrap that draws whole seeds. Neither covers the choice of the test
-frames, which all members share.
+Members that carry the same seed number draw their initial weights from one stream, whatever their width, so every
+contrast is formed within a seed, and Student's t of the seeds' contrasts gives the interval (a percentile bootstrap of
+4 to 8 blocks would be too narrow). Statistics that are no means over seeds (ranks, spreads) come from a bootstrap that
+draws whole seeds. Neither covers the order of minibatches or the choice of the test frames, which all members share.
 """
 
 from __future__ import annotations

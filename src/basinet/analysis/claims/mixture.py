@@ -109,7 +109,7 @@ def main_grid(rows: ResultsTable, system: str, gauge: str) -> WidthGrid:
 
 
 def difference(first: np.ndarray, second: np.ndarray) -> Interval:
-    """Interval of the difference of two systems' means over seeds, whose members are independent.
+    """Interval of the difference of two systems' means over seeds, whose members are taken for independent.
 
     Welch's standard error; Student's t with the smaller number of seeds, which is on the safe side.
     """

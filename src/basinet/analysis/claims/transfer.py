@@ -45,7 +45,7 @@ TRANSFER_LOCAL_FALLS = Statement(
 )
 TANH = Statement(
     "tanh-transfers-longer",
-    "Tanh networks keep their transferred total fidelity to slightly larger widths than linear ones.",
+    "Tanh networks give better total energies after transfer than linear ones of the same widths.",
     "Transferability; Figs. 3 and 9",
 )
 BETTER_TRANSFER = Statement(

@@ -43,7 +43,7 @@ TOTALS = Statement(
 )
 SCATTER = Statement(
     "small-scatter",
-    "Small networks scatter more between random initialisations; the scatter saturates for wide ones.",
+    "Small networks scatter more between random initialisations than wide ones.",
     "Local energy fitting, first paragraph; Fig. 7",
 )
 FALLS = Statement(

@@ -54,9 +54,9 @@ class FigureEntry:
 RELATION_CLAIMS = ("relation-linear", "relation-rmse", "relation-intercept")
 RELATION_CAPTION = (
     "Total energy less classical electrostatic energy against the electrostatic energy, one point per frame, "
-    "per atom and relative to isolated atoms; the line is fitted to training frames, what it leaves is "
-    "below. Because E_es stands on both axes, r is close to -1 even when E_tot is shuffled over frames: "
-    "r(E_tot, E_es) and the variance left are what to read."
+    "per atom and relative to isolated atoms if there are any; the line is fitted to training frames, what it "
+    "leaves is below. E_es stands on both axes, which by itself gives a correlation: r is shown with E_tot shuffled "
+    "over frames as well; r(E_tot, E_es) and the variance left do not share this flaw."
 )
 WIDTH_CAPTION = (
     " Points and bars are mean and standard deviation over independently initialised networks, trained on "
@@ -140,9 +140,9 @@ EXTRA_FIGURES = (
     FigureEntry(
         "extra_summary",
         "What each model recovers",
-        "Pearson r of total and local energies on test frames for the chosen network (ensemble mean) "
-        "between its ceiling, a tanh network trained on local energies, and its floor, untrained "
-        "networks; ridge regression and pair potentials for comparison. Bars are block bootstrap intervals "
+        "Pearson r of total and local energies on test frames: the chosen network (ensemble mean) beside tanh networks "
+        "trained on local energies, which is the ceiling of what this descriptor can tell of them, untrained "
+        "networks, the floor, ridge regression and pair potentials. Bars are block bootstrap intervals "
         "over frames.",
         ("local-falls", "mixture-lower"),
         summary_figure.draw_summary,
@@ -177,7 +177,7 @@ EXTRA_FIGURES = (
         "extra_weights",
         "Weight and size of the species",
         "Ridge regression at the chosen cutoff against the weight with which the descriptor counts a "
-        "neighbour of the second element, with one cutoff for all pairs and with cutoffs in proportion to the atoms' "
+        "neighbour of the last element, with one cutoff for all pairs and with cutoffs in proportion to the atoms' "
         "van der Waals radii. Total energies of fitted frames alone chose among them; the local energies were not "
         "looked at.",
         ("mixture-lower",),
@@ -186,7 +186,8 @@ EXTRA_FIGURES = (
     FigureEntry(
         "extra_learning_curve",
         "Learning curve",
-        "Fidelity against the number of training frames, networks and ridge regression.",
+        "Fidelity against the number of training frames, the last ones in time: tanh networks of one hidden layer, by "
+        "width, and ridge regression.",
         ("totals-accurate",),
         learning.draw_learning_curve,
     ),
@@ -222,8 +223,8 @@ EXTRA_FIGURES = (
     ),
     FigureEntry(
         "extra_size",
-        "Transfer to larger cells",
-        "The same models on frames with more atoms.",
+        "Transfer to other sizes",
+        "The same models on frames with another number of atoms.",
         (),
         size.draw_size,
     ),

@@ -11,7 +11,7 @@ from basinet.analysis.claims import ResultsTable
 from basinet.analysis.claims.members import architecture_name, architectures, of_architecture
 from basinet.report.figures.settings import footer
 from basinet.report.figures.style import (
-    GRID,
+    GREY,
     AbsentError,
     canvas,
     correlation_axis,
@@ -24,49 +24,46 @@ from basinet.report.results import StudyResults, preferred_split
 
 
 def draw_learning_curve(results: StudyResults) -> Figure:
-    """Pearson r against the number of training frames; totals left, local energies right."""
+    """Pearson r against the number of training frames: a row per target, a column per system, a curve per model."""
     rows = preferred_split(
         results.table.select(experiment="learning_curve", species=("all", None), gauge=("raw", None))
     )
-    if not len(rows):
+    systems = [system for system in results.systems if len(rows.select(test_system=system))]
+    if not systems:
         raise AbsentError("a learning curve")
-    title = "Fidelity against the number of training frames"
-    figure = canvas(title, footer(results, rows), (GRID[0], 4.0))
-    axes = figure.subplots(1, 2, sharex=True)
-    for axis, target in zip(axes, ("total", "local"), strict=True):
+    note = "Networks: mean and standard deviation over seeds. Mixture: raw gauge."
+    size = (max(4.6, 1.3 + 2.0 * len(systems)), 5.2)
+    figure = canvas("Fidelity against the number of training frames", footer(results, rows, note), size)
+    axes = figure.subplots(2, len(systems), sharex=True, sharey="row", squeeze=False)
+    for row, target in zip(axes, ("total", "local"), strict=True):
         chosen = rows.select(target=target)
-        for index, system in enumerate(results.systems):
-            style = look(index)
-            for model, line, filled in (("network", "-", True), ("ridge", "--", False)):
-                x, y, spread = averaged(chosen.select(test_system=system, model=model), "n_train")
-                if x.size:
-                    face = style.color if filled else "white"
-                    label = f"{results.label(system)}, {model}"
-                    axis.errorbar(
-                        x,
-                        y,
-                        spread,
-                        color=style.color,
-                        marker=style.marker,
-                        mfc=face,
-                        linestyle=line,
-                        label=label,
-                    )
-        width_axis(axis, chosen.floats("n_train").tolist(), "training frames")
-        correlation_axis(axis, chosen.floats("pearson_r").tolist())
-        axis.set_title(f"{target} energies", loc="left")
-    handles, labels = axes[1].get_legend_handles_labels()
+        for axis, system in zip(row, systems, strict=True):
+            draw_sizes(axis, chosen.select(test_system=system))
+            width_axis(axis, rows.floats("n_train").tolist(), "training frames" if target == "local" else "")
+            axis.set_title(f"{results.label(system)}, {target}", loc="left")
+        values = [*chosen.members().floats("pearson_r"), *chosen.select(model="ridge").floats("pearson_r")]
+        correlation_axis(row[0], values)
+        for axis in row[1:]:
+            axis.grid(axis="y", color="#E6E6E6", linewidth=0.6, zorder=0)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
     legend_above(figure, handles, labels)
     return figure
 
 
-def averaged(rows: ResultsTable, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Values of a column, with mean and standard deviation of r at each."""
-    chosen = rows.means() if len(rows.means()) else rows.members()
-    x, r = chosen.floats(name), chosen.floats("pearson_r")
-    at = np.unique(x[np.isfinite(x) & np.isfinite(r)])
-    groups = [r[(x == value) & np.isfinite(r)] for value in at]
-    return at, np.array([g.mean() for g in groups]), np.array([g.std() for g in groups])
+def draw_sizes(axes: Axes, rows: ResultsTable) -> None:
+    """One system and target: networks by width, and ridge."""
+    networks = rows.select(model="network").members()
+    for index, width in enumerate(networks.distinct("width")):
+        style, own = look(index), networks.select(width=width)
+        x, r = own.floats("n_train"), own.floats("pearson_r")
+        at = np.unique(x)
+        groups = [r[(x == value) & np.isfinite(r)] for value in at]
+        mean, spread = ([float(f(group)) if group.size else np.nan for group in groups] for f in (np.mean, np.std))
+        axes.errorbar(at, mean, spread, color=style.color, marker=style.marker, label=f"network of width {width}")
+    ridge = rows.select(model="ridge")
+    points = sorted(zip(ridge.floats("n_train"), ridge.floats("pearson_r"), strict=True))
+    if points:
+        axes.plot(*zip(*points, strict=True), "--", color=GREY, marker="x", label="ridge")
 
 
 def draw_training_curves(results: StudyResults) -> Figure:

@@ -11,6 +11,7 @@ from basinet.report.figures.style import BLUE, GREEN, GREY, SINGLE, VERMILION, A
 from basinet.report.results import StudyResults
 
 MEV = 1e3
+ISOLATED = "isolated atoms"
 SPLITS = (
     ("train", "training", BLUE, "o"),
     ("validation", "validation", GREY, "^"),
@@ -35,8 +36,10 @@ def draw_relation(results: StudyResults, number: int) -> Figure:
     points = results.relation_points.select(system=system)
     if not entry or not len(points):
         raise AbsentError(f"a relation of {results.label(system)} (it needs total and electrostatic energies)")
+    given = results.main_systems.get(system, {}).get("e0", ISOLATED) == ISOLATED
+    origin = ISOLATED if given else "energies per atom fitted to these frames"
     note = (
-        f"Line fitted to {entry.get('n_frames', '?')} training frames. Energies per atom, relative to isolated atoms. "
+        f"Line fitted to {entry.get('n_frames', '?')} training frames. Energies per atom, relative to {origin}. "
         "E_es stands on both axes: see r with E_tot shuffled."
     )
     title = f"{results.label(system)}: E_rest against the electrostatic energy"

@@ -31,7 +31,7 @@ def draw_resolution(results: StudyResults) -> Figure:
         raise AbsentError("a scan of cutoff and twojmax")
     columns = len(systems)
     size = (max(4.6, 1.3 + 2.0 * columns), 2.2 + 1.75 * len(models))
-    figure = canvas("Cutoff and resolution decide what totals and local energies keep", footer(results, rows), size)
+    figure = canvas("Fidelity against the cutoff of the descriptor", footer(results, rows), size)
     axes = figure.subplots(len(models), columns, sharex=True, sharey=True, squeeze=False)
     values = rows.floats("pearson_r").tolist()
     for row, model in enumerate(models):

@@ -1,4 +1,4 @@
-"""Models trained on small cells, tested on larger ones."""
+"""Models tested on frames with another number of atoms than they were trained on."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ def draw_size(results: StudyResults) -> Figure:
     rows = rows.select(transferred=(False, None))
     if not len(rows):
         raise AbsentError("frames of another size")
-    note = "Same models, trained on the smaller cells. Bars: 95 % bootstrap over frames. Mixture: raw gauge."
-    figure = canvas("Transfer to larger cells", footer(results, rows, note), (GRID[0], 4.1))
+    sizes = ", ".join(f"{results.label(name)} {entry.get('n_atoms')}" for name, entry in results.main_systems.items())
+    trained = f"Trained on frames of so many atoms: {sizes}. " if sizes else ""
+    note = f"{trained}Bars: 95 % bootstrap over frames. Mixture: raw gauge."
+    figure = canvas("Transfer to frames of other sizes", footer(results, rows, note), (GRID[0], 4.1))
     axes = figure.subplots(1, 2, sharex=True)
     for axis, target in zip(axes, ("total", "local"), strict=True):
         draw_target(axis, results, rows.select(target=target), target)

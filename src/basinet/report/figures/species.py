@@ -36,8 +36,13 @@ GAUGES = (
 def draw_species(results: StudyResults) -> Figure:
     """Local r of each species of the mixture against width, in three gauges."""
     rows = sweep_members(results.table).select(target="local", transferred=False, test_system=tuple(results.mixtures))
-    species = [name for name in rows.distinct("species") if name != "all"]
-    if not results.mixtures or not species:
+    panels = [
+        (system, str(name))
+        for system in results.mixtures
+        for name in rows.select(test_system=system).distinct("species")
+        if name != "all"
+    ]
+    if not panels:
         raise AbsentError("a mixture with local energies by species")
     main = architectures(rows)[0]
     rows = of_architecture(rows, main)
@@ -46,13 +51,14 @@ def draw_species(results: StudyResults) -> Figure:
         "come from validation frames. The control, with equal signs, has as many coefficients. Mean and "
         "standard deviation over seeds."
     )
-    title = f"Local energies of the mixture by species ({architecture_name(main)})"
-    figure = canvas(title, footer(results, rows, note), (6.2, 3.9))
-    axes = grid_of(figure, len(species), max(2, min(3, len(species))), sharey=True)
+    title = f"Local energies of a mixture by species ({architecture_name(main)})"
+    columns = max(2, min(3, len(panels)))
+    figure = canvas(title, footer(results, rows, note), (6.2, 1.6 + 2.3 * -(-len(panels) // columns)))
+    axes = grid_of(figure, len(panels), columns, sharey=True)
     lows = [1.0]
-    for axis, name in zip(axes, species, strict=True):
+    for axis, (system, name) in zip(axes, panels, strict=True):
         for gauge, label, color, marker, line in GAUGES:
-            grid = width_grid(rows.select(species=name, gauge=gauge))
+            grid = width_grid(rows.select(test_system=system, species=name, gauge=gauge))
             if not grid.widths.size:
                 continue
             spread = grid.spread()
@@ -67,7 +73,7 @@ def draw_species(results: StudyResults) -> Figure:
                 label=label,
             )
             lows.append(float(np.nanmin(grid.mean() - spread)))
-        axis.set_title(str(name), loc="left")
+        axis.set_title(name if len(results.mixtures) == 1 else f"{results.label(system)}: {name}", loc="left")
         width_axis(axis, rows.distinct("width"))
     correlation_axis(axes[0], lows, "Pearson r, local energies")
     for axis in axes[1:]:

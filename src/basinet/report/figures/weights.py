@@ -14,13 +14,13 @@ from basinet.report.figures.style import BLACK, GREY, AbsentError, canvas, corre
 from basinet.report.results import StudyResults, preferred_split
 
 
-def neighbour_weight(text: str) -> float:
-    """Weight of the last element of a table's ``weights``.
+def neighbour_weight(text: str, element: str) -> float:
+    """Weight of an element in a table's ``weights``.
 
-    >>> neighbour_weight("Ar:1 Kr:1.3")
+    >>> neighbour_weight("Ar:1 Kr:1.3 Xe:1.69", "Kr")
     1.3
     """
-    return float(text.rsplit(maxsplit=1)[-1].rpartition(":")[2])
+    return float(dict(part.split(":") for part in text.split())[element])
 
 
 def draw_weights(results: StudyResults) -> Figure:
@@ -38,7 +38,7 @@ def draw_weights(results: StudyResults) -> Figure:
     if not panels:
         raise AbsentError("a scan of species weights in a mixture")
     size = (max(4.6, 1.3 + 3.0 * len(panels)), 4.4)
-    figure = canvas("Weight and size of a species decide how totals split a pair", footer(results, rows), size)
+    figure = canvas("Fidelity against weight and size of the species", footer(results, rows), size)
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     values = np.concatenate([scan.floats("pearson_r") for *_, scan in panels]).tolist()
     for axis, (system, radii, scan) in zip(axes, panels, strict=True):
@@ -80,7 +80,7 @@ def draw_curves(axes: Axes, rows: ResultsTable, elements: tuple[str, ...]) -> No
         curves.append(("local", "pair", element, f"local {element}, gauge removed", style.color, style.marker, "--"))
     for target, gauge, species, label, color, marker, line in curves:
         chosen = rows.select(target=target, gauge=gauge, species=species)
-        weights = [neighbour_weight(str(text)) for text in chosen.column("weights")]
+        weights = [neighbour_weight(str(text), elements[-1]) for text in chosen.column("weights")]
         points = sorted(zip(weights, chosen.floats("pearson_r"), strict=True))
         if points:
             axes.plot(*zip(*points, strict=True), line, color=color, marker=marker, label=label)
