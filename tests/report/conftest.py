@@ -74,8 +74,10 @@ class Builder:
                     self.add(system, target, r, experiment="baseline", model="untrained", seed=member)
                 for model in (NETWORK, {"model": "ridge"}):
                     self.add(system, target, 0.95, experiment="cross_validation", split="out_of_fold", **model)
-                    for n in (10, 20, 40):
-                        self.add(system, target, 0.9 + n / 1000, experiment="learning_curve", n_train=n, **model)
+                    for n, width, seed in product((10, 20, 40), (4, 16), (0, 1)):
+                        size = {} if model["model"] == "ridge" else {"width": width, "seed": seed}
+                        own = {"experiment": "learning_curve", "n_train": n} | model | size
+                        self.add(system, target, 0.9 + n / 1000, **own)
                     for rcut in (4.5, 5.25, 6.0):
                         self.add(system, target, 0.9, experiment="resolution", rcut=rcut, **model)
                     self.add(system, target, 0.93, experiment="size_transfer", n_atoms=108, **model)

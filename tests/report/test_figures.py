@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from basinet.analysis.claims import ResultsTable
 from basinet.report import load_results
 from basinet.report.figures import EXTRA_FIGURES, PAPER_FIGURES
+from basinet.report.figures.learning import draw_learning_curve
+from basinet.report.figures.species import draw_species
 from basinet.report.figures.style import AbsentError, rc_context
+from basinet.report.figures.weights import neighbour_weight
 from basinet.report.figures.write import write_figure
 
 NAMES = [entry.name for entry in PAPER_FIGURES] + [entry.name for entry in EXTRA_FIGURES]
@@ -76,6 +81,33 @@ def test_the_curve_is_the_mean_over_seeds(results):
     rows = rows.select(activation="tanh", depth=1, width=16).members()
     curve = figure.axes[0].containers[0].lines[0].get_ydata()
     assert curve[1] == pytest.approx(rows.floats("pearson_r").mean())
+
+
+def test_every_mixture_has_panels_of_its_own(results):
+    rows = results.table.rows()
+    other = [row | {"test_system": "xe", "train_system": "xe", "pearson_r": 0.5} for row in rows]
+    other = [row for row, before in zip(other, rows, strict=True) if before["test_system"] == "mix"]
+    systems = {**results.systems, "xe": ("Ar", "Kr")}
+    with rc_context():
+        figure = draw_species(replace(results, table=ResultsTable([*rows, *other]), systems=systems))
+    titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_visible()]
+    assert titles == ["Mx: Ar", "Mx: Kr", "Xe: Ar", "Xe: Kr"]
+    lines = [axes.containers[0].lines[0].get_ydata() for axes in figure.axes[:4]]
+    assert min(lines[0]) > 0.7
+    assert set(lines[2]) == {0.5}
+
+
+def test_the_weight_shown_is_that_of_the_element_named():
+    assert [neighbour_weight("Ar:1 Kr:1.3 Xe:1.69", element) for element in ("Ar", "Kr", "Xe")] == [1.0, 1.3, 1.69]
+
+
+def test_the_learning_curve_keeps_widths_and_models_apart(results):
+    with rc_context():
+        figure = draw_learning_curve(results)
+    _, labels = figure.axes[0].get_legend_handles_labels()
+    shown = results.table.select(experiment="learning_curve", model="network").distinct("width")
+    assert len(shown) > 1
+    assert sorted(labels) == sorted([*(f"network of width {width}" for width in shown), "ridge"])
 
 
 def test_a_missing_figure_says_what_is_missing(pure_directory):

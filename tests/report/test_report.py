@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -14,6 +15,7 @@ from basinet.errors import InputError
 from basinet.report import write_report
 from basinet.report.answer import width_answer
 from basinet.report.pieces import data, text
+from basinet.report.provenance_tables import repetition
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -139,6 +141,21 @@ def test_the_sentence_follows_the_verdicts():
     assert "No:" not in mixed
     assert "Ar (-0.100 in r)" in mixed
     assert "was not tested" in width_answer([claim("not testable here", float("nan"))])
+
+
+@pytest.mark.parametrize(
+    ("study", "command"),
+    [
+        ({"command": "reproduce", "preset": "quick"}, "basinet reproduce --preset quick --out NEW"),
+        ({"command": "reproduce", "preset": ""}, "basinet reproduce --config config.yaml --out NEW"),
+        ({"command": "train"}, "basinet train config.yaml --out NEW"),
+        ({}, None),
+    ],
+)
+def test_the_command_shown_is_the_one_that_repeats_the_results(results, study, command):
+    text = repetition(replace(results, study=study))
+    assert text.count("basinet ") == (1 if command is None else 2)
+    assert command is None or f"{command}\nbasinet report NEW" in text
 
 
 def test_a_directory_without_results_is_an_error_that_says_what_to_do(tmp_path):
