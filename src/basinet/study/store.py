@@ -15,7 +15,7 @@ from basinet.dataset.build import pair_share
 from basinet.descriptors import Bispectrum, bispectrum
 from basinet.descriptors.jacobian import bispectrum_derivatives
 from basinet.io.checkpoint import load_arrays, save_arrays
-from basinet.relation.labels import LOCAL_HARTREE_ENERGY, carried, force_labels
+from basinet.relation.labels import LOCAL_HARTREE_ENERGY, force_labels
 from basinet.relation.local import OTHER_DEFINITION
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def _stamp(path: Path) -> tuple[int, int]:
 def other_reading(system: StudySystem, definition: Definition) -> NDArray[np.float64] | None:
     """Local energies by the definition that the study does not use, less E0; None where frames carry only one."""
     relation, other = system.relation, OTHER_DEFINITION[definition]
-    if relation is None or not carried(system.frames, LOCAL_HARTREE_ENERGY[other]):
+    if relation is None or not all(LOCAL_HARTREE_ENERGY[other] in atoms.arrays for atoms in system.frames):
         return None
     e0 = [[system.e0[symbol] for symbol in atoms.get_chemical_symbols()] for atoms in system.frames]
     return np.concatenate(
