@@ -147,6 +147,20 @@ def test_training_on_totals_never_reads_local_energies():
     assert np.array_equal(weights_of(blind), weights_of(REFERENCE))
 
 
+def test_where_the_zero_of_each_species_lies_does_not_matter_to_networks_that_see_local_energies():
+    liquid = toy_dataset(40, {"Ar": 3, "Kr": 2}, curved=2e-5)
+    shift = np.array([180.0, -540.0])[liquid.species]  # eV: what compositions leave open without isolated atoms
+    shifted = replace(liquid, local_energy=liquid.local_energy + shift)
+    found = [
+        trained(
+            train=data.select(np.arange(30)), validation=data.select(np.arange(30, 40)), target="local", dtype=dtype
+        )
+        for data, dtype in ((liquid, "float64"), (shifted, "float32"))
+    ]
+    plain, far = (result.ensemble.predict(liquid) for result in found)
+    assert np.abs(far - shift - plain).max() < 1e-3 * liquid.local_energy.std()
+
+
 def test_the_ceiling_reads_local_energies_and_not_totals():
     with pytest.raises(InputError, match="local energies"):
         trained(train=replace(TRAIN, local_energy=None), target="local")

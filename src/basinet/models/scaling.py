@@ -65,13 +65,14 @@ def fit_range(train: Dataset) -> DescriptorRange:
     return DescriptorRange(np.array([rows.min(0) for rows in own]), np.array([rows.max(0) for rows in own]))
 
 
-def fit_scaling(train: Dataset) -> Scaling:
+def fit_scaling(train: Dataset, target: str = "total") -> Scaling:
     """Scaling of a training set.
 
     Standard deviations have a floor of 1e-6 of the largest root mean square, so that a component that is constant in
     training stays harmless. The offset is the mean energy per atom, the same for every species (totals at one
-    composition fix no more); the scale is the spread of total energies over ``sqrt(n_atoms)``: the spread of the local
-    energies if they were independent.
+    composition fix no more), or, with the target ``"local"``, each species' own mean local energy, which may lie
+    anywhere without isolated atoms. The scale is the spread of total energies over ``sqrt(n_atoms)``: the spread of
+    the local energies if they were independent.
     """
     n_elements, n_components = len(train.elements), train.descriptors.shape[1]
     mean = np.zeros((n_elements, n_components))
@@ -84,4 +85,7 @@ def fit_scaling(train: Dataset) -> Scaling:
     per_atom = train.energy / train.n_atoms
     offset = per_atom.mean()
     scale = float(np.std((per_atom - offset) * np.sqrt(train.n_atoms)))
-    return Scaling(mean, std, np.full(n_elements, offset), np.full(n_elements, scale if scale > 0 else 1.0))
+    offsets = np.full(n_elements, offset)
+    if target == "local" and train.local_energy is not None:
+        offsets = np.array([train.local_energy[train.species == index].mean() for index in range(n_elements)])
+    return Scaling(mean, std, offsets, np.full(n_elements, scale if scale > 0 else 1.0))

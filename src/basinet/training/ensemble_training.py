@@ -94,7 +94,7 @@ def train_ensemble(
         msg = f"networks cannot stand on a {type(baseline).__name__}: a saved model keeps a LennardJones alone"
         raise TypeError(msg)
     train, validation = train.without_pairs(), validation.without_pairs()
-    scaling = fit_scaling(train)
+    scaling = fit_scaling(train, settings.target)
     job = prepare_job(train, validation, scaling, architecture, settings, seed, pad_frames)
     rates = np.array(settings.learning_rates)
     searchers = min(settings.search_members, members)
