@@ -51,3 +51,12 @@ def test_the_same_program_is_compiled_by_one_at_a_time(cache, monkeypatch, texts
 def test_without_a_shared_cache_nobody_waits():
     assert jax.config.jax_compilation_cache_dir is None
     assert compile_once(Program("alone")) == "alone"
+
+
+@pytest.mark.parametrize("name", ["gs://bucket/compiled", "a_file/compiled"])
+def test_a_cache_that_takes_no_locks_is_no_obstacle(cache, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a_file").touch()
+    jax.config.update("jax_compilation_cache_dir", name)
+    assert compile_once(Program("far")) == "far"
+    assert [path.name for path in tmp_path.iterdir()] == ["a_file"]

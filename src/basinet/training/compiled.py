@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,16 +37,24 @@ def compiled_program(
 def compile_once(lowered: Any) -> Any:
     """Compile a lowered program; of the processes that share JAX's cache of programs one does, and others wait for it.
 
-    Workers of a study begin with the same architectures, and compiling takes longer than most trainings.
+    Workers of a study begin with the same architectures, and compiling takes longer than most trainings. Nobody waits
+    where locks cannot be written.
     """
     cache: str | None = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
-    if cache is None:
+    if cache is None or not _takes_locks(cache):
         return lowered.compile()
-    folder = Path(cache)
-    folder.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256(lowered.as_text().encode()).hexdigest()[:16]
-    with holding(folder / f"{name}.lock", wait=True):
+    with holding(Path(cache) / f"{name}.lock", wait=True):
         return lowered.compile()
+
+
+def _takes_locks(cache: str) -> bool:
+    """Whether a cache is a folder to write to, made if need be; JAX also takes buckets (gs://...)."""
+    if "://" in cache:
+        return False
+    with suppress(OSError):
+        Path(cache).mkdir(parents=True, exist_ok=True)
+    return os.access(cache, os.W_OK)
 
 
 def run_program(
