@@ -53,8 +53,9 @@ def test_without_a_shared_cache_nobody_waits():
     assert compile_once(Program("alone")) == "alone"
 
 
+@pytest.mark.usefixtures("cache")
 @pytest.mark.parametrize("name", ["gs://bucket/compiled", "a_file/compiled"])
-def test_a_cache_that_takes_no_locks_is_no_obstacle(cache, tmp_path, monkeypatch, name):
+def test_a_cache_that_takes_no_locks_is_no_obstacle(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a_file").touch()
     jax.config.update("jax_compilation_cache_dir", name)
