@@ -18,9 +18,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the densities an
 
 import numpy as np
 from numpy.typing import NDArray
+from tests.density.test_order import CELLS, GRIDS, by_steepest_ascent, by_weights, errors, order
 from tests.peers import programs
 from tests.peers.densities import Case
-from tests.qtaim.test_order import CELLS, GRIDS, by_steepest_ascent, by_weights, errors, order
 
 Pair = tuple[NDArray[np.float64], NDArray[np.float64]]
 CHARGES = {"like": (8.0, 8.0), "unlike": (8.0, 5.0)}

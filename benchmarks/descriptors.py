@@ -26,8 +26,8 @@ from ase.build import bulk
 from tests.lammps_engine import define_sna, load_without_forces
 
 from basinet import descriptors
-from basinet.deploy.lammps_session import lammps_session
-from basinet.descriptors.neighbours import find_neighbours
+from basinet.frames.neighbours import find_neighbours
+from basinet.lammps.session import lammps_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable

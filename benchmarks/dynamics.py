@@ -28,27 +28,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from basinet import Calculator, load_model, load_reference
-from basinet.dynamics.analysis import analyse, summary
-from basinet.dynamics.motion import set_velocities
-from basinet.dynamics.run import simulate
-from basinet.dynamics.settings import DynamicsConfig
-from basinet.dynamics.structure import structures
-from basinet.execution.progress import Progress
-from basinet.io.files import write_json
-from basinet.io.provenance import provenance
-from basinet.models.pair_potential import literature_lennard_jones
-from basinet.report.figures.style import (
-    BLACK,
-    BLUE,
-    GREEN,
-    GREY,
-    VERMILION,
-    canvas,
-    grid_of,
-    rc_context,
-    render,
-)
-from basinet.sampling.calculator import PairPotentialCalculator
+from basinet.files import write_json
+from basinet.jobs.progress import Progress
+from basinet.jobs.provenance import provenance
+from basinet.md.analysis import analyse, summary
+from basinet.md.motion import set_velocities
+from basinet.md.run import simulate
+from basinet.md.settings import DynamicsConfig
+from basinet.md.structure import structures
+from basinet.plotting import BLACK, BLUE, GREEN, GREY, VERMILION, canvas, grid_of, rc_context, render
+from basinet.potentials.calculator import PairPotentialCalculator
+from basinet.potentials.pair_potential import literature_lennard_jones
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +46,7 @@ if TYPE_CHECKING:
     from ase import Atoms
     from matplotlib.axes import Axes
 
-    from basinet.dynamics.analysis import RunResults
+    from basinet.md.analysis import RunResults
 
 TEMPERATURE = 120.0
 TIMESTEPS = (4.0, 2.0, 1.0)

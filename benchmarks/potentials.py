@@ -27,12 +27,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # random networks are the tests'
 
 import numpy as np
-from tests.models.toys import random_ensemble
+from tests.potentials.toys import random_ensemble
 
-from basinet.deploy.lammps_files import DESCRIPTOR, START, data_text, descriptor_text, pair_commands
-from basinet.deploy.lammps_network import member_networks, model_text
-from basinet.descriptors import Bispectrum
-from basinet.models import Architecture
+from basinet.descriptors.bispectrum import Bispectrum
+from basinet.lammps.files import DESCRIPTOR, START, data_text, descriptor_text, pair_commands
+from basinet.lammps.network import member_networks, model_text
+from basinet.potentials.network import Architecture
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from descriptors import DENSITY, liquid_like
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-    from basinet.models import Ensemble
+    from basinet.potentials.ensemble import Ensemble
 
 ATOM_STEPS = 6000
 """Evaluations of an atom that one measurement takes at least."""

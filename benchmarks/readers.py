@@ -67,7 +67,8 @@ def reader_of(name: str, form: str) -> Callable[[str], np.ndarray]:
     """Give the function that reads a file of the format with the program."""
     kind = form.removesuffix(".gz")
     if name == "basinet":
-        from basinet.io.densities import read_chgcar, read_cube
+        from basinet.density.cube import read_cube
+        from basinet.density.vasp import read_chgcar
 
         read = read_cube if kind == "cube" else read_chgcar
         return lambda path: read(path).values

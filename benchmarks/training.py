@@ -31,14 +31,13 @@ os.environ["JAX_PLATFORMS"] = "cpu"
 import jax
 import numpy as np
 
-from basinet.data.reference_data import load_isolated_atoms, load_reference
-from basinet.dataset import build_dataset
-from basinet.descriptors import Bispectrum
-from basinet.models import Architecture, fit_scaling
-from basinet.training.initial import initial_networks
-from basinet.training.losses import Frames
-from basinet.training.packing import PackedFrames, minibatches, pack
-from basinet.training.program import train_networks
+from basinet.descriptors.bispectrum import Bispectrum
+from basinet.frames.shipped import load_isolated_atoms, load_reference
+from basinet.potentials.dataset import build_dataset, fit_scaling
+from basinet.potentials.network import Architecture
+from basinet.potentials.packing import PackedFrames, minibatches, pack
+from basinet.potentials.program import Frames, train_networks
+from basinet.potentials.training import initial_networks
 
 try:
     import torch

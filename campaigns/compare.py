@@ -1,6 +1,6 @@
 """Do two samplings of one liquid agree? Relation, g(r) and local DFT energies of two files of labelled frames.
 
-    python campaigns/compare.py aimd.extxyz src/basinet/data/reference/ar32.extxyz --out docs/figures/aimd_argon.png
+    python campaigns/compare.py aimd.extxyz src/basinet/frames/data/ar32.extxyz --out docs/figures/aimd_argon.png
 
 The second file is the yardstick: its relation gives the local DFT energies of both, and, resampled, what chance makes
 of each difference. The frames of a trajectory remember each other, so the first file is worth fewer frames than it has
@@ -27,16 +27,16 @@ from ase import Atoms
 from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 
-from basinet.dynamics.correlation import autocorrelation, effective_number
-from basinet.dynamics.pair_distribution import pair_distribution
-from basinet.dynamics.structure import half_box
 from basinet.errors import InputError
-from basinet.io.files import atomic_write
-from basinet.io.frames import read_frames
-from basinet.models.pairs import species_pairs
-from basinet.relation import Relation, fit_relation
-from basinet.relation.labels import frame_energies
-from basinet.report.figures.style import BLACK, BLUE, canvas, rc_context, render
+from basinet.files import atomic_write
+from basinet.frames.labels import frame_energies
+from basinet.frames.neighbours import species_pairs
+from basinet.frames.reading import read_frames
+from basinet.md.statistics import autocorrelation, effective_number
+from basinet.md.structure import half_box, pair_distribution
+from basinet.plotting import BLACK, BLUE, canvas, rc_context, render
+from basinet.relation.fit import fit_relation
+from basinet.relation.relation import Relation
 
 FloatArray = NDArray[np.float64]
 

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from basinet.data.reference_data import CHECKSUMS, verify_reference
 from basinet.errors import InputError
-from basinet.io.files import atomic_write, read_json
-from basinet.io.frames import read_frames
+from basinet.files import atomic_write, read_json
+from basinet.frames.reading import read_frames
+from basinet.frames.shipped import CHECKSUMS, verify_reference
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -5,8 +5,8 @@ import pytest
 
 import basinet
 from basinet.errors import InputError
-from basinet.models.pair_potential import literature_lennard_jones
-from basinet.sampling.calculator import PairPotentialCalculator
+from basinet.potentials.calculator import PairPotentialCalculator
+from basinet.potentials.pair_potential import literature_lennard_jones
 
 QUICK = {"width": 4, "members": 2, "learning_rates": [0.01], "max_steps": 100}
 DESCRIPTOR = {"rcut": 4.5, "twojmax": 2, "weights": {"Ar": 1.0, "Kr": 1.3}}
@@ -80,7 +80,7 @@ def test_a_calculator_is_scored_like_a_model():
 
 
 def test_exact_local_energies_are_reproduced_exactly():
-    from basinet.sampling.liquid import LiquidSettings, synthetic_liquid
+    from basinet.md.synthetic import LiquidSettings, synthetic_liquid
 
     settings = LiquidSettings(melt_steps=400, equilibration_steps=200, spacing_steps=20)
     liquid = synthetic_liquid("ar", 6, seed=1, settings=settings)

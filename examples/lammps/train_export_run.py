@@ -16,7 +16,7 @@ import numpy as np
 from ase.io import read
 
 import basinet
-from basinet.deploy.lammps_export import export_lammps
+from basinet.lammps.export import export_lammps
 
 
 def main(folder: Path) -> float:

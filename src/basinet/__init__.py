@@ -12,38 +12,41 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from basinet.api import evaluate, train
-    from basinet.data import load_isolated_atoms, load_reference
-    from basinet.deploy.calculator import Calculator
-    from basinet.descriptors import Bispectrum
-    from basinet.electrostatics import hartree_potential
+    from basinet.density.basins import Basins, integrate_basins
+    from basinet.density.local_energies import LocalEnergies, local_hartree_energies
+    from basinet.density.potential import hartree_potential
+    from basinet.descriptors.bispectrum import Bispectrum
     from basinet.errors import InputError
-    from basinet.io.frames import read_frames, write_frames
-    from basinet.models import Ensemble, compose, load_model
-    from basinet.qtaim import Basins, LocalEnergies, integrate_basins, local_hartree_energies
-    from basinet.relation import Relation, fit_relation
+    from basinet.fidelity.evaluate import evaluate
+    from basinet.frames.reading import read_frames, write_frames
+    from basinet.frames.shipped import load_isolated_atoms, load_reference
+    from basinet.potentials.calculator import Calculator
+    from basinet.potentials.ensemble import Ensemble, compose, load_model
+    from basinet.potentials.train import train
+    from basinet.relation.fit import fit_relation
+    from basinet.relation.relation import Relation
 
 # Where each public name lives; it is imported when first asked for, so that `import basinet` costs next to nothing.
 _HOMES = {
-    "Basins": "basinet.qtaim",
+    "Basins": "basinet.density",
     "Bispectrum": "basinet.descriptors",
-    "Calculator": "basinet.deploy.calculator",
-    "Ensemble": "basinet.models",
+    "Calculator": "basinet.potentials.calculator",
+    "Ensemble": "basinet.potentials",
     "InputError": "basinet.errors",
-    "LocalEnergies": "basinet.qtaim",
+    "LocalEnergies": "basinet.density",
     "Relation": "basinet.relation",
-    "compose": "basinet.models",
-    "evaluate": "basinet.api",
+    "compose": "basinet.potentials",
+    "evaluate": "basinet.fidelity.evaluate",
     "fit_relation": "basinet.relation",
-    "hartree_potential": "basinet.electrostatics",
-    "integrate_basins": "basinet.qtaim",
-    "load_isolated_atoms": "basinet.data",
-    "load_model": "basinet.models",
-    "load_reference": "basinet.data",
-    "local_hartree_energies": "basinet.qtaim",
-    "read_frames": "basinet.io.frames",
-    "train": "basinet.api",
-    "write_frames": "basinet.io.frames",
+    "hartree_potential": "basinet.density",
+    "integrate_basins": "basinet.density",
+    "load_isolated_atoms": "basinet.frames.shipped",
+    "load_model": "basinet.potentials",
+    "load_reference": "basinet.frames.shipped",
+    "local_hartree_energies": "basinet.density",
+    "read_frames": "basinet.frames.reading",
+    "train": "basinet.fidelity.evaluate",
+    "write_frames": "basinet.frames.reading",
 }
 
 __all__ = [

@@ -41,9 +41,9 @@ def mixture_file(tmp_path_factory):
 
 
 def untrained(system: str, width: int = 4) -> Any:
-    from basinet.dataset import build_dataset
-    from basinet.models import Architecture
-    from basinet.training.ensemble_training import untrained_ensemble
+    from basinet.potentials.dataset import build_dataset
+    from basinet.potentials.network import Architecture
+    from basinet.potentials.training import untrained_ensemble
 
     frames = basinet.load_reference(system)[:4]
     e0 = {symbol: atom.info["REF_energy"] for symbol, atom in basinet.load_isolated_atoms().items()}
@@ -66,6 +66,6 @@ def models(tmp_path_factory) -> dict[str, Path]:
 @pytest.fixture
 def atoms_file(tmp_path):
     """Path of a cube of atoms whose energies are known."""
-    from tests.partition.neutral_atoms import write_neutral_atoms
+    from tests.labelling.neutral_atoms import write_neutral_atoms
 
     return write_neutral_atoms(tmp_path / "atoms.cube")

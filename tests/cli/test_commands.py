@@ -69,7 +69,7 @@ def test_a_defect_of_ours_is_no_mistake_of_the_user(run, monkeypatch):
     def broken(*_arguments, **_options):
         raise RuntimeError
 
-    monkeypatch.setattr("basinet.io.frames.read_frames", broken)
+    monkeypatch.setattr("basinet.frames.reading.read_frames", broken)
     result = run("relate", "a.xyz")
     assert isinstance(result.exception, RuntimeError)
     assert result.exit_code == 1

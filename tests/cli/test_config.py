@@ -5,9 +5,9 @@ import json
 import pytest
 from tests.cli.refusal import assert_refused
 
-from basinet.config import StudyConfig, TrainConfig
-from basinet.config.campaign_settings import CampaignConfig
-from basinet.sampling.settings import SampleConfig
+from basinet.labelling.settings import CampaignConfig
+from basinet.md.sampling import SampleConfig
+from basinet.study.settings import StudyConfig, TrainConfig
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import pytest
 from tests.cli.refusal import assert_refused
 
 import basinet
-from basinet.io.tables import read_table
+from basinet.jobs.tables import read_table
 
-PAIR = "basinet.models.pair_potential:literature_lennard_jones"
+PAIR = "basinet.potentials.pair_potential:literature_lennard_jones"
 
 
 def test_table_and_file_tell_the_same(run, tmp_path, models, argon_file):
@@ -27,8 +27,8 @@ def test_models_of_other_species_compose(run, models, mixture_file):
 
 def test_any_calculator_with_energies_is_scored(run, tmp_path, argon_file):
     (tmp_path / "mine.py").write_text(
-        "from basinet.models.pair_potential import literature_lennard_jones\n"
-        "from basinet.sampling.calculator import PairPotentialCalculator\n"
+        "from basinet.potentials.pair_potential import literature_lennard_jones\n"
+        "from basinet.potentials.calculator import PairPotentialCalculator\n"
         "def make():\n    return PairPotentialCalculator(literature_lennard_jones())\n"
     )
     result = run("evaluate", argon_file, "--calculator", "mine:make", "--out", "s.csv")

@@ -7,8 +7,8 @@ from tests.cli.conftest import untrained
 from tests.cli.refusal import assert_refused
 
 import basinet
-from basinet.io.files import read_json
-from basinet.io.tables import read_table
+from basinet.files import read_json
+from basinet.jobs.tables import read_table
 
 
 @pytest.mark.lammps

@@ -14,19 +14,19 @@ from tests.cli.refusal import assert_refused
 
 import basinet
 from basinet.cli.app import app
-from basinet.dynamics import run as run_module
-from basinet.io.tables import read_table
+from basinet.jobs.tables import read_table
+from basinet.md import run as run_module
 
 POTENTIALS = """
-from basinet.models.pair_potential import LennardJones, literature_lennard_jones
-from basinet.sampling.calculator import PairPotentialCalculator
+from basinet.potentials.pair_potential import LennardJones, literature_lennard_jones
+from basinet.potentials.calculator import PairPotentialCalculator
 
 def argon():
     literature = literature_lennard_jones(8.0)
     return PairPotentialCalculator(LennardJones(literature.parameters, 8.0, smooth=True))
 """
 ODD = """
-from tests.dynamics.liquids import DoubtfulCalculator, FailingCalculator
+from tests.md.liquids import DoubtfulCalculator, FailingCalculator
 
 def failing():
     return FailingCalculator(after=35)
@@ -68,7 +68,7 @@ def drawn():
 def mostly_undrawn(request, monkeypatch):
     """Drawing takes longer than these short runs."""
     if "drawn" not in request.fixturenames:
-        monkeypatch.setattr("basinet.dynamics.figure.write_figure", lambda _results, _folder: None)
+        monkeypatch.setattr("basinet.md.analysis.write_figure", lambda _results, _folder: None)
 
 
 def names(folder):

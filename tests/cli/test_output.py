@@ -8,10 +8,10 @@ import pytest
 from tests.cli.refusal import assert_refused
 
 from basinet.cli.group import Interrupted, spread
-from basinet.cli.output import LOCK, locked, results_directory
-from basinet.config import TrainConfig
+from basinet.cli.output import locked, results_directory
 from basinet.errors import InputError
-from basinet.io.files import write_json
+from basinet.files import LOCK, write_json
+from basinet.study.settings import TrainConfig
 
 
 def begin(root, config=None, *, load=lambda: None, resume=False, overwrite=False):

@@ -7,16 +7,16 @@ import shutil
 import numpy as np
 import pytest
 from tests.cli.refusal import assert_refused
+from tests.cp2k.runs import FIXTURES
 from tests.cp2k_engine import argon_run
-from tests.dft.runs import FIXTURES
-from tests.electrostatics.gaussians import gaussians
-from tests.partition import neutral_atoms as known
+from tests.density.gaussians import gaussians
+from tests.labelling import neutral_atoms as known
 
 import basinet
 from basinet.cli import output
-from basinet.dft import read_run
-from basinet.io.densities import write_cube
-from basinet.io.files import prepare_output
+from basinet.cp2k.run_directory import read_run
+from basinet.density.cube import write_cube
+from basinet.files import prepare_output
 from basinet.units import Bohr
 
 __all__ = ["argon_run"]

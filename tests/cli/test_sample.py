@@ -13,9 +13,9 @@ from tests.cli.process import start
 from tests.cli.refusal import assert_refused
 
 import basinet
-from basinet.io.frames import format_frame, parse_frames
-from basinet.sampling import sampler
-from basinet.sampling.settings import SampleConfig, load_sample_config
+from basinet.frames.reading import format_frame, parse_frames
+from basinet.md import sampling as sampler
+from basinet.md.sampling import SampleConfig, load_sample_config
 
 SHORT = "{melting: 1, cooling: 2, equilibration: 1, measurement: 20, timestep: 10, frames: 3, "
 

@@ -10,8 +10,8 @@ import pytest
 from tests.cli.process import start
 from tests.cli.refusal import assert_refused
 
-from basinet.io.files import read_json
-from basinet.io.tables import read_table
+from basinet.files import read_json
+from basinet.jobs.tables import read_table
 
 GRID = """
 data: {{frames: ["{ar}", "{mix}"]}}

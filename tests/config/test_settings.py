@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from basinet.config import StudyConfig, TrainConfig, load_study_config, load_train_config, preset_names
 from basinet.config.loading import validated
 from basinet.errors import InputError
+from basinet.study.settings import StudyConfig, TrainConfig, load_study_config, load_train_config, preset_names
 
 
 def refusal(model, values):

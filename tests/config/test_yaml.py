@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from basinet.config import StudyConfig, TrainConfig, read_yaml
-from basinet.config.loading import validated
+from basinet.config.loading import read_yaml, validated
 from basinet.errors import InputError
+from basinet.study.settings import StudyConfig, TrainConfig
 
 FRAGMENTS = st.sampled_from([
     *("a: 1", "- ", "{", "}", "[", "]", ": ", "? ", "'", '"', "|", ">", "#", "&a ", "*a", "<<: ", "---", "%YAML 9"),

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from basinet.descriptors import Bispectrum, bispectrum
+from basinet.descriptors.bispectrum import Bispectrum, bispectrum
 from basinet.errors import InputError
 
 seeds = st.integers(0, 2**32 - 1)

@@ -5,7 +5,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 
-from basinet.descriptors import Bispectrum
+from basinet.descriptors.bispectrum import Bispectrum
 from basinet.descriptors.gradient import energy_gradient
 from basinet.errors import InputError
 

@@ -5,9 +5,8 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 
-from basinet.descriptors import Bispectrum
-from basinet.descriptors.gradient import BLOCK, energy_gradient
-from basinet.descriptors.jacobian import frame_derivatives
+from basinet.descriptors.bispectrum import Bispectrum
+from basinet.descriptors.gradient import BLOCK, energy_gradient, frame_derivatives
 from basinet.errors import InputError
 
 DESCRIPTOR = Bispectrum(5.0, 5, {"Ar": 1.0, "Kr": 0.8}, {"Ar": 0.5, "Kr": 0.56})

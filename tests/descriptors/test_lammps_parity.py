@@ -7,7 +7,7 @@ import pytest
 from ase import Atoms
 from tests.lammps_engine import sna_atom
 
-from basinet.descriptors import Bispectrum
+from basinet.descriptors.bispectrum import Bispectrum
 
 pytestmark = pytest.mark.lammps
 

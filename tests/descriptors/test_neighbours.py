@@ -10,9 +10,8 @@ from ase.neighborlist import neighbor_list
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from basinet.descriptors.neighbours import find_neighbours
 from basinet.errors import InputError
-from basinet.models.pairs import half_list, neighbour_pairs
+from basinet.frames.neighbours import find_neighbours, half_list, neighbour_pairs
 
 TRICLINIC = np.array([[5.0, 0.0, 0.0], [2.1, 4.7, 0.0], [-1.3, 1.9, 5.5]])
 

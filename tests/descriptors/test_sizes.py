@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from basinet.descriptors import Bispectrum
+from basinet.descriptors.bispectrum import Bispectrum
 from basinet.descriptors.sizes import element_radii
 from basinet.errors import InputError
 

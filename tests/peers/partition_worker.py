@@ -39,7 +39,7 @@ def forget_highest() -> None:
 
 
 def run_basinet(case: dict[str, Any]) -> dict[str, Any]:
-    from basinet.qtaim import integrate_basins
+    from basinet.density.basins import integrate_basins
 
     fields = {str(number): field for number, field in enumerate(case.get("fields", []))}
     basins = integrate_basins(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tests.peers.densities import CUBIC, HOLLOW, SMOOTH, TRICLINIC, liquid_like
 
-from basinet.qtaim import integrate_basins
+from basinet.density.basins import integrate_basins
 
 if TYPE_CHECKING:
     from collections.abc import Callable

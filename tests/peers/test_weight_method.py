@@ -14,9 +14,9 @@ import pytest
 from tests.peers.densities import CUBIC, HOLLOW, ORTHORHOMBIC, SMOOTH, TRICLINIC, Case, liquid_like
 from tests.peers.programs import Partition
 
-from basinet.qtaim import basins as basins_module
-from basinet.qtaim import integrate_basins
-from basinet.qtaim.facets import Facets, grid_facets
+from basinet.density import basins as basins_module
+from basinet.density.basins import integrate_basins
+from basinet.density.facets import Facets, grid_facets
 from basinet.units import Bohr
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from basinet.errors import InputError
-from basinet.relation import evaluate_relation, fit_relation, isolated_atom_check
+from basinet.relation.fit import evaluate_relation, fit_relation, isolated_atom_check
 
 SLOPE = -1.2
 OFFSETS = {"Ar": -718.0, "Kr": -654.0, "Xe": -601.0}

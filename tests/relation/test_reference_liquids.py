@@ -12,8 +12,8 @@ import json
 import numpy as np
 import pytest
 
-from basinet.data import load_isolated_atoms, load_reference
-from basinet.relation import evaluate_relation, fit_relation, isolated_atom_check
+from basinet.frames.shipped import load_isolated_atoms, load_reference
+from basinet.relation.fit import evaluate_relation, fit_relation, isolated_atom_check
 
 MEASURED = {  # 1 + a, RMSE in meV per atom
     "ar": (-0.188, 0.225),

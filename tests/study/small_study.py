@@ -11,8 +11,8 @@ from typing import Any
 
 from ase import Atoms
 
-from basinet.config import StudyConfig, load_study_config
-from basinet.data.reference_data import load_isolated_atoms, load_reference
+from basinet.frames.shipped import load_isolated_atoms, load_reference
+from basinet.study.settings import StudyConfig, load_study_config
 
 CHANGES: dict[str, Any] = {
     "descriptor": {"rcut": [4.5, 5.0], "twojmax": [2], "weight_ratios": [1.3]},
@@ -44,11 +44,11 @@ def isolated_atoms() -> list[Atoms]:
 
 def main() -> None:
     """Run the small study; the report is another room's business."""
-    import basinet.report
-    from basinet.execution.progress import Progress
-    from basinet.study.reproduce import reproduce
+    import basinet.study.report
+    from basinet.jobs.progress import Progress
+    from basinet.study.run import reproduce
 
-    basinet.report.write_report = lambda root: Path(root) / "report.html"  # type: ignore[assignment]
+    basinet.study.report.page.write_report = lambda root: Path(root) / "report.html"  # type: ignore[assignment]
     config = small_config(data={"frames": [sys.argv[2]]})
     reproduce(Path(sys.argv[1]), config, Progress(every=0.0), workers=1)
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.models.toys import gas, toy_dataset
+from tests.potentials.toys import gas, toy_dataset
 
-from basinet.analysis import stack_pair_features
-from basinet.dataset import Dataset
-from basinet.study.evaluation import ScoredFrames, evaluation_rows, fitted_gauges, with_mean
+from basinet.fidelity.gauge import stack_pair_features
+from basinet.fidelity.scoring import ScoredFrames, evaluation_rows, fitted_gauges, with_mean
+from basinet.potentials.dataset import Dataset
 
 PURE = toy_dataset(12, {"Ar": 6}, system="ar")
 MIXED = toy_dataset(12, {"Ar": 3, "Kr": 3}, system="mix")

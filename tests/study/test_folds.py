@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 from tests.study.small_study import small_config, small_frames
 
-from basinet.config.settings import CrossValidationSettings, SplitSettings
 from basinet.errors import InputError
-from basinet.execution.progress import Progress
-from basinet.io.frames import write_frames
-from basinet.study.folds import fold_frames, refuse_few
-from basinet.study.reproduce import load_study_data
-from basinet.study.systems import group_systems
+from basinet.frames.reading import write_frames
+from basinet.jobs.progress import Progress
+from basinet.study.run import load_study_data
+from basinet.study.settings import CrossValidationSettings, SplitSettings
+from basinet.study.systems import fold_frames, group_systems, refuse_few
 
 
 def test_every_frame_is_held_out_once_and_kept_away_from_what_is_fitted():

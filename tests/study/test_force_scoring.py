@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from ase.calculators.calculator import Calculator
-from tests.models.toys import random_ensemble
+from tests.potentials.toys import random_ensemble
 
 import basinet
-from basinet.models import Architecture
-from basinet.models.pair_potential import literature_lennard_jones
-from basinet.sampling.calculator import PairPotentialCalculator
-from basinet.study.force_scoring import score_forces
+from basinet.fidelity.scoring import score_forces
+from basinet.potentials.calculator import PairPotentialCalculator
+from basinet.potentials.network import Architecture
+from basinet.potentials.pair_potential import literature_lennard_jones
 
 
 def frames_of(system):

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 import basinet
-from basinet.config.settings import DataSettings, OptimiserSettings, TrainConfig
 from basinet.errors import InputError
-from basinet.execution.progress import Progress
-from basinet.io.files import read_json
-from basinet.models import Architecture, load_model
+from basinet.files import read_json
+from basinet.jobs.progress import Progress
+from basinet.potentials.ensemble import load_model
+from basinet.potentials.network import Architecture
 from basinet.study.grid import load_grid_data, train_grid
-from basinet.study.planning import training_settings
+from basinet.study.settings import DataSettings, OptimiserSettings, TrainConfig
 from basinet.study.store import Store
-from basinet.study.tasks import TrainTask
+from basinet.study.tasks import TrainTask, training_settings
 
 
 def config_of(frames, **optimiser):

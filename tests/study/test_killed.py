@@ -17,7 +17,7 @@ import psutil
 import pytest
 from tests.study import small_study
 
-from basinet.io.frames import write_frames
+from basinet.frames.reading import write_frames
 
 SCRIPT = Path(small_study.__file__)
 ROOT = Path(__file__).parents[2]

@@ -10,12 +10,12 @@ import pytest
 from ase import Atoms
 from tests.study.small_study import isolated_atoms, small_config, small_frames
 
-from basinet.config.settings import SplitSettings
-from basinet.dataset import contiguous_split
-from basinet.models import load_model
-from basinet.study import planning
+from basinet.frames.splits import contiguous_split
+from basinet.potentials.ensemble import load_model
+from basinet.study import tasks as planning
 from basinet.study.running import model_path, run_task
 from basinet.study.selection import choose_architectures, choose_descriptor
+from basinet.study.settings import SplitSettings
 from basinet.study.store import Store
 from basinet.study.systems import group_systems
 
@@ -43,7 +43,7 @@ def spoil(frames: list[Atoms], block: str) -> list[Atoms]:
 
 
 def study(root: Path, frames: list[Atoms], isolated: list[Atoms]) -> dict[str, Any]:
-    """All that is chosen or fitted, and the rows of the transfer; stages as in `basinet.study.reproduce`."""
+    """All that is chosen or fitted, and the rows of the transfer; stages as in `basinet.study.run`."""
     config = small_config(descriptor={"rcut": [4.5, 5.0], "twojmax": [2, 3], "weight_ratios": [1.3]})
     systems = group_systems(frames, isolated, SplitSettings(), size_transfer=True, seed=0)
     store = Store(root / "work")
@@ -57,7 +57,7 @@ def study(root: Path, frames: list[Atoms], isolated: list[Atoms]) -> dict[str, A
     composed = planning.compose_tasks(trained, store.systems())
     for task in [*trained, *composed]:
         run_task(str(root), task)
-    from basinet.io.files import read_json
+    from basinet.files import read_json
     from basinet.study.running import result_path
     from basinet.study.tables import task_rows
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 import basinet
-from basinet.config.settings import DataSettings, OptimiserSettings, TrainConfig
 from basinet.errors import InputError
-from basinet.execution.progress import Progress
-from basinet.io.files import read_json
-from basinet.io.tables import read_table
-from basinet.models import load_model
+from basinet.files import read_json
+from basinet.jobs.progress import Progress
+from basinet.jobs.tables import read_table
+from basinet.potentials.ensemble import load_model
 from basinet.study.grid import load_grid_data, train_grid
+from basinet.study.settings import DataSettings, OptimiserSettings, TrainConfig
 from basinet.study.store import Store
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from basinet.config import load_study_config
-from basinet.dataset import contiguous_split
-from basinet.descriptors import Bispectrum
-from basinet.models import Architecture
-from basinet.study import planning
+from basinet.descriptors.bispectrum import Bispectrum
+from basinet.frames.splits import contiguous_split
+from basinet.potentials.network import Architecture
+from basinet.study import tasks as planning
+from basinet.study.settings import load_study_config
 from basinet.study.store import StoredSystem
 from basinet.study.tasks import DescribeTask, TrainTask
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from basinet.execution.progress import Progress
-from basinet.io.files import read_json, write_json
+from basinet.files import read_json, write_json
+from basinet.jobs.progress import Progress
 from basinet.study.run import Run
 
 

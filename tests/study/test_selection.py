@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from basinet.descriptors import Bispectrum
-from basinet.io.files import write_json
+from basinet.descriptors.bispectrum import Bispectrum
+from basinet.files import write_json
 from basinet.study.running import result_path
 from basinet.study.selection import choose_descriptor
 from basinet.study.tasks import DescribeTask

@@ -11,15 +11,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from basinet.dataset import build_dataset, contiguous_split
-from basinet.descriptors import Bispectrum
+from basinet.descriptors.bispectrum import Bispectrum
 from basinet.descriptors.sizes import element_radii
-from basinet.models import Architecture, fit_ridge
-from basinet.models.ridge import out_of_fold_errors
-from basinet.sampling.liquid import synthetic_liquid
+from basinet.frames.splits import contiguous_split
+from basinet.md.synthetic import synthetic_liquid
+from basinet.potentials.dataset import build_dataset
+from basinet.potentials.network import Architecture
+from basinet.potentials.ridge import fit_ridge, out_of_fold_errors
+from basinet.potentials.training import TrainingSettings, train_ensemble
 from basinet.study.running import out_of_fold_ridge
-from basinet.training import TrainingSettings
-from basinet.training.ensemble_training import train_ensemble
 
 CUTOFFS = (4.75, 5.25, 6.5, 9.0)
 ZERO = {"Ar": 0.0}

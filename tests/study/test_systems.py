@@ -7,14 +7,14 @@ from functools import partial
 import numpy as np
 import pytest
 from ase import Atoms
-from tests.models.toys import DESCRIPTOR
+from tests.potentials.toys import DESCRIPTOR
 from tests.study.small_study import isolated_atoms, small_frames
 
-from basinet.config.settings import DataSettings, SplitSettings
 from basinet.errors import InputError
-from basinet.relation import fit_relation
-from basinet.sampling import liquid
-from basinet.sampling.liquid import LiquidSettings
+from basinet.md import synthetic as liquid
+from basinet.md.synthetic import LiquidSettings
+from basinet.relation.fit import fit_relation
+from basinet.study.settings import DataSettings, SplitSettings
 from basinet.study.store import Store
 from basinet.study.systems import describe_systems, group_systems, load_frames
 

@@ -7,19 +7,14 @@ from typing import Annotated
 import typer
 
 from basinet.cli.config import config_commands
-from basinet.cli.describe import describe
 from basinet.cli.dft import dft_commands
-from basinet.cli.evaluate import evaluate
-from basinet.cli.export import export_commands
+from basinet.cli.frames import describe, relate, select
 from basinet.cli.group import Commands, SeveralValues
 from basinet.cli.md import md
+from basinet.cli.models import evaluate, export_commands
 from basinet.cli.partition import partition
-from basinet.cli.relate import relate
-from basinet.cli.report import report
-from basinet.cli.reproduce import reproduce
 from basinet.cli.sample import sample
-from basinet.cli.select import select
-from basinet.cli.train import train
+from basinet.cli.study import report, reproduce, train
 
 app = typer.Typer(
     name="basinet",
@@ -35,7 +30,7 @@ app = typer.Typer(
 
 def _print_version(asked: bool) -> None:
     if asked:
-        from basinet.io.provenance import version
+        from basinet.jobs.provenance import version
 
         typer.echo(f"basinet {version('basinet') or '(not installed)'}")
         raise typer.Exit

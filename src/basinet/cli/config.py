@@ -35,7 +35,7 @@ KindOption = Annotated[
 @config_commands.command(epilog="Example: basinet config validate study.yaml")
 def validate(file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML file.")], kind: KindOption = None) -> None:
     """Check a config of 'basinet reproduce', 'train', 'sample' or 'dft run'; a mistake is named with its key."""
-    from basinet.config import read_yaml
+    from basinet.config.loading import read_yaml
 
     kinds = [kind] if kind is not None else kinds_by_keys(read_yaml(file))
     problems: list[InputError] = []
@@ -52,9 +52,9 @@ def validate(file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML fil
 
 def load(kind: Kind, file: Path) -> None:
     """Read a config of some kind; InputError where it is none."""
-    from basinet.config import load_study_config, load_train_config
-    from basinet.config.campaign_settings import load_campaign_config
-    from basinet.sampling.settings import load_sample_config
+    from basinet.labelling.settings import load_campaign_config
+    from basinet.md.sampling import load_sample_config
+    from basinet.study.settings import load_study_config, load_train_config
 
     if kind is Kind.study:
         load_study_config(path=file)
@@ -68,9 +68,9 @@ def load(kind: Kind, file: Path) -> None:
 
 def model_of(kind: Kind) -> type[BaseModel]:
     """The model of a config."""
-    from basinet.config import StudyConfig, TrainConfig
-    from basinet.config.campaign_settings import CampaignConfig
-    from basinet.sampling.settings import SampleConfig
+    from basinet.labelling.settings import CampaignConfig
+    from basinet.md.sampling import SampleConfig
+    from basinet.study.settings import StudyConfig, TrainConfig
 
     models: dict[Kind, type[BaseModel]] = {
         Kind.study: StudyConfig, Kind.train: TrainConfig, Kind.sample: SampleConfig, Kind.dft: CampaignConfig,

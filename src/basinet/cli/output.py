@@ -14,12 +14,12 @@ import typer
 
 from basinet.cli.group import Interrupted
 from basinet.errors import InputError
-from basinet.io.files import LOCK
+from basinet.files import LOCK
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from basinet.config import StudyConfig, TrainConfig
+    from basinet.study.settings import StudyConfig, TrainConfig
 
 CONFIG = "config.yaml"
 TASKS = "work/results/*.json"
@@ -52,7 +52,7 @@ def results_directory(
     Interrupted
         In place of KeyboardInterrupt; says how to go on.
     """
-    from basinet.io.files import write_yaml
+    from basinet.files import write_yaml
 
     refuse_running(root)
     if resume and not overwrite:
@@ -79,9 +79,9 @@ def prepared(root: Path, *, resume: bool, overwrite: bool) -> Iterator[None]:
     Raises
     ------
     InputError
-        See `basinet.io.files.agree_to_output` and `locked`.
+        See `basinet.files.agree_to_output` and `locked`.
     """
-    from basinet.io.files import agree_to_output, explained, prepare_output
+    from basinet.files import agree_to_output, explained, prepare_output
 
     refuse_running(root)
     agree_to_output(root, resume=resume, overwrite=overwrite)
@@ -128,7 +128,7 @@ def refuse_other_config(path: Path, config: BaseModel, free: Collection[str] = (
 
     Keys in `free` may.
     """
-    from basinet.config import read_yaml
+    from basinet.config.loading import read_yaml
 
     if not path.exists():
         return
@@ -157,7 +157,7 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def refuse_running(root: Path) -> None:
     """Refuse a directory in which a living process works."""
-    from basinet.io.locks import is_held
+    from basinet.files import is_held
 
     if is_held(root / LOCK):
         raise working(root)
@@ -174,7 +174,7 @@ def locked(root: Path) -> Iterator[None]:
     InputError
         Another process holds it.
     """
-    from basinet.io.locks import holding
+    from basinet.files import holding
 
     with ExitStack() as stack:
         try:

@@ -15,9 +15,9 @@ from basinet.cli.options import DefinitionOption
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
-    from basinet.electrostatics import Core
-    from basinet.partition import Job
-    from basinet.partition.run import Run
+    from basinet.density.cores import Core
+    from basinet.labelling.many import Run
+    from basinet.labelling.partition_settings import Job
 
 COLUMNS = {
     "atom": "d", "element": "", "population": ".6f", "charge": "+.6f", "volume": ".4f", "energy": ".6f", "+-": ".1e",
@@ -54,8 +54,8 @@ def partition(
     With --out, finished inputs are kept in FILE.extxyz.work, so that a run that was interrupted can go on, and so that
     inputs can be added later.
     """
-    from basinet.partition import PartitionSettings
-    from basinet.partition.run import Run
+    from basinet.labelling.many import Run
+    from basinet.labelling.partition_settings import PartitionSettings
 
     if potential is not None and len(inputs) > 1:
         raise InputError(f"--potential {potential}: belongs to one INPUT, not to {len(inputs)}; give them one by one")
@@ -80,7 +80,7 @@ def partition(
 
 def _compute(run: Run, workers: int | None) -> None:
     """Compute; an error of the only input is raised."""
-    from basinet.execution.progress import Progress
+    from basinet.jobs.progress import Progress
 
     alone = len(run.jobs) == 1
     run.compute(workers, None if alone else Progress())
@@ -119,8 +119,8 @@ def _clear_away_if_empty(folder: Path) -> Iterator[None]:
 
 def _show(run: Run, definition: str, *, as_json: bool) -> None:
     """Print what was found: tables, or one document."""
-    from basinet.cli.table import text_table
-    from basinet.partition.documents import document, heading, rows, sums, totals
+    from basinet.cli.options import text_table
+    from basinet.labelling.partition import document, heading, rows, sums, totals
 
     if as_json:
         _print_json(run, definition)
@@ -138,7 +138,7 @@ def _print_json(run: Run, definition: str) -> None:
     """Print one document, a frame at a time, so that thousands need no memory."""
     import json
 
-    from basinet.partition.documents import document
+    from basinet.labelling.partition import document
 
     typer.echo(f'{{"definition": "{definition}", "frames": [', nl=False)
     for count, (atoms, result) in enumerate(run.frames()):
@@ -165,12 +165,12 @@ def _summarise(run: Run, out: Path) -> None:
 
 def _jobs(inputs: Sequence[Path], structure: Path | None) -> list[Job]:
     """Inputs, each with its frame of the structure file."""
-    from basinet.partition import Job
-    from basinet.partition.runs import expanded
+    from basinet.labelling.partition_settings import Job
+    from basinet.labelling.sources import expanded
 
     if structure is None:
         return expanded([Job(path) for path in inputs])
-    from basinet.partition.structure import count_structures
+    from basinet.labelling.sources import count_structures
 
     count = count_structures(structure)
     if count != len(inputs):
@@ -182,7 +182,7 @@ def _cores(text: str | None) -> dict[str, Core]:
     """Read cores, such as ``Ar=8:0.4,Kr=8:0.5``."""
     from ase.data import atomic_numbers
 
-    from basinet.partition.plain_cores import parse_core
+    from basinet.labelling.sources import parse_core
 
     if text is None:
         return {}

@@ -13,8 +13,8 @@ from basinet.cli.options import OptionalSeed
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
-    from basinet.execution.progress import Progress
-    from basinet.sampling.sampler import Sample
+    from basinet.jobs.progress import Progress
+    from basinet.md.sampling import Sample
 
 
 def sample(
@@ -32,9 +32,8 @@ def sample(
     is measured to remember. What is no liquid is refused. FILE.json holds what was measured, FILE.yaml every setting.
     A run takes minutes, and one that was stopped starts anew.
     """
-    from basinet.execution.progress import Progress
-    from basinet.sampling.sampler import run_sampling
-    from basinet.sampling.settings import load_sample_config
+    from basinet.jobs.progress import Progress
+    from basinet.md.sampling import load_sample_config, run_sampling
 
     settings = load_sample_config(config, {} if seed is None else {"seed": seed})
     target = out if out is not None else Path(f"{settings.name}.extxyz")
@@ -72,7 +71,7 @@ def refuse_existing(target: Path, config: Path, *, overwrite: bool) -> None:
 
 def refuse_unwritable(target: Path) -> None:
     """Refuse a folder in which no file can be made, or that cannot be made itself; nothing is left there."""
-    from basinet.io.files import explained
+    from basinet.files import explained
 
     with explained(target):
         folder = next(place for place in target.absolute().parents if place.exists())
@@ -82,9 +81,9 @@ def refuse_unwritable(target: Path) -> None:
 
 def write(target: Path, sampled: Sample) -> None:
     """Write frames, settings and measurements, the frames last: where they are, the rest is."""
-    from basinet.io.files import write_json, write_yaml
-    from basinet.io.frames import write_frames
-    from basinet.io.provenance import provenance
+    from basinet.files import write_json, write_yaml
+    from basinet.frames.reading import write_frames
+    from basinet.jobs.provenance import provenance
 
     settings, measured = beside(target)
     write_yaml(settings, sampled.config.model_dump(mode="json"))

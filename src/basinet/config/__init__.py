@@ -1,8 +1,7 @@
-"""Settings: what can be set, what it means, and readable errors where a file is wrong."""
+"""Reading and checking of configs: YAML read safely, settings checked strictly, errors that name key and remedy."""
 
 from __future__ import annotations
 
-from basinet.config.loading import load_study_config, load_train_config, preset_names, read_yaml
-from basinet.config.settings import StudyConfig, TrainConfig
+from basinet.config.loading import Listed, Section, overlay, parse_yaml, read_yaml, validated
 
-__all__ = ["StudyConfig", "TrainConfig", "load_study_config", "load_train_config", "preset_names", "read_yaml"]
+__all__ = ["Listed", "Section", "overlay", "parse_yaml", "read_yaml", "validated"]

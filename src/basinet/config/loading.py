@@ -1,21 +1,61 @@
-"""YAML files to settings: read safely, checked strictly, errors that name file, key and remedy."""
+"""Settings of a campaign of CP2K calculations (`basinet dft run`): every key with its type, default and meaning."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Hashable
-from importlib import resources
+from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+)
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import no_info_before_validator_function
 
-from basinet.config.settings import StudyConfig, TrainConfig
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+Count = Annotated[int, Field(ge=1)]
+
+
+Positive = Annotated[float, Field(gt=0)]
+Cutoff = Annotated[float, Field(ge=2, le=15)]
+TwoJMax = Annotated[int, Field(ge=0, le=14)]
+Seed = Annotated[int, Field(ge=0)]
+FrameCount = Annotated[int, Field(ge=2)]
+Value = TypeVar("Value")
+
+
+class _OneOrList:
+    """A key that takes one value or a list of them; the resolved config always holds the list."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_before_validator_function(
+            lambda value: value if isinstance(value, list) else [value], handler(source)
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        several = handler(schema)
+        return {"anyOf": [several["items"], several]}
+
+
+Listed = Annotated[list[Value], Field(min_length=1), _OneOrList()]
+
+
+class Section(BaseModel):
+    """A section of a config: strict about keys, fixed once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -76,33 +116,6 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
         msg = f"{source}: expected 'key: value' lines, found {type(value).__name__}"
         raise InputError(msg)
     return value
-
-
-def preset_names() -> list[str]:
-    """Names of the shipped presets."""
-    folder = resources.files("basinet.config") / "presets"
-    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
-
-
-def load_study_config(
-    preset: str = "quick", path: str | Path | None = None, changes: Mapping[str, Any] | None = None
-) -> StudyConfig:
-    """Settings of a study: the preset, overlaid by a file, overlaid by changes from the command line."""
-    if preset not in preset_names():
-        msg = f"preset {preset!r} does not exist: choose {', '.join(preset_names())}"
-        raise InputError(msg)
-    text = (resources.files("basinet.config") / "presets" / f"{preset}.yaml").read_text(encoding="utf-8")
-    merged = parse_yaml(text, f"preset {preset}")
-    if path is not None:
-        merged = overlay(merged, read_yaml(path))
-    merged = overlay(merged, dict(changes or {}))
-    source = str(path) if path is not None else f"preset {preset}{' with the options given' if changes else ''}"
-    return validated(StudyConfig, merged, source)
-
-
-def load_train_config(path: str | Path, changes: Mapping[str, Any] | None = None) -> TrainConfig:
-    """Settings of a training run from a file."""
-    return validated(TrainConfig, overlay(read_yaml(path), dict(changes or {})), str(path))
 
 
 def overlay(base: dict[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,4 +4,7 @@ from __future__ import annotations
 
 from basinet.descriptors.bispectrum import Bispectrum, bispectrum
 
-__all__ = ["Bispectrum", "bispectrum"]
+__all__ = [
+    "Bispectrum",
+    "bispectrum",
+]

@@ -50,7 +50,7 @@ def bispectrum(
        r_{ik} = r_\mathrm{cut} (R_i + R_k)
 
     with the coupling :math:`\otimes` of :mod:`basinet.descriptors.clebsch_gordan` and the matrices
-    :math:`u^j` of :mod:`basinet.descriptors.hyperspherical`.
+    :math:`u^j` of :mod:`basinet.descriptors.kernels`.
 
     Parameters
     ----------

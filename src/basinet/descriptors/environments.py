@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from basinet.descriptors.clebsch_gordan import CouplingTables, component_labels, coupling_tables
-from basinet.descriptors.neighbours import Neighbours, find_neighbours
 from basinet.descriptors.sizes import EQUAL
 from basinet.errors import InputError
+from basinet.frames.neighbours import Neighbours, find_neighbours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,7 +88,7 @@ class Environments:
         Share of each atom in the cutoffs of its pairs, Angstrom.
     tables, factors
         Of :func:`basinet.descriptors.clebsch_gordan.coupling_tables` and
-        :func:`basinet.descriptors.hyperspherical.normalisation`.
+        :func:`basinet.descriptors.kernels.normalisation`.
     order : (n_atoms,) int64 array
         Atoms by their numbers of neighbours: those that share a vector register wait for the one with the most.
     """
@@ -107,7 +107,7 @@ class Environments:
 
     def matrices(self, n_atoms: int) -> NDArray[np.float64]:
         """Room for the matrices of so many atoms, eight side by side: (n_groups, 2, n_elements, 8)."""
-        from basinet.descriptors.lanes import LANES
+        from basinet.descriptors.kernels import LANES
 
         return np.empty((-(-n_atoms // LANES), 2, int(self.tables.offsets[-1]), LANES))
 
@@ -115,7 +115,7 @@ class Environments:
         self, atoms: NDArray[np.int64], matrices: NDArray[np.float64], out: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Write the components of some atoms to their rows of ``out``, and leave their matrices in ``matrices``."""
-        from basinet.descriptors.kernel import bispectrum_of_groups
+        from basinet.descriptors.kernels import bispectrum_of_groups
 
         bispectrum_of_groups(atoms, self.neighbours, self.weight, self.reach, self.factors, self.tables, matrices, out)
         # The isolated atom's bispectrum, 2j + 1, is the zero of the scale (LAMMPS' bzeroflag 1).
@@ -134,7 +134,7 @@ def find_environments(
     threads: int,
 ) -> Environments:
     """Check a geometry and settings, and find the neighbours; see :func:`basinet.descriptors.bispectrum.bispectrum`."""
-    from basinet.descriptors.hyperspherical import normalisation  # here: numba takes a moment to import
+    from basinet.descriptors.kernels import normalisation
 
     rcut, twojmax = checked_rcut(rcut), checked_twojmax(twojmax)
     n_atoms = len(np.asarray(positions))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from basinet.relation.evaluate import RelationScores, evaluate_relation, isolated_atom_check
-from basinet.relation.fit import fit_relation
+from basinet.relation.fit import RelationScores, evaluate_relation, fit_relation, isolated_atom_check
 from basinet.relation.local import local_electrostatic_energies
 from basinet.relation.relation import Relation
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from basinet.analysis.bootstrap import Interval, choose_block_length, percentile_interval, resample_sums
-
-FloatArray = NDArray[np.float64]
+from basinet.arrays import FloatArray
+from basinet.frames.bootstrap import Interval, choose_block_length, percentile_interval, resample_sums
 
 STATISTICS = ("slope", "rmse", "pearson_r", "pearson_r_total_es", "unexplained_variance")
 

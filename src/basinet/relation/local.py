@@ -7,10 +7,10 @@ from typing import Literal
 
 import numpy as np
 from ase import Atoms
-from numpy.typing import NDArray
 
+from basinet.arrays import FloatArray
 from basinet.errors import InputError
-from basinet.relation.labels import (
+from basinet.frames.labels import (
     CORE_SELF_ENERGY,
     ELECTROSTATIC_ENERGY,
     LOCAL_HARTREE_ENERGY,
@@ -19,7 +19,6 @@ from basinet.relation.labels import (
     frame_name,
 )
 
-FloatArray = NDArray[np.float64]
 Definition = Literal["total", "electronic"]
 OTHER_DEFINITION: Mapping[Definition, Definition] = {"total": "electronic", "electronic": "total"}
 

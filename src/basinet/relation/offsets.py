@@ -7,12 +7,11 @@ from typing import Literal
 
 import numpy as np
 from ase import Atoms
-from numpy.typing import NDArray
 
+from basinet.arrays import FloatArray
 from basinet.errors import InputError
-from basinet.relation.labels import CORE_SELF_ENERGY, FrameEnergies, energy_label, frame_energies, frame_name
+from basinet.frames.labels import CORE_SELF_ENERGY, FrameEnergies, energy_label, frame_energies, frame_name
 
-FloatArray = NDArray[np.float64]
 PinnedBy = Literal["single species", "compositions", "isolated atoms", "equal shares"]
 
 RANK_TOLERANCE = 1e-8

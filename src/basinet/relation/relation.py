@@ -7,15 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from ase import Atoms
-from numpy.typing import NDArray
 
-from basinet.analysis.bootstrap import Interval
+from basinet.arrays import FloatArray
 from basinet.errors import InputError
-from basinet.relation.labels import FrameEnergies, frame_energies, frame_name
+from basinet.frames.bootstrap import Interval
+from basinet.frames.labels import FrameEnergies, frame_energies, frame_name
 from basinet.relation.local import Definition, local_electrostatic_energies
 from basinet.relation.offsets import PinnedBy
-
-FloatArray = NDArray[np.float64]
 
 MEV = {"rmse": "rmse_mev_per_atom"}
 """Figures that ``relation.json`` gives in meV per atom, with their names there."""

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from basinet.errors import InputError
-from basinet.models import Architecture, fit_ridge
-from basinet.models.pair_fit import fit_pair_potential
-from basinet.models.pair_potential import literature_lennard_jones
-from basinet.study.evaluation import evaluation_rows, scored_block
-from basinet.study.planning import learning_sizes
-from basinet.study.running import architecture_columns, descriptor_columns, ridge_rows
+from basinet.fidelity.scoring import ScoredFrames, evaluation_rows, scored_block
+from basinet.jobs.arrays import load_arrays
+from basinet.potentials.ensemble import load_model
+from basinet.potentials.network import Architecture
+from basinet.potentials.pair_potential import fit_pair_potential, literature_lennard_jones
+from basinet.potentials.ridge import fit_ridge
+from basinet.relation.local import OTHER_DEFINITION
+from basinet.study.running import architecture_columns, descriptor_columns, model_path, out_of_fold_ridge, ridge_rows
 from basinet.study.systems import LEAST_TRAINING
+from basinet.study.tasks import learning_sizes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
-    from basinet.descriptors import Bispectrum
-    from basinet.models.pair_potential import LennardJones
+    from numpy.typing import NDArray
+
+    from basinet.descriptors.bispectrum import Bispectrum
+    from basinet.potentials.dataset import Dataset
+    from basinet.potentials.pair_potential import LennardJones
+    from basinet.relation.local import Definition
+    from basinet.study.settings import StudyConfig
     from basinet.study.store import Store, StoredSystem
     from basinet.study.systems import StudySystem
+    from basinet.study.tasks import TrainTask
 
 UNTRAINED = Architecture("tanh", 1, 32)
 
@@ -126,7 +138,7 @@ def _fitted_or_literature(
 
 
 def _untrained(store: Store, descriptor: Bispectrum, members: int, seed: int) -> Iterator[dict[str, Any]]:
-    from basinet.training.ensemble_training import untrained_ensemble
+    from basinet.potentials.training import untrained_ensemble
 
     for system in store.systems():
         if system.split is None:
@@ -144,3 +156,151 @@ def _untrained(store: Store, descriptor: Bispectrum, members: int, seed: int) ->
         }
         seeds = range(seed, seed + members)
         yield from evaluation_rows(ensemble.predict(frames.dataset), frames, seeds, labels)
+
+
+LABEL = "local_energy_other"
+
+
+def other_reading_rows(
+    root: Path,
+    store: Store,
+    systems: Sequence[StudySystem],
+    tasks: Sequence[TrainTask],
+    descriptor: Bispectrum,
+    chosen: Mapping[str, tuple[Architecture, float]],
+    definition: Definition,
+) -> Iterator[dict[str, Any]]:
+    """Yield rows of the chosen network, ridge and the literature's pair potential, scored on the other reading."""
+    for system in systems:
+        if system.split is None:
+            continue
+        stored = store.main(system.name)
+        if LABEL not in stored.arrays:
+            continue
+        frames = scored_block(store, stored, descriptor, "test")
+        inside = np.isin(stored.arrays["frame"], system.split.test)
+        other = replace(frames, dataset=replace(frames.dataset, local_energy=stored.arrays[LABEL][inside]))
+        shared = {"experiment": "reading", "train_system": system.name, "transferred": False}
+        shared |= {"definition": OTHER_DEFINITION[definition]}
+        for model, columns, prediction in _models(
+            root, store, system, stored, tasks, descriptor, chosen, frames.dataset
+        ):
+            for row in evaluation_rows(prediction[None], other, ["mean"], shared | columns | {"model": model}):
+                if row["target"] == "local":
+                    yield row
+
+
+def _models(
+    root: Path,
+    store: Store,
+    system: StudySystem,
+    stored: StoredSystem,
+    tasks: Sequence[TrainTask],
+    descriptor: Bispectrum,
+    chosen: Mapping[str, tuple[Architecture, float]],
+    test: Dataset,
+) -> Iterator[tuple[str, dict[str, Any], NDArray[np.float64]]]:
+    """Yield name, columns and test prediction of each model."""
+    if system.split is None:
+        return
+    described = descriptor_columns(descriptor)
+    ridge = fit_ridge(store.dataset(stored, descriptor).select(system.split.train))
+    yield "ridge", described, ridge.predict(test)
+    literature = literature_lennard_jones()
+    if set(stored.elements) <= set(literature.elements):
+        local = [literature.local_energies(system.frames[i]) for i in system.split.test]
+        yield "lennard_jones", {}, np.concatenate(local)
+    for task in tasks:
+        if (task.experiment, task.system, task.architecture) == ("sweep", system.name, chosen[system.name][0]):
+            ensemble = load_model(model_path(root, task.name))
+            columns = described | architecture_columns(task.architecture)
+            yield "network", columns, ensemble.predict(test).mean(0)
+
+
+Prediction = tuple[str, dict[str, Any], "NDArray[np.float64]"]
+
+
+def out_of_fold_predictions(
+    root: Path,
+    store: Store,
+    systems: Sequence[StudySystem],
+    tasks: Sequence[TrainTask],
+    config: StudyConfig,
+    descriptor: Bispectrum,
+    chosen: Mapping[str, tuple[Architecture, float]],
+) -> dict[str, list[Prediction]]:
+    """Local energies ``(n_atoms_total,)`` in eV by system: (model, columns, prediction) for each model."""
+    collected: dict[str, list[Prediction]] = {}
+    for system in systems:
+        if system.split is None:
+            continue
+        dataset = store.dataset(store.main(system.name), descriptor)
+        network = _network(root, dataset, [task for task in tasks if task.system == system.name])
+        described = descriptor_columns(descriptor)
+        collected[system.name] = [
+            ("network", described | architecture_columns(chosen[system.name][0]), network),
+            ("ridge", described, out_of_fold_ridge(dataset, config.cross_validation.folds, config.split.gap)),
+        ]
+        literature = literature_lennard_jones()
+        if set(dataset.elements) <= set(literature.elements):
+            local = np.concatenate([literature.local_energies(atoms) for atoms in system.frames])
+            collected[system.name].append(("lennard_jones", {}, local))
+    return collected
+
+
+def _network(root: Path, dataset: Dataset, tasks: Sequence[TrainTask]) -> NDArray[np.float64]:
+    """Mean over turns of the held-out predictions of each fold."""
+    turns: dict[int, list[NDArray[np.float64]]] = defaultdict(list)
+    held: dict[int, NDArray[np.int64]] = {}
+    for task in tasks:
+        if task.fold is None:
+            continue
+        _, arrays = load_arrays(root / "work" / "folds" / f"{task.name}.bin")
+        turns[task.fold[0]].append(arrays["prediction"])
+        held[task.fold[0]] = arrays["frames"]
+    prediction = np.full(len(dataset.frame), np.nan)
+    for fold, parts in turns.items():
+        prediction[np.isin(dataset.frame, held[fold])] = np.mean(parts, axis=0)
+    return prediction
+
+
+def _scored(store: Store, name: str, descriptor: Bispectrum) -> ScoredFrames:
+    system = store.main(name)
+    return ScoredFrames(store.dataset(system, descriptor), system.arrays["gauge"], "out_of_fold")
+
+
+def out_of_fold_rows(
+    store: Store, descriptor: Bispectrum, predictions: Mapping[str, Sequence[Prediction]]
+) -> Iterator[dict[str, Any]]:
+    """Yield rows over all frames; no gauge is fitted, since no frames are left to fit it on."""
+    for name, models in predictions.items():
+        frames = _scored(store, name, descriptor)
+        for model, columns, prediction in models:
+            labels = {"experiment": "cross_validation", "train_system": name, "transferred": False} | columns
+            yield from evaluation_rows(prediction[None], frames, ["mean"], labels | {"model": model})
+
+
+def parity_rows(
+    store: Store, descriptor: Bispectrum, predictions: Mapping[str, Sequence[Prediction]]
+) -> Iterator[dict[str, Any]]:
+    """Yield rows of `parity.csv`: totals and local energies, per atom, centred per species, meV."""
+    for name, models in predictions.items():
+        data = _scored(store, name, descriptor).dataset
+        for model, _, prediction in models:
+            shared = {"experiment": "cross_validation", "model": model, "system": name, "split": "out_of_fold"}
+            totals = data.sum_over_atoms(prediction) / data.n_atoms, data.energy / data.n_atoms
+            yield from _centred(shared | {"target": "total", "species": "all"}, *totals, np.arange(data.n_frames))
+            if data.local_energy is None:
+                continue
+            for index, element in enumerate(data.elements):
+                own = data.species == index
+                labels = shared | {"target": "local", "species": element}
+                yield from _centred(labels, prediction[own], data.local_energy[own], data.frame[own])
+
+
+def _centred(
+    labels: dict[str, Any], prediction: NDArray[np.float64], reference: NDArray[np.float64], frame: NDArray[np.int64]
+) -> Iterator[dict[str, Any]]:
+    predicted, expected = (1e3 * (values - values.mean()) for values in (prediction, reference))
+    for number, p, q in zip(frame, predicted, expected, strict=True):
+        yield labels | {"frame": int(number), "reference_mev": round(float(q), 5), "prediction_mev": round(float(p), 5)}

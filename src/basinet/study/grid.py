@@ -5,27 +5,27 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING, TypeVar
 
-from basinet.descriptors import Bispectrum
+from basinet.descriptors.bispectrum import Bispectrum
 from basinet.descriptors.sizes import element_radii
 from basinet.errors import InputError
-from basinet.execution.workers import connect
-from basinet.models.architecture import Architecture
-from basinet.study import planning
+from basinet.jobs.workers import connect
+from basinet.potentials.network import Architecture
+from basinet.potentials.pair_potential import chosen_pair_potential
+from basinet.study import tasks as planning
 from basinet.study.baselines import baseline_rows
-from basinet.study.execution import run_all
 from basinet.study.run import Run, StudyData, load_data
+from basinet.study.running import run_all
 from basinet.study.selection import choose_architectures
 from basinet.study.store import Store
 from basinet.study.tables import task_rows, write_results, write_training_tables
 from basinet.study.tasks import TrainTask
-from basinet.training.pair_baseline import chosen_pair_potential
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from basinet.config.settings import TrainConfig
-    from basinet.execution.progress import Progress
+    from basinet.jobs.progress import Progress
+    from basinet.study.settings import TrainConfig
     from basinet.study.store import StoredSystem
 
 TITLE = "A grid of networks trained on total energies"

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from basinet.dataset import blocked_folds
-from basinet.io.checkpoint import save_arrays
-from basinet.io.files import write_json
-from basinet.io.tables import by_element
-from basinet.models import compose, fit_ridge, load_model
-from basinet.models.ridge import STRENGTHS, out_of_fold_errors
-from basinet.study.evaluation import evaluation_rows, fitted_gauges, scored_block, with_mean
-from basinet.study.folds import fold_frames
+from basinet.fidelity.scoring import evaluation_rows, fitted_gauges, scored_block, with_mean
+from basinet.files import write_json
+from basinet.frames.splits import blocked_folds
+from basinet.jobs.arrays import save_arrays
+from basinet.jobs.tables import by_element
+from basinet.potentials.ensemble import compose, load_model
+from basinet.potentials.ridge import STRENGTHS, fit_ridge, out_of_fold_errors
 from basinet.study.store import Store
+from basinet.study.systems import fold_frames
 from basinet.study.tasks import ComposeTask, DescribeTask, TrainTask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from distributed import Client
     from numpy.typing import NDArray
 
-    from basinet.dataset import Dataset
-    from basinet.descriptors import Bispectrum
-    from basinet.models import Architecture, Ensemble, RidgeModel
+    from basinet.descriptors.bispectrum import Bispectrum
+    from basinet.jobs.progress import Progress
+    from basinet.potentials.dataset import Dataset
+    from basinet.potentials.ensemble import Ensemble
+    from basinet.potentials.network import Architecture
+    from basinet.potentials.ridge import RidgeModel
+    from basinet.potentials.training import TrainedEnsemble
     from basinet.study.store import StoredSystem
     from basinet.study.tasks import Task
-    from basinet.training.ensemble_training import TrainedEnsemble
 
 
 def result_path(root: Path, task: Task) -> Path:
@@ -138,8 +143,8 @@ def _training_frames(system: StoredSystem, task: TrainTask) -> tuple[NDArray[Any
 
 
 def _train(store: Store, root: Path, task: TrainTask) -> dict[str, Any]:
-    from basinet.training.ensemble_training import train_ensemble
-    from basinet.training.pair_baseline import chosen_pair_potential
+    from basinet.potentials.pair_potential import chosen_pair_potential
+    from basinet.potentials.training import train_ensemble
 
     system = store.main(task.system)
     with_forces = task.settings.force_weight > 0.0
@@ -263,3 +268,34 @@ def out_of_fold_ridge(dataset: Dataset, folds: int, gap: int) -> NDArray[np.floa
         model = fit_ridge(dataset.select(rest))
         prediction[np.isin(dataset.frame, held)] = model.predict(dataset.select(held))
     return prediction
+
+
+def run_all(client: Client, root: Path, tasks: Sequence[Task], progress: Progress, stage: str) -> None:
+    """Run all tasks that are not done; each writes its own result file, so a kill at any moment loses one task at most.
+
+    Raises
+    ------
+    InputError
+        What a task raised for a mistake of the user's.
+    """
+    from distributed import as_completed
+
+    pending = [task for task in tasks if not result_path(root, task).exists()]
+    progress.start(stage, [task.cost for task in tasks], [task.cost for task in tasks if task not in pending])
+    if pending:
+        ordered = sorted(pending, key=lambda task: -task.cost)
+        # The folder is part of the key: one scheduler may serve several studies with tasks of the same name.
+        home = str(root.resolve())
+        suffix = hashlib.sha256(home.encode()).hexdigest()[:8]
+        futures: dict[Any, Task] = {
+            client.submit(run_task, home, task, pure=False, key=f"{task.name}-{suffix}", priority=task.cost): task
+            for task in ordered
+        }
+        try:
+            for future in as_completed(list(futures)):
+                name = future.result()
+                progress.advance(futures[future].cost, name)
+        except BaseException:
+            client.cancel(list(futures))
+            raise
+    progress.finish()

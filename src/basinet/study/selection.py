@@ -7,15 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from basinet.io.files import read_json
-from basinet.study.running import descriptor_columns, result_path
+from basinet.files import read_json
+from basinet.jobs.tables import by_element
+from basinet.study import tasks as planning
+from basinet.study.running import descriptor_columns, result_path, run_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from basinet.descriptors import Bispectrum
-    from basinet.models import Architecture
+    from distributed import Client
+
+    from basinet.descriptors.bispectrum import Bispectrum
+    from basinet.jobs.progress import Progress
+    from basinet.potentials.network import Architecture
+    from basinet.study.settings import DescriptorSettings
+    from basinet.study.store import Store
     from basinet.study.tasks import DescribeTask, TrainTask
 
 SELECTION_COLUMNS = (
@@ -88,3 +95,18 @@ def choose_architectures(root: Path, tasks: Sequence[TrainTask]) -> dict[str, tu
             candidates[task.system].append((result["validation_rmse_mev"], task.architecture, result["learning_rate"]))
     chosen = {system: min(found, key=lambda item: item[0]) for system, found in sorted(candidates.items())}
     return {system: (architecture, rate) for system, (_, architecture, rate) in chosen.items()}
+
+
+def choose_by_ridge(
+    client: Client, root: Path, store: Store, settings: DescriptorSettings, progress: Progress
+) -> tuple[Bispectrum, list[DescribeTask]]:
+    """Choose cutoff, species weights and sizes at the middle twojmax, then twojmax; return all candidates too."""
+    elements = sorted({element for system in store.systems() for element in system.elements})
+    tasks = planning.candidate_descriptors(settings, elements)
+    run_all(client, root, tasks, progress, "descriptors: cutoffs, weights and sizes of species")
+    more = planning.other_resolutions(settings, choose_descriptor(root, tasks))
+    run_all(client, root, more, progress, "descriptors: twojmax")
+    descriptor = choose_descriptor(root, tasks + more)
+    species = f"weights {by_element(descriptor.weights)}, radii {by_element(descriptor.radii)}"
+    progress.note(f"  chosen: cutoff {descriptor.rcut:g} A, twojmax {descriptor.twojmax}, {species}")
+    return descriptor, tasks + more

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ase import Atoms
 
-from basinet.dataset import Dataset, Split, build_dataset
-from basinet.dataset.build import pair_share
-from basinet.descriptors import Bispectrum, bispectrum
-from basinet.descriptors.jacobian import bispectrum_derivatives
-from basinet.io.checkpoint import load_arrays, save_arrays
-from basinet.relation.labels import LOCAL_HARTREE_ENERGY, force_labels
+from basinet.descriptors.bispectrum import Bispectrum, bispectrum
+from basinet.descriptors.gradient import bispectrum_derivatives
+from basinet.frames.labels import LOCAL_HARTREE_ENERGY, force_labels
+from basinet.frames.splits import Split
+from basinet.jobs.arrays import load_arrays, save_arrays
+from basinet.potentials.dataset import Dataset, build_dataset, pair_share
 from basinet.relation.local import OTHER_DEFINITION
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from basinet.dataset.dataset import PairShare
-    from basinet.descriptors.jacobian import PairDerivatives
-    from basinet.models.pair_potential import LennardJones
+    from basinet.descriptors.gradient import PairDerivatives
+    from basinet.potentials.dataset import PairShare
+    from basinet.potentials.pair_potential import LennardJones
     from basinet.relation.local import Definition
     from basinet.study.systems import StudySystem
 
@@ -101,7 +101,7 @@ class Store:
 
     def write_system(self, system: StudySystem, definition: Definition, *, forces: bool = False) -> None:
         """Write a system's arrays, its forces only where they are asked for."""
-        from basinet.analysis import stack_pair_features
+        from basinet.fidelity.gauge import stack_pair_features
 
         plain = build_dataset(
             system.name,

@@ -10,25 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from basinet.dataset import Split, contiguous_split, isolated_energies
 from basinet.errors import InputError
-from basinet.relation import Relation, fit_relation
-from basinet.relation.labels import (
-    ELECTROSTATIC_ENERGY,
-    LOCAL_HARTREE_ENERGY,
-    atom_labels,
-    carried,
-    is_isolated_atom,
-)
+from basinet.frames.labels import ELECTROSTATIC_ENERGY, LOCAL_HARTREE_ENERGY, atom_labels, carried, is_isolated_atom
+from basinet.frames.splits import Split, blocked_folds, contiguous_split
+from basinet.potentials.dataset import isolated_energies
+from basinet.relation.fit import fit_relation
+from basinet.relation.relation import Relation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ase import Atoms
     from numpy.typing import NDArray
 
-    from basinet.config.settings import DataSettings, SplitSettings
     from basinet.relation.local import Definition
+    from basinet.study.settings import CrossValidationSettings, DataSettings, SplitSettings
 
 LOCAL_LABEL = "REF_local_energy"
 LEAST_TRAINING = 4
@@ -97,21 +93,21 @@ def load_frames(data: DataSettings, seed: int, note: Callable[[str], None]) -> t
     """Frames and isolated atoms that a config asks for."""
     from ase import Atoms
 
-    from basinet.data.reference_data import SIZES, SYSTEMS, load_isolated_atoms, load_reference
+    from basinet.frames.shipped import SIZES, SYSTEMS, load_isolated_atoms, load_reference
 
     if data.frames == "reference":
         sizes = SIZES if data.size_transfer else SIZES[:1]
         frames = [atoms for system in SYSTEMS for size in sizes for atoms in load_reference(system, size)]
         return frames, list(load_isolated_atoms().values())
     if data.frames == "synthetic":
-        from basinet.sampling.liquid import synthetic_liquid
+        from basinet.md.synthetic import synthetic_liquid
 
         frames = []
         for system in SYSTEMS:
             note(f"sampling {data.synthetic_frames} frames of the synthetic liquid {system}")
             frames += synthetic_liquid(system, data.synthetic_frames, seed=seed)
         return frames, [Atoms(element, info={"REF_energy": 0.0}) for element in ("Ar", "Kr")]
-    from basinet.io.frames import read_frames
+    from basinet.frames.reading import read_frames
 
     read = read_frames(list(data.frames), energy_key=data.energy_key, forces_key=data.forces_key)
     isolated = [atoms for atoms in read if is_isolated_atom(atoms)]
@@ -141,7 +137,7 @@ def group_systems(
         If there are no frames, frames lack energies, a system has too few frames to split, its frames of one size
         differ in composition, or only some of them carry electrostatic energies.
     """
-    from basinet.io.frames import require_label, system_of
+    from basinet.frames.reading import require_label, system_of
 
     if not frames:
         msg = "no frames to study: the files hold isolated atoms only"
@@ -242,3 +238,90 @@ def describe_systems(systems: Sequence[StudySystem], source: str, gap: int) -> d
             "n_by_split": {k: len(b) for k, b in blocks.items()},
         }
     return {"source": source, "systems": described, "other_sizes": others}
+
+
+LEAST_TURNS = 4
+"""A turn validates on a quarter of the remaining frames at most."""
+
+
+def fold_frames(
+    n_frames: int, fold: tuple[int, int, int, int], gap: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Frames to train on, to validate on, and held out.
+
+    Parameters
+    ----------
+    fold
+        Number of the fold, number of folds, number of the turn, number of turns.
+
+    Raises
+    ------
+    InputError
+        If there are too few frames.
+    """
+    number, folds, turn, turns = fold
+    rest, held = blocked_folds(np.arange(n_frames), folds, gap)[number]
+    train, validation = blocked_folds(rest, max(turns, LEAST_TURNS), gap)[turn]
+    return train, validation, held
+
+
+def refuse_few(systems: Sequence[StudySystem], settings: CrossValidationSettings, gap: int) -> None:
+    """Refuse a system that cannot be cut into the folds asked for, before anything is computed.
+
+    Raises
+    ------
+    InputError
+        Naming the system and the keys of the config.
+    """
+    for system in systems:
+        if system.split is None:
+            continue
+        try:
+            for fold in range(settings.folds):
+                fold_frames(len(system.frames), (fold, settings.folds, 0, settings.inner), gap)
+        except InputError as error:
+            msg = (
+                f"system {system.name}: {error}; give more frames, or fewer of cross_validation.folds "
+                f"({settings.folds}, 0 leaves them out) and cross_validation.inner ({settings.inner})"
+            )
+            raise InputError(msg) from error
+
+
+RELATION_POINT_COLUMNS = (
+    "system", "frame", "n_atoms", "split", "e_es_ev", "e_rest_ev", "e_total_ev", "residual_mev",
+)  # fmt: skip
+
+
+def relation_points(systems: Sequence[StudySystem]) -> list[dict[str, Any]]:
+    """Rows of `relation_points.csv`; energies are relative to the line's own values at the isolated atoms.
+
+    The line is ``E_rest = a E_es + sum_s N_s b_s``. With ``E_es,0 = (E0 - b) / (1 + a)`` per species, the point of an
+    isolated atom on the line, ``E_es - sum_s N_s E_es,0`` and ``E_rest - sum_s N_s (E0 - E_es,0)`` vanish there.
+    """
+    return [row for system in systems if system.relation is not None for row in _points(system)]
+
+
+def _points(system: StudySystem) -> Iterator[dict[str, Any]]:
+    relation = system.relation
+    if relation is None:
+        return
+    residuals = relation.residuals(system.frames)
+    split_of = {}
+    if system.split is not None:
+        split_of = {int(i): name for name, block in system.split.blocks().items() for i in block}
+    for index, atoms in enumerate(system.frames):
+        symbols = atoms.get_chemical_symbols()
+        e0 = sum(system.e0[s] for s in symbols)
+        es0 = sum((system.e0[s] - relation.species_offsets[s]) / (1.0 + relation.slope) for s in symbols)
+        total, electrostatic = (float(atoms.info[key]) for key in ("REF_energy", "REF_electrostatic_energy"))
+        n = len(atoms)
+        yield {
+            "system": system.name,
+            "frame": frame_label(atoms, index),
+            "n_atoms": n,
+            "split": split_of.get(index, "gap") if system.split is not None else "size_transfer",
+            "e_es_ev": (electrostatic - es0) / n,
+            "e_rest_ev": (total - electrostatic - (e0 - es0)) / n,
+            "e_total_ev": (total - e0) / n,
+            "residual_mev": float(np.round(1e3 * residuals[index] / n, 9)),
+        }

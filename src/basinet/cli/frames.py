@@ -1,0 +1,232 @@
+"""`basinet relate`: fit the relation, and write local energies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from basinet.cli.options import (
+    ENERGY_KEY,
+    FORCES_KEY,
+    DefinitionOption,
+    EnergyKey,
+    ForcesKey,
+    Frames,
+    Scheduler,
+    Seed,
+    Workers,
+    check_scheduler,
+    element_numbers,
+    numbers,
+    sizes,
+)
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from basinet.relation.relation import Relation
+
+COLUMNS = {
+    "system": "", "frames": "d", "slope": ".4f", "intercept": ".3f", "rmse_mev": ".3f", "r": ".4f", "null_r": ".4f",
+    "r_total_es": ".4f", "unexplained": ".4f", "pinned_by": "",
+}  # fmt: skip
+LEGEND = """E_rest = slope * E_es + intercept; intercept in eV per atom, rmse in meV per atom.
+r: of E_rest and E_es; null_r: the same with E_tot shuffled; r_total_es: of E_tot and E_es; unexplained: share of the
+variance of E_tot."""
+
+
+def relate(
+    frames: Frames,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.extxyz", help="Write all frames with REF_local_energy.", show_default=False),
+    ] = None,
+    definition: DefinitionOption = "total",
+    as_json: Annotated[bool, typer.Option("--json", help="Print relation.json's entries.")] = False,
+    energy_key: EnergyKey = ENERGY_KEY,
+    forces_key: ForcesKey = FORCES_KEY,
+    seed: Seed = 0,
+) -> None:
+    """Fit E_rest = a E_es + b to each system's frames; write the local DFT energies that follow from it.
+
+    Isolated atoms among the frames (config_type=IsolatedAtom) pin the offsets of a mixture's species.
+    """
+    import json
+
+    from basinet.cli.options import text_table
+    from basinet.fidelity.scoring import by_system, divided, elements_of
+    from basinet.files import plain
+    from basinet.frames.reading import read_frames, write_frames
+    from basinet.relation.fit import fit_relation
+
+    everything = read_frames(frames, energy_key=energy_key, forces_key=forces_key)
+    liquid, isolated = divided(everything)
+    relations = {}
+    for system, own in by_system(liquid).items():
+        known = [atoms for atoms in isolated if atoms.get_chemical_symbols()[0] in elements_of(own)]
+        relations[system] = fit_relation(own, known or None, seed=seed)
+    for name, relation in relations.items():
+        if relation.pinned_by == "equal shares":
+            remedy = "add isolated atoms (config_type=IsolatedAtom), or compare local energies within an element alone"
+            typer.echo(f"basinet: warning: {name}: nothing tells the elements' offsets apart; {remedy}", err=True)
+    if out is not None:
+        for index, atoms in enumerate(liquid):
+            _label(atoms, relations, definition, index)
+        write_frames(out, everything)
+    if as_json:
+        typer.echo(json.dumps(plain({name: relation.to_dict() for name, relation in relations.items()}), indent=2))
+        return
+    typer.echo(text_table([_row(name, relation) for name, relation in relations.items()], COLUMNS))
+    typer.echo(LEGEND)
+    if out is not None:
+        typer.echo(f"{out}: {len(liquid)} frames with REF_local_energy")
+
+
+def _label(atoms: Atoms, relations: dict[str, Relation], definition: Any, index: int) -> None:
+    from basinet.frames.reading import system_of
+
+    atoms.arrays["REF_local_energy"] = relations[system_of(atoms)].local_energies(atoms, definition, index)
+
+
+def _row(name: str, relation: Relation) -> dict[str, Any]:
+    return {
+        "system": name,
+        "frames": relation.n_frames,
+        "slope": relation.slope,
+        "intercept": relation.intercept,
+        "rmse_mev": 1e3 * relation.rmse,
+        "r": relation.pearson_r,
+        "null_r": relation.null_r,
+        "r_total_es": relation.pearson_r_total_es,
+        "unexplained": relation.unexplained_variance,
+        "pinned_by": relation.pinned_by,
+    }
+
+
+def describe(
+    frames: Frames,
+    out: Annotated[Path, typer.Option(metavar="FILE.npz", help="Where to write.", show_default=False)],
+    rcut: Annotated[float, typer.Option(metavar="A", help="Cutoff, Angstrom.")] = 5.25,
+    twojmax: Annotated[int, typer.Option(metavar="N", help="Twice the largest momentum.")] = 6,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ELEMENT=W,...",
+            help="Neighbour weight of each element; 1 unless given.",
+            show_default=False,
+        ),
+    ] = None,
+    radii: Annotated[
+        str,
+        typer.Option(
+            metavar="KIND|ELEMENT=R,...",
+            help="Sizes: van_der_waals, equal, or R of each element; a pair is cut off at rcut (R + R').",
+        ),
+    ] = "van_der_waals",
+) -> None:
+    """Compute the bispectrum of every atom.
+
+    The file is NumPy's .npz, the atoms of all frames one after another: descriptors (n_atoms, n_components);
+    frame (n_atoms,), index of the atom's frame; numbers (n_atoms,), atomic numbers; components (n_components, 3),
+    doubled momenta 2j1 2j2 2j; rcut in Angstrom; twojmax; elements, weights and radii, one each per element.
+    """
+    import numpy as np
+
+    from basinet.descriptors.bispectrum import Bispectrum
+    from basinet.descriptors.sizes import element_radii
+    from basinet.fidelity.scoring import elements_of
+    from basinet.files import atomic_write
+    from basinet.frames.reading import read_frames
+    from basinet.potentials.train import default_descriptor
+
+    chosen = element_numbers(weights, "--weights") if weights is not None else None
+    read = read_frames(frames)
+    chosen = chosen or dict(default_descriptor(elements_of(read)).weights)
+    descriptor = Bispectrum(rcut, twojmax, chosen, element_radii(chosen, sizes(radii)))
+    arrays: dict[str, Any] = {
+        "descriptors": np.concatenate([descriptor(atoms) for atoms in read]),
+        "frame": np.repeat(np.arange(len(read)), [len(atoms) for atoms in read]),
+        "numbers": np.concatenate([atoms.numbers for atoms in read]),
+        "components": np.array(descriptor.component_labels),
+        "rcut": np.array(descriptor.rcut),
+        "twojmax": np.array(descriptor.twojmax),
+        "elements": np.array(list(descriptor.weights)),
+        "weights": np.array(list(descriptor.weights.values())),
+        "radii": np.array(list(descriptor.radii.values())),
+    }
+    with atomic_write(out, "wb") as stream:
+        np.savez(stream, **arrays)
+    typer.echo(f"{out}: {len(arrays['frame'])} atoms of {len(read)} frames, {descriptor.n_components} components")
+
+
+CANDIDATE_COLUMNS = {
+    "rcut": "g", "twojmax": "d", "weights": "", "radii": "", "system": "", "validation_rmse_mev": ".3f",
+    "validation_r": ".4f", "score": ".4f", "chosen": "",
+}  # fmt: skip
+
+
+def select(
+    frames: Frames,
+    *,
+    rcut: Annotated[str | None, typer.Option(metavar="A,...", help="Cutoffs to try.", show_default=False)] = None,
+    twojmax: Annotated[str | None, typer.Option(metavar="N,...", help="Values to try.", show_default=False)] = None,
+    weight_ratios: Annotated[
+        str | None,
+        typer.Option(metavar="W,...", help="Ratios of neighbour weights to try.", show_default=False),
+    ] = None,
+    sizes: Annotated[
+        str | None,
+        typer.Option(metavar="KIND,...", help="Of equal and van_der_waals: cutoffs to try.", show_default=False),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="Write the table.", show_default=False)] = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    energy_key: EnergyKey = ENERGY_KEY,
+    forces_key: ForcesKey = FORCES_KEY,
+    seed: Seed = 0,
+) -> None:
+    """Choose cutoff, twojmax, neighbour weights and sizes by the total energies of held-out frames.
+
+    Ridge regression predicts contiguous folds of the training and validation frames; local energies and test
+    frames play no part. Score: error over spread, mean of the systems. Chosen is the descriptor with the fewest
+    components, then the weights nearest to 1, among those within one standard error of the least score.
+    """
+    from basinet.jobs.tables import write_table
+    from basinet.study.settings import load_study_config
+
+    asked = {"rcut": rcut, "twojmax": twojmax, "weight_ratios": weight_ratios}
+    candidates: dict[str, Any] = {
+        key: numbers(text, f"--{key.replace('_', '-')}") for key, text in asked.items() if text is not None
+    }
+    if sizes is not None:
+        candidates["sizes"] = sizes.split(",")
+    names = {"frames": [str(path) for path in frames], "energy_key": energy_key, "forces_key": forces_key}
+    settings = load_study_config(changes={"data": names, "descriptor": candidates, "seed": seed})
+
+    from basinet.cli.options import text_table
+    from basinet.jobs.progress import Progress
+    from basinet.jobs.workers import connect
+    from basinet.study.run import load_data
+    from basinet.study.selection import SELECTION_COLUMNS, choose_by_ridge, selection_rows
+    from basinet.study.store import Store
+
+    progress = Progress()
+    data = load_data(settings.data, settings.split, settings.seed, progress.note)
+    check_scheduler(scheduler)
+    with TemporaryDirectory(prefix="basinet-") as folder:
+        root = Path(folder)
+        store = Store(root / "work")
+        for system in data.systems:
+            store.write_system(system, settings.definition)
+        with connect(workers, scheduler, root / "work" / "compiled") as client:
+            descriptor, tasks = choose_by_ridge(client, root, store, settings.descriptor, progress)
+        rows = selection_rows(root, tasks, descriptor)
+    if out is not None:
+        write_table(out, rows, SELECTION_COLUMNS)
+    typer.echo(text_table(rows, CANDIDATE_COLUMNS))
+    weights = ",".join(f"{element}={weight:g}" for element, weight in descriptor.weights.items())
+    radii = ",".join(f"{element}={radius:g}" for element, radius in descriptor.radii.items())
+    typer.echo(f"chosen: --rcut {descriptor.rcut:g} --twojmax {descriptor.twojmax} --weights {weights} --radii {radii}")

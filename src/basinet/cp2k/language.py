@@ -1,0 +1,272 @@
+"""The text of CP2K's files: read leniently, refused where it cannot be text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from basinet import units
+from basinet.errors import InputError
+from basinet.files import read_bytes
+
+NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:[eEdD]?([+-]\d+)|[eEdD](\d+))?")
+
+
+def read_cp2k_text(path: Path) -> str:
+    """Read a text file in any encoding that extends ASCII, with any line ends.
+
+    Raises
+    ------
+    InputError
+        There is no such file, it is empty, or it holds zero bytes and so is not text.
+    """
+    content = read_bytes(path)
+    if not content.strip():
+        raise InputError(f"{path}: the file is empty; run CP2K again, or name another file")
+    if b"\0" in content:
+        raise InputError(f"{path}: not text but binary; name CP2K's input or output")
+    return content.decode("utf-8", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def parse_number(text: str, where: str) -> float:
+    """Read a number as Fortran writes it, ``1.0D-3`` and ``0.33-101`` included, or a ratio such as ``1/3``.
+
+    Raises
+    ------
+    InputError
+        It is no finite number, ``NaN`` or an overflown column of asterisks, say.
+
+    Examples
+    --------
+    >>> parse_number("-1.5D+2", "here"), parse_number("0.33-101", "here"), parse_number("1/4", "here")
+    (-150.0, 3.3e-102, 0.25)
+    """
+    numerator, _, denominator = text.partition("/")
+    if denominator:
+        divisor = parse_number(denominator, where)
+        if divisor == 0:
+            raise InputError(f"{where}: {text!r} divides by zero; mend the file")
+        return parse_number(numerator, where) / divisor
+    match = NUMBER.fullmatch(text)
+    if match is None:
+        raise InputError(f"{where}: expected a number, found {text!r}; the file is damaged or not what CP2K wrote")
+    value = float(f"{match[1]}e{match[2] or match[3] or 0}")
+    if value in (float("inf"), float("-inf")):
+        raise InputError(f"{where}: {text!r} is no finite number; mend the file")
+    return value
+
+
+def find_line(text: str, label: str) -> str | None:
+    """What follows a label on its line, the first time it begins a line; None if it never does."""
+    match = re.search(rf"^[ \t]*{re.escape(label)}[ \t]*(\S.*?)[ \t]*$", text, re.MULTILINE)
+    return None if match is None else match[1]
+
+
+def find_number(text: str, label: str, where: str) -> float | None:
+    """The number that follows a label on its line, the first time; None if the label never begins a line."""
+    found = find_line(text, label)
+    return None if found is None else parse_number(found.split()[0], where)
+
+
+ENERGIES = {
+    "hartree": units.Hartree,
+    "au_e": units.Hartree,
+    "a.u.": units.Hartree,
+    "ry": units.Rydberg,
+    "ev": 1.0,
+    "kev": 1e3,
+    "k_e": units.kB,
+    "wavenumber_e": units.invcm,
+    "kcalmol": units.kcal / units.mol,
+    "kjmol": units.kJ / units.mol,
+    "jmol": 1e-3 * units.kJ / units.mol,
+    "joule": units.J,
+    "j": units.J,
+}
+
+LENGTHS = {"bohr": units.Bohr, "au_l": units.Bohr, "angstrom": 1.0, "nm": 10.0, "pm": 0.01, "m": units.m}
+
+ATOMIC_FORCES = ("a.u.", "au_f")
+
+
+def energy_unit(name: str, where: str) -> float:
+    """Size of a unit of energy in eV; `where` names the place in messages.
+
+    Examples
+    --------
+    >>> round(1 / energy_unit("kJmol", "frame.out"), 4)
+    96.4853
+    """
+    return look_up(name, ENERGIES, "energy", where)
+
+
+def length_unit(name: str, where: str) -> float:
+    """Size of a unit of length in Å; `where` names the place in messages."""
+    return look_up(name, LENGTHS, "length", where)
+
+
+def force_unit(name: str, where: str) -> float:
+    """Size of a unit of force in eV/Å: ``a.u.``, or an energy over a length, ``hartree/bohr`` or ``eV*nm^-1``."""
+    if name.lower() in ATOMIC_FORCES:
+        return units.Hartree / units.Bohr
+    parts = re.fullmatch(r"([^/*]+)(?:/([^^]+)|\*([^^]+)\^-1)", name.strip())
+    if parts is None:
+        raise InputError(f"{where}: unknown unit of force {name!r}; basinet reads hartree/bohr and the like")
+    return energy_unit(parts[1], where) / length_unit(parts[2] or parts[3], where)
+
+
+def look_up(name: str, table: dict[str, float], quantity: str, where: str) -> float:
+    """Find a unit by its name, in any case."""
+    try:
+        return table[name.strip().lower()]
+    except KeyError:
+        known = ", ".join(table)
+        raise InputError(f"{where}: unknown unit of {quantity} {name!r}; basinet reads {known}") from None
+
+
+VARIABLE = re.compile(r"\$\{(\w+)(?:-([^}]*))?\}|\$(\w+)")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the input without comments, and where it stands: ``frame.inp, line 3``."""
+
+    text: str
+    where: str
+
+
+@dataclass
+class Section:
+    """A section: its name in capitals, its parameter, its lines and subsections in order."""
+
+    name: str
+    parameter: str = ""
+    where: str = ""
+    lines: list[Line] = field(default_factory=list)
+    sections: list[Section] = field(default_factory=list)
+
+    def find(self, *path: str) -> list[Section]:
+        """All subsections along a path of names, ``find("SUBSYS", "KIND")``."""
+        found = [self]
+        for name in path:
+            found = [inner for outer in found for inner in outer.sections if inner.name == name]
+        return found
+
+    def first(self, *path: str) -> Section:
+        """The first subsection along a path; an empty one where there is none."""
+        return next(iter(self.find(*path)), Section(path[-1], where=self.where))
+
+    def values(self, *names: str) -> list[Line]:
+        """What follows a keyword, given with its aliases, wherever the section has it."""
+        found = []
+        for line in self.lines:
+            keyword, _, value = line.text.partition(" ")
+            if keyword.upper() in names:
+                found.append(Line(value.strip(), line.where))
+        return found
+
+    def value(self, *names: str) -> Line | None:
+        """What follows a keyword the last time it is given, or None."""
+        return next(reversed(self.values(*names)), None)
+
+    def text(self, *names: str) -> str:
+        """What follows a keyword, without quotes; empty if it is not given."""
+        line = self.value(*names)
+        return "" if line is None else line.text.strip("\"'")
+
+    def flag(self, *names: str) -> bool:
+        """Whether a switch is on; a keyword alone switches it on."""
+        line = self.value(*names)
+        return line is not None and line.text.strip(".").upper() in ("", "T", "TRUE", "ON", "YES")
+
+
+def read_sections(path: Path) -> Section:
+    """Read an input file into one section that holds those of the file.
+
+    Raises
+    ------
+    InputError
+        A file is missing or not text, a variable has no value, a directive is unknown, or sections do not close.
+        The message names file and line.
+    """
+    root = Section("", where=str(path))
+    stack = [root]
+    for line in directives(path, path.parent, {}, ()):
+        if not line.text.startswith("&"):
+            stack[-1].lines.append(line)
+            continue
+        name, _, parameter = line.text[1:].strip().partition(" ")
+        if name.upper() != "END":
+            section = Section(name.upper(), parameter.strip(), line.where)
+            stack[-1].sections.append(section)
+            stack.append(section)
+            continue
+        opened = stack.pop()
+        if not stack or parameter.strip().upper() not in ("", opened.name):
+            raise InputError(f"{line.where}: {line.text!r} closes no open section; mend the input")
+    if len(stack) > 1:
+        raise InputError(f"{stack[-1].where}: the section &{stack[-1].name} is never closed; is the input cut short?")
+    return root
+
+
+def directives(path: Path, directory: Path, variables: dict[str, str], including: tuple[Path, ...]) -> Iterator[Line]:
+    """Lines of a file after the preprocessor; included files are looked for in the run's directory."""
+    if path in including:
+        raise InputError(f"{including[-1]}: @INCLUDE of {path} goes in a circle; mend the input")
+    skipping = False
+    for raw in plain_lines(path):
+        if skipping:
+            skipping = raw.text.upper() != "@ENDIF"
+            continue
+        line = Line(VARIABLE.sub(partial(expand, variables=variables, where=raw.where), raw.text), raw.where)
+        directive, _, rest = line.text.partition(" ")
+        match directive.upper():
+            case "@ENDIF" | "@PRINT" | "@XCTYPE" | "@FFTYPE":
+                continue  # the last three are of messages, functionals and force fields, which are not read here
+            case "@SET":
+                name, _, value = rest.partition(" ")
+                variables[name] = value
+            case "@IF":
+                skipping = not holds(rest)
+            case "@INCLUDE":
+                target = directory / rest.strip("\"'")
+                if not target.is_file():
+                    raise InputError(f"{line.where}: the included file {target} is missing; put it there")
+                yield from directives(target, directory, variables, (*including, path))
+            case unknown if unknown.startswith("@"):
+                raise InputError(f"{line.where}: basinet does not know {directive}; write out what it stands for")
+            case _:
+                yield line
+
+
+def plain_lines(path: Path) -> Iterator[Line]:
+    """Lines without comments and blank ones, single-spaced, those continued by a backslash joined."""
+    pending = ""
+    for number, raw in enumerate(read_cp2k_text(path).split("\n"), start=1):
+        line = " ".join([*pending.split(), *re.split("[#!]", raw, maxsplit=1)[0].split()])
+        pending = ""
+        if line.endswith("\\"):
+            pending = line[:-1]
+        elif line:
+            yield Line(line, f"{path}, line {number}")
+
+
+def expand(match: re.Match[str], variables: dict[str, str], where: str) -> str:
+    """Value of a variable, or the default that ``${NAME-default}`` gives."""
+    value = variables.get(match[1] or match[3], match[2])
+    if value is None:
+        raise InputError(f"{where}: the variable {match[0]} has no value; give it one with @SET")
+    return value
+
+
+def holds(condition: str) -> bool:
+    """Whether the condition of an ``@IF`` is met: ``( a == b )``, ``( a /= b )``, or anything but 0."""
+    stripped = condition.strip().removeprefix("(").removesuffix(")").strip()
+    for operator in ("==", "/="):
+        left, found, right = stripped.partition(operator)
+        if found:
+            return (left.strip() == right.strip()) == (operator == "==")
+    return stripped not in ("", "0")

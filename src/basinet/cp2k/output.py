@@ -1,0 +1,423 @@
+"""Energies and forces in CP2K's output: one evaluation for a single point, one per step of a trajectory."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from basinet import units
+from basinet.arrays import FloatArray
+from basinet.cp2k.input import from_angles
+from basinet.cp2k.language import (
+    energy_unit,
+    find_line,
+    find_number,
+    force_unit,
+    length_unit,
+    parse_number,
+    read_cp2k_text,
+)
+from basinet.cp2k.potentials import Core
+from basinet.errors import InputError
+
+COMPONENTS = {
+    "Overlap energy of the core charge distribution": "REF_core_overlap_energy",
+    "Self energy of the core charge distribution": "REF_core_self_energy",
+    "Core Hamiltonian energy": "REF_core_hamiltonian_energy",
+    "Hartree energy": "REF_hartree_energy",
+    "Exchange-correlation energy": "REF_xc_energy",
+    "Dispersion energy": "REF_dispersion_energy",
+}
+"""CP2K's names of the parts of the energy (``qs_scf_output.F``), always in hartree, and the labels of frames."""
+
+ELECTROSTATIC = ("REF_hartree_energy", "REF_core_self_energy", "REF_core_overlap_energy")
+
+EVENTS = re.compile(
+    rf"""^[ ]{{1,4}}(?:
+      (?P<component>{"|".join(name.replace(" ", "[ ]") for name in COMPONENTS)}):[ ]+(?P<value>\S+)
+    | ENERGY\|[ ]Total[ ]FORCE_EVAL[ ]\([ ]*\w+[ ]*\)[ ]energy[ ][\[(](?P<unit>[^])]+)[\])]:?[ ]*(?P<total>\S+)
+    | (?P<forces>(?:ATOMIC[ ]FORCES[ ]in|FORCES\|[ ]Atomic[ ]forces)[ ]\[(?P<force_unit>[^]]+)\])
+    | MD\|[ ]Step[ ]number[ ]+(?P<step>\d+)
+    | (?:\*\*\*[ ])?SCF[ ]run[ ](?P<converged>converged)[ ]in
+    )|(?P<failed>SCF[ ]run[ ]NOT[ ]converged)""",
+    re.MULTILINE | re.VERBOSE,
+)
+ROW = re.compile(r"^ (?:FORCES\| +\d+| *\d+ +\d+ +[A-Za-z]+) +(\S+) +(\S+) +(\S+)")
+END_OF_FORCES = re.compile(r"^ (?:SUM OF ATOMIC FORCES|FORCES\| Sum) ", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """An energy that CP2K evaluated.
+
+    Attributes
+    ----------
+    energies
+        In eV, under the labels of frames (``REF_energy``, ``REF_hartree_energy``, ...); what is not printed is
+        absent. ``REF_electrostatic_energy`` is Hartree + self + overlap.
+    forces
+        (n_atoms, 3) in eV/Å, or None.
+    scf_converged
+        None if the output does not tell.
+    step
+        Number of the step of molecular dynamics that it belongs to.
+    """
+
+    energies: dict[str, float]
+    forces: NDArray[np.float64] | None = None
+    scf_converged: bool | None = None
+    step: int | None = None
+
+
+@dataclass
+class Reading:
+    """The evaluation being read, and those read before it."""
+
+    done: list[Evaluation] = field(default_factory=list)
+    energies: dict[str, float] = field(default_factory=dict)
+    forces: NDArray[np.float64] | None = None
+    scf_converged: bool | None = None
+    step: int | None = None
+
+    def close(self) -> None:
+        """Add the evaluation to those done, and begin the next."""
+        if self.energies or self.scf_converged is not None:
+            if all(label in self.energies for label in ELECTROSTATIC):
+                self.energies["REF_electrostatic_energy"] = sum(self.energies[label] for label in ELECTROSTATIC)
+            self.done.append(Evaluation(self.energies, self.forces, self.scf_converged, self.step))
+        self.energies, self.forces, self.scf_converged, self.step = {}, None, None, None
+
+
+def read_evaluations(text: str, source: str, offset: int = 0) -> tuple[Evaluation, ...]:
+    """Read all evaluations of a run in their order.
+
+    The energies of an evaluation come before its total, its forces after it; those of an SCF cycle that is
+    taken up again are printed again, and the last ones count.
+
+    Parameters
+    ----------
+    text
+        Of one run.
+    source
+        Names the file in messages.
+    offset
+        Lines of the file before the text.
+
+    Raises
+    ------
+    InputError
+        A number is none, or a unit is unknown.
+    """
+    reading = Reading()
+    line, counted = offset + 1, 0
+    for event in EVENTS.finditer(text):
+        line, counted = line + text.count("\n", counted, event.start()), event.start()
+        where = f"{source}, line {line}"
+        if event["component"]:
+            if "REF_energy" in reading.energies:
+                reading.close()
+            value = parse_number(event["value"], where)
+            reading.energies[COMPONENTS[event["component"]]] = value * units.Hartree
+        elif event["total"]:
+            reading.energies["REF_energy"] = parse_number(event["total"], where) * energy_unit(event["unit"], where)
+        elif event["forces"]:
+            reading.forces = read_forces(text, event.end(), force_unit(event["force_unit"], where), where)
+        elif event["step"]:
+            reading.step = int(event["step"])
+        else:
+            if "REF_energy" in reading.energies:
+                reading.close()
+            reading.scf_converged = event["failed"] is None
+    reading.close()
+    return tuple(reading.done)
+
+
+def read_forces(text: str, start: int, unit: float, where: str) -> NDArray[np.float64] | None:
+    """Forces of the table that begins at a position; None if the output ends within it."""
+    end = END_OF_FORCES.search(text, start)
+    if end is None:
+        return None
+    rows = [match.groups() for line in text[start : end.start()].split("\n") if (match := ROW.match(line))]
+    if not rows:
+        raise InputError(f"{where}: the table of forces has no rows; the file is damaged, run CP2K again")
+    return np.array([[parse_number(word, where) for word in row] for row in rows]) * unit
+
+
+VECTOR = re.compile(r"^ CELL\| Vector [abc] \[(.+?)\]: +(\S+) +(\S+) +(\S+) +\|[abc]\| = +(\S+)", re.MULTILINE)
+ANGLE = re.compile(r"^ CELL\| Angle .*: +(\S+)$", re.MULTILINE)
+COORDINATES = re.compile(r"^ MODULE [\w ]+: +ATOMIC COORDINATES IN (\S+)\s+.*\n((?:[ ]*\d.*\n|[ ]*\n)+)", re.MULTILINE)
+KIND = re.compile(r"^ *\d+\. Atomic kind: (\S+) +Number of atoms: +(\d+)", re.MULTILINE)
+POTENTIAL = re.compile(r"^ +(\w+) Potential information for +(\S+)$", re.MULTILINE)
+EXPONENT = re.compile(r"Gaussian exponent of the core charge distribution: +(\S+)$", re.MULTILINE)
+CONFIGURATION = re.compile(r"Electronic configuration \(s p d \.\.\.\): +(\d[\d ]*)$", re.MULTILINE)
+RADIUS = re.compile(r"^ +rloc +C1.*\n +(\S+)", re.MULTILINE)
+GRID = re.compile(
+    r"^ PW_GRID\| Information for grid number +1\n(?: PW_GRID\|.*\n)+?((?: PW_GRID\| +Bounds.*\n){3})", re.MULTILINE
+)
+SPIN_ELECTRONS = re.compile(r"^ Number of electrons: +(\d+)$", re.MULTILINE)
+
+VECTOR_DIGITS = 6e-4
+"""Vectors are printed with 3 decimals."""
+
+
+@dataclass(frozen=True)
+class PrintedKind:
+    """A kind as the output lists it; core (Z in e, r_loc in Å) to 6 or 7 digits, None where it is not printed."""
+
+    name: str
+    count: int
+    potential: str | None
+    potential_type: str | None
+    core: Core | None
+
+
+@dataclass(frozen=True)
+class CoordinateTable:
+    """The table of atoms: kinds (from 0), elements, positions (Å, 6 decimals), charges of the cores (e)."""
+
+    kinds: tuple[int, ...]
+    symbols: tuple[str, ...]
+    positions: FloatArray
+    charges: FloatArray
+
+
+def read_cell(text: str, where: str) -> FloatArray | None:
+    r"""Cell vectors (3, 3) in Å from the last ``CELL|`` lines; None if the cell is not printed.
+
+    Lengths and angles are printed with 6 decimals, components with 3. So the shape is taken from the former,
+    and the orientation, if a is not along x and b not in the xy plane, is the rotation that comes closest to
+    the components (W. Kabsch, Acta Cryst. A 32, 922 (1976)).
+    """
+    vectors, angles = VECTOR.findall(text)[-3:], ANGLE.findall(text)[-3:]
+    if len(vectors) < 3 or len(angles) < 3:
+        return None
+    scale = length_unit(vectors[0][0], where)
+    printed = np.array([[parse_number(word, where) for word in row[1:4]] for row in vectors]) * scale
+    lengths = tuple(parse_number(row[4], where) * scale for row in vectors)
+    shape = from_angles(lengths, tuple(parse_number(angle, where) for angle in angles))
+    if np.abs(shape - printed).max() <= VECTOR_DIGITS * scale or not np.isfinite(shape).all():
+        return shape
+    left, _, right = np.linalg.svd(shape.T @ printed)
+    oriented: FloatArray = shape @ (left @ right)
+    return oriented
+
+
+def read_coordinates(text: str, where: str) -> CoordinateTable | None:
+    """The table of atoms at the start of the run; None if it is not printed."""
+    table = COORDINATES.search(text)
+    if table is None:
+        return None
+    rows = [line.split() for line in table[2].split("\n") if line.strip()]
+    if not rows or any(len(row) != 9 for row in rows):
+        raise InputError(f"{where}: the table of atomic coordinates is damaged; run CP2K again")
+    numbers = np.array([[parse_number(word, where) for word in (row[1], *row[4:8])] for row in rows])
+    return CoordinateTable(
+        kinds=tuple(int(kind) - 1 for kind in numbers[:, 0]),
+        symbols=tuple(row[2] for row in rows),
+        positions=numbers[:, 1:4] * length_unit(table[1], where),
+        charges=numbers[:, 4],
+    )
+
+
+def read_kinds(text: str, where: str) -> tuple[PrintedKind, ...]:
+    """The kinds in order, with their cores where the print level shows them."""
+    heads = list(KIND.finditer(text))
+    ends = [*(head.start() for head in heads[1:]), len(text)]
+    kinds = []
+    for head, end in zip(heads, ends, strict=False):
+        block = text[head.end() : end]
+        potential = POTENTIAL.search(block)
+        core = None if potential is None or potential[1] != "GTH" else read_core(block[potential.end() :], where)
+        kinds.append(
+            PrintedKind(
+                name=head[1],
+                count=int(head[2]),
+                potential=None if potential is None else potential[2],
+                potential_type=None if potential is None else potential[1],
+                core=core,
+            )
+        )
+    return tuple(kinds)
+
+
+def read_core(block: str, where: str) -> Core | None:
+    r"""Core of a GTH potential as printed.
+
+    Both :math:`r_{loc}` and :math:`\alpha = 1 / (2 r_{loc}^2)` have 6 decimals. The radius is as printed if the
+    exponent agrees with it to the last digit; otherwise the exponent has more digits of it.
+    """
+    exponent, configuration, radius = EXPONENT.search(block), CONFIGURATION.search(block), RADIUS.search(block)
+    if exponent is None or configuration is None or radius is None:
+        return None
+    alpha, printed = parse_number(exponent[1], where), parse_number(radius[1], where)
+    exact = abs(0.5 / printed**2 - alpha) < 1e-6
+    return float(sum(map(int, configuration[1].split()))), (printed if exact else (0.5 / alpha) ** 0.5) * units.Bohr
+
+
+def read_grid(text: str) -> tuple[int, int, int] | None:
+    """Points of the finest grid; None if grids are not printed."""
+    match = GRID.search(text)
+    if match is None:
+        return None
+    points = re.findall(r"Points: +(\d+)", match[1])
+    return (int(points[0]), int(points[1]), int(points[2])) if len(points) == 3 else None
+
+
+def count_electrons(text: str) -> int | None:
+    """Number of electrons, summed over spins; None if it is not printed."""
+    spins = 2 if re.search(r"^ DFT\| Number of spin states +2$", text, re.MULTILINE) else 1
+    found = SPIN_ELECTRONS.findall(text)[:spins]
+    return sum(map(int, found)) if len(found) == spins else None
+
+
+def count_warnings(text: str) -> int | None:
+    """Number of warnings that CP2K counted; None if the run did not come to that."""
+    match = re.search(r"^ The number of warnings for this run is : (\d+)", text, re.MULTILINE)
+    return None if match is None else int(match[1])
+
+
+BANNER = "PROGRAM STARTED AT"
+
+
+@dataclass(frozen=True)
+class Cp2kOutput:
+    """What a run printed. What it did not print is None, or absent from `energies`; nothing is ever made zero.
+
+    Attributes
+    ----------
+    path
+        The file.
+    version
+        ``2023.1``, say.
+    project, input_name, run_type, data_directory
+        As the run's head states them.
+    method
+        ``GPW``, say.
+    poisson_solver
+        ``PERIODIC``, say.
+    cell
+        Vectors (3, 3), rows in Å, as precise as printed: lengths to 6 decimals, angles to 6, directions as near.
+    coordinates
+        The table of atoms: elements, positions to 6 decimals, charges of the cores.
+    kinds
+        The kinds in their order, with the cores of their pseudopotentials where they are printed.
+    grid
+        Points of the finest grid, as many as the cubes have at ``STRIDE 1 1 1``.
+    electrons
+        Number of electrons, of both spins.
+    eps_scf
+        The convergence asked for.
+    evaluations
+        One for each energy: one of a single point, one per step of a trajectory.
+    warnings
+        Number of warnings.
+    finished
+        Whether CP2K came to its regular end.
+    abort_line
+        The line of CP2K's message of failure.
+    """
+
+    path: Path
+    version: str
+    project: str | None
+    input_name: str | None
+    run_type: str | None
+    data_directory: str | None
+    method: str | None
+    poisson_solver: str | None
+    cell: NDArray[np.float64] | None
+    coordinates: CoordinateTable | None
+    kinds: tuple[PrintedKind, ...]
+    grid: tuple[int, int, int] | None
+    electrons: int | None
+    eps_scf: float | None
+    evaluations: tuple[Evaluation, ...]
+    warnings: int | None
+    finished: bool
+    abort_line: int | None
+
+    @property
+    def energies(self) -> dict[str, float]:
+        """Energies (eV) of the last evaluation, under the labels of frames."""
+        return self.evaluations[-1].energies if self.evaluations else {}
+
+    @property
+    def forces(self) -> NDArray[np.float64] | None:
+        """Forces (n_atoms, 3) of the last evaluation in eV/Å."""
+        return self.evaluations[-1].forces if self.evaluations else None
+
+    @property
+    def scf_converged(self) -> bool | None:
+        """Whether every SCF cycle converged; None if the output does not tell."""
+        verdicts = {evaluation.scf_converged for evaluation in self.evaluations}
+        if False in verdicts:
+            return False
+        return None if None in verdicts or not verdicts else True
+
+    @property
+    def symbols(self) -> tuple[str, ...] | None:
+        """The elements of the atoms."""
+        return None if self.coordinates is None else self.coordinates.symbols
+
+    @property
+    def positions(self) -> NDArray[np.float64] | None:
+        """Positions (n_atoms, 3) in Å at the start of the run, to 6 decimals."""
+        return None if self.coordinates is None else self.coordinates.positions
+
+
+def read_cp2k_output(path: str | Path) -> Cp2kOutput:
+    """Read a CP2K output, finished or not.
+
+    CP2K appends to an output that exists; then the last run in it counts.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    Cp2kOutput
+        Energies in eV, lengths in Å, forces in eV/Å.
+
+    Raises
+    ------
+    InputError
+        The file is missing, empty, not text or not CP2K's; or a number in it is none. The message names the line.
+    """
+    path = Path(path)
+    whole = read_cp2k_text(path)
+    start = max(whole.rfind(BANNER), 0)
+    text = whole[start:]
+    offset = whole.count("\n", 0, start)
+    abort = text.find("[ABORT]")
+    version = find_line(text, "CP2K| version string:")
+    if version is None and abort >= 0:
+        line = offset + text.count("\n", 0, abort) + 1
+        raise InputError(f"{path}, line {line}: CP2K aborted before it began; mend what its message says")
+    if version is None:
+        raise InputError(f"{path}: not a CP2K output, it names no version of CP2K; name the file written by cp2k -o")
+    return Cp2kOutput(
+        path=path,
+        version=version.removeprefix("CP2K version").strip(),
+        project=find_line(text, "GLOBAL| Project name"),
+        input_name=find_line(text, "CP2K| Input file name"),
+        run_type=find_line(text, "GLOBAL| Run type"),
+        data_directory=find_line(text, "CP2K| Data directory path"),
+        method=find_line(text, "QS| Method:"),
+        poisson_solver=find_line(text, "POISSON| Solver"),
+        cell=read_cell(text, str(path)),
+        coordinates=read_coordinates(text, str(path)),
+        kinds=read_kinds(text, str(path)),
+        grid=read_grid(text),
+        electrons=count_electrons(text),
+        eps_scf=find_number(text, "eps_scf:", str(path)),
+        evaluations=read_evaluations(text, str(path), offset),
+        warnings=count_warnings(text),
+        finished="PROGRAM ENDED AT" in text,
+        abort_line=None if abort < 0 else offset + text.count("\n", 0, abort) + 1,
+    )

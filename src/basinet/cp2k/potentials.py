@@ -1,0 +1,84 @@
+r"""CP2K's files of Goedecker-Teter-Hutter pseudopotentials, of which basinet needs the core's charge and radius.
+
+An entry names the element, the potential and its aliases; the next line gives the electrons of each angular
+momentum, whose sum is the core's charge Z; the line after that begins with r_loc, the width of the Gaussian core
+:math:`Z (2 \pi r_{loc}^2)^{-3/2} \exp(-r^2 / 2 r_{loc}^2)`, in bohr. The format is described at the head of
+``GTH_POTENTIALS`` in CP2K's data directory; S. Goedecker, M. Teter, J. Hutter, Phys. Rev. B 54, 1703 (1996).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ase.data import atomic_numbers
+
+from basinet import units
+from basinet.cp2k.language import parse_number, read_cp2k_text
+from basinet.errors import InputError
+
+Core = tuple[float, float]
+"""Charge Z (e) and radius r_loc (Å) of a Gaussian core."""
+
+DATA_DIRECTORIES = ("/usr/share/cp2k", "/usr/local/share/cp2k/data", "/usr/local/share/cp2k", "/opt/cp2k/data")
+
+
+def read_gth_potentials(path: str | Path) -> dict[tuple[str, str], Core]:
+    """Read the cores of all GTH pseudopotentials in a file.
+
+    Parameters
+    ----------
+    path
+        ``GTH_POTENTIALS``, ``POTENTIAL``, ``POTENTIAL_UZH`` or another file of that format.
+
+    Returns
+    -------
+    dict
+        (Z in e, r_loc in Å) by (element, NAME), every alias among the names, in capitals. Where a name occurs
+        twice the first entry counts, as in CP2K. All-electron and effective-core potentials are passed over.
+
+    Raises
+    ------
+    InputError
+        The file is missing, empty or not text.
+    """
+    path = Path(path)
+    lines = [words for raw in read_cp2k_text(path).split("\n") if (words := raw.partition("#")[0].split())]
+    cores: dict[tuple[str, str], Core] = {}
+    for header, electrons, local in zip(lines, lines[1:], lines[2:], strict=False):
+        element = header[0].capitalize()
+        if element not in atomic_numbers or len(header) < 2:
+            continue
+        core = parse_core(electrons, local, f"{path}, {' '.join(header)}")
+        if core is not None:
+            for name in header[1:]:
+                cores.setdefault((element, name.upper()), core)
+    return cores
+
+
+def parse_core(electrons: list[str], local: list[str], where: str) -> Core | None:
+    """Charge and radius from the first two lines of an entry; None if they are not those of a GTH potential."""
+    if not all(word.isdecimal() for word in electrons) or len(local) < 2 or not local[1].isdecimal():
+        return None
+    if len(local) != 2 + int(local[1]):
+        return None
+    radius = parse_number(local[0], where)
+    charge = sum(map(int, electrons))
+    if radius <= 0 or charge <= 0:
+        raise InputError(f"{where}: charge {charge} and radius {radius} are no core; mend the file")
+    return float(charge), radius * units.Bohr
+
+
+def find_potential_file(name: str, directories: Iterable[Path]) -> Path | None:
+    """Find a potential file where CP2K would, in the run's directory and then in its data directory."""
+    return next((place / name for place in directories if (place / name).is_file()), None)
+
+
+def data_directories(run_directory: Path | None, stated: str | None) -> Iterator[Path]:
+    """Where potential files may be: the run, ``CP2K_DATA_DIR``, where the output says, and the usual places."""
+    if run_directory is not None:
+        yield run_directory
+    for place in (os.environ.get("CP2K_DATA_DIR"), stated, *DATA_DIRECTORIES):
+        if place:
+            yield Path(place)

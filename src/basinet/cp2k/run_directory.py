@@ -1,0 +1,409 @@
+"""Which files of a directory belong to a CP2K run: output, input, and cubes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from basinet import units
+from basinet.cp2k.input import Cp2kInput, parse_atoms, read_cp2k_input
+from basinet.cp2k.language import Line, parse_number, read_cp2k_text
+from basinet.cp2k.output import Cp2kOutput, Evaluation, read_cp2k_output
+from basinet.cp2k.potentials import Core
+from basinet.cp2k.run_checks import (
+    agreed_positions,
+    agreed_symbols,
+    atomic_cores,
+    check_cell,
+    check_ending,
+    check_evaluation,
+    check_method,
+)
+from basinet.errors import InputError
+
+HEAD = 1 << 16
+"""Bytes at the beginning of a file that show whether it is a CP2K output: the banner comes early."""
+
+NOT_OUTPUTS = (".cube", ".gz", ".wfn", ".xyz", ".extxyz", ".inp", ".restart", ".ener", ".bak-1", ".py", ".sh", ".json")
+DENSITY = "ELECTRON_DENSITY"
+TOTAL_DENSITY = "TOTAL_DENSITY"
+HARTREE_POTENTIAL = "v_hartree"
+
+
+def find_output(path: str | Path) -> Path:
+    """Find the CP2K output of a run.
+
+    Parameters
+    ----------
+    path
+        The run's directory, or the output itself.
+
+    Raises
+    ------
+    InputError
+        There is no such place, or it holds no output of CP2K, or several.
+    """
+    path = Path(path)
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise InputError(f"{path}: no such file or directory; name the directory of a CP2K run")
+    files = [file for file in sorted(path.iterdir()) if file.is_file() and file.suffix not in NOT_OUTPUTS]
+    outputs = [file for file in files if is_output(file)]
+    if len(outputs) == 1:
+        return outputs[0]
+    if outputs:
+        names = ", ".join(file.name for file in outputs)
+        raise InputError(f"{path}: several CP2K outputs ({names}); name one of these files instead of the directory")
+    nearly = [file.name for file in files if file.suffix in (".out", ".log")]
+    hint = f" ({', '.join(nearly)} is empty or something else)" if nearly else ""
+    raise InputError(f"{path}: no CP2K output in this directory{hint}; run CP2K with -o, or name the file")
+
+
+def is_output(file: Path) -> bool:
+    """Whether a file begins as CP2K's outputs do."""
+    try:
+        with file.open("rb") as stream:
+            return b"CP2K| version string:" in stream.read(HEAD)
+    except OSError:
+        return False
+
+
+def find_input(output: Cp2kOutput) -> Path:
+    """Find the input beside an output: the file it names, or the only one that ends in ``.inp``.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    directory = output.path.parent
+    named = directory / Path(output.input_name or "").name
+    if output.input_name and named.is_file():
+        return named
+    others = sorted(directory.glob("*.inp"))
+    if len(others) == 1:
+        return others[0]
+    raise InputError(
+        f"{output.path}: its input {output.input_name or ''} is not beside it; basinet takes the exact cell and "
+        "atoms from the input, so put it there"
+    )
+
+
+def find_cube(output: Cp2kOutput, project: str, quantity: str, step: int | None = None) -> Path | None:
+    """Find the cube of a quantity; of one step where a trajectory wrote several.
+
+    Raises
+    ------
+    InputError
+        There are several, and nothing tells which.
+    """
+    cubes = find_cubes(output, project, quantity)
+    if step is not None:
+        cubes = [cube for cube in cubes if step_of(cube) == step]
+    if len(cubes) > 1:
+        place = output.path.parent
+        raise InputError(f"{place}: several cubes of {quantity} ({shorten(cubes)}); name one of them as the density")
+    return cubes[0] if cubes else None
+
+
+def find_cubes(output: Cp2kOutput, project: str, quantity: str) -> list[Path]:
+    """All cubes of a quantity beside an output, by step; the project's own if any begin with its name."""
+    directory = output.path.parent
+    cubes = [*directory.glob(f"*{quantity}*.cube"), *directory.glob(f"*{quantity}*.cube.gz")]
+    ours = [cube for cube in cubes if cube.name.startswith(f"{project}-")] or cubes
+    return sorted(ours, key=lambda cube: (step_of(cube) or 0, cube.name))
+
+
+def step_of(cube: Path) -> int | None:
+    """The step that CP2K writes into a cube's name, 5 of ``run-ELECTRON_DENSITY-1_5.cube``; None if it is not there.
+
+    Examples
+    --------
+    >>> step_of(Path("run-ELECTRON_DENSITY-1_5.cube.gz"))
+    5
+    """
+    match = re.search(r"-1_(\d+)\.cube(\.gz)?$", cube.name)
+    return None if match is None else int(match[1])
+
+
+def shorten(paths: Sequence[Path]) -> str:
+    """Names of files for a message, the first few of many."""
+    names = [path.name for path in paths]
+    return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])}, ... {names[-1]}, {len(names)} in all"
+
+
+TITLE = re.compile(r"\s*i\s*=\s*(\d+)\b.*\bE\s*=\s*(\S+)\s*$")
+"""The title of a frame: `` i =        2, time =        4.000, E =       -84.1771714821``."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Positions (n_atoms, 3) in Å and total energy in eV, both to 10 decimals of CP2K's units."""
+
+    positions: NDArray[np.float64]
+    energy: float
+
+
+def evaluations_by_step(output: Cp2kOutput) -> dict[int, Evaluation]:
+    """Evaluations by the number of their step; the one at the start belongs to the step before the first."""
+    numbered = {item.step: item for item in output.evaluations if item.step is not None}
+    first = output.evaluations[0]
+    if first.step is None and numbered:
+        numbered[min(numbered) - 1] = first
+    return numbered
+
+
+def read_trajectory(path: Path, names: tuple[str, ...]) -> dict[int, Frame]:
+    """Read positions and energies by the number of their step.
+
+    Of a step that was written twice, after a restart, the last counts.
+
+    Raises
+    ------
+    InputError
+        The file is missing, has other atoms than `names`, or is cut short.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file, yet the positions of the steps are in it; put it beside the output")
+    text = read_cp2k_text(path)
+    lines = text.rstrip("\n").split("\n")
+    if not text.endswith("\n"):
+        raise InputError(f"{path}, line {len(lines)}: the file is cut short; copy it again")
+    frames: dict[int, Frame] = {}
+    for start in range(0, len(lines), len(names) + 2):
+        title = TITLE.match(lines[start + 1]) if start + 1 < len(lines) else None
+        block = enumerate(lines[start + 2 : start + 2 + len(names)], start=start + 3)
+        rows = [Line(row.strip(), f"{path}, line {number}") for number, row in block]
+        if title is None or len(rows) < len(names):
+            raise InputError(f"{path}, line {start + 1}: no whole step of {len(names)} atoms; is the file cut short?")
+        found, positions = parse_atoms(rows)
+        if found != names:
+            raise InputError(f"{path}, line {start + 3}: other atoms than those of the input")
+        energy = parse_number(title[2], f"{path}, line {start + 2}") * units.Hartree
+        frames[int(title[1])] = Frame(positions, energy)
+    return frames
+
+
+ENERGY_DIGITS = 1e-8
+"""Energies (eV) of a trajectory have 10 decimals of a hartree."""
+
+
+@dataclass(frozen=True)
+class Cp2kRun:
+    """What a CP2K run gives to the partition of its density.
+
+    Attributes
+    ----------
+    atoms
+        Periodic, with cell and positions (Å) at the precision of the input.
+    cores
+        Charge Z (e) and radius r_loc (Å) of each atom's Gaussian core.
+    labels
+        Energies in eV (``REF_energy``, ``REF_hartree_energy``, ...); what was not printed is absent.
+    forces
+        (n_atoms, 3) in eV/Å, or None.
+    electrons
+        Number of electrons.
+    density
+        Cube of the electron density in e/bohr^3; None if there is none and none was required.
+    total_density, hartree_potential
+        CP2K's cubes of the neutral charge density and of the Hartree potential (hartree), if written.
+    grid
+        Points of the finest grid, if printed; a cube has as many at ``STRIDE 1 1 1``.
+    eps_scf
+        The convergence asked for, if printed.
+    version
+        Of CP2K.
+    step
+        Of the trajectory that this is; None for a single point.
+    input, output
+        The files read.
+    """
+
+    atoms: Atoms
+    cores: tuple[Core, ...]
+    labels: dict[str, float]
+    forces: NDArray[np.float64] | None
+    electrons: float
+    density: Path | None
+    total_density: Path | None
+    hartree_potential: Path | None
+    grid: tuple[int, int, int] | None
+    eps_scf: float | None
+    version: str
+    step: int | None
+    input: Path
+    output: Path
+
+
+def read_run(
+    path: str | Path,
+    *,
+    density: str | Path | None = None,
+    need_density: bool = True,
+    allow_unconverged: bool = False,
+) -> Cp2kRun:
+    """Read a finished CP2K run and check it.
+
+    Parameters
+    ----------
+    path
+        The run's directory, or its output where the directory holds several.
+    density
+        The cube of the electron density. By default the one named ``PROJECT-ELECTRON_DENSITY-...cube`` (or
+        ``.cube.gz``) beside the output. Of a trajectory that wrote several, it chooses the step.
+    need_density
+        Whether a run without a density is an error.
+    allow_unconverged
+        Whether a run whose SCF did not converge is none.
+
+    Returns
+    -------
+    Cp2kRun
+        In eV, Å and e.
+
+    Raises
+    ------
+    InputError
+        There is no output, or several; it is empty, binary, cut short, aborted or not converged; the input is
+        missing or belongs to another run; a kind or its pseudopotential is unknown, its file cannot be found, or
+        it is none of GTH's; the density is missing, or there are several. One line that names file and remedy.
+    """
+    calculation = read_calculation(path, allow_unconverged=allow_unconverged)
+    cube = find_density(calculation, density, required=need_density)
+    return select(calculation, cube)
+
+
+def read_runs(path: str | Path) -> list[Cp2kRun]:
+    """Read every step of a run that has a density: one of a single point, many of molecular dynamics.
+
+    Output, input and trajectory are read once, so that this is quicker than `read_run` for each density.
+
+    Parameters
+    ----------
+    path
+        The run's directory, or its output where the directory holds several.
+
+    Raises
+    ------
+    InputError
+        As `read_run`; or a density is of a step that the output or the trajectory lacks.
+    """
+    calculation = read_calculation(path)
+    cubes = find_cubes(calculation.output, calculation.given.project, DENSITY)
+    if not cubes:
+        raise missing_density(calculation)
+    return [select(calculation, cube) for cube in cubes]
+
+
+@dataclass(frozen=True)
+class Calculation:
+    """Output and input of a run that agree with each other, and what is the same for all its steps."""
+
+    output: Cp2kOutput
+    given: Cp2kInput
+    symbols: tuple[str, ...]
+    cores: tuple[Core, ...]
+    electrons: int
+    allow_unconverged: bool = False
+
+    @cached_property
+    def start(self) -> NDArray[np.float64]:
+        """Positions of a single point."""
+        return agreed_positions(self.output, self.given)
+
+    @cached_property
+    def trajectory(self) -> dict[int, Frame]:
+        """Positions and energies by the number of their step."""
+        return read_trajectory(self.output.path.parent / f"{self.given.project}-pos-1.xyz", self.given.names)
+
+
+def read_calculation(path: str | Path, *, allow_unconverged: bool = False) -> Calculation:
+    """Read output and input, and check all that does not depend on the density."""
+    output = read_cp2k_output(find_output(path))
+    check_ending(output, allow_unconverged=allow_unconverged)
+    given = read_cp2k_input(find_input(output))
+    check_method(output, given)
+    check_cell(output, given)
+    symbols = agreed_symbols(output, given)
+    if output.electrons is None:
+        raise InputError(f"{output.path}: does not print the number of electrons; set PRINT_LEVEL MEDIUM")
+    cores = atomic_cores(output, given, symbols)
+    return Calculation(output, given, symbols, cores, output.electrons, allow_unconverged)
+
+
+def select(calculation: Calculation, cube: Path | None) -> Cp2kRun:
+    """The run, or the step of it that a density belongs to."""
+    output, given = calculation.output, calculation.given
+    step, evaluation, positions = choose_step(calculation, cube)
+    check_evaluation(evaluation, len(positions), output, allow_unconverged=calculation.allow_unconverged)
+    return Cp2kRun(
+        atoms=Atoms(list(calculation.symbols), positions=positions, cell=given.cell, pbc=True),
+        cores=calculation.cores,
+        labels=dict(evaluation.energies),
+        forces=evaluation.forces,
+        electrons=float(calculation.electrons),
+        density=cube,
+        total_density=find_cube(output, given.project, TOTAL_DENSITY, step),
+        hartree_potential=find_cube(output, given.project, HARTREE_POTENTIAL, step),
+        grid=output.grid,
+        eps_scf=output.eps_scf,
+        version=output.version,
+        step=step,
+        input=given.path,
+        output=output.path,
+    )
+
+
+def find_density(calculation: Calculation, density: str | Path | None, *, required: bool) -> Path | None:
+    """The cube of the density: the one named, or the only one there."""
+    if density is not None:
+        if not Path(density).is_file():
+            raise InputError(f"{density}: no such file; name the cube of the electron density")
+        return Path(density)
+    cube = find_cube(calculation.output, calculation.given.project, DENSITY)
+    if cube is None and required:
+        raise missing_density(calculation)
+    return cube
+
+
+def missing_density(calculation: Calculation) -> InputError:
+    """The error of a run that wrote no density."""
+    return InputError(
+        f"{calculation.output.path.parent}: no cube of the electron density "
+        f"({calculation.given.project}-{DENSITY}-1_0.cube); add &E_DENSITY_CUBE with STRIDE 1 1 1 to &DFT/&PRINT, "
+        "or name the cube"
+    )
+
+
+def choose_step(calculation: Calculation, cube: Path | None) -> tuple[int | None, Evaluation, NDArray[np.float64]]:
+    """The evaluation that the density belongs to, its number if it is a step of a trajectory, and its positions."""
+    output, given = calculation.output, calculation.given
+    if len(output.evaluations) == 1:
+        return None, output.evaluations[0], calculation.start
+    step = None if cube is None else step_of(cube)
+    if step is None:
+        raise InputError(
+            f"{output.path}: {len(output.evaluations)} energies; name the density of the step you mean "
+            f"({given.project}-{DENSITY}-1_STEP.cube)"
+        )
+    evaluation = evaluations_by_step(output).get(step)
+    if evaluation is None:
+        raise InputError(f"{output.path}: no energy of step {step}; the density {cube} is not of this run")
+    trajectory = f"{output.path.parent / given.project}-pos-1.xyz"
+    frame = calculation.trajectory.get(step)
+    if frame is None:
+        raise InputError(f"{trajectory}: step {step} is not in it; write it as often as the densities")
+    if abs(frame.energy - evaluation.energies.get("REF_energy", frame.energy)) > ENERGY_DIGITS:
+        raise InputError(
+            f"{trajectory}: step {step} has another energy than in {output.path.name}; it is another run's"
+        )
+    return step, evaluation, frame.positions

@@ -1,0 +1,354 @@
+"""CP2K's input from settings and atoms: the same text for the same settings and atoms, and nothing else in it.
+
+Keywords are those of CP2K's manual (manual.cp2k.org, version 2023.1); the settings of the study are in section 6 of
+arXiv:2403.00377's method, with rVV10 after R. Sabatini, T. Gorni, S. de Gironcoli, Phys. Rev. B 87, 041108 (2013).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from ase import Atoms
+
+from basinet.cp2k.input import read_cp2k_input
+from basinet.errors import InputError
+from basinet.files import read_text
+
+if TYPE_CHECKING:
+    from basinet.cp2k.settings import AimdSettings, Cp2kSettings
+    from basinet.labelling.settings import CampaignConfig
+
+PROJECT = "basinet"
+"""Name that CP2K's files begin with."""
+PREVIOUS = "previous"
+"""Name that files of the calculation before begin with."""
+
+Guess = Literal["ATOMIC", "RESTART"]
+Tree = Mapping[str, "str | Tree | None"]
+"""Keywords with their values, and sections by ``&NAME``; None leaves one out."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What of a calculation is no physics.
+
+    Attributes
+    ----------
+    guess
+        ``RESTART``: start from the wave functions of the calculation before.
+    density
+        Whether to write the cube of the electron density.
+    keep_wavefunction
+        Whether to write the wave functions for the next calculation.
+    steps
+        Of molecular dynamics, in this calculation; 0: a single point.
+    continued
+        Whether molecular dynamics goes on from the calculation before.
+    seed
+        Of the velocities at the start.
+    """
+
+    guess: Guess = "ATOMIC"
+    density: bool = True
+    keep_wavefunction: bool = False
+    steps: int = 0
+    continued: bool = False
+    seed: int = 0
+
+
+def cp2k_input(settings: Cp2kSettings, atoms: Atoms, request: Request, aimd: AimdSettings | None = None) -> str:
+    """Write the input of one calculation.
+
+    Parameters
+    ----------
+    settings
+        Functional, cutoffs, basis, convergence.
+    atoms
+        Periodic; cell and positions are written with all digits.
+    request
+        What is asked for beside energies and forces.
+    aimd
+        Ensemble of molecular dynamics, where `request` asks for steps.
+
+    Returns
+    -------
+    str
+        The input, complete: atoms and cell are in it.
+
+    Raises
+    ------
+    InputError
+        The atoms are not periodic, or have no cell.
+    """
+    check_atoms(atoms)
+    tree: dict[str, str | Tree | None] = {
+        "&GLOBAL": global_section(request),
+        "&FORCE_EVAL": {
+            "METHOD": "QS",
+            "&DFT": dft_section(settings, request, aimd),
+            "&SUBSYS": {
+                "&CELL": cell_section(atoms),
+                "&COORD": coord_section(atoms),
+                **{
+                    f"&KIND {symbol}": {"BASIS_SET": settings.basis_set, "POTENTIAL": settings.potential}
+                    for symbol in sorted(set(atoms.get_chemical_symbols()))
+                },
+            },
+            "&PRINT": {"&FORCES ON": {}},
+        },
+        "&MOTION": motion_section(aimd, request) if aimd is not None and request.steps else None,
+        "&EXT_RESTART": restart_section(request),
+    }
+    return "\n".join(lines(tree)) + "\n"
+
+
+def check_atoms(atoms: Atoms) -> None:
+    """Refuse atoms that are not periodic in all directions."""
+    if not atoms.pbc.all() or abs(np.linalg.det(atoms.cell.array)) < 1e-6:
+        raise InputError("not periodic in three directions; give every frame a cell and pbc='T T T'")
+
+
+def global_section(request: Request) -> Tree:
+    """Section ``&GLOBAL``."""
+    return {
+        "PROJECT": PROJECT,
+        "RUN_TYPE": "MD" if request.steps else "ENERGY_FORCE",
+        "PRINT_LEVEL": "MEDIUM",
+        "SEED": random_seed(request) if request.steps else None,
+    }
+
+
+def random_seed(request: Request) -> str:
+    """Seed of the velocities; 2000 is CP2K's own."""
+    return str(2000 + request.seed)
+
+
+def dft_section(settings: Cp2kSettings, request: Request, aimd: AimdSettings | None) -> Tree:
+    """Section ``&DFT``."""
+    restart = request.guess == "RESTART"
+    return {
+        "BASIS_SET_FILE_NAME": settings.basis_set_file,
+        "POTENTIAL_FILE_NAME": settings.potential_file,
+        "WFN_RESTART_FILE_NAME": f"{PREVIOUS}.wfn" if restart else None,
+        "&MGRID": {
+            "CUTOFF": number(settings.cutoff),
+            "REL_CUTOFF": number(settings.rel_cutoff),
+            "NGRIDS": str(settings.grids),
+        },
+        "&QS": {"EPS_DEFAULT": number(settings.eps_default)},
+        "&SCF": {
+            "SCF_GUESS": request.guess,
+            "EPS_SCF": number(settings.eps_scf),
+            "MAX_SCF": str(settings.max_scf),
+            "&OT": {"MINIMIZER": settings.minimiser, "PRECONDITIONER": "FULL_ALL"},
+            "&PRINT": wavefunction_section(request),
+        },
+        "&XC": {
+            "&XC_FUNCTIONAL": {"&GGA_X_RPW86": {}, "&GGA_C_PBE": {}},
+            "&VDW_POTENTIAL": {
+                "DISPERSION_FUNCTIONAL": "NON_LOCAL",
+                "&NON_LOCAL": {
+                    "TYPE": "RVV10",
+                    "VERBOSE_OUTPUT": "",
+                    "KERNEL_FILE_NAME": "rVV10_kernel_table.dat",
+                    "PARAMETERS": f"{number(settings.rvv10_b)} {number(settings.rvv10_c)}",
+                    "CUTOFF": number(settings.vdw_cutoff),
+                },
+            },
+        },
+        "&PRINT": {"&E_DENSITY_CUBE": density_section(request, aimd)} if request.density else None,
+    }
+
+
+def wavefunction_section(request: Request) -> Tree:
+    """Section ``&SCF/&PRINT``: wave functions, which CP2K writes by default, only where they are wanted."""
+    return {"&RESTART": {"BACKUP_COPIES": "0"}} if request.keep_wavefunction else {"&RESTART OFF": {}}
+
+
+def density_section(request: Request, aimd: AimdSettings | None) -> Tree:
+    """Section ``&E_DENSITY_CUBE``, on the whole grid; of molecular dynamics every few steps."""
+    every = {"MD": str(aimd.density_every)} if aimd is not None and request.steps else None
+    return {"STRIDE": "1 1 1", "&EACH": every}
+
+
+def motion_section(aimd: AimdSettings, request: Request) -> Tree:
+    """Section ``&MOTION``: NVT with a Nose-Hoover chain; the state for the next calculation at the end."""
+    every = {"&EACH": {"MD": "1"}}
+    return {
+        "&MD": {
+            "ENSEMBLE": "NVT",
+            "STEPS": str(request.steps),
+            "TIMESTEP": number(aimd.timestep),
+            "TEMPERATURE": number(aimd.temperature),
+            "&THERMOSTAT": {
+                "TYPE": "NOSE",
+                "&NOSE": {"LENGTH": str(aimd.chain_length), "TIMECON": number(aimd.time_constant)},
+            },
+        },
+        "&PRINT": {
+            "&TRAJECTORY": every,
+            "&RESTART": {"BACKUP_COPIES": "0", "&EACH": {"MD": str(request.steps)}},
+            "&RESTART_HISTORY OFF": {},
+        },
+    }
+
+
+def restart_section(request: Request) -> Tree | None:
+    """Section ``&EXT_RESTART``: positions, velocities, thermostat and counters of the calculation before."""
+    return {"RESTART_FILE_NAME": f"{PREVIOUS}.restart"} if request.continued else None
+
+
+def cell_section(atoms: Atoms) -> Tree:
+    """Section ``&CELL``, in Å."""
+    return {axis: coordinates(vector) for axis, vector in zip("ABC", atoms.cell.array, strict=True)}
+
+
+def coord_section(atoms: Atoms) -> Tree:
+    """Section ``&COORD``, in Å; positions stay where they are, outside the cell too."""
+    rows = zip(atoms.get_chemical_symbols(), atoms.positions, strict=True)
+    return {"": "\n".join(f"{symbol} {coordinates(place)}" for symbol, place in rows)}
+
+
+def coordinates(vector: Iterable[float]) -> str:
+    """Three numbers with all digits."""
+    return " ".join(repr(float(value)) for value in vector)
+
+
+def number(value: float) -> str:
+    """Spell a setting: 300, 1.0E-6.
+
+    Examples
+    --------
+    >>> number(300.0), number(9.3e-3), number(1e-6)
+    ('300', '0.0093', '1E-06')
+    """
+    return f"{value:.12G}"
+
+
+def lines(tree: Tree, depth: int = 0) -> list[str]:
+    """Spell sections and keywords, one space for each level."""
+    found: list[str] = []
+    indent = " " * depth
+    for name, value in tree.items():
+        if value is None:
+            continue
+        if isinstance(value, str):
+            words = f"{name} {value}".strip()
+            found += [f"{indent}{line}" for line in words.split("\n")]
+        else:
+            end = name.split()[0].replace("&", "&END ")
+            found += [f"{indent}{name}", *lines(value, depth + 1), f"{indent}{end}"]
+    return found
+
+
+PLACEHOLDER = re.compile(r"\{\{\s*(\w*)\s*\}\}")
+NAMES = ("cell", "atoms", "project", "density", "run_type", "seed", "motion", "guess", "wavefunction")
+
+
+@dataclass(frozen=True)
+class Template:
+    """An input with placeholders."""
+
+    text: str
+    path: str
+
+    def render(self, atoms: Atoms, request: Request, aimd: AimdSettings | None = None) -> str:
+        """The input of one calculation; see `cp2k_input`.
+
+        Raises
+        ------
+        InputError
+            The atoms are not periodic.
+        """
+        check_atoms(atoms)
+        values = fillings(atoms, request, aimd)
+        return PLACEHOLDER.sub(lambda match: values[match[1]], self.text)
+
+    def check(self, atoms: Atoms, config: CampaignConfig) -> None:
+        """Refuse a template that lacks what the campaign needs, or says something else than it is told.
+
+        Raises
+        ------
+        InputError
+            Names the placeholder, or what basinet reads in the filled-in input that is not so.
+        """
+        missing = [name for name in needed(config) if name not in PLACEHOLDER.findall(self.text)]
+        if missing:
+            raise InputError(f"{self.path}: lacks {{{{{missing[0]}}}}}; put it where docs/campaigns.md shows it")
+        request = Request(density=config.partition, steps=config.aimd.segment if config.mode == "aimd" else 0)
+        with tempfile.TemporaryDirectory() as place:
+            file = Path(place) / "template.inp"
+            file.write_text(self.render(atoms, request, config.aimd), encoding="utf-8")
+            try:
+                found = read_cp2k_input(file)
+            except InputError as error:
+                raise InputError(str(error).replace(str(file), self.path)) from error
+        expected = {"PROJECT": PROJECT, "RUN_TYPE": "MD" if request.steps else "ENERGY_FORCE"}
+        told = {"PROJECT": found.project, "RUN_TYPE": found.run_type}
+        for keyword, value in expected.items():
+            if told[keyword] != value:
+                raise InputError(f"{self.path}: {keyword} {told[keyword]}, must be {value} in this campaign")
+        same_cell = np.allclose(found.cell, atoms.cell.array, atol=1e-9, rtol=0)
+        same_atoms = len(found.positions) == len(atoms) and np.allclose(found.positions, atoms.positions, atol=1e-9)
+        if not (same_cell and same_atoms):
+            raise InputError(
+                f"{self.path}: filled in, it has another cell or other atoms than the frame; let {{{{cell}}}} and "
+                "{{atoms}} stand alone in &CELL and &COORD, in angstrom"
+            )
+
+
+def needed(config: CampaignConfig) -> list[str]:
+    """Placeholders that a campaign cannot do without."""
+    names = ["cell", "atoms", "project"]
+    if config.partition:
+        names.append("density")
+    if config.mode == "aimd":
+        names += ["run_type", "seed", "motion"]
+    if config.wavefunction_chain > 1:
+        names += ["guess", "wavefunction"]
+    return names
+
+
+def read_template(path: str | Path) -> Template:
+    """Read a template.
+
+    Raises
+    ------
+    InputError
+        It is missing, or has a placeholder that is unknown; the message names the nearest known one.
+    """
+    text = read_text(path)
+    for number, line in enumerate(text.split("\n"), start=1):
+        for name in PLACEHOLDER.findall(line):
+            if name not in NAMES:
+                close = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.4)
+                hint = f"did you mean {{{{{close[0]}}}}}?" if close else f"known: {', '.join(NAMES)}"
+                raise InputError(f"{path}, line {number}: unknown placeholder {{{{{name}}}}}; {hint}")
+    return Template(text, str(path))
+
+
+def fillings(atoms: Atoms, request: Request, aimd: AimdSettings | None) -> dict[str, str]:
+    """What takes the place of each placeholder."""
+    motion: Tree = {
+        "&MOTION": motion_section(aimd, request) if aimd is not None and request.steps else None,
+        "&EXT_RESTART": restart_section(request),
+    }
+    density: Tree = {"&E_DENSITY_CUBE": density_section(request, aimd)} if request.density else {}
+    return {
+        "cell": "\n".join(lines(cell_section(atoms))),
+        "atoms": "\n".join(lines(coord_section(atoms))),
+        "project": PROJECT,
+        "density": "\n".join(lines(density)),
+        "run_type": "MD" if request.steps else "ENERGY_FORCE",
+        "seed": random_seed(request),
+        "motion": "\n".join(lines(motion)),
+        "guess": request.guess,
+        "wavefunction": f"WFN_RESTART_FILE_NAME {PREVIOUS}.wfn" if request.guess == "RESTART" else "",
+    }

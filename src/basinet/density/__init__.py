@@ -1,0 +1,44 @@
+"""An electron density on a grid: its potential, its Bader basins, and the energies of its atoms."""
+
+from __future__ import annotations
+
+from basinet.density.basins import Basins, Maxima, NonNuclear, Vacuum, integrate_basins
+from basinet.density.cores import Core, core_overlap_energies, core_self_energies
+from basinet.density.cross_check import CrossCheck, cross_check
+from basinet.density.cube import read_cube, write_cube
+from basinet.density.error_bars import GridErrors, grid_errors
+from basinet.density.grid import electron_count, renormalise
+from basinet.density.local_energies import LocalEnergies, local_electronic_energies, local_hartree_energies
+from basinet.density.potential import hartree_energy, hartree_potential
+from basinet.density.reading import read_density
+from basinet.density.vasp import read_chgcar, read_locpot
+from basinet.density.volume import Volume, same_grid
+
+__all__ = [
+    "Basins",
+    "Core",
+    "CrossCheck",
+    "GridErrors",
+    "LocalEnergies",
+    "Maxima",
+    "NonNuclear",
+    "Vacuum",
+    "Volume",
+    "core_overlap_energies",
+    "core_self_energies",
+    "cross_check",
+    "electron_count",
+    "grid_errors",
+    "hartree_energy",
+    "hartree_potential",
+    "integrate_basins",
+    "local_electronic_energies",
+    "local_hartree_energies",
+    "read_chgcar",
+    "read_cube",
+    "read_density",
+    "read_locpot",
+    "renormalise",
+    "same_grid",
+    "write_cube",
+]

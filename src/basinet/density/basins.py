@@ -1,0 +1,345 @@
+"""What an integration over Bader basins returns."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from basinet.density.facets import grid_facets, nearest_sites
+from basinet.errors import InputError
+from basinet.frames.neighbours import COINCIDENT, checked_cell, checked_positions
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from basinet.density.flow import Carried
+
+
+@dataclass(frozen=True)
+class Maxima:
+    """Maxima of the density on the grid, in the order of their grid points.
+
+    Valence densities of pseudopotentials have a hole at the nucleus and, on the shell around it, tens to hundreds
+    of them for one atom. A plateau without a way up is one maximum.
+
+    Attributes
+    ----------
+    positions : (m, 3) float64
+        Angstrom, in the cell.
+    density : (m,) float64
+        e/A^3.
+    atom : (m,) int64
+        The nearest nucleus, or -1 if none is within the nuclear radius.
+    distance : (m,) float64
+        To the nearest nucleus, Angstrom.
+    """
+
+    positions: NDArray[np.float64]
+    density: NDArray[np.float64]
+    atom: NDArray[np.int64]
+    distance: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.density)
+
+
+@dataclass(frozen=True)
+class NonNuclear:
+    """Basins of maxima that belong to no nucleus, one each, in the order of their grid points.
+
+    Attributes
+    ----------
+    positions : (m, 3) float64
+        Angstrom, in the cell.
+    density : (m,) float64
+        At the maximum, e/A^3.
+    distance : (m,) float64
+        To the nearest nucleus, Angstrom.
+    population : (m,) float64
+        Electrons.
+    volume : (m,) float64
+        Cubic Angstrom.
+    integrals : dict
+        Of each field, (m,) float64, the field's unit times cubic Angstrom.
+    """
+
+    positions: NDArray[np.float64]
+    density: NDArray[np.float64]
+    distance: NDArray[np.float64]
+    population: NDArray[np.float64]
+    volume: NDArray[np.float64]
+    integrals: dict[str, NDArray[np.float64]]
+
+    def __len__(self) -> int:
+        return len(self.density)
+
+
+@dataclass(frozen=True)
+class Vacuum:
+    """The points whose density is at or below the vacuum threshold.
+
+    Attributes
+    ----------
+    threshold
+        e/A^3.
+    population
+        Electrons.
+    volume
+        Cubic Angstrom.
+    integrals : dict
+        Of each field, the field's unit times cubic Angstrom.
+    """
+
+    threshold: float
+    population: float
+    volume: float
+    integrals: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Basins:
+    """Integrals over the Bader basins of a density.
+
+    Atoms, non-nuclear maxima and vacuum add up to the cell; `residuals` say how exactly.
+
+    Attributes
+    ----------
+    population : (n_atoms,) float64
+        Electrons.
+    volume : (n_atoms,) float64
+        Cubic Angstrom.
+    integrals : dict
+        Of each field, (n_atoms,) float64, the field's unit times cubic Angstrom.
+    maxima : Maxima
+        All maxima, nuclear and not.
+    non_nuclear : NonNuclear
+        Maxima further than the nuclear radius from every nucleus, and what their basins hold. It is part of no
+        atom.
+    vacuum : Vacuum or None
+        What lies at or below the vacuum threshold, where one was given. It is part of no atom.
+    maximum_distance : (n_atoms,) float64
+        From the nucleus to the farthest of its maxima, Angstrom; NaN for an atom without one.
+    empty_atoms : (k,) int64
+        Atoms without a maximum: their basin is empty, all their integrals are zero.
+    residuals : dict
+        Of ``population``, ``volume`` and each field: the sum over basins, non-nuclear maxima and vacuum less the
+        plain sum over the grid, relative to the sum of absolute values.
+    """
+
+    population: NDArray[np.float64]
+    volume: NDArray[np.float64]
+    integrals: dict[str, NDArray[np.float64]]
+    maxima: Maxima
+    non_nuclear: NonNuclear
+    vacuum: Vacuum | None
+    maximum_distance: NDArray[np.float64]
+    empty_atoms: NDArray[np.int64]
+    residuals: dict[str, float]
+
+
+RESERVED = ("population", "volume")
+"""Names of what is always integrated; a field cannot have them."""
+
+
+def checked_grid(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    """Values on a grid as a C-ordered float64 array (n1, n2, n3), or an error that names them."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"{name} holds {array.dtype}; pass real numbers")
+    if array.ndim != 3 or not array.size:
+        raise InputError(f"{name} has the shape {array.shape}; pass an array (n1, n2, n3) of values on the grid")
+    return np.ascontiguousarray(array, dtype=np.float64)
+
+
+def checked_fields(fields: Mapping[str, ArrayLike] | None, shape: tuple[int, ...]) -> dict[str, NDArray[np.float64]]:
+    """Fields on the density's grid, or an error that names the field."""
+    if fields is None:
+        return {}
+    if not isinstance(fields, Mapping):
+        raise InputError(f"fields is a {type(fields).__name__}; pass a dict of names and arrays")
+    checked = {}
+    for name, values in fields.items():
+        if name in RESERVED:
+            raise InputError(f"a field is named {name!r}, which is always integrated; give it another name")
+        array = checked_grid(values, f"field {name!r}")
+        if array.shape != shape:
+            raise InputError(f"field {name!r} has the shape {array.shape} and the density {shape}; use one grid")
+        checked[name] = array
+    return checked
+
+
+def checked_nuclei(positions: ArrayLike, cell: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Positions and cell of at least one atom, no two in one place, or an error that names the atom."""
+    points, box = checked_positions(positions), checked_cell(cell, np.ones(3, dtype=bool))
+    if not len(points):
+        raise InputError("there are no atoms; a partition needs at least one nucleus")
+    distance, _ = nearest_sites(points, points, box, rank=2)
+    one = int(np.argmin(distance))
+    if distance[one] < COINCIDENT:
+        other = int(nearest_sites(points[[one]], np.delete(points, one, axis=0), box)[1][0])
+        other += other >= one
+        raise InputError(f"atoms {one} and {other} are in one place ({distance[one]:.1e} A apart); remove one")
+    return points, box
+
+
+def checked_radius(nuclear_radius: float) -> float:
+    """Radius within which a maximum belongs to a nucleus, or an error."""
+    if not (np.isfinite(nuclear_radius) and nuclear_radius >= 0.0):
+        raise InputError(f"nuclear_radius is {nuclear_radius}; it must be a number of Angstrom, zero or more")
+    return float(nuclear_radius)
+
+
+def checked_threshold(vacuum: float | None) -> float:
+    """Density at or below which a point is vacuum, or an error; minus infinity where nothing is."""
+    if vacuum is None:
+        return -np.inf
+    if not np.isfinite(vacuum):
+        raise InputError(f"vacuum is {vacuum}; it must be a density in e/A^3, or None")
+    return float(vacuum)
+
+
+def integrate_basins(
+    density: ArrayLike,
+    cell: ArrayLike,
+    positions: ArrayLike,
+    fields: Mapping[str, ArrayLike] | None = None,
+    *,
+    nuclear_radius: float = 1.0,
+    vacuum: float | None = None,
+    threads: int | None = None,
+) -> Basins:
+    """Integrate density, volume and any fields over the Bader basins of a density.
+
+    Parameters
+    ----------
+    density : (n1, n2, n3) array_like
+        Electrons positive, e/A^3; grid point (i, j, k) sits at the fractional coordinates (i/n1, j/n2, k/n3).
+    cell : (3, 3) array_like
+        Cell vectors as rows, Angstrom; any shape.
+    positions : (n_atoms, 3) array_like
+        Nuclei, Angstrom; they may lie outside the cell.
+    fields
+        More arrays (n1, n2, n3) to integrate, by name.
+    nuclear_radius
+        A maximum belongs to its nearest nucleus if that is within this distance (Angstrom); otherwise it is
+        non-nuclear, and reported. With 0 every maximum that sits on no nucleus is reported by itself.
+    vacuum
+        Points whose density (e/A^3) is at or below this belong to no basin.
+    threads
+        All cores that the process may use unless given. The result does not depend on it.
+
+    Returns
+    -------
+    Basins
+        Per atom: population, volume, integrals; maxima, non-nuclear basins, vacuum and residuals.
+
+    Raises
+    ------
+    InputError
+        An array of the wrong shape, NaN or infinite values, a constant density, a cell without volume, no atoms
+        or two in one place, a radius or a threshold out of range.
+
+    Notes
+    -----
+    Flux goes to strictly higher neighbours. On a plateau, a point without one passes what it holds to equal
+    neighbours one step nearer to the plateau's edge where flux leaves it, by A / l; a plateau that nothing
+    leaves is one maximum at its point of highest index.
+
+    Examples
+    --------
+    Two equal atoms share the cell equally:
+
+    >>> import numpy as np
+    >>> x = np.arange(12) / 12
+    >>> wave = 2 - np.cos(4 * np.pi * x)[:, None, None] - 0.1 * np.cos(2 * np.pi * x)[None, :, None]
+    >>> density = wave - 0.1 * np.cos(2 * np.pi * x)
+    >>> basins = integrate_basins(density, 3 * np.eye(3), [[0.75, 1.5, 1.5], [2.25, 1.5, 1.5]])
+    >>> basins.volume.round(9).tolist(), basins.population.round(9).tolist()
+    ([13.5, 13.5], [27.0, 27.0])
+    """
+    from basinet.density.flow import ascend, integrate, not_finite
+
+    rho = checked_grid(density, "the density")
+    named = checked_fields(fields, rho.shape)
+    points, box = checked_nuclei(positions, cell)
+    radius = checked_radius(nuclear_radius)
+    threshold = checked_threshold(vacuum)
+    workers = _checked_threads(threads)
+
+    facets = grid_facets(box, rho.shape)
+    ascent = ascend(rho, facets, threshold, workers)
+    maxima = _maxima(rho, ascent.maxima, points, box, radius)
+    is_alone = maxima.atom < 0
+    n_atoms, n_groups = len(points), len(points) + int(is_alone.sum())
+    group = maxima.atom.copy()
+    group[is_alone] = np.arange(n_atoms, n_groups)
+    carried = integrate(ascent, group, n_groups, [rho, *named.values()], workers)
+    for (name, values), magnitude in zip(named.items(), carried.magnitude[2:], strict=True):
+        if not np.isfinite(magnitude):
+            raise InputError(not_finite(values, f"field {name!r}"))
+    return _results(carried, list(named), maxima, n_atoms, abs(float(np.linalg.det(box))) / rho.size, vacuum)
+
+
+def _checked_threads(threads: int | None) -> int:
+    """Number of threads: at least one, and by default the cores that this process may use."""
+    if threads is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if threads < 1:
+        raise InputError(f"threads is {threads}; give 1 or more")
+    return int(threads)
+
+
+def _maxima(
+    rho: NDArray[np.float64],
+    where: NDArray[np.int64],
+    nuclei: NDArray[np.float64],
+    box: NDArray[np.float64],
+    radius: float,
+) -> Maxima:
+    """Maxima with their nearest nuclei."""
+    fractional = np.stack(np.unravel_index(where, rho.shape), axis=1) / rho.shape
+    positions = fractional @ box
+    distance, atom = nearest_sites(positions, nuclei, box)
+    return Maxima(positions, rho.reshape(-1)[where], np.where(distance <= radius, atom, -1), distance)
+
+
+def _results(
+    carried: Carried, names: list[str], maxima: Maxima, n_atoms: int, voxel: float, vacuum: float | None
+) -> Basins:
+    """Sort what has arrived at each group into atoms, non-nuclear maxima and vacuum."""
+    arrived = carried.arrived * voxel  # rows: atoms, non-nuclear maxima, vacuum; columns: volume, density, fields
+    atoms, alone, outside = arrived[:n_atoms], arrived[n_atoms:-1], arrived[-1]
+    is_alone = maxima.atom < 0
+    farthest = np.full(n_atoms, -np.inf)
+    np.maximum.at(farthest, maxima.atom[~is_alone], maxima.distance[~is_alone])
+    excess = carried.arrived.sum(axis=0) - carried.total
+    residuals = np.divide(excess, carried.magnitude, out=np.zeros_like(excess), where=carried.magnitude > 0.0)
+    return Basins(
+        population=atoms[:, 1].copy(),
+        volume=atoms[:, 0].copy(),
+        integrals={name: atoms[:, 2 + i].copy() for i, name in enumerate(names)},
+        maxima=maxima,
+        non_nuclear=NonNuclear(
+            positions=maxima.positions[is_alone],
+            density=maxima.density[is_alone],
+            distance=maxima.distance[is_alone],
+            population=alone[:, 1].copy(),
+            volume=alone[:, 0].copy(),
+            integrals={name: alone[:, 2 + i].copy() for i, name in enumerate(names)},
+        ),
+        vacuum=None
+        if vacuum is None
+        else Vacuum(
+            threshold=float(vacuum),
+            population=float(outside[1]),
+            volume=float(outside[0]),
+            integrals={name: float(outside[2 + i]) for i, name in enumerate(names)},
+        ),
+        maximum_distance=np.where(np.isneginf(farthest), np.nan, farthest),
+        empty_atoms=np.flatnonzero(np.isneginf(farthest)),
+        residuals=dict(zip(["volume", "population", *names], residuals.tolist(), strict=True)),
+    )

@@ -1,0 +1,213 @@
+r"""Facets of the Wigner-Seitz cell of the grid's lattice: through which of its neighbours a grid point passes flux.
+
+The grid points of a cell :math:`a_1, a_2, a_3` with :math:`n_1 n_2 n_3` points form the lattice
+:math:`a_1/n_1, a_2/n_2, a_3/n_3`. The points of space nearest to one of them are its Wigner-Seitz (Voronoi) cell,
+whose facets are shared with 6 (orthorhombic) to 14 (general) neighbours. Yu & Trinkle's flux through a facet of
+area A to the neighbour at distance l is proportional to A / l (J. Chem. Phys. 134, 064111 (2011), eq. 6).
+
+The neighbours come from an obtuse superbase :math:`v_0 + v_1 + v_2 + v_3 = 0`, :math:`v_i \cdot v_j \le 0`, found
+by Selling's algorithm. The vectors to all neighbours that can share a facet are then the sums of :math:`v_i` over
+the 14 proper subsets (Conway & Sloane, Proc. R. Soc. Lond. A 436, 55 (1992)).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+NEGLIGIBLE = 1e-9
+"""Share of the facet area (volume^(2/3)) below which a facet is one by rounding only, as at an orthorhombic corner."""
+
+
+@dataclass(frozen=True)
+class Facets:
+    """Facets of a grid point's Wigner-Seitz cell; facet ``f ^ 1`` is opposite to facet ``f``.
+
+    Attributes
+    ----------
+    steps : (n_facets, 3) int64
+        Grid steps along the three cell vectors to the neighbour behind the facet.
+    area : (n_facets,) float64
+        Square Angstrom.
+    distance : (n_facets,) float64
+        To the neighbour, Angstrom.
+    """
+
+    steps: NDArray[np.int64]
+    area: NDArray[np.float64]
+    distance: NDArray[np.float64]
+
+    @property
+    def conductance(self) -> NDArray[np.float64]:
+        """Area over distance of each facet, Angstrom."""
+        return self.area / self.distance
+
+
+def obtuse_superbase(lattice: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Reduce a lattice by Selling's algorithm.
+
+    Parameters
+    ----------
+    lattice : (3, 3) float64
+        Lattice vectors as rows.
+
+    Returns
+    -------
+    (4, 3) int64
+        Integer coordinates of four lattice vectors that sum to zero, no two at an acute angle.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> superbase = obtuse_superbase(np.array([[1.0, 0.0, 0.0], [5.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
+    >>> superbase.sum(axis=0).tolist()
+    [0, 0, 0]
+    """
+    superbase = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [-1, -1, -1]])
+    metric = lattice @ lattice.T
+    while True:
+        products = superbase @ metric @ superbase.T
+        np.fill_diagonal(products, -np.inf)
+        i, j = np.unravel_index(np.argmax(products), products.shape)
+        # Each step shortens the superbase by 4 v_i.v_j in squares; what rounding leaves is no acute angle.
+        if products[i, j] <= 1e-12 * np.trace(metric):
+            return superbase
+        k, m = sorted({0, 1, 2, 3} - {int(i), int(j)})
+        v_i, v_j = superbase[i].copy(), superbase[j].copy()
+        superbase[k], superbase[m] = superbase[k] + v_i, superbase[m] + v_i
+        superbase[i], superbase[j] = -v_i, v_j
+
+
+def facet_candidates(lattice: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Integer coordinates (7, 3) of the lattice vectors that can pass through a facet, one of each opposite pair."""
+    superbase = obtuse_superbase(lattice)
+    singles = [superbase[i] for i in range(4)]
+    pairs = [superbase[0] + superbase[i] for i in range(1, 4)]
+    return np.array(singles + pairs)
+
+
+def facet_area(normal: NDArray[np.float64], others: NDArray[np.float64]) -> float:
+    """Area of the part of the plane x.n = n.n/2 that is not beyond the like plane of any other vector."""
+    length = np.linalg.norm(normal)
+    reach = 2.0 * float(np.linalg.norm(others, axis=1).max() + length)
+    u = np.cross(normal, np.eye(3)[np.argmin(np.abs(normal))])
+    u /= np.linalg.norm(u)
+    v = np.cross(normal / length, u)
+    corners = [0.5 * normal + reach * (s * u + t * v) for s, t in ((1, 1), (-1, 1), (-1, -1), (1, -1))]
+    for other in others:
+        corners = clip(corners, other, 0.5 * float(other @ other))
+    if len(corners) < 3:
+        return 0.0
+    polygon = np.array(corners) - corners[0]
+    return 0.5 * abs(float(np.cross(polygon[1:-1], polygon[2:]).sum(axis=0) @ normal)) / float(length)
+
+
+def clip(corners: list[NDArray[np.float64]], normal: NDArray[np.float64], bound: float) -> list[NDArray[np.float64]]:
+    """Keep the part of a convex polygon where x.n <= bound (Sutherland & Hodgman)."""
+    excess = [float(corner @ normal) - bound for corner in corners]
+    kept = []
+    for one, (corner, here) in enumerate(zip(corners, excess, strict=True)):
+        before = excess[one - 1]
+        if (here > 0.0) != (before > 0.0):
+            kept.append(corner + (corners[one - 1] - corner) * (here / (here - before)))
+        if here <= 0.0:
+            kept.append(corner)
+    return kept
+
+
+def grid_facets(cell: NDArray[np.float64], shape: tuple[int, int, int]) -> Facets:
+    """Facets of the Wigner-Seitz cell of a grid's lattice, for any cell.
+
+    Parameters
+    ----------
+    cell : (3, 3) float64
+        Cell vectors as rows, Angstrom.
+    shape
+        Grid points along each.
+
+    Returns
+    -------
+    Facets
+        6 of an orthorhombic grid, up to 14 in general; the set depends on the grid points alone, not on the
+        vectors that span them.
+
+    Examples
+    --------
+    A face-centred cubic lattice has the rhombic dodecahedron:
+
+    >>> import numpy as np
+    >>> facets = grid_facets(np.array([[0.0, 1.0, 1.0], [1.0, 0.0, 1.0], [1.0, 1.0, 0.0]]), (1, 1, 1))
+    >>> len(facets.area), round(float(facets.area @ facets.distance) / 6, 12)
+    (12, 2.0)
+    """
+    lattice = np.asarray(cell, dtype=np.float64) / np.array(shape)[:, None]
+    candidates = facet_candidates(lattice)
+    half = candidates @ lattice
+    both = np.concatenate([half, -half])
+    areas = np.array([facet_area(half[i], np.delete(both, [i, i + len(half)], axis=0)) for i in range(len(half))])
+    volume = abs(float(np.linalg.det(lattice)))
+    real = np.flatnonzero(areas > NEGLIGIBLE * volume ** (2 / 3))
+    # Near ones first, for a fixed order that does not depend on the path of the reduction.
+    real = np.array(sorted(real, key=lambda i: (round(float(np.linalg.norm(half[i])), 9), *-np.abs(candidates[i]))))
+    steps = np.stack([candidates[real], -candidates[real]], axis=1).reshape(-1, 3)
+    distance = np.linalg.norm(half[real], axis=1).repeat(2)
+    return Facets(steps, areas[real].repeat(2), distance)
+
+
+def nearest_sites(
+    points: NDArray[np.float64], sites: NDArray[np.float64], cell: NDArray[np.float64], rank: int = 1
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Find the periodic image of a site that is nearest to each point.
+
+    Rounding fractional coordinates finds the nearest image in rectangular cells only. Here the distances to
+    the images in one cell bound how far the nearest one can be, and every image within that bound is searched.
+
+    Parameters
+    ----------
+    points : (m, 3) float64
+        Angstrom, anywhere.
+    sites : (n, 3) float64
+        Angstrom, anywhere.
+    cell : (3, 3) float64
+        Cell vectors as rows, Angstrom.
+    rank
+        1 for the nearest; 2 for the second nearest, which of a site itself is its nearest neighbour.
+
+    Returns
+    -------
+    distance : (m,) float64
+        Angstrom.
+    site : (m,) int64
+        Index of the site.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> skewed = np.array([[1.0, 0.0, 0.0], [7.4, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    >>> distance, site = nearest_sites(np.array([[0.7, 0.0, 0.0]]), np.array([[0.0, 3.0, 0.0]]), skewed)
+    >>> round(float(distance[0]), 12), int(site[0])
+    (0.1, 0)
+    """
+    from scipy.spatial import cKDTree
+
+    if not len(points):
+        return np.zeros(0), np.zeros(0, dtype=np.int64)
+    box = obtuse_superbase(cell)[:3] @ cell
+    inverse = np.linalg.inv(box)
+    points_inside, sites_inside = (np.mod(x @ inverse, 1.0) for x in (points, sites))
+    home = np.concatenate([sites_inside, sites_inside + 1.0]) if rank > 1 else sites_inside
+    bound = cKDTree(home @ box).query(points_inside @ box, k=[rank])[0].max() * (1.0 + 1e-9) + 1e-9
+    margin = bound * np.linalg.norm(inverse, axis=0)  # the distance between lattice planes is 1 / |column|
+    reach = np.ceil(margin).astype(int)
+    shifts = np.array(list(product(*(range(-r, r + 1) for r in reach))))
+    images = (sites_inside[None, :, :] + shifts[:, None, :]).reshape(-1, 3)
+    index = np.tile(np.arange(len(sites)), len(shifts))
+    kept = np.all((images >= -margin) & (images <= 1.0 + margin), axis=1)
+    distance, which = cKDTree(images[kept] @ box).query(points_inside @ box, k=[rank])
+    return distance[:, 0], index[kept][which[:, 0]]

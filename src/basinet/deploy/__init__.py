@@ -1,1 +1,0 @@
-"""Trained potentials at work in the programs that people run: ASE and LAMMPS."""

@@ -1,0 +1,842 @@
+"""Eight float64 numbers as one value inside a numba kernel.
+
+Every atom of a group runs through the same arithmetic, so the kernel keeps one atom in each of eight lanes of
+a vector register (512 bits: one AVX-512 register, two of AVX2; LLVM splits it to what the machine has).
+Written as loops over eight elements, the accumulators of the innermost sums would travel through memory at
+every step, and whether they are vectorised at all would rest on the compiler's proof that no arrays overlap.
+As a value of its own type the vector stays in registers, and the compiler has little left to decide: the
+kernel also compiles faster.
+
+A row of a C-contiguous (n, 8) array is one vector: :func:`load` and :func:`store` move it, :func:`splat`
+repeats a number in all lanes, and :func:`add`, :func:`mul`, :func:`div`, :func:`root`, :func:`fma`
+(``x y + z``) and :func:`fnma` (``z - x y``) work lane by lane.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import factorial, pi, sqrt
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import extending, njit, types
+from numba.core import cgutils
+from numba.extending import models, register_model
+
+from basinet.descriptors.clebsch_gordan import clebsch_gordan, component_labels
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from basinet.descriptors.clebsch_gordan import CouplingTables
+    from basinet.frames.neighbours import Neighbours
+
+# numba's extension interface is untyped, and hands its arguments to `codegen` by position.
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, untyped-decorator, no-any-return"
+# ruff: noqa: ANN001, ANN201, ANN202, ARG001
+
+
+# Declared by numba as if callers passed the typing context themselves.
+intrinsic: Any = extending.intrinsic
+
+LANES = 8
+"""Atoms side by side."""
+
+VECTOR = ir.VectorType(ir.DoubleType(), LANES)
+
+
+class LanesType(types.Type):
+    """The numba type of a vector of eight float64."""
+
+    def __init__(self) -> None:
+        super().__init__(name=f"Lanes({LANES} x float64)")
+
+
+@register_model(LanesType)
+class LanesModel(models.PrimitiveModel):
+    """Stored as LLVM's ``<8 x double>``."""
+
+    def __init__(self, manager, numba_type) -> None:
+        super().__init__(manager, numba_type, VECTOR)
+
+
+lanes_type = LanesType()
+
+Lanes: TypeAlias = Any
+"""A vector in the signature of a compiled function; it exists nowhere else."""
+
+
+def row_pointer(context, builder, array_type, array, row):
+    """LLVM pointer to one row of an (n, 8) array."""
+    data = context.make_array(array_type)(context, builder, array).data
+    first = builder.gep(data, [builder.mul(row, ir.Constant(ir.IntType(64), LANES))])
+    return builder.bitcast(first, VECTOR.as_pointer())
+
+
+@intrinsic
+def load(typing_context, array, row):
+    """Row of a C-contiguous (n, 8) float64 array."""
+
+    def codegen(context, builder, signature, arguments):
+        return builder.load(row_pointer(context, builder, array, *arguments), align=8)
+
+    return lanes_type(array, types.int64), codegen
+
+
+@intrinsic
+def store(typing_context, array, row, value):
+    """Write a vector to a row of a C-contiguous (n, 8) float64 array."""
+
+    def codegen(context, builder, signature, arguments):
+        builder.store(arguments[2], row_pointer(context, builder, array, *arguments[:2]), align=8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, lanes_type), codegen
+
+
+@intrinsic
+def splat(typing_context, value):
+    """Repeat a number in every lane."""
+
+    def codegen(context, builder, signature, arguments):
+        undefined = ir.Constant(VECTOR, ir.Undefined)
+        single = builder.insert_element(undefined, arguments[0], ir.Constant(ir.IntType(32), 0))
+        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+        return builder.shuffle_vector(single, undefined, everywhere)
+
+    return lanes_type(types.float64), codegen
+
+
+@intrinsic
+def add(typing_context, x, y):
+    """Sum ``x + y`` in every lane."""
+
+    def codegen(context, builder, signature, arguments):
+        return builder.fadd(*arguments)
+
+    return lanes_type(lanes_type, lanes_type), codegen
+
+
+@intrinsic
+def mul(typing_context, x, y):
+    """Product ``x y`` in every lane."""
+
+    def codegen(context, builder, signature, arguments):
+        return builder.fmul(*arguments)
+
+    return lanes_type(lanes_type, lanes_type), codegen
+
+
+@intrinsic
+def div(typing_context, x, y):
+    """Quotient ``x / y`` in every lane."""
+
+    def codegen(context, builder, signature, arguments):
+        return builder.fdiv(*arguments)
+
+    return lanes_type(lanes_type, lanes_type), codegen
+
+
+def call(builder, name, arguments):
+    """Call an LLVM intrinsic on vectors."""
+    function_type = ir.FunctionType(VECTOR, [VECTOR] * len(arguments))
+    function = cgutils.get_or_insert_function(builder.module, function_type, f"llvm.{name}.v{LANES}f64")
+    return builder.call(function, arguments)
+
+
+@intrinsic
+def root(typing_context, x):
+    """Square root in every lane."""
+
+    def codegen(context, builder, signature, arguments):
+        return call(builder, "sqrt", arguments)
+
+    return lanes_type(lanes_type), codegen
+
+
+@intrinsic
+def fma(typing_context, x, y, z):
+    """Sum ``x y + z`` in every lane, rounded once where the machine can."""
+
+    def codegen(context, builder, signature, arguments):
+        return call(builder, "fmuladd", arguments)
+
+    return lanes_type(lanes_type, lanes_type, lanes_type), codegen
+
+
+@intrinsic
+def fnma(typing_context, x, y, z):
+    """Difference ``z - x y`` in every lane, rounded once where the machine can."""
+
+    def codegen(context, builder, signature, arguments):
+        x, y, z = arguments
+        return call(builder, "fmuladd", [builder.fneg(x), y, z])
+
+    return lanes_type(lanes_type, lanes_type, lanes_type), codegen
+
+
+# mypy: disable-error-code="untyped-decorator"
+
+
+RFAC0 = 0.99363
+"""Part of the half circle that the cutoff maps to; LAMMPS' recommended value."""
+
+
+@lru_cache(maxsize=16)
+def normalisation(twojmax: int) -> NDArray[np.float64]:
+    r"""Factors :math:`\sqrt{(j-a)!\, a! / ((j-b)!\, b!)}` from polynomials to Wigner matrices.
+
+    Returns
+    -------
+    (n_elements,) float64 array
+        In the order of :func:`basinet.descriptors.clebsch_gordan.matrix_offsets`.
+
+    Examples
+    --------
+    >>> normalisation(1).tolist()
+    [1.0, 1.0, 1.0, 1.0, 1.0]
+    """
+    return np.array(
+        [
+            sqrt(factorial(j - a) * factorial(a) / (factorial(j - b) * factorial(b)))
+            for j in range(twojmax + 1)
+            for b in range(j + 1)
+            for a in range(j + 1)
+        ]
+    )
+
+
+def taylor_coefficients(first: int) -> tuple[float, ...]:
+    r"""Coefficients of sine (``first`` 1) or cosine (0) in the square of the argument, highest power first.
+
+    Eleven terms leave less than :math:`(\pi/2)^{22} / 22! = 2 \cdot 10^{-17}` on :math:`|x| \le \pi / 2`.
+    """
+    return tuple((-1) ** k / factorial(2 * k + first) for k in reversed(range(11)))
+
+
+COSINE, SINE = taylor_coefficients(0), taylor_coefficients(1)
+
+
+@njit(cache=True, nogil=True)
+def polynomial(coefficients: tuple[float, ...], x: Lanes) -> Lanes:
+    """Horner's rule in every lane."""
+    value = splat(0.0)
+    for coefficient in coefficients:
+        value = fma(value, x, splat(coefficient))
+    return value
+
+
+@njit(cache=True, nogil=True)
+def gather_neighbours(
+    rank: int,
+    atoms: NDArray[np.int64],
+    neighbours: Neighbours,
+    weight: NDArray[np.float64],
+    reach: NDArray[np.float64],
+    gathered: NDArray[np.float64],
+) -> None:
+    """Write x, y, z, weight and cutoff of neighbour number ``rank`` of each atom to the rows of ``gathered``, (5, 8).
+
+    An atom with fewer neighbours, a neighbour beyond its pair's cutoff, and a lane without an atom get one on the
+    cutoff with the weight zero.
+    """
+    for lane in range(LANES):
+        gathered[0, lane] = gathered[1, lane] = gathered[3, lane] = 0.0
+        gathered[2, lane] = gathered[4, lane] = 1.0
+        if lane >= len(atoms):
+            continue
+        pair = neighbours.first[atoms[lane]] + rank
+        if pair >= neighbours.first[atoms[lane] + 1]:
+            continue
+        x, y, z = neighbours.vector[pair, 0], neighbours.vector[pair, 1], neighbours.vector[pair, 2]
+        other = neighbours.atom[pair]
+        cutoff = reach[atoms[lane]] + reach[other]
+        if x * x + y * y + z * z < cutoff * cutoff:
+            gathered[0, lane], gathered[1, lane], gathered[2, lane] = x, y, z
+            gathered[3, lane] = weight[other]
+            gathered[4, lane] = cutoff
+
+
+@njit(cache=True, nogil=True)
+def angles(gathered: NDArray[np.float64]) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes]:
+    """Distance r, pi / r_cut, the switch's angle, cos(theta_0) and sin(theta_0) / r of one neighbour in each lane.
+
+    Both angles are counted from a quarter turn, where the series of sine and cosine converge on the whole
+    range.
+    """
+    x, y, z = load(gathered, 0), load(gathered, 1), load(gathered, 2)
+    rate = div(splat(pi), load(gathered, 4))
+    r = root(fma(x, x, fma(y, y, mul(z, z))))
+    half_turn, quarter_turn = mul(rate, r), splat(pi / 2)
+    switch = fnma(splat(1.0), quarter_turn, half_turn)
+    theta = fnma(splat(1.0), quarter_turn, mul(splat(RFAC0), half_turn))
+    square = mul(theta, theta)
+    cosine = fnma(theta, polynomial(SINE, square), splat(0.0))
+    return r, rate, switch, cosine, div(polynomial(COSINE, square), r)
+
+
+@njit(cache=True, nogil=True)
+def rotations(gathered: NDArray[np.float64]) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes]:
+    """Real and imaginary parts of a and b, and weight times cutoff function, of one neighbour in each lane."""
+    x, y, z, weight = load(gathered, 0), load(gathered, 1), load(gathered, 2), load(gathered, 3)
+    _, _, switch, cosine, sine_by_r = angles(gathered)
+    switch_sine = mul(switch, polynomial(SINE, mul(switch, switch)))
+    zero, half_weight = splat(0.0), mul(splat(0.5), weight)
+    a_imag, b_imag = fnma(z, sine_by_r, zero), fnma(x, sine_by_r, zero)
+    return cosine, a_imag, mul(y, sine_by_r), b_imag, fnma(half_weight, switch_sine, half_weight)
+
+
+@njit(cache=True, nogil=True)
+def next_coefficient(
+    rotation: tuple[Lanes, Lanes, Lanes, Lanes], old_real: Lanes, old_imag: Lanes, left_real: Lanes, left_imag: Lanes
+) -> tuple[Lanes, Lanes]:
+    """Coefficient of the next momentum's row, ``conj(a) old[a] - conj(b) old[a - 1]``."""
+    a_real, a_imag, b_real, b_imag = rotation
+    new_real = fma(a_imag, old_imag, mul(a_real, old_real))
+    new_imag = fnma(a_imag, old_real, mul(a_real, old_imag))
+    return (
+        fnma(b_imag, left_imag, fnma(b_real, left_real, new_real)),
+        fma(b_imag, left_real, fnma(b_real, left_imag, new_imag)),
+    )
+
+
+@njit(cache=True, nogil=True)
+def keep_mirror_row(row: NDArray[np.float64], length: int, b: int) -> None:
+    """Set the mirror image of row b of the momentum 2b + 1 aside, by symmetry the row where b + 1 starts."""
+    j = 2 * b + 1
+    for a in range(j + 1):
+        sign = splat(1.0 if (a + b) % 2 == 0 else -1.0)
+        store(row, 2 * length + j - a, mul(sign, load(row, a)))
+        store(row, 3 * length + j - a, fnma(sign, load(row, length + a), splat(0.0)))
+
+
+@njit(cache=True, nogil=True)
+def take_mirror_row(row: NDArray[np.float64], length: int, b: int) -> None:
+    """Go on from the row that :func:`keep_mirror_row` set aside."""
+    for a in range(2 * b + 2):
+        store(row, a, load(row, 2 * length + a))
+        store(row, length + a, load(row, 3 * length + a))
+
+
+@njit(cache=True, nogil=True)
+def add_neighbour(
+    twojmax: int,
+    offsets: NDArray[np.int64],
+    rotation: tuple[Lanes, Lanes, Lanes, Lanes, Lanes],
+    row: NDArray[np.float64],
+    real: NDArray[np.float64],
+    imag: NDArray[np.float64],
+) -> None:
+    """Add one neighbour of each lane's atom to the upper rows (2b <= j) of the matrices, not yet normalised.
+
+    Parameters
+    ----------
+    rotation
+        From :func:`rotations`.
+    row : (4 (twojmax + 1), 8) array
+        Scratch: the row in hand (real, imaginary) and the row that the next b starts from.
+    real, imag : (n_elements, 8) arrays
+        The sums.
+    """
+    turn, weight = rotation[:4], rotation[4]
+    length = twojmax + 1
+    zero = splat(0.0)
+    store(row, 0, weight)
+    store(row, length, zero)
+    store(real, 0, add(load(real, 0), weight))
+    for b in range(twojmax // 2 + 1):
+        for j in range(max(1, 2 * b), twojmax + 1):
+            left_real, left_imag = zero, zero
+            store(row, j, zero)
+            store(row, length + j, zero)
+            k = offsets[j] + b * (j + 1)
+            for a in range(j + 1):
+                old_real, old_imag = load(row, a), load(row, length + a)
+                new_real, new_imag = next_coefficient(turn, old_real, old_imag, left_real, left_imag)
+                store(row, a, new_real)
+                store(row, length + a, new_imag)
+                store(real, k + a, add(load(real, k + a), new_real))
+                store(imag, k + a, add(load(imag, k + a), new_imag))
+                left_real, left_imag = old_real, old_imag
+            if j == 2 * b + 1:
+                keep_mirror_row(row, length, b)
+        if 2 * b + 1 <= twojmax:
+            take_mirror_row(row, length, b)
+
+
+@njit(cache=True, nogil=True)
+def complete_matrices(
+    twojmax: int,
+    offsets: NDArray[np.int64],
+    factors: NDArray[np.float64],
+    real: NDArray[np.float64],
+    imag: NDArray[np.float64],
+) -> None:
+    """Normalise the summed rows, add the atom itself (the unit matrix), and fill the lower rows."""
+    zero = splat(0.0)
+    for j in range(twojmax + 1):
+        for b in range(j // 2 + 1):
+            k = offsets[j] + b * (j + 1)
+            for a in range(j + 1):
+                factor = splat(factors[k + a])
+                value_real = fma(factor, load(real, k + a), splat(1.0 if a == b else 0.0))
+                value_imag = mul(factor, load(imag, k + a))
+                store(real, k + a, value_real)
+                store(imag, k + a, value_imag)
+                if 2 * b < j:
+                    sign = splat(1.0 if (a + b) % 2 == 0 else -1.0)
+                    mirror = offsets[j + 1] - 1 - b * (j + 1) - a
+                    store(real, mirror, mul(sign, value_real))
+                    store(imag, mirror, fnma(sign, value_imag, zero))
+
+
+# mypy: disable-error-code="untyped-decorator"
+
+
+class AdjointTables(NamedTuple):
+    """Products of two matrices that make up the slope in the third; a tuple, as numba wants it.
+
+    Attributes
+    ----------
+    couplings : (n_couplings, 4) int64
+        The momenta (2j1, 2j2, 2j) of the two factors and of the slope, and the component whose slope enters.
+    factor : (n_couplings,) float64
+        :math:`f_c`: how many of the component's three matrices the coupling stands for, times the ratio of the
+        :math:`2j + 1`.
+    coefficient_start : (n_couplings, twojmax + 2) int64
+        Where the coefficients for each projection of the slope begin.
+    coefficients : (n,) float64
+        Clebsch-Gordan coefficients, the projection of the first factor ascending; for rows and columns alike.
+    """
+
+    couplings: NDArray[np.int64]
+    factor: NDArray[np.float64]
+    coefficient_start: NDArray[np.int64]
+    coefficients: NDArray[np.float64]
+
+
+@lru_cache(maxsize=16)
+def adjoint_tables(twojmax: int) -> AdjointTables:
+    """Tables of all slopes up to ``twojmax``; see :class:`AdjointTables`."""
+    couplings: list[tuple[int, int, int, int]] = []
+    factor: list[float] = []
+    starts: list[list[int]] = []
+    coefficients: list[float] = []
+    for component, label in enumerate(component_labels(twojmax)):
+        for j in sorted(set(label)):
+            others = list(label)
+            others.remove(j)
+            j1, j2 = max(others), min(others)
+            shift = (j1 + j2 - j) // 2
+            start = []
+            for a in range(j + 1):
+                start.append(len(coefficients))
+                first, last = max(0, a + shift - j2), min(j1, a + shift)
+                coefficients += [clebsch_gordan(j1, j2, j, a1, a + shift - a1) for a1 in range(first, last + 1)]
+            starts.append(start + [len(coefficients)] * (twojmax + 1 - j))
+            couplings.append((j1, j2, j, component))
+            factor.append(label.count(j) * (label[2] + 1) / (j + 1))
+    return AdjointTables(
+        np.array(couplings, dtype=np.int64), np.array(factor), np.array(starts, dtype=np.int64), np.array(coefficients)
+    )
+
+
+@njit(cache=True, nogil=True)
+def density_slopes(
+    tables: AdjointTables,
+    offsets: NDArray[np.int64],
+    real: NDArray[np.float64],
+    imag: NDArray[np.float64],
+    slopes: NDArray[np.float64],
+    y_real: NDArray[np.float64],
+    y_imag: NDArray[np.float64],
+) -> None:
+    """Write Y of eight atoms, upper rows (2b <= j) only: the lower ones follow by symmetry.
+
+    Parameters
+    ----------
+    offsets
+        Of :func:`basinet.descriptors.clebsch_gordan.matrix_offsets`.
+    real, imag : (n_elements, 8) arrays
+        The matrices U, all rows.
+    slopes : (n_components, 8) array
+        Derivative of the energy in each component.
+    y_real, y_imag : (n_elements, 8) arrays
+        Written.
+    """
+    y_real[:] = 0.0
+    y_imag[:] = 0.0
+    zero = splat(0.0)
+    coefficients = tables.coefficients
+    for n in range(len(tables.couplings)):
+        j1, j2, j, component = tables.couplings[n]
+        shift = (j1 + j2 - j) // 2
+        start = tables.coefficient_start[n]
+        slope = mul(splat(tables.factor[n]), load(slopes, component))
+        for b in range(j // 2 + 1):
+            row = offsets[j] + b * (j + 1)
+            middle_row = b + shift
+            first_row, last_row = max(0, middle_row - j2), min(j1, middle_row)
+            if j1 == j2:  # the factors may be swapped: half of the pairs, twice
+                last_row = middle_row // 2
+            for a in range(j + 1):
+                middle = a + shift
+                first, last = max(0, middle - j2), min(j1, middle)
+                z_real, z_imag = zero, zero
+                for b1 in range(first_row, last_row + 1):
+                    k1 = offsets[j1] + b1 * (j1 + 1)
+                    k2 = offsets[j2] + (middle_row - b1) * (j2 + 1) + middle
+                    row_real, row_imag = zero, zero
+                    for a1 in range(first, last + 1):
+                        coefficient = splat(coefficients[start[a] + a1 - first])
+                        u1_real = mul(coefficient, load(real, k1 + a1))
+                        u1_imag = mul(coefficient, load(imag, k1 + a1))
+                        u2_real, u2_imag = load(real, k2 - a1), load(imag, k2 - a1)
+                        row_real = fnma(u1_imag, u2_imag, fma(u1_real, u2_real, row_real))
+                        row_imag = fma(u1_imag, u2_real, fma(u1_real, u2_imag, row_imag))
+                    row_coefficient = coefficients[start[b] + b1 - max(0, middle_row - j2)]
+                    if j1 == j2 and 2 * b1 != middle_row:
+                        row_coefficient *= 2.0
+                    z_real = fma(splat(row_coefficient), row_real, z_real)
+                    z_imag = fma(splat(row_coefficient), row_imag, z_imag)
+                store(y_real, row + a, fma(slope, z_real, load(y_real, row + a)))
+                store(y_imag, row + a, fma(slope, z_imag, load(y_imag, row + a)))
+
+
+# mypy: disable-error-code="untyped-decorator"
+
+
+TABLES = 8
+"""Real and imaginary parts of the coefficients for the derivatives in Re a, Im a, Re b and Im b."""
+
+
+@njit(cache=True, nogil=True)
+def gradient_coefficients(
+    twojmax: int,
+    offsets: NDArray[np.int64],
+    factors: NDArray[np.float64],
+    y_real: NDArray[np.float64],
+    y_imag: NDArray[np.float64],
+    gradient: NDArray[np.float64],
+) -> None:
+    """Coefficients of the gradient of P in the upper rows of the matrices of all momenta but the largest.
+
+    Parameters
+    ----------
+    factors
+        Of :func:`basinet.descriptors.kernels.normalisation`.
+    y_real, y_imag : (n_elements, 8) arrays
+        Of :func:`basinet.descriptors.kernels.density_slopes`.
+    gradient : (8 n_elements, 8) array
+        Written: eight rows for each element of a matrix.
+    """
+    gradient[:] = 0.0
+    for j in range(1, twojmax + 1):
+        for b in range(j // 2 + 1):
+            twice = 1.0 if 2 * b == j else 2.0  # this row stands for its mirror image too
+            for a in range(j + 1):
+                k = offsets[j] + b * (j + 1) + a
+                scale = twice * factors[k]
+                real, imag = mul(splat(scale), load(y_real, k)), mul(splat(-scale), load(y_imag, k))
+                spread(offsets, j, b, a, real, imag, gradient)
+
+
+@njit(cache=True, nogil=True)
+def spread(
+    offsets: NDArray[np.int64], j: int, b: int, a: int, real: Lanes, imag: Lanes, gradient: NDArray[np.float64]
+) -> None:
+    """Share a coefficient W of momentum j among the derivatives in the four real numbers (module docstring).
+
+    The derivatives in a and its conjugate are those in Re a, their sum, and Im a, i times their difference; b alike.
+    """
+    low = j - 1
+    for conjugate in range(2):
+        row = b if conjugate else b - 1
+        count = float(j - b) if conjugate else float(b)
+        if count == 0.0:
+            continue
+        for shifted in range(2):  # the product with t moves a coefficient up by one
+            column = a - shifted
+            if not 0 <= column <= low:
+                continue
+            k, scale, mirrored = offsets[low] + row * j + column, count, 1.0
+            if 2 * row > low:  # a lower row is the conjugate, signed, of an upper one
+                k = offsets[low] + (low - row) * j + low - column
+                scale, mirrored = (count if (row + column) % 2 == 0 else -count), -1.0
+            if conjugate and shifted:
+                scale = -scale
+            k = TABLES * k + (4 if conjugate == shifted else 0)
+            turned = -scale if conjugate else scale
+            add_to(gradient, k, scale, real)
+            add_to(gradient, k + 1, mirrored * scale, imag)
+            add_to(gradient, k + 2, -turned, imag)
+            add_to(gradient, k + 3, mirrored * turned, real)
+
+
+@njit(cache=True, nogil=True)
+def add_to(array: NDArray[np.float64], row: int, scale: float, value: Lanes) -> None:
+    """Add a scaled vector to a row."""
+    store(array, row, fma(splat(scale), value, load(array, row)))
+
+
+@njit(cache=True, nogil=True)
+def neighbour_slope(
+    twojmax: int,
+    offsets: NDArray[np.int64],
+    gathered: NDArray[np.float64],
+    constant: Lanes,
+    gradient: NDArray[np.float64],
+    row: NDArray[np.float64],
+    slope: NDArray[np.float64],
+) -> None:
+    """Derivative of the energy of eight atoms in the place of one neighbour of each.
+
+    Parameters
+    ----------
+    gathered : (5, 8) array
+        Of :func:`basinet.descriptors.kernels.gather_neighbours`.
+    constant
+        :math:`P_0`.
+    gradient
+        Of :func:`gradient_coefficients`.
+    row : (4 (twojmax + 1), 8) array
+        Scratch.
+    slope : (3, 8) array
+        Written: derivative in x, y and z.
+    """
+    x, y, z, weight = load(gathered, 0), load(gathered, 1), load(gathered, 2), load(gathered, 3)
+    r, rate, switch, a_real, sine_by_r = angles(gathered)
+    zero = splat(0.0)
+    a_imag, b_real, b_imag = fnma(z, sine_by_r, zero), mul(y, sine_by_r), fnma(x, sine_by_r, zero)
+    total, g1, g2, g3, g4 = polynomial_gradient(twojmax, offsets, (a_real, a_imag, b_real, b_imag), gradient, row)
+    total = add(total, constant)
+    square = mul(switch, switch)
+    cutoff = fnma(splat(0.5), mul(switch, polynomial(SINE, square)), splat(0.5))
+    cutoff_slope = mul(mul(splat(-0.5), rate), polynomial(COSINE, square))
+    # d cos(theta_0)/dr = -k sin(theta_0), d (sin(theta_0)/r)/dr = (k cos(theta_0) - sin(theta_0)/r) / r.
+    k = mul(splat(RFAC0), rate)
+    inverse = div(splat(1.0), r)
+    turned = fnma(x, g4, fnma(z, g2, mul(y, g3)))
+    radial = mul(turned, mul(fnma(splat(1.0), sine_by_r, mul(k, a_real)), inverse))
+    radial = fnma(mul(mul(k, sine_by_r), r), g1, radial)
+    along = mul(inverse, fma(cutoff, radial, mul(cutoff_slope, total)))
+    across = mul(cutoff, sine_by_r)
+    store(slope, 0, mul(weight, fnma(across, g4, mul(along, x))))
+    store(slope, 1, mul(weight, fma(across, g3, mul(along, y))))
+    store(slope, 2, mul(weight, fnma(across, g2, mul(along, z))))
+
+
+@njit(cache=True, nogil=True)
+def polynomial_gradient(
+    twojmax: int,
+    offsets: NDArray[np.int64],
+    rotation: tuple[Lanes, Lanes, Lanes, Lanes],
+    gradient: NDArray[np.float64],
+    row: NDArray[np.float64],
+) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes]:
+    """P less its constant, and its derivatives in Re a, Im a, Re b and Im b, by the recursion over rows."""
+    length = twojmax + 1
+    zero, one = splat(0.0), splat(1.0)
+    store(row, 0, one)
+    store(row, length, zero)
+    total, total_1, total_2, total_3, total_4 = zero, zero, zero, zero, zero
+    for b in range((twojmax + 1) // 2):
+        for j in range(2 * b, twojmax):
+            left_real, left_imag = zero, zero
+            g1, g2, g3, g4, h1, h2, h3, h4 = zero, zero, zero, zero, zero, zero, zero, zero
+            if j > 0:
+                store(row, j, zero)
+                store(row, length + j, zero)
+            k = TABLES * (offsets[j] + b * (j + 1))
+            for a in range(j + 1):
+                real, imag = load(row, a), load(row, length + a)
+                if j > 0:
+                    old_real, old_imag = real, imag
+                    real, imag = next_coefficient(rotation, old_real, old_imag, left_real, left_imag)
+                    store(row, a, real)
+                    store(row, length + a, imag)
+                    left_real, left_imag = old_real, old_imag
+                g1, h1 = fma(load(gradient, k), real, g1), fma(load(gradient, k + 1), imag, h1)
+                g2, h2 = fma(load(gradient, k + 2), real, g2), fma(load(gradient, k + 3), imag, h2)
+                g3, h3 = fma(load(gradient, k + 4), real, g3), fma(load(gradient, k + 5), imag, h3)
+                g4, h4 = fma(load(gradient, k + 6), real, g4), fma(load(gradient, k + 7), imag, h4)
+                k += TABLES
+            g1, g2, g3, g4 = fnma(one, h1, g1), fnma(one, h2, g2), fnma(one, h3, g3), fnma(one, h4, g4)
+            total_1, total_2 = add(total_1, g1), add(total_2, g2)
+            total_3, total_4 = add(total_3, g3), add(total_4, g4)
+            product = fma(rotation[0], g1, fma(rotation[1], g2, fma(rotation[2], g3, mul(rotation[3], g4))))
+            total = fma(splat(1.0 / (j + 1)), product, total)
+            if j == 2 * b + 1:
+                keep_mirror_row(row, length, b)
+        if 2 * b + 1 < twojmax:
+            take_mirror_row(row, length, b)
+    return total, total_1, total_2, total_3, total_4
+
+
+# numba stamps its cache by this file alone: after changing another file of this room, clear __pycache__.
+
+# mypy: disable-error-code="untyped-decorator"
+
+
+@njit(cache=True, nogil=True)
+def contract(
+    tables: CouplingTables,
+    real: NDArray[np.float64],
+    imag: NDArray[np.float64],
+    components: NDArray[np.float64],
+) -> None:
+    """Couple the matrices of eight atoms to their (n_components, 8) bispectrum."""
+    zero = splat(0.0)
+    rows, column_coefficient = tables.rows, tables.column_coefficient
+    for component in range(len(tables.couplings)):
+        j1, j2, j = tables.couplings[component]
+        shift = (j1 + j2 - j) // 2
+        total = zero
+        for pair in range(tables.row_start[component], tables.row_start[component + 1]):
+            k1, k2, k = rows[pair, 0], rows[pair, 1], rows[pair, 2]
+            term = tables.column_start[component]
+            row_total = zero
+            for a in range(j + 1):
+                z_real, z_imag = zero, zero
+                middle = a + shift
+                for a1 in range(max(0, middle - j2), min(j1, middle) + 1):
+                    coefficient = splat(column_coefficient[term])
+                    term += 1
+                    u1_real = mul(coefficient, load(real, k1 + a1))
+                    u1_imag = mul(coefficient, load(imag, k1 + a1))
+                    u2_real, u2_imag = load(real, k2 + middle - a1), load(imag, k2 + middle - a1)
+                    z_real = fnma(u1_imag, u2_imag, fma(u1_real, u2_real, z_real))
+                    z_imag = fma(u1_imag, u2_real, fma(u1_real, u2_imag, z_imag))
+                row_total = fma(load(real, k + a), z_real, fma(load(imag, k + a), z_imag, row_total))
+            total = fma(splat(tables.row_coefficient[pair]), row_total, total)
+        store(components, component, total)
+
+
+@njit(cache=True, nogil=True)
+def most_neighbours(first: NDArray[np.int64], atoms: NDArray[np.int64]) -> int:
+    """Largest number of neighbours among some atoms."""
+    most = 0
+    for atom in atoms:
+        most = max(most, first[atom + 1] - first[atom])
+    return most
+
+
+@njit(cache=True, nogil=True)
+def bispectrum_of_groups(
+    order: NDArray[np.int64],
+    neighbours: Neighbours,
+    weight: NDArray[np.float64],
+    reach: NDArray[np.float64],
+    factors: NDArray[np.float64],
+    tables: CouplingTables,
+    matrices: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> None:
+    """Bispectrum of the atoms in ``order``, before the isolated atom's is subtracted.
+
+    Parameters
+    ----------
+    order : (n,) array
+        Atoms to compute. Eight in a row share a group; a group takes as long as its atom with the most
+        neighbours.
+    neighbours
+        Of all atoms.
+    weight : (n_atoms,) array
+        Of each atom as a neighbour.
+    reach : (n_atoms,) array
+        Share of each atom in the cutoffs of its pairs, Angstrom: two atoms see each other within the sum of theirs.
+    factors
+        Of :func:`basinet.descriptors.kernels.normalisation`.
+    tables
+        Of :func:`basinet.descriptors.clebsch_gordan.coupling_tables`.
+    matrices : (n_groups, 2, n_elements, 8) array
+        Real and imaginary parts of each group's matrices U, kept for :func:`gradients_of_groups`; with one group's
+        room all groups use it in turn.
+    out : (n_atoms, n_components) array
+        The rows of the atoms in ``order`` are written.
+    """
+    first, offsets, twojmax = neighbours.first, tables.offsets, len(tables.offsets) - 2
+    gathered, row = np.empty((5, LANES)), np.empty((4 * (twojmax + 1), LANES))
+    components = np.empty((len(tables.couplings), LANES))
+    for start in range(0, len(order), LANES):
+        atoms = order[start : start + LANES]
+        group = min(start // LANES, len(matrices) - 1)
+        real, imag = matrices[group, 0], matrices[group, 1]
+        real[:] = 0.0
+        imag[:] = 0.0
+        for rank in range(most_neighbours(first, atoms)):
+            gather_neighbours(rank, atoms, neighbours, weight, reach, gathered)
+            add_neighbour(twojmax, offsets, rotations(gathered), row, real, imag)
+        complete_matrices(twojmax, offsets, factors, real, imag)
+        contract(tables, real, imag, components)
+        for lane, atom in enumerate(atoms):
+            out[atom, :] = components[:, lane]
+
+
+@njit(cache=True, nogil=True)
+def gradients_of_groups(
+    order: NDArray[np.int64],
+    neighbours: Neighbours,
+    weight: NDArray[np.float64],
+    reach: NDArray[np.float64],
+    factors: NDArray[np.float64],
+    offsets: NDArray[np.int64],
+    tables: AdjointTables,
+    matrices: NDArray[np.float64],
+    slopes: NDArray[np.float64],
+    gradient: NDArray[np.float64],
+) -> None:
+    """Derivative of the energy of each atom in ``order`` in the places of its neighbours.
+
+    Parameters
+    ----------
+    order, neighbours, weight, reach, factors
+        As for :func:`bispectrum_of_groups`.
+    offsets
+        Of :func:`basinet.descriptors.clebsch_gordan.matrix_offsets`.
+    tables
+        Of :func:`basinet.descriptors.kernels.adjoint_tables`.
+    matrices
+        As :func:`bispectrum_of_groups` left them, a group's room for each group.
+    slopes : (n, n_components) array
+        Derivative of the energy of the atoms in ``order``, in this order, in their components.
+    gradient : (n_pairs, 3) array
+        The rows of the neighbours of the atoms in ``order`` are written.
+    """
+    twojmax = len(offsets) - 2
+    y_real, y_imag = np.empty((offsets[-1], LANES)), np.empty((offsets[-1], LANES))
+    coefficients = np.empty((TABLES * offsets[-1], LANES))
+    gathered, row, slope = np.empty((5, LANES)), np.empty((4 * (twojmax + 1), LANES)), np.empty((3, LANES))
+    own = np.zeros((slopes.shape[1], LANES))
+    for start in range(0, len(order), LANES):
+        atoms = order[start : start + LANES]
+        group = start // LANES
+        for lane in range(len(atoms)):
+            own[:, lane] = slopes[start + lane]
+        density_slopes(tables, offsets, matrices[group, 0], matrices[group, 1], own, y_real, y_imag)
+        gradient_coefficients(twojmax, offsets, factors, y_real, y_imag, coefficients)
+        constant = load(y_real, 0)
+        for rank in range(most_neighbours(neighbours.first, atoms)):
+            gather_neighbours(rank, atoms, neighbours, weight, reach, gathered)
+            neighbour_slope(twojmax, offsets, gathered, constant, coefficients, row, slope)
+            for lane, atom in enumerate(atoms):
+                pair = neighbours.first[atom] + rank
+                if pair < neighbours.first[atom + 1]:
+                    gradient[pair, :] = slope[:, lane]
+
+
+@njit(cache=True, nogil=True)
+def add_forces(
+    neighbours: Neighbours, gradient: NDArray[np.float64], forces: NDArray[np.float64], virial: NDArray[np.float64]
+) -> None:
+    """Sum the derivatives of all pairs to forces (n_atoms, 3) and the virial (3, 3), which come in as zeros."""
+    for atom in range(len(forces)):
+        for pair in range(neighbours.first[atom], neighbours.first[atom + 1]):
+            other = neighbours.atom[pair]
+            for axis in range(3):
+                slope = gradient[pair, axis]
+                forces[atom, axis] += slope
+                forces[other, axis] -= slope
+                for direction in range(3):
+                    virial[direction, axis] -= neighbours.vector[pair, direction] * slope

@@ -1,1 +1,0 @@
-"""Long work: its workers, its progress."""

@@ -1,0 +1,224 @@
+r"""The pair gauge of a mixture: what totals leave free in the local energies, and its removal.
+
+With one network per species, the energy of an Ar-Kr pair can be split between its two atoms in any ratio, as
+a function of distance, without changing any total energy:
+
+.. math:: e_i \to e_i + s_i \sum_{j:\, species(j) \neq species(i)} h(r_{ij})
+
+with s = +1 for argon and -1 for krypton.
+
+The sum over all atoms counts every pair once with each sign and vanishes. :math:`h` is a sum of Gaussians
+whose coefficients are fitted to local energies of validation frames and applied to test frames. Beside it
+stands the control, the same correction with equal signs, which is no gauge: it has as many coefficients, but
+changes the totals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import ArrayLike
+
+from basinet.arrays import FloatArray
+from basinet.fidelity.metrics import centre_groups, centring_groups
+
+GaugeKind = Literal["pair", "control"]
+
+CENTRES = np.linspace(3.0, 6.5, 8)
+"""Centres of the Gaussians, A."""
+GAUSSIAN_WIDTH = 0.5
+"""Standard deviation of the Gaussians, A: their spacing."""
+TAPER_START, GAUGE_CUTOFF = 6.0, 7.0
+"""h is brought to zero between these two distances, A."""
+RIDGE = 1e-6
+"""Ridge on coefficients of features scaled to unit variance: it only settles what the frames do not."""
+
+
+def radial_basis(distances: ArrayLike) -> FloatArray:
+    r"""Gaussians times a cosine taper.
+
+    .. math:: \phi_k(r) = \exp\left(-\frac{(r - c_k)^2}{2 \sigma^2}\right) f(r)
+
+    Parameters
+    ----------
+    distances
+        (...) A.
+
+    Returns
+    -------
+    (..., 8), dimensionless; zero from 7 A on.
+    """
+    r = np.asarray(distances, dtype=np.float64)[..., None]
+    fraction = np.clip((r - TAPER_START) / (GAUGE_CUTOFF - TAPER_START), 0.0, 1.0)
+    taper = 0.5 * (1.0 + np.cos(np.pi * fraction))
+    return np.asarray(np.exp(-0.5 * ((r - CENTRES) / GAUSSIAN_WIDTH) ** 2) * taper, dtype=np.float64)
+
+
+def species_pairs(n_species: int) -> list[tuple[int, int]]:
+    """Unordered pairs of different species, indices into the sorted elements; the first has the plus sign."""
+    return list(combinations(range(n_species), 2))
+
+
+def pair_features(atoms: Atoms, elements: Sequence[str]) -> FloatArray:
+    r"""Sum the radial basis over neighbours of the other species, periodic images included.
+
+    .. math:: F_{i,k} = \sum_{j:\, species(j) \neq species(i)} \phi_k(r_{ij})
+
+    Parameters
+    ----------
+    atoms
+        n_atoms atoms; the cutoff of 7 A may exceed half the box.
+    elements
+        All species, in the order of the species index.
+
+    Returns
+    -------
+    (n_atoms, 8 n_pairs): a block of 8 for every unordered pair of species, zero for atoms of neither; without
+    signs. One species: (n_atoms, 0).
+
+    Raises
+    ------
+    ValueError
+        If an atom's element is not among ``elements``.
+    """
+    from vesin import NeighborList
+
+    pairs = species_pairs(len(elements))
+    position = {element: index for index, element in enumerate(elements)}
+    unknown = sorted(set(atoms.get_chemical_symbols()) - set(position))
+    if unknown:
+        raise ValueError(f"element {unknown[0]} is not among {list(elements)}")
+    n_atoms, n_basis = len(atoms), CENTRES.size
+    features = np.zeros((n_atoms, len(pairs), n_basis))
+    if pairs:
+        species = np.array([position[symbol] for symbol in atoms.get_chemical_symbols()])
+        neighbours = NeighborList(cutoff=GAUGE_CUTOFF, full_list=True, n_threads=1)
+        first, second, distance = neighbours.compute(atoms.positions, atoms.cell.array, atoms.pbc, "ijd")
+        for index, (s, t) in enumerate(pairs):
+            kinds = species[first], species[second]
+            chosen = ((kinds[0] == s) & (kinds[1] == t)) | ((kinds[0] == t) & (kinds[1] == s))
+            basis = radial_basis(distance[chosen])
+            for k in range(n_basis):
+                features[:, index, k] = np.bincount(first[chosen].astype(np.int64), basis[:, k], n_atoms)
+    return features.reshape(n_atoms, -1)
+
+
+def stack_pair_features(frames: Sequence[Atoms], elements: Sequence[str]) -> FloatArray:
+    """:func:`pair_features` of several frames, atoms in frame order: (n_atoms_total, 8 n_pairs)."""
+    return np.concatenate([pair_features(atoms, elements) for atoms in frames])
+
+
+def gauge_signs(kind: GaugeKind, species: ArrayLike, n_pairs: int) -> FloatArray:
+    """Sign of each atom in each pair of species, (n_atoms, n_pairs): +1, -1, or 0 for an atom of neither.
+
+    Of a pair, the species that comes first in the alphabet has +1; in the control both have +1.
+    """
+    index = np.asarray(species, dtype=np.int64)
+    n_species = round((1.0 + np.sqrt(1.0 + 8.0 * n_pairs)) / 2.0)
+    other = -1.0 if kind == "pair" else 1.0
+    signs = np.zeros((index.size, n_pairs))
+    for pair, (s, t) in enumerate(species_pairs(n_species)):
+        signs[:, pair] = np.where(index == s, 1.0, np.where(index == t, other, 0.0))
+    return signs
+
+
+def signed_features(kind: GaugeKind, features: ArrayLike, species: ArrayLike) -> FloatArray:
+    """Features times the sign of each atom in their pair of species, (n_atoms, 8 n_pairs)."""
+    values = np.asarray(features, dtype=np.float64)
+    n_pairs, left = divmod(values.shape[-1], CENTRES.size)
+    if left:
+        raise ValueError(f"{values.shape[-1]} features are not {CENTRES.size} for every pair of species")
+    signs = gauge_signs(kind, species, n_pairs)
+    return values * np.repeat(signs, CENTRES.size, axis=-1)
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """A fitted correction of local energies.
+
+    Attributes
+    ----------
+    kind
+        ``pair`` (a gauge: totals stay) or ``control`` (equal signs: they do not).
+    coefficients
+        (..., 8 n_pairs) eV, with the member axes of the prediction it was fitted to.
+    """
+
+    kind: GaugeKind
+    coefficients: FloatArray
+
+    def apply(self, prediction: ArrayLike, features: ArrayLike, species: ArrayLike) -> FloatArray:
+        """Corrected local energies.
+
+        Parameters
+        ----------
+        prediction
+            (..., n_atoms) eV.
+        features
+            (n_atoms, 8 n_pairs), from :func:`pair_features`.
+        species
+            (n_atoms,) index into the elements.
+
+        Returns
+        -------
+        (..., n_atoms) eV; with ``pair`` its sum over each frame is that of ``prediction``.
+        """
+        correction = self.coefficients @ signed_features(self.kind, features, species).T
+        return np.asarray(np.asarray(prediction, dtype=np.float64) + correction, dtype=np.float64)
+
+    def h(self, distances: ArrayLike, pair: int = 0) -> FloatArray:
+        """Evaluate h of one pair of species: (..., n_distances) eV for ``distances`` (n_distances,) in A."""
+        start = pair * CENTRES.size
+        chosen = self.coefficients[..., start : start + CENTRES.size]
+        return np.asarray(chosen @ radial_basis(distances).T, dtype=np.float64)
+
+
+def fit_gauge(
+    features: ArrayLike,
+    kind: GaugeKind,
+    prediction: ArrayLike,
+    reference: ArrayLike,
+    species: ArrayLike,
+    frame: ArrayLike,
+) -> Gauge:
+    r"""Least-squares correction of local energies.
+
+    .. math:: \min_c \sum_i \left(q_i - p_i - s_i \sum_k c_k F_{i,k}\right)^2
+
+    with all of p, q and sF centred per species and size, as the metrics are. Fit it on frames that are not
+    scored.
+
+    Parameters
+    ----------
+    features
+        (n_atoms, 8 n_pairs), from :func:`pair_features`.
+    kind
+        ``pair`` or ``control``.
+    prediction
+        (..., n_atoms) eV; leading axes are members, each with coefficients of its own.
+    reference
+        (n_atoms,) eV.
+    species, frame
+        (n_atoms,) indices of the species and of the frame of each atom.
+    """
+    p, q = np.asarray(prediction, dtype=np.float64), np.asarray(reference, dtype=np.float64)
+    of_frame, index = np.asarray(frame, dtype=np.int64), np.asarray(species, dtype=np.int64)
+    group, n_groups = centring_groups(of_frame, index)
+    design = centre_groups(signed_features(kind, features, index).T, group, n_groups)
+    target = centre_groups(q - p, group, n_groups)
+    if not len(design):
+        return Gauge(kind, np.zeros((*p.shape[:-1], 0)))
+    scale = np.sqrt((design * design).mean(axis=-1))
+    scale = np.maximum(scale, 1e-6 * scale.max())
+    if not scale.max() > 0.0:
+        return Gauge(kind, np.zeros((*p.shape[:-1], len(design))))
+    scaled = design / scale[:, None]
+    normal = scaled @ scaled.T / q.size + RIDGE * np.eye(len(scaled))
+    moments = target.reshape(-1, q.size) @ scaled.T / q.size
+    coefficients = np.linalg.solve(normal, moments.T).T / scale
+    return Gauge(kind, coefficients.reshape(*p.shape[:-1], len(design)))

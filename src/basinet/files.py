@@ -1,0 +1,329 @@
+"""Writing files so that no half-written one is ever seen, and deciding what may be written where."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import math
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import IO, Any, Literal, TextIO
+
+import numpy as np
+import yaml
+
+from basinet.errors import InputError
+
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+
+MARKER = ".basinet"
+"""File that marks a directory as an output of ours, which ``--overwrite`` may delete."""
+
+LOCK = ".lock"
+"""File that the process which works in a directory holds."""
+
+MARKER_TEXT = "Output of basinet; --overwrite may delete it. Without this file it will not.\n"
+
+
+@contextmanager
+def atomic_write(path: str | Path, mode: Literal["w", "wb"] = "w") -> Iterator[IO[Any]]:
+    """Open a file that appears under its name only when it is complete.
+
+    The text (UTF-8, line ends as written) or bytes go to a temporary file beside the target, which is flushed
+    to the disk and then renamed. If anything fails, the old file is untouched and the temporary one is
+    removed.
+
+    Parameters
+    ----------
+    path
+        Target. Its directory is created if missing.
+    mode
+        ``"w"`` for text, ``"wb"`` for bytes.
+
+    Raises
+    ------
+    InputError
+        The disk is full, or the place cannot be written to.
+    """
+    target = Path(path)
+    with explained(target):
+        if target.exists() and not stat.S_ISREG(target.stat().st_mode):
+            raise InputError(f"{target}: not a regular file; name a file to write")
+        # A symbolic link stays a link: what it points to is replaced.
+        target = target.resolve()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.tmp")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    encoding, newline = ("utf-8", "") if mode == "w" else (None, None)
+    try:
+        with (
+            explained(target, only=FULL_DISK),
+            os.fdopen(descriptor, mode, encoding=encoding, newline=newline) as stream,
+        ):
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        with explained(target):
+            temporary.replace(target)
+            sync_directory(target.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def explained(path: Path, only: tuple[int, ...] | None = None) -> Iterator[None]:
+    """Turn a refusal of the operating system to write into an InputError; `only` names the error numbers."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL_DISK:
+            raise InputError(f"{path}: disk full; free some space and run again") from error
+        if only is not None:
+            raise
+        reason = error.strerror or str(error)
+        raise InputError(f"{path}: cannot write ({reason}); choose another place") from error
+
+
+def sync_directory(directory: Path) -> None:
+    """Make a rename durable, where the file system lets a directory be synchronised."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def agree_to_output(path: str | Path, *, resume: bool, overwrite: bool) -> None:
+    """Agree to use a directory for output, or refuse it; nothing is changed.
+
+    Parameters
+    ----------
+    path
+        The directory.
+    resume
+        Keep what is there and go on, provided it is an output of basinet.
+    overwrite
+        Delete what is there first, provided it is an output of basinet.
+
+    Raises
+    ------
+    InputError
+        It is not empty and neither flag is given, or both are; it is a file; or it is to be resumed or overwritten and
+        does not look like an output of basinet, or is to be overwritten and the process works in it.
+    """
+    directory = Path(path)
+    if resume and overwrite:
+        raise InputError(f"{directory}: --resume and --overwrite exclude each other; give one")
+    with explained(directory):
+        if directory.exists() and not directory.is_dir():
+            raise InputError(f"{directory}: is a file; name a directory for the output")
+        if not directory.is_dir() or not content(directory):
+            return
+    if overwrite:
+        refuse_foreign(directory)
+    elif not resume:
+        hint = "use --resume, --overwrite or another --out" if is_ours(directory) else "choose another --out"
+        raise InputError(f"{directory}: is not empty; {hint}")
+    elif not is_ours(directory):
+        raise InputError(f"{directory}: --resume goes on with outputs of basinet, this is none; choose another --out")
+
+
+def prepare_output(path: str | Path, *, resume: bool, overwrite: bool) -> Path:
+    """Create an output directory, or agree to use an existing one and empty it if it is to be overwritten.
+
+    See `agree_to_output`. The lock file stays, so that who holds it goes on holding it.
+
+    Returns
+    -------
+    Path
+        The directory, which exists now.
+    """
+    directory = Path(path)
+    agree_to_output(directory, resume=resume, overwrite=overwrite)
+    with explained(directory):
+        if overwrite and directory.is_dir():
+            clear(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+    with atomic_write(directory / MARKER) as stream:
+        stream.write(MARKER_TEXT)
+    return directory
+
+
+def content(directory: Path) -> list[Path]:
+    """What a directory holds beside a lock file."""
+    return [entry for entry in directory.iterdir() if entry.name != LOCK]
+
+
+def is_ours(directory: Path) -> bool:
+    """Whether a directory is an output of basinet."""
+    # Having just a config.yaml is no sign: project directories have one too.
+    return (directory / MARKER).is_file() or (directory / "provenance.json").is_file()
+
+
+def refuse_foreign(directory: Path) -> None:
+    """Refuse to overwrite a directory that is no output of ours, a repository, or where the process works."""
+    resolved = directory.resolve()
+    inhabited = resolved in (Path.cwd(), *Path.cwd().parents, Path.home(), *Path.home().parents)
+    if not is_ours(directory) or inhabited or (directory / ".git").exists():
+        raise InputError(
+            f"{directory}: --overwrite deletes only outputs of basinet, and this does not look like one; "
+            "delete it yourself or choose another --out"
+        )
+
+
+def refuse_inputs_inside(directory: Path, inputs: Iterable[str | Path]) -> None:
+    """Refuse an output directory that holds an input: overwriting it would delete the input."""
+    for path in inputs:
+        if directory.resolve() in Path(path).resolve().parents:
+            raise InputError(f"{path}: lies in the output directory {directory}; choose another --out")
+
+
+def clear(directory: Path) -> None:
+    """Empty a directory, but for its lock file."""
+    for entry in content(directory):
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+def plain(value: Any) -> Any:
+    """Express a value in types of JSON and YAML: arrays as lists, paths as text, NaN as null."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, (np.ndarray, np.generic)):
+        return plain(value.tolist())
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write JSON atomically. Numbers keep all digits; NaN and infinities become null, which JSON can hold."""
+    text = json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+    with atomic_write(path) as stream:
+        stream.write(text + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file.
+
+    Raises
+    ------
+    InputError
+        The file is missing, cut short, or not JSON; the message names the line.
+    """
+    text = read_text(path)
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}, line {error.lineno}: not valid JSON ({error.msg}); it may be cut short, write it again"
+        ) from error
+    except (RecursionError, ValueError) as error:
+        raise InputError(f"{path}: not valid JSON ({error}); write it again") from error
+
+
+def write_yaml(path: str | Path, value: Any) -> None:
+    """Write YAML atomically, keys in the order given, nothing but plain types."""
+    text = yaml.safe_dump(plain(value), sort_keys=False, allow_unicode=True, default_flow_style=False)
+    with atomic_write(path) as stream:
+        stream.write(text)
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Read the content of a file.
+
+    Raises
+    ------
+    InputError
+        There is no such file, it is a directory, or it cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; check the path") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path}: is a directory; name a file") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); check the path and its permissions") from error
+
+
+def decode(content: bytes, source: str) -> str:
+    """Decode bytes as UTF-8 text; InputError where they are none."""
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{source}, line {line}: not text (UTF-8); check the path and the format") from error
+
+
+def read_text(path: str | Path) -> str:
+    """Read the text of a file; InputError where it is missing, unreadable or not UTF-8."""
+    return decode(read_bytes(path), str(path))
+
+
+@contextmanager
+def holding(path: Path, *, wait: bool) -> Iterator[TextIO]:
+    """Hold a lock file and yield it, open for reading and writing: what is in it is from a process that was killed.
+
+    The kernel lets go of the lock however the process ends; the file is removed only at a regular end. On a file
+    system without locks there is no guard.
+
+    Raises
+    ------
+    BlockingIOError
+        Another process holds it, and nobody is to wait.
+    """
+    while True:
+        with path.open("a+", encoding="utf-8", errors="replace") as stream:
+            try:
+                fcntl.flock(stream.fileno(), fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                raise
+            except OSError:
+                pass
+            if not is_named(stream, path):
+                continue  # whoever held it has removed it meanwhile: others would lock another file of that name
+            try:
+                stream.seek(0)
+                yield stream
+            finally:
+                path.unlink(missing_ok=True)
+            return
+
+
+def is_named(stream: TextIO, path: Path) -> bool:
+    """Whether an open file is still the one that has a name."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
+    return False
+
+
+def is_held(path: Path) -> bool:
+    """Whether some process holds a lock file."""
+    try:
+        with path.open("r", encoding="utf-8") as stream:
+            fcntl.flock(stream.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -1,0 +1,3 @@
+"""Labelled frames: reading and writing them, their labels and neighbours, how they are split, and those shipped."""
+
+from __future__ import annotations

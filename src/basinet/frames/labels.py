@@ -1,0 +1,187 @@
+"""The labels of frames that the relation needs, read with care: a missing label is missing, never zero."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+
+from basinet.arrays import FloatArray
+from basinet.errors import InputError
+
+TOTAL_ENERGY = "REF_energy"
+FORCES = "REF_forces"
+ELECTROSTATIC_ENERGY = "REF_electrostatic_energy"
+CORE_SELF_ENERGY = "REF_core_self_energy"
+LOCAL_HARTREE_ENERGY = {
+    "total": "REF_local_hartree_energy",
+    "electronic": "REF_local_hartree_energy_electronic",
+}
+ISOLATED_ATOM = "IsolatedAtom"
+
+
+@dataclass(frozen=True)
+class FrameEnergies:
+    """Energies of n_frames frames.
+
+    Attributes
+    ----------
+    elements
+        Species that occur, sorted.
+    counts
+        (n_frames, n_species) atoms of each species.
+    total, electrostatic
+        (n_frames,) E_tot and E_es, eV per frame.
+    """
+
+    elements: tuple[str, ...]
+    counts: FloatArray
+    total: FloatArray
+    electrostatic: FloatArray
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return len(self.total)
+
+    @property
+    def n_atoms(self) -> FloatArray:
+        """Atoms of each frame, (n_frames,)."""
+        return np.asarray(self.counts.sum(axis=-1), dtype=np.float64)
+
+    @property
+    def fractions(self) -> FloatArray:
+        """Mole fractions, (n_frames, n_species)."""
+        return np.asarray(self.counts / self.n_atoms[:, None], dtype=np.float64)
+
+
+def is_isolated_atom(atoms: Atoms) -> bool:
+    """Whether a frame is marked ``config_type=IsolatedAtom``."""
+    return str(atoms.info.get("config_type", "")) == ISOLATED_ATOM
+
+
+def isolated_atoms(isolated: Sequence[Atoms] | Mapping[str, Atoms] | None, frames: Sequence[Atoms] = ()) -> list[Atoms]:
+    """Isolated atoms as a list: those given, in a sequence or by element, else those among the frames."""
+    if isolated is None:
+        return [atoms for atoms in frames if is_isolated_atom(atoms)]
+    return list(isolated.values() if isinstance(isolated, Mapping) else isolated)
+
+
+def frame_name(atoms: Atoms, index: int | None) -> str:
+    """Name a frame in a message: its position where known, and what it says of itself."""
+    own = [f"{key}={atoms.info[key]}" for key in ("system", "frame", "config_type") if key in atoms.info]
+    position = "the frame" if index is None else f"frame {index}"
+    return position + (f" ({', '.join(own)})" if own else "")
+
+
+def carried(frames: Sequence[Atoms], key: str) -> bool:
+    """Whether frames carry a label, of the frame or of its atoms: all of them or none.
+
+    Raises
+    ------
+    InputError
+        If some do and some do not, naming the first that does not.
+    """
+    have = [key in atoms.info or key in atoms.arrays for atoms in frames]
+    if any(have) and not all(have):
+        index = have.index(False)
+        raise InputError(
+            f"{frame_name(frames[index], index)}: label {key} is missing, which {sum(have)} of {len(have)} frames "
+            "have; label the frame with it, or leave it out"
+        )
+    return all(have)
+
+
+def energy_label(atoms: Atoms, key: str, index: int | None) -> float:
+    """One energy of a frame, eV.
+
+    Raises
+    ------
+    InputError
+        If the label is missing, or not a finite number.
+    """
+    name = frame_name(atoms, index)
+    if key not in atoms.info:
+        raise InputError(f"{name}: label {key} is missing; label the frame with it or leave the frame out")
+    try:
+        value = float(atoms.info[key])
+    except (TypeError, ValueError):
+        raise InputError(f"{name}: label {key} is {atoms.info[key]!r}, not a number in eV") from None
+    if not np.isfinite(value):
+        raise InputError(f"{name}: label {key} is {value}; label the frame anew or leave it out")
+    return value
+
+
+def atom_labels(atoms: Atoms, key: str, index: int | None) -> FloatArray:
+    """One energy of each atom, (n_atoms,) eV.
+
+    Raises
+    ------
+    InputError
+        If the labels are missing, or not one finite number per atom.
+    """
+    name = frame_name(atoms, index)
+    if key not in atoms.arrays:
+        raise InputError(f"{name}: per-atom label {key} is missing; compute it with 'basinet partition'")
+    values = np.asarray(atoms.arrays[key], dtype=np.float64)
+    if values.shape != (len(atoms),):
+        raise InputError(f"{name}: label {key} has shape {values.shape}, not one number per atom ({len(atoms)})")
+    if not np.isfinite(values).all():
+        atom = int(np.flatnonzero(~np.isfinite(values))[0])
+        raise InputError(f"{name}: label {key} of atom {atom} is {values[atom]}; partition the frame anew")
+    return values
+
+
+def force_labels(atoms: Atoms, index: int | None) -> FloatArray:
+    """Forces of a frame, (n_atoms, 3) eV/A.
+
+    Raises
+    ------
+    InputError
+        If the label is missing, or not three finite numbers per atom.
+    """
+    name = frame_name(atoms, index)
+    if FORCES not in atoms.arrays:
+        raise InputError(f"{name}: label {FORCES} is missing; label the frame with it, or train with force_weight 0")
+    values = np.asarray(atoms.arrays[FORCES], dtype=np.float64)
+    if values.shape != (len(atoms), 3):
+        raise InputError(f"{name}: label {FORCES} has shape {values.shape}, not three numbers per atom ({len(atoms)})")
+    if not np.isfinite(values).all():
+        atom = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
+        raise InputError(f"{name}: label {FORCES} of atom {atom} is {values[atom]}; label the frame anew")
+    return values
+
+
+def species_counts(frames: Sequence[Atoms], elements: Sequence[str]) -> FloatArray:
+    """Atoms of each species in each frame, (n_frames, n_species)."""
+    symbols = [atoms.get_chemical_symbols() for atoms in frames]
+    return np.array([[of_frame.count(element) for element in elements] for of_frame in symbols], dtype=np.float64)
+
+
+def frame_energies(frames: Sequence[Atoms], numbers: Sequence[int] | None = None) -> FrameEnergies:
+    """Compositions, total and electrostatic energies of frames.
+
+    Parameters
+    ----------
+    numbers
+        What messages call the frames; None: 0, 1, 2, ...
+
+    Raises
+    ------
+    InputError
+        If there is no frame, a frame has no atoms, or a label is missing or not finite.
+    """
+    if not frames:
+        raise InputError("no frames: the relation between energies needs labelled frames")
+    numbers = range(len(frames)) if numbers is None else numbers
+    for atoms, number in zip(frames, numbers, strict=True):
+        if len(atoms) == 0:
+            raise InputError(f"{frame_name(atoms, number)} has no atoms; leave it out")
+    elements = tuple(sorted({symbol for atoms in frames for symbol in atoms.get_chemical_symbols()}))
+    total, electrostatic = (
+        np.array([energy_label(atoms, key, number) for atoms, number in zip(frames, numbers, strict=True)])
+        for key in (TOTAL_ENERGY, ELECTROSTATIC_ENERGY)
+    )
+    return FrameEnergies(elements, species_counts(frames, elements), total, electrostatic)

@@ -1,0 +1,313 @@
+"""Compiled ordering of pairs by their central atom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations_with_replacement
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from ase import Atoms
+from ase.geometry import complete_cell
+from numba import njit
+from numpy.typing import NDArray
+from vesin import NeighborList
+
+from basinet.arrays import FloatArray
+from basinet.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+# mypy: disable-error-code="untyped-decorator"
+
+
+@njit(cache=True, nogil=True)
+def group_by_atom(
+    n_atoms: int, one: NDArray[np.uint64], other: NDArray[np.uint64], vector: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], int]:
+    """Turn pairs listed once, in any order, into the neighbours of each atom: a counting sort over both ends.
+
+    Parameters
+    ----------
+    n_atoms
+        Number of atoms.
+    one, other : (n_pairs,) arrays
+        The two atoms of each pair.
+    vector : (n_pairs, 3) array
+        From ``one`` to ``other``.
+
+    Returns
+    -------
+    first : (n_atoms + 1,) int64 array
+        The neighbours of atom i are the entries ``first[i]`` to ``first[i + 1]`` of the next two.
+    atom : (2 n_pairs,) int64 array
+        The neighbour.
+    vectors : (2 n_pairs, 3) float64 array
+        From the central atom to the neighbour.
+    closest : int
+        The pair of the shortest vector; -1 without pairs.
+    """
+    n_pairs = len(one)
+    first = np.zeros(n_atoms + 1, np.int64)
+    closest, shortest = -1, np.inf
+    for pair in range(n_pairs):
+        first[one[pair] + 1] += 1
+        first[other[pair] + 1] += 1
+        square = vector[pair, 0] ** 2 + vector[pair, 1] ** 2 + vector[pair, 2] ** 2
+        if square < shortest:
+            closest, shortest = pair, square
+    for i in range(n_atoms):
+        first[i + 1] += first[i]
+    free = first[:-1].copy()
+    atom = np.empty(2 * n_pairs, np.int64)
+    vectors = np.empty((2 * n_pairs, 3))
+    for pair in range(n_pairs):
+        slot = free[one[pair]]
+        free[one[pair]] += 1
+        atom[slot] = other[pair]
+        for axis in range(3):
+            vectors[slot, axis] = vector[pair, axis]
+        slot = free[other[pair]]
+        free[other[pair]] += 1
+        atom[slot] = one[pair]
+        for axis in range(3):
+            vectors[slot, axis] = -vector[pair, axis]
+    return first, atom, vectors, closest
+
+
+COINCIDENT = 1e-6
+"""Angstrom; closer than this two atoms are one atom entered twice, whatever the unit was meant to be."""
+
+OVERLAP = 0.1
+"""Angstrom; nuclei closer than this belong to no structure: an atom entered twice, or a cell in the wrong unit."""
+
+FARTHEST = 1e7
+"""Angstrom; rounding moves atoms out there by 1e-9 A, and vesin counts the cells crossed in 32 bits."""
+
+MOST_CELLS = 1e5
+"""Cells that vesin divides space into; with more, it takes fewer and larger ones."""
+
+MOST_IMAGES = 50.0
+"""Of the cell along an axis within reach; a search among more does not end."""
+
+FEWEST_CELLS = 4.0
+"""Along every axis, of what it takes then: where an axis would be left with none, vesin divides by zero."""
+
+
+class Neighbours(NamedTuple):
+    """Neighbours of every atom, one atom after the other (a tuple, so that numba accepts it).
+
+    Attributes
+    ----------
+    first : (n_atoms + 1,) int64
+        The neighbours of atom i are the pairs ``first[i]`` to ``first[i + 1]``.
+    atom : (n_pairs,) int64
+        Index of the neighbour; the same one several times if several of its images are within the cutoff.
+    vector : (n_pairs, 3) float64
+        From the central atom to its neighbour, Angstrom.
+    """
+
+    first: NDArray[np.int64]
+    atom: NDArray[np.int64]
+    vector: NDArray[np.float64]
+
+
+def periodic_axes(pbc: ArrayLike) -> NDArray[np.bool_]:
+    """Turn one flag, or one for each axis as in ASE, into (3,) booleans."""
+    axes = np.empty(3, dtype=bool)
+    axes[:] = pbc
+    return axes
+
+
+def checked_positions(positions: ArrayLike) -> NDArray[np.float64]:
+    """Positions as a finite (n_atoms, 3) array, or an error that names the atom."""
+    points = np.ascontiguousarray(positions, dtype=np.float64)
+    if points.ndim != 2 or points.shape[1] != 3:
+        raise InputError(f"positions have the shape {points.shape}; pass one row x, y, z for each atom")
+    bad = np.flatnonzero(~np.isfinite(points).all(axis=1))
+    if bad.size:
+        raise InputError(f"atom {bad[0]} is at {points[bad[0]]}; every coordinate must be a finite number")
+    far = np.flatnonzero((np.abs(points) > FARTHEST).any(axis=1))
+    if far.size:
+        raise InputError(f"atom {far[0]} is at {points[far[0]]}, more than {FARTHEST:g} A away; check the unit")
+    return points
+
+
+def checked_cell(cell: ArrayLike, axes: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Cell vectors as a (3, 3) array with a volume; those of free axes may be zero, as in ASE."""
+    box = np.array(cell, dtype=np.float64)
+    if box.shape == (3,):
+        box = np.diag(box)
+    if box.shape != (3, 3) or not np.isfinite(box).all():
+        raise InputError(f"the cell is {box.tolist()}; pass three finite vectors as rows, in Angstrom")
+    box[~axes] = 0.0  # a free axis sets no repetition, and may point anywhere
+    lengths = np.linalg.norm(box, axis=1)
+    missing = np.flatnonzero(axes & (lengths == 0.0))
+    if missing.size:
+        raise InputError(f"cell vector {missing[0]} is zero but periodic; give its length or turn pbc off")
+    box = np.array(complete_cell(box), dtype=np.float64)
+    if abs(np.linalg.det(box / np.linalg.norm(box, axis=1)[:, None])) < 1e-8:
+        raise InputError(f"the cell {box.tolist()} has no volume: its vectors lie in a plane; check them")
+    return np.ascontiguousarray(box)
+
+
+def overlap_message(one: int, other: int, apart: float) -> str:
+    """Say which atoms overlap.
+
+    >>> overlap_message(3, 3, 0.05)
+    'atom 3 and its own image are 0.05 A apart: the cell is too small; check its unit'
+    """
+    if one == other:
+        return f"atom {one} and its own image are {apart:.2g} A apart: the cell is too small; check its unit"
+    return f"atoms {one} and {other} are in one place ({apart:.2g} A apart); remove one"
+
+
+def search_reach(
+    points: NDArray[np.float64], box: NDArray[np.float64], axes: NDArray[np.bool_], cutoff: float
+) -> float:
+    """Distance up to which vesin can be asked for pairs: the cutoff, and more where it would divide by zero.
+
+    That it does (0.6.2, and the process ends) where space is thin along one axis and has more than `MOST_CELLS` cells
+    of the cutoff's size: films of 0.2 um, or two atoms of a molecule that has flown apart.
+    """
+    if not len(points) or max(float(np.abs(box).max()), float(np.ptp(points, axis=0).max())) < 25.0 * cutoff:
+        return cutoff  # fewer than 44 cells along every axis
+    inverse = np.linalg.inv(box)
+    heights = 1.0 / np.linalg.norm(inverse, axis=0)
+    thickness = np.where(axes, heights, np.ptp(points @ inverse, axis=0) * heights)
+    reach = cutoff
+    while (cells := np.maximum(np.trunc(thickness / reach), 1.0)).prod() > 0.9 * MOST_CELLS and (
+        cells.min() * np.cbrt(MOST_CELLS / cells.prod()) < FEWEST_CELLS
+    ):
+        reach *= 1.25
+    if reach > cutoff and (reach > MOST_IMAGES * heights[axes]).any():
+        raise InputError(f"the cell {box.tolist()} is too thin for its width: no search for neighbours; check the unit")
+    return reach
+
+
+def find_neighbours(
+    positions: ArrayLike, cell: ArrayLike, pbc: ArrayLike, cutoff: float, *, threads: int = 1
+) -> Neighbours:
+    """List all neighbours within a cutoff, for any cell and any cutoff, beyond half the box too.
+
+    Parameters
+    ----------
+    positions : (n_atoms, 3) array_like
+        Angstrom; atoms may lie outside the cell.
+    cell : (3, 3) array_like
+        Cell vectors as rows, Angstrom; three lengths for a rectangular one. Free axes need none.
+    pbc : bool or (3,) array_like of bool
+        Which axes repeat.
+    cutoff
+        Angstrom.
+    threads
+        Threads that search.
+
+    Returns
+    -------
+    Neighbours
+        Each pair twice, once from either end.
+
+    Raises
+    ------
+    InputError
+        A coordinate that is not finite, a periodic cell without volume, two atoms in one place.
+
+    Examples
+    --------
+    A simple cubic crystal of one atom has six nearest neighbours, all images of itself:
+
+    >>> neighbours = find_neighbours([[0.0, 0.0, 0.0]], [3.0, 3.0, 3.0], True, cutoff=3.1)
+    >>> neighbours.first.tolist(), neighbours.atom.tolist()
+    ([0, 6], [0, 0, 0, 0, 0, 0])
+    """
+    points, axes = checked_positions(positions), periodic_axes(pbc)
+    if not (np.isfinite(cutoff) and cutoff > 0.0):
+        raise InputError(f"the cutoff is {cutoff}; it must be a positive number of Angstrom")
+    box = checked_cell(cell, axes)
+    # Each pair once is what vesin finds fastest, and the second end is known with the first.
+    reach = search_reach(points, box, axes, cutoff)
+    search = NeighborList(cutoff=reach, full_list=False, n_threads=threads)
+    one, other, vector = search.compute(points, box, axes, quantities="ijD", copy=False)
+    if reach > cutoff:
+        near = np.einsum("ij,ij->i", vector, vector) < cutoff * cutoff
+        one, other, vector = one[near], other[near], vector[near]
+    first, atom, vectors, closest = group_by_atom(len(points), one, other, vector)
+    if closest >= 0 and (apart := float(np.linalg.norm(vector[closest]))) < OVERLAP:
+        raise InputError(overlap_message(int(one[closest]), int(other[closest]), apart))
+    return Neighbours(first, atom, vectors)
+
+
+Pair = tuple[str, str]
+
+
+WIDE = 12.0
+"""Cutoffs, beyond which a frame is looked at before vesin is: see `search_reach`."""
+
+
+def species_pairs(elements: Sequence[str]) -> list[Pair]:
+    """List the unordered pairs of species in alphabetical order: Ar-Ar, Ar-Kr, Kr-Kr."""
+    return list(combinations_with_replacement(sorted(elements), 2))
+
+
+def ordered_pair(a: str, b: str) -> Pair:
+    """Put the species of a pair in alphabetical order."""
+    return (a, b) if a <= b else (b, a)
+
+
+def species_indices(atoms: Atoms, elements: Sequence[str]) -> NDArray[np.int64]:
+    """Give the index of each atom's species in `elements`: (n_atoms,).
+
+    Raises
+    ------
+    InputError
+        A species is not among `elements`.
+    """
+    lookup = {element: index for index, element in enumerate(elements)}
+    symbols = atoms.get_chemical_symbols()
+    unknown = sorted(set(symbols) - lookup.keys())
+    if unknown:
+        raise InputError(f"pair potential: no parameters for {', '.join(unknown)}; known are {', '.join(elements)}")
+    return np.array([lookup[symbol] for symbol in symbols], dtype=np.int64)
+
+
+def half_list(cutoff: float, skin: float = 0.0) -> NeighborList:
+    """Make a neighbour list that names each pair once; a skin (A) lets it keep candidates between steps."""
+    # One thread: callers run many of these side by side, and the lists are small.
+    return NeighborList(cutoff=cutoff, full_list=False, skin=skin, n_threads=1)
+
+
+def neighbour_pairs(
+    atoms: Atoms, neighbours: NeighborList
+) -> tuple[NDArray[np.int64], NDArray[np.int64], FloatArray, FloatArray]:
+    """Find every pair within the cutoff once.
+
+    Returns
+    -------
+    first, second : ndarray of shape (n_pairs,)
+        The two atoms.
+    vectors : ndarray of shape (n_pairs, 3)
+        From the first to the second, A.
+    squared : ndarray of shape (n_pairs,)
+        Squared distances, A^2.
+
+    Raises
+    ------
+    InputError
+        Two atoms coincide.
+    """
+    box, cutoff = atoms.cell.array, neighbours.cutoff
+    if max(np.abs(box).max(), np.abs(atoms.positions).max(initial=0.0)) > WIDE * cutoff:
+        points, box = checked_positions(atoms.positions), checked_cell(box, atoms.pbc)
+        reach = search_reach(points, box, atoms.pbc, cutoff)
+        neighbours = neighbours if reach == cutoff else half_list(reach)
+    first, second, vectors = neighbours.compute(points=atoms.positions, box=box, periodic=atoms.pbc, quantities="ijD")
+    squared = np.einsum("ij,ij->i", vectors, vectors)
+    if neighbours.cutoff > cutoff:
+        near = squared < cutoff * cutoff
+        first, second, vectors, squared = first[near], second[near], vectors[near], squared[near]
+    if squared.size and squared.min() == 0.0:
+        where = int(np.argmin(squared))
+        raise InputError(f"pair potential: atoms {int(first[where])} and {int(second[where])} coincide")
+    return first.astype(np.int64), second.astype(np.int64), vectors, squared

@@ -1,0 +1,407 @@
+"""Cutting an extended XYZ text into frames, and noticing where it was cut short.
+
+ASE stops at a blank line, ignores surplus columns, and takes a number that lost its last digits for a number.
+These checks of the text come first.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.io.extxyz import read_xyz, write_xyz
+from ase.stress import voigt_6_to_full_3x3_stress
+from numpy.typing import NDArray
+
+from basinet.errors import InputError
+from basinet.files import atomic_write, read_text
+
+PROPERTIES = re.compile(r"""(?:^|\s)Properties\s*=\s*"?([^\s"]+)""")
+PLAIN_COLUMNS = 4
+"""Columns of plain XYZ, symbol and position. Programs append columns of their own, which ASE passes over."""
+
+
+def split_frames(text: str, source: str) -> Iterator[str]:
+    """Yield the text of each frame in turn, checked for completeness.
+
+    Blank lines between frames are passed over.
+
+    Raises
+    ------
+    InputError
+        There is no frame, an atom count is no number, a frame has fewer lines than it says, a line has too
+        few or too many columns, or the last number seems to be cut. The message names the frame and the line.
+    """
+    lines = text.split("\n")
+    index = start = 0
+    while True:
+        while start < len(lines) and not lines[start].strip():
+            start += 1
+        if start == len(lines):
+            break
+        where = f"{source}, frame {index} (line {start + 1})"
+        count = atom_count(lines[start], where)
+        stop = start + 2 + count
+        # What follows the last line break is a line only if there is something in it.
+        available = len(lines) - (1 if lines[-1] == "" else 0)
+        if stop > available:
+            raise InputError(
+                f"{where}: the file is cut short, {max(0, available - start - 2)} of {count} atoms; "
+                "copy it again or remove the frame"
+            )
+        check_columns(lines[start + 1], lines[start + 2 : stop], where)
+        if stop == len(lines):
+            check_last_number(lines[start + 2 : stop], where)
+        yield "\n".join([*lines[start:stop], ""])
+        start = stop
+        index += 1
+    if index == 0:
+        raise InputError(f"{source}: no frames, the file is empty; check the path")
+
+
+def atom_count(line: str, where: str) -> int:
+    """Read the number of atoms that a frame's first line states."""
+    if re.fullmatch(r"\s*[0-9]{1,9}\s*", line, flags=re.ASCII) is None:
+        shown = line.strip()[:40]
+        raise InputError(f"{where}: expected the number of atoms, found {shown!r}; is this an extended XYZ file?")
+    count = int(line)
+    if count == 0:
+        raise InputError(f"{where}: a frame of no atoms; remove it")
+    return count
+
+
+def check_columns(comment: str, rows: list[str], where: str) -> None:
+    """Refuse atom lines that do not have the columns that the comment line declares."""
+    declared = PROPERTIES.search(comment)
+    expected = PLAIN_COLUMNS
+    if declared:
+        widths = declared.group(1).split(":")[2::3]
+        if not widths or not all(width.isascii() and width.isdigit() for width in widths):
+            raise InputError(f"{where}: Properties {declared.group(1)[:60]!r} is malformed; mend the comment line")
+        expected = sum(int(width) for width in widths)
+    for number, row in enumerate(rows):
+        columns = len(row.split())
+        if columns < expected or (declared and columns > expected):
+            raise InputError(f"{where}: atom {number} has {columns} columns instead of {expected}; mend the frame")
+
+
+def check_last_number(rows: list[str], where: str) -> None:
+    """Refuse a file that ends, without a line break, in a number with fewer decimals than its column has."""
+    last = rows[-1].split()[-1]
+    fellows = [row.split()[-1] for row in rows[:-1]] or rows[-1].split()[1:-1]
+    if fellows and decimals(last) < min(decimals(fellow) for fellow in fellows):
+        raise InputError(
+            f"{where}: the file ends without a line break and the last number {last!r} seems to be cut; "
+            "copy it again, or end it with a line break if it is whole"
+        )
+
+
+def decimals(number: str) -> int:
+    """Count the characters after the decimal point, those of an exponent included."""
+    return len(number.partition(".")[2])
+
+
+LABEL_PREFIXES = ("REF_", "bader_", "closure_")
+"""Names that begin so are labels, and have to be finite numbers."""
+
+SHORTEST_VECTOR, LONGEST_VECTOR = 1e-3, 1e7
+"""Cell vectors beyond these lengths (A) are no cell."""
+
+LARGEST_SPREAD = 5.0
+"""Energies per atom (eV) of one composition that differ by more are in two units, or of two methods."""
+
+
+def check_frame(atoms: Atoms, where: str) -> None:
+    """Refuse a frame that cannot be computed with; `where` names it in the message.
+
+    Raises
+    ------
+    InputError
+        Unknown species, a position, cell or label that is not a finite number, forces of the wrong shape, or
+        a periodic direction without a cell.
+    """
+    if np.any(atoms.numbers <= 0):
+        raise InputError(f"{where}: an atom has no known species; give chemical symbols")
+    if not np.all(np.isfinite(atoms.positions)):
+        atom = int(np.argmin(np.isfinite(atoms.positions).all(axis=1)))
+        raise InputError(f"{where}: the position of atom {atom} is NaN or infinite; mend or remove the frame")
+    check_cell(atoms, where)
+    for name, value in [*atoms.info.items(), *atoms.arrays.items()]:
+        if str(name).startswith(LABEL_PREFIXES):
+            check_label(name, value, where)
+    energy, forces = atoms.info.get("REF_energy"), atoms.arrays.get("REF_forces")
+    if energy is not None and np.ndim(energy) != 0:
+        raise InputError(f"{where}: REF_energy is not one number; give the total energy in eV")
+    if forces is not None and np.shape(forces) != (len(atoms), 3):
+        raise InputError(f"{where}: the forces are not three numbers per atom; mend or remove the frame")
+
+
+def check_cell(atoms: Atoms, where: str) -> None:
+    """Refuse a cell that is not finite, or that has no volume along the periodic directions."""
+    cell = atoms.cell.array
+    if not np.all(np.isfinite(cell)):
+        raise InputError(f"{where}: the cell is not finite; mend the Lattice or remove the frame")
+    periodic = cell[atoms.pbc]
+    if len(periodic):
+        with np.errstate(over="ignore"):
+            lengths = np.linalg.norm(periodic, axis=1)
+        # Gram determinant of the unit vectors: zero where they do not span as many dimensions as there are.
+        flat = not np.all((lengths > SHORTEST_VECTOR) & (lengths < LONGEST_VECTOR))
+        if flat or np.linalg.det((periodic @ periodic.T) / np.outer(lengths, lengths)) < 1e-10:
+            raise InputError(f'{where}: periodic, but the cell has no sensible volume; give a Lattice or pbc="F F F"')
+
+
+def check_label(name: str, value: Any, where: str) -> None:
+    """Refuse a label that is not a finite number, or an array of them."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"{where}: the label {name} is not a number; mend or remove the frame")
+    if not np.all(np.isfinite(array)):
+        raise InputError(f"{where}: the label {name} is NaN or infinite; mend or remove the frame")
+
+
+def refuse_mixed_units(frames: Sequence[Atoms], names: Sequence[str]) -> None:
+    """Refuse energies of one composition that cannot be in one unit (Hartree among eV, say).
+
+    Isolated atoms are left out: binding energies are no mistake.
+
+    Parameters
+    ----------
+    frames
+        All frames that are used together.
+    names
+        Name of each for the message.
+
+    Raises
+    ------
+    InputError
+        Two frames of one composition differ by more than `LARGEST_SPREAD` per atom. Both are named.
+    """
+    groups: dict[tuple[tuple[str, float], ...], list[tuple[float, str]]] = {}
+    for atoms, name in zip(frames, names, strict=True):
+        if "REF_energy" in atoms.info and len(atoms) > 1 and atoms.info.get("config_type") != "IsolatedAtom":
+            counts = Counter(atoms.get_chemical_symbols())
+            key = tuple(sorted((symbol, round(count / len(atoms), 6)) for symbol, count in counts.items()))
+            groups.setdefault(key, []).append((float(atoms.info["REF_energy"]) / len(atoms), name))
+    for energies in groups.values():
+        (lowest, low_name), (highest, high_name) = min(energies), max(energies)
+        if highest - lowest > LARGEST_SPREAD:
+            raise InputError(
+                f"{high_name}: REF_energy is {highest - lowest:.6g} eV/atom above that of {low_name}, "
+                "which has the same composition; convert all energies to eV, from one method"
+            )
+
+
+ENERGY_KEY = "REF_energy"
+FORCES_KEY = "REF_forces"
+
+PathLike = str | Path
+
+
+def read_frames(
+    path_or_paths: PathLike | Iterable[PathLike], energy_key: str = ENERGY_KEY, forces_key: str = FORCES_KEY
+) -> list[Atoms]:
+    """Read frames, labelled or not, from extended XYZ files.
+
+    Parameters
+    ----------
+    path_or_paths
+        One file, or several whose frames are joined in order.
+    energy_key
+        Key of the total energies (eV) in the file; it becomes ``REF_energy``. ASE's own key ``energy`` works
+        too.
+    forces_key
+        Key of the forces (eV/A), which become ``REF_forces``.
+
+    Returns
+    -------
+    list of Atoms
+        Labels in ``info`` and ``arrays``. A label that the file lacks is missing, never zero.
+
+    Raises
+    ------
+    InputError
+        A file is missing, empty, cut short or not extended XYZ; a number is NaN or infinite; a periodic
+        direction has no cell; a key asked for is in no frame; or energies of one composition differ so much
+        that their units cannot be the same. The message names the file and the frame.
+    """
+    paths = [path_or_paths] if isinstance(path_or_paths, (str, Path)) else list(path_or_paths)
+    if not paths:
+        raise InputError("no frames: name at least one extended XYZ file")
+    frames: list[Atoms] = []
+    names: list[str] = []
+    for path in paths:
+        found = parse_frames(read_text(path), str(path), energy_key, forces_key)
+        frames += found
+        names += [f"{path}, frame {index}" for index in range(len(found))]
+    refuse_mixed_units(frames, names)
+    return frames
+
+
+def parse_frames(text: str, source: str, energy_key: str = ENERGY_KEY, forces_key: str = FORCES_KEY) -> list[Atoms]:
+    """Read the frames of an extended XYZ text; `source` names it in messages. See `read_frames`."""
+    asked = ((energy_key, ENERGY_KEY), (forces_key, FORCES_KEY))
+    frames: list[Atoms] = []
+    found: set[str] = set()
+    present: set[str] = set()
+    for index, block in enumerate(split_frames(text, source)):
+        where = f"{source}, frame {index}"
+        try:
+            (atoms,) = read_xyz(io.StringIO(block), index=slice(None))
+        except Exception as error:
+            # ASE meets malformed text with exceptions of many types.
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"{where}: not readable as extended XYZ ({reason}); mend or remove the frame") from error
+        present |= set(labels([atoms]))
+        found |= {key for key, ours in asked if rename(atoms, key, ours)}
+        check_frame(atoms, where)
+        frames.append(atoms)
+    for key, ours in asked:
+        if key not in found and key != ours:
+            raise InputError(f"{source}: no frame has the key {key!r}; found {', '.join(sorted(present))}")
+    return frames
+
+
+def rename(atoms: Atoms, key: str, ours: str) -> bool:
+    """Give a label our name, and tell whether the frame has it.
+
+    ASE hides ``energy`` and ``forces`` in a calculator, so that is searched too. A label that already has our
+    name gives way: who asks for another key does not mean that one.
+    """
+    if key == ours:
+        return has_label(atoms, key)
+    place = atoms.arrays if ours == FORCES_KEY else atoms.info
+    place.pop(ours, None)
+    for source in (atoms.info, atoms.arrays, getattr(atoms.calc, "results", {})):
+        if key in source:
+            place[ours] = source.pop(key)
+            return True
+    return False
+
+
+def labels(frames: Sequence[Atoms]) -> list[str]:
+    """Name all that the frames carry beside species and positions, sorted."""
+    names: set[str] = set()
+    for atoms in frames:
+        names |= set(atoms.info) | set(atoms.arrays) | set(getattr(atoms.calc, "results", {}))
+    return sorted(str(name) for name in names - {"numbers", "positions"})
+
+
+def has_label(atoms: Atoms, key: str) -> bool:
+    """Tell whether the frame carries the label, per frame or per atom."""
+    return key in atoms.info or key in atoms.arrays
+
+
+def require_label(atoms: Atoms, key: str, index: int, source: str) -> Any:
+    """Get the value of a label, from ``info`` or ``arrays``.
+
+    Parameters
+    ----------
+    atoms
+        The frame.
+    key
+        The label, ``REF_energy`` say.
+    index
+        Number of the frame, for the message.
+    source
+        Where the frame comes from, for the message.
+
+    Returns
+    -------
+    float or ndarray
+        A number as a float, a per-atom label as an array of float64.
+
+    Raises
+    ------
+    InputError
+        The frame lacks the label, or its value is not a finite number.
+    """
+    if not has_label(atoms, key):
+        present = ", ".join(name for name in labels([atoms]) if name.startswith(LABEL_PREFIXES)) or "none"
+        raise InputError(f"{source}, frame {index}: the label {key} is missing; add it (labels found: {present})")
+    try:
+        value = np.asarray(atoms.info[key] if key in atoms.info else atoms.arrays[key], dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{source}, frame {index}: the label {key} is not a number; mend the frame") from error
+    if not np.all(np.isfinite(value)):
+        raise InputError(f"{source}, frame {index}: the label {key} is not finite; mend or remove the frame")
+    return float(value) if value.ndim == 0 else value
+
+
+def system_of(atoms: Atoms) -> str:
+    """Name the system of a frame: ``info["system"]``, else the pure element in lower case, else ``mix``.
+
+    Examples
+    --------
+    >>> system_of(Atoms("Ar4")), system_of(Atoms("Ar2Kr2"))
+    ('ar', 'mix')
+    """
+    if "system" in atoms.info:
+        return str(atoms.info["system"])
+    symbols = set(atoms.get_chemical_symbols())
+    return symbols.pop().lower() if len(symbols) == 1 else "mix"
+
+
+def write_frames(path: PathLike, frames: Sequence[Atoms]) -> None:
+    """Write frames as extended XYZ, atomically.
+
+    Every number is written with the fewest digits that give the same number back, so that energies keep more
+    than the 8 decimals of ASE's own columns. Results of a calculator (``energy``, ``forces``, ``stress``,
+    ``energies``) go along under ASE's names.
+
+    Raises
+    ------
+    InputError
+        There are no frames, or the file cannot be written.
+    """
+    if not frames:
+        raise InputError(f"{path}: there are no frames to write")
+    with atomic_write(path) as stream:
+        for atoms in frames:
+            stream.write(format_frame(atoms))
+
+
+def format_frame(atoms: Atoms) -> str:
+    """Spell one frame as extended XYZ: ASE's header line, and columns with all digits."""
+    frame = with_results(atoms)
+    columns = [name for name in frame.arrays if name not in ("numbers", "positions")]
+    header = io.StringIO()
+    write_xyz(header, [frame], columns=["symbols", "positions", *columns], write_results=False)
+    count, comment, *rows = header.getvalue().split("\n")
+    if len(rows) != len(frame) + 1:
+        raise ValueError("a label holds a line break, which extended XYZ cannot")
+    cells = [frame.get_chemical_symbols(), *texts(frame.positions)]
+    for name in columns:
+        cells += texts(frame.arrays[name])
+    lines = [" ".join(row) for row in zip(*cells, strict=True)]
+    return "\n".join([count, comment, *lines, ""])
+
+
+def with_results(atoms: Atoms) -> Atoms:
+    """Copy the frame, with its calculator's results in ``info`` and ``arrays``."""
+    frame: Atoms = atoms.copy()
+    for name, value in getattr(atoms.calc, "results", {}).items():
+        array = np.asarray(value)
+        if name == "stress" and array.shape == (6,):
+            frame.info[name] = voigt_6_to_full_3x3_stress(array)
+        elif array.ndim and len(array) == len(frame):
+            frame.arrays[name] = array
+        elif array.dtype.kind in "fi":
+            frame.info[name] = value
+    return frame
+
+
+def texts(array: NDArray[Any]) -> list[list[str]]:
+    """Spell the columns of a per-atom array."""
+    columns = np.asarray(array).reshape(len(array), -1).T
+    if columns.dtype.kind == "f":
+        return [[repr(float(value)) for value in column] for column in columns]
+    if columns.dtype.kind == "b":
+        return [["T" if value else "F" for value in column] for column in columns]
+    return [[str(value) for value in column] for column in columns]

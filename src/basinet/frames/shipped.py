@@ -1,0 +1,108 @@
+"""Reference data that ships with the package, and its loader."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import resources
+from importlib.resources.abc import Traversable
+
+from ase import Atoms
+
+from basinet.errors import InputError
+from basinet.files import decode
+from basinet.frames.reading import parse_frames
+
+SYSTEMS = ("ar", "kr", "mix")
+SIZES = (32, 108)
+CHECKSUMS = "SHA256SUMS"
+
+
+def load_reference(system: str, atoms: int = 32) -> list[Atoms]:
+    """Load the reference frames of a liquid.
+
+    Parameters
+    ----------
+    system
+        ``ar``, ``kr`` or ``mix`` (equimolar).
+    atoms
+        Atoms in the box, 32 or 108.
+
+    Returns
+    -------
+    list of Atoms
+        In order of time, with all labels (eV, A, e).
+
+    Raises
+    ------
+    InputError
+        There are no such frames, or the file is not the one that was shipped.
+
+    Examples
+    --------
+    >>> frames = load_reference("ar")
+    >>> len(frames), len(frames[0])
+    (205, 32)
+    """
+    if system not in SYSTEMS:
+        raise InputError(f"reference data: unknown system {system!r}; choose one of {', '.join(SYSTEMS)}")
+    if atoms not in SIZES:
+        raise InputError(f"reference data: no frames of {atoms} atoms; choose {' or '.join(map(str, SIZES))}")
+    return load(f"{system}{atoms}.extxyz")
+
+
+def load_isolated_atoms() -> dict[str, Atoms]:
+    """Load the isolated atoms by symbol: their ``REF_energy`` is E0 (eV), with the settings of the frames.
+
+    Examples
+    --------
+    >>> {symbol: round(float(atom.info["REF_energy"]), 3) for symbol, atom in load_isolated_atoms().items()}
+    {'Ar': -574.185, 'Kr': -501.038}
+    """
+    return {atom.get_chemical_symbols()[0]: atom for atom in load("isolated.extxyz")}
+
+
+def reference_checksums() -> dict[str, str]:
+    """Give the SHA-256 of every shipped file, by name."""
+    lines = (folder() / CHECKSUMS).read_text(encoding="utf-8").splitlines()
+    return {name: digest for digest, name in (line.split() for line in lines)}
+
+
+def verify_reference() -> dict[str, str]:
+    """Check every shipped file against its checksum.
+
+    Returns
+    -------
+    dict
+        The checksums, as `reference_checksums` gives them.
+
+    Raises
+    ------
+    InputError
+        A file is missing or altered.
+    """
+    checksums = reference_checksums()
+    for name in checksums:
+        verified(name)
+    return checksums
+
+
+def load(name: str) -> list[Atoms]:
+    """Read the frames of one shipped file, its checksum verified."""
+    source = f"reference data {name}"
+    return parse_frames(decode(verified(name), source), source)
+
+
+def verified(name: str) -> bytes:
+    """Read one shipped file; InputError where it is missing or altered."""
+    try:
+        content = (folder() / name).read_bytes()
+    except OSError as error:
+        raise InputError(f"reference data {name}: the file is missing; install basinet again") from error
+    if hashlib.sha256(content).hexdigest() != reference_checksums()[name]:
+        raise InputError(f"reference data {name}: the file does not match its checksum; install basinet again")
+    return content
+
+
+def folder() -> Traversable:
+    """Find the folder of the shipped files, wherever the package is installed."""
+    return resources.files("basinet.frames") / "data"

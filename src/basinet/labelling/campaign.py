@@ -1,0 +1,402 @@
+"""The calculations of a campaign, each a unit with a result of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ase import Atoms
+
+from basinet.config.loading import read_yaml, validated
+from basinet.cp2k.writer import Request, Template, check_atoms, cp2k_input, read_template
+from basinet.errors import InputError
+from basinet.files import atomic_write, write_yaml
+from basinet.frames.reading import read_frames, write_frames
+from basinet.labelling.settings import CampaignConfig
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One calculation.
+
+    Attributes
+    ----------
+    name
+        Of its files: ``00017``; of molecular dynamics with the segment, ``00002-0005``.
+    frame
+        Which of the frames given it calculates, or starts from.
+    start, steps
+        Of molecular dynamics: the step that it begins at, and the number of its steps; 0 and 0: a single point.
+    previous
+        Name of the unit whose last state it begins with; None: it begins from nothing.
+    """
+
+    name: str
+    frame: int
+    start: int = 0
+    steps: int = 0
+    previous: str | None = None
+
+
+def plan(config: CampaignConfig, frames: Sequence[Atoms]) -> tuple[Unit, ...]:
+    """All units of a campaign, in an order in which they can be done."""
+    if config.mode == "aimd":
+        segments = range(0, config.aimd.steps, config.aimd.segment)
+        return tuple(segment(config, frame, start) for start in segments for frame in range(len(frames)))
+    return tuple(
+        Unit(name(index), index, previous=name(index - 1) if continues(config, frames, index) else None)
+        for index in range(len(frames))
+    )
+
+
+def name(frame: int) -> str:
+    """Name of a single point."""
+    return f"{frame:05d}"
+
+
+def segment(config: CampaignConfig, frame: int, start: int) -> Unit:
+    """A stretch of a trajectory."""
+    number = start // config.aimd.segment
+    steps = min(config.aimd.segment, config.aimd.steps - start)
+    previous = f"{name(frame)}-{number - 1:04d}" if number else None
+    return Unit(f"{name(frame)}-{number:04d}", frame, start, steps, previous)
+
+
+def continues(config: CampaignConfig, frames: Sequence[Atoms], index: int) -> bool:
+    """Whether a single point starts from the wave functions of the frame before, which has the same atoms.
+
+    Chains have a fixed length, so that a resumed campaign gives what an undisturbed one would have given.
+    """
+    length = config.wavefunction_chain
+    if length < 2 or index % length == 0:
+        return False
+    symbols: list[str] = frames[index].get_chemical_symbols()
+    before: list[str] = frames[index - 1].get_chemical_symbols()
+    return symbols == before
+
+
+RESCUE_STEPS = 4
+"""Times as many SCF steps for a calculation that did not converge."""
+
+
+def request_for(unit: Unit, config: CampaignConfig, *, wavefunction: bool = False) -> Request:
+    """What is asked of CP2K beside the physics; `wavefunction`: the one before left its wave functions."""
+    return Request(
+        guess="RESTART" if wavefunction else "ATOMIC",
+        density=config.partition,
+        keep_wavefunction=keeps_wavefunction(config),
+        steps=unit.steps,
+        continued=bool(unit.steps and unit.previous),
+        seed=config.aimd.seed + unit.frame if unit.steps else 0,
+    )
+
+
+def keeps_wavefunction(config: CampaignConfig) -> bool:
+    """Whether wave functions are handed on."""
+    return config.wavefunction_chain > 1
+
+
+def input_text(
+    config: CampaignConfig, template: Template | None, atoms: Atoms, request: Request, *, rescue: bool = False
+) -> str:
+    """The input of a calculation; `rescue`: more patient than asked for, and as well converged."""
+    if template is not None:
+        return template.render(atoms, request, config.aimd)
+    settings = config.cp2k
+    if rescue:
+        settings = settings.model_copy(update={"max_scf": RESCUE_STEPS * settings.max_scf, "minimiser": "CG"})
+    return cp2k_input(settings, atoms, request, config.aimd)
+
+
+def unit_key(unit: Unit, config: CampaignConfig, template: Template | None, atoms: Atoms) -> str:
+    """Checksum of all that settles a unit's result: its input, and its place in a trajectory or chain."""
+    request = replace(request_for(unit, config), guess="RESTART" if unit.previous and not unit.steps else "ATOMIC")
+    text = input_text(config, template, atoms, request)
+    return checksum(f"{text}\n{unit.start} {config.partition} {config.error_bars}")
+
+
+def checksum(text: str) -> str:
+    """SHA-256 of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+VERSION = 1
+Kept = TypeVar("Kept")
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished unit.
+
+    Attributes
+    ----------
+    key
+        Checksum of what it was made from; see `unit_key`.
+    frames
+        Labelled frames as extended XYZ: one of a single point, several of molecular dynamics.
+    seconds
+        Of CP2K and the partition.
+    cp2k_version, input_sha256, attempt, host, finished
+        Where the frames come from.
+    report
+        Of the partition and of the dynamics.
+    restart
+        State for the next segment of a trajectory.
+    """
+
+    key: str
+    frames: list[str]
+    seconds: float
+    cp2k_version: str
+    input_sha256: str
+    attempt: int
+    host: str
+    finished: str
+    report: dict[str, Any] = field(default_factory=dict)
+    restart: str | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A try of a unit that gave nothing; `forgiven` ones no longer count against the retries."""
+
+    unit: str
+    key: str
+    attempt: int
+    kind: str
+    message: str
+    log: str | None
+    seconds: float
+    host: str
+    time: str
+    forgiven: bool = False
+
+
+class Store:
+    """Folders ``results``, ``failures`` and ``logs`` of a campaign."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, unit: str) -> Path:
+        """File of a unit's result."""
+        return self.root / "results" / f"{unit}.json"
+
+    def wavefunction(self, unit: str) -> Path:
+        """File of the wave functions that a unit hands on."""
+        return self.root / "wavefunctions" / f"{unit}.wfn"
+
+    def log(self, unit: str, attempt: int) -> Path:
+        """CP2K's output of a try that failed."""
+        return self.root / "logs" / f"{unit}-{attempt}.out"
+
+    def write(self, unit: str, result: Result) -> None:
+        """Keep a result, which appears when it is whole."""
+        text = json.dumps({"version": VERSION, **asdict(result)}, allow_nan=False)
+        with atomic_write(self.path(unit)) as stream:
+            stream.write(text)
+
+    def read(self, unit: str) -> Result | None:
+        """Result of a unit; None if there is none."""
+        return read_object(self.path(unit), Result)
+
+    def record(self, failure: Failure) -> None:
+        """Keep a failure."""
+        path = self.root / "failures" / f"{failure.unit}-{failure.attempt}.json"
+        with atomic_write(path) as stream:
+            json.dump({"version": VERSION, **asdict(failure)}, stream)
+
+    def failures(self, unit: str | None = None) -> list[Failure]:
+        """Failures of a unit, or all of them, in the order of tries."""
+        paths = (self.root / "failures").glob("*.json" if unit is None else f"{unit}-*.json")
+        found = [failure for path in paths if (failure := read_object(path, Failure)) is not None]
+        ours = [failure for failure in found if unit in (None, failure.unit)]
+        return sorted(ours, key=lambda failure: (failure.unit, failure.attempt))
+
+    def keep_log(self, unit: str, attempt: int, output: Path, errors: Path, limit: int) -> str | None:
+        """Copy the end of CP2K's output and complaints; give back its path in the campaign's directory."""
+        parts = []
+        for path in (output, errors):
+            if path.is_file() and path.stat().st_size:
+                with path.open("rb") as stream:
+                    stream.seek(max(0, path.stat().st_size - limit))
+                    parts.append(stream.read())
+        if not parts:
+            return None
+        target = self.log(unit, attempt)
+        with atomic_write(target, "wb") as stream:
+            stream.write(b"\n".join(parts))
+        return str(target.relative_to(self.root))
+
+    def clear(self) -> None:
+        """Remove what no resumed campaign needs, once all is done."""
+        for folder in ("wavefunctions", "scratch", "running"):
+            shutil.rmtree(self.root / folder, ignore_errors=True)
+
+
+def read_object(path: Path, kind: type[Kept]) -> Kept | None:
+    """Read a file of ours; None if it is missing, damaged or of another version."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return kind(**values) if values.pop("version") == VERSION else None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+CONFIG = "config.yaml"
+FRAMES = "frames.extxyz"
+TEMPLATE = "template.inp"
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """Calculations on frames, in a directory that holds all they need.
+
+    Attributes
+    ----------
+    root
+        The directory.
+    config
+        Settings.
+    frames
+        Configurations, with what their file says of them.
+    template
+        The user's own input, or None.
+    """
+
+    root: Path
+    config: CampaignConfig
+    frames: tuple[Atoms, ...]
+    template: Template | None
+
+    @property
+    def store(self) -> Store:
+        """Results and failures."""
+        return Store(self.root)
+
+    @cached_property
+    def units(self) -> dict[str, Unit]:
+        """All units by name, in an order in which they can be done."""
+        return {unit.name: unit for unit in plan(self.config, self.frames)}
+
+    @cached_property
+    def keys(self) -> dict[str, str]:
+        """Key of each unit, which its result must have."""
+        return {
+            unit.name: unit_key(unit, self.config, self.template, self.frames[unit.frame])
+            for unit in self.units.values()
+        }
+
+    @property
+    def scratch(self) -> Path:
+        """Where calculations run."""
+        place = self.config.run.scratch
+        return self.root / "scratch" if place is None else Path(place) / f"basinet-{self.identity}"
+
+    @property
+    def identity(self) -> str:
+        """Tells this directory from others."""
+        return checksum(str(self.root.resolve()))[:12]
+
+    def done(self) -> dict[str, float]:
+        """Units whose results are there and belong to these settings and frames; with the seconds they took."""
+        found = {}
+        for name, key in self.keys.items():
+            result = self.store.read(name)
+            if result is not None and result.key == key:
+                found[name] = result.seconds
+        return found
+
+
+def load_inputs(config: CampaignConfig) -> tuple[list[Atoms], Template | None]:
+    """Read the frames and the template that a config names, and check them.
+
+    Raises
+    ------
+    InputError
+        Names the file and the frame.
+    """
+    frames = read_frames(config.frames)
+    for index, atoms in enumerate(frames):
+        try:
+            check_atoms(atoms)
+        except InputError as error:
+            raise InputError(f"{', '.join(config.frames)}, frame {index}: {error}") from error
+    template = None if config.template is None else read_template(config.template)
+    if template is not None:
+        template.check(frames[0], config)
+    return frames, template
+
+
+def create_campaign(root: Path, config: CampaignConfig, frames: list[Atoms], template: Template | None) -> Campaign:
+    """Write what a campaign needs into its directory, and open it."""
+    write_frames(root / FRAMES, frames)
+    if template is not None:
+        with atomic_write(root / TEMPLATE) as stream:
+            stream.write(template.text)
+    write_yaml(root / CONFIG, config.model_dump(mode="json"))
+    return open_campaign(root)
+
+
+def open_campaign(root: str | Path) -> Campaign:
+    """Open a campaign's directory.
+
+    Raises
+    ------
+    InputError
+        It holds no campaign.
+    """
+    root = Path(root)
+    if not (root / CONFIG).is_file() or not (root / FRAMES).is_file():
+        raise InputError(f"{root}: holds no campaign; name the directory that 'basinet dft run' made")
+    stamps = tuple((root / name).stat().st_mtime_ns for name in (CONFIG, FRAMES))
+    return opened(root, stamps)
+
+
+FREE = ("run", "cluster", "frames", "template")
+"""Keys that may change between the beginning of a campaign and its end."""
+
+
+def check_same(root: Path, config: CampaignConfig, frames: list[Atoms], template: Template | None) -> None:
+    """Refuse to go on with a campaign under other settings, or with frames that are not its own and more.
+
+    Raises
+    ------
+    InputError
+        Names the first key or frame that differs.
+    """
+    if not (root / CONFIG).is_file():
+        return
+    before = open_campaign(root)
+    old, new = before.config.model_dump(exclude=set(FREE)), config.model_dump(exclude=set(FREE))
+    old["aimd"]["steps"] = max(new["aimd"]["steps"], old["aimd"]["steps"])  # trajectories may be made longer
+    if config.mode == before.config.mode == "single_points":
+        old["aimd"] = new["aimd"]
+    other = next((key for key in new if old[key] != new[key]), None)
+    if other is None and (before.template is None) != (template is None):
+        other = "template"
+    if template is not None and before.template is not None and template.text != before.template.text:
+        other = "template"
+    if other is not None:
+        raise InputError(
+            f"{root}: begun with another {other}; resume with the same config, or use --overwrite or another --out"
+        )
+    for index, (was, now) in enumerate(zip(before.frames, frames, strict=False)):
+        if was != now:
+            raise InputError(f"{root}: frame {index} is another one than before; add new frames behind the old ones")
+    if len(frames) < len(before.frames):
+        raise InputError(f"{root}: {len(frames)} frames, was begun with {len(before.frames)}; keep those it has")
+
+
+@lru_cache(maxsize=2)
+def opened(root: Path, _stamps: tuple[int, ...]) -> Campaign:
+    """Read a campaign's directory; not again for each unit."""
+    config = validated(CampaignConfig, read_yaml(root / CONFIG), str(root / CONFIG))
+    template = read_template(root / TEMPLATE) if config.template is not None else None
+    return Campaign(root, config, tuple(read_frames(root / FRAMES)), template)

@@ -1,0 +1,206 @@
+"""Settings of a campaign of CP2K calculations (`basinet dft run`): every key with its type, default and meaning."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ase.data import atomic_numbers
+from pydantic import Field, field_validator
+
+from basinet.config.loading import Count, Positive, Section, overlay, parse_yaml, read_yaml, validated
+from basinet.cp2k.language import read_cp2k_text
+from basinet.cp2k.potentials import data_directories, find_potential_file, read_gth_potentials
+from basinet.cp2k.settings import AIMD_EPS_SCF, AimdSettings, Cp2kSettings
+from basinet.errors import InputError
+from basinet.units import Bohr
+
+if TYPE_CHECKING:
+    pass
+
+CampaignPreset = Literal["paper", "reference"]
+
+"""A step begins with extrapolated wave functions and ends just below EPS_SCF, a single point far below: with 1e-6 the
+electrostatic energies of dynamics, first order in the density, are off by up to 0.14 meV per atom (Ar4), with 1e-7 by
+0.002."""
+
+
+class RetrySettings(Section):
+    """How often a calculation is tried again after each kind of failure."""
+
+    scf_not_converged: int = Field(1, ge=0, le=20, description="with four times the SCF steps and CG")
+    crash: int = Field(1, ge=0, le=20, description="CP2K ended with an error")
+    killed: int = Field(3, ge=0, le=20, description="CP2K or its worker was killed, by the system or by hand")
+    time_limit: int = Field(0, ge=0, le=20, description="CP2K took longer than time_limit")
+    damaged_density: int = Field(1, ge=0, le=20, description="the cube is missing, cut short or no density")
+    out_of_disk: int = Field(0, ge=0, le=20, description="no space left for scratch files or results")
+    unusable: int = Field(0, ge=0, le=20, description="the run ended well but cannot be partitioned")
+
+
+class RunSettings(Section):
+    """How calculations are run; nothing here changes what they give."""
+
+    command: str = Field("", description="CP2K's command line; found on the PATH unless given. Example: mpirun -np 8 cp2k.psmp")  # fmt: skip # noqa: E501
+    workers: Count | None = Field(None, description="calculations at a time; as processors allow unless given")
+    threads: Count = Field(1, description="OpenMP threads of each; one makes results the same to the last digit")
+    time_limit: Positive = Field(86400, description="seconds that one calculation may take")
+    retries: RetrySettings = RetrySettings()
+    stop_after: Count = Field(5, description="calculations given up in a row after which the campaign stops")
+    scratch: str | None = Field(None, description="directory for running calculations; DIR/scratch unless given")
+    keep_cubes: bool = Field(False, description="keep the densities, in DIR/cubes")
+
+    @field_validator("scratch")
+    @classmethod
+    def _absolute(cls, value: str | None) -> str | None:
+        """CP2K and other machines' workers run elsewhere."""
+        return None if value is None else str(Path(value).expanduser().absolute())
+
+
+class ClusterSettings(Section):
+    """Jobs of a queueing system, each a Dask worker that does one calculation after another."""
+
+    system: Literal["slurm", "pbs", "sge", "lsf", "htcondor", "oar", "moab"] = "slurm"
+    jobs: Count = Field(1, description="workers in the queue at a time")
+    cores: Count | None = Field(None, description="of each job; MPI ranks of run.command times run.threads")
+    memory: str = Field("4GB", description="of each job")
+    walltime: str = Field("24:00:00", description="of each job; one that ends is replaced")
+    queue: str | None = Field(None, description="or partition")
+    account: str | None = Field(None, description="project that pays")
+    directives: list[str] = Field([], description="further directives, such as --qos=low")
+    prologue: list[str] = Field([], description="shell lines before the worker, such as module load cp2k")
+    interface: str | None = Field(None, description="network interface, such as ib0")
+
+
+class CampaignConfig(Section):
+    """A campaign of CP2K calculations (`basinet dft run`)."""
+
+    preset: CampaignPreset = Field(
+        "reference", description="cutoff and vdw_cutoff: 300 and 60 Ry (reference), 600 and 160 Ry (paper)"
+    )
+    frames: list[str] = Field(min_length=1, description="extended XYZ files of the configurations, or one of them")
+    mode: Literal["single_points", "aimd"] = "single_points"
+    cp2k: Cp2kSettings = Cp2kSettings()
+    template: str | None = Field(None, description="an input of your own with placeholders, in place of section cp2k")
+    aimd: AimdSettings = AimdSettings()
+    wavefunction_chain: int = Field(
+        0, ge=0, description="frames in a row that start from the wave functions of the one before; 0: none"
+    )
+    partition: bool = Field(True, description="false: total energies and forces alone, no density")
+    error_bars: bool = Field(True, description="error bars of local energies from the grid")
+    run: RunSettings = RunSettings()
+    cluster: ClusterSettings | None = Field(None, description="a queueing system, in place of this machine")
+
+    @field_validator("frames", mode="before")
+    @classmethod
+    def _one_file(cls, value: Any) -> Any:
+        """Take a single file for a list of one."""
+        return [value] if isinstance(value, str) else value
+
+
+def preset_values(preset: str) -> dict[str, Any]:
+    """Values of a preset."""
+    text = (resources.files("basinet.labelling") / "presets" / f"{preset}.yaml").read_text(encoding="utf-8")
+    return parse_yaml(text, f"preset {preset}")
+
+
+def load_campaign_config(path: str | Path, changes: Mapping[str, Any] | None = None) -> CampaignConfig:
+    """Settings of a campaign: its preset, overlaid by a file, overlaid by changes from the command line.
+
+    Raises
+    ------
+    InputError
+        Names the file, the key, and what is wrong.
+    """
+    values = overlay(read_yaml(path), dict(changes or {}))
+    return resolved(values, str(path))
+
+
+def resolved(values: dict[str, Any], source: str) -> CampaignConfig:
+    """Check values laid over those of their preset."""
+    preset = values.get("preset", "reference")
+    if preset not in ("paper", "reference"):
+        raise InputError(f"{source}: preset: choose paper or reference, got {preset!r}")
+    if values.get("template") and values.get("cp2k"):
+        raise InputError(f"{source}: cp2k: is not used where a template is given; remove one of them")
+    defaults = preset_values(preset)
+    if values.get("mode") == "aimd":
+        defaults = overlay(defaults, {"cp2k": {"eps_scf": AIMD_EPS_SCF}})
+    return validated(CampaignConfig, overlay(defaults, values), source)
+
+
+UNRESOLVED = 1e-6
+"""Share of a core's wave left at the cutoff above which it counts as cut off."""
+
+
+def with_own_files(config: CampaignConfig) -> CampaignConfig:
+    """A config that names files of the user's own by absolute paths: CP2K runs elsewhere.
+
+    A name that CP2K's data directory has stays as it is.
+    """
+    own = {}
+    for key in ("basis_set_file", "potential_file"):
+        name = getattr(config.cp2k, key)
+        if Path(name).is_file() and find_potential_file(name, data_directories(None, None)) is None:
+            own[key] = str(Path(name).absolute())
+    return config.model_copy(update={"cp2k": config.cp2k.model_copy(update=own)})
+
+
+def check_kinds(settings: Cp2kSettings, elements: Iterable[str]) -> None:
+    """Refuse elements for which CP2K has no basis set or no pseudopotential of the names set.
+
+    Files are looked for where CP2K would; those that are not on this machine are left to CP2K.
+
+    Raises
+    ------
+    InputError
+        Names the element, what is missing, the file, and names that the file has for the element.
+    """
+    for kind, name, file_name in (
+        ("basis_set", settings.basis_set, settings.basis_set_file),
+        ("potential", settings.potential, settings.potential_file),
+    ):
+        file = find_potential_file(file_name, data_directories(None, None))
+        if file is None:
+            continue
+        names = set(read_gth_potentials(file)) if kind == "potential" else read_basis_names(file)
+        for element in sorted(set(elements)):
+            if (element, name.upper()) not in names:
+                there = sorted(other for symbol, other in names if symbol == element)
+                known = f"it has {', '.join(there[:8])}" if there else f"it has none of {element}"
+                raise InputError(
+                    f"cp2k.{kind}: {file} has no {name} of {element}; {known}; set cp2k.{kind} or cp2k.{kind}_file"
+                )
+
+
+def unresolved_cores(settings: Cp2kSettings, elements: Iterable[str]) -> list[str]:
+    r"""Warnings of elements whose pseudopotential is too hard for the plane-wave cutoff.
+
+    A Gaussian core of radius :math:`r_{loc}` has the share :math:`\exp(-E r_{loc}^2 / 2)` left at the cutoff E (Ry,
+    hence the square of a wave number in 1/bohr). Neon (0.19 bohr) has 4e-3 at 300 Ry, and its energy then depends on
+    where the grid lies by 25 meV per atom; argon (0.4 bohr) has 4e-11.
+    """
+    file = find_potential_file(settings.potential_file, data_directories(None, None))
+    cores = {} if file is None else read_gth_potentials(file)
+    notes = []
+    for element in sorted(set(elements)):
+        core = cores.get((element, settings.potential.upper()))
+        if core is not None and math.exp(-settings.cutoff * (core[1] / Bohr) ** 2 / 2) > UNRESOLVED:
+            needed = -2 * math.log(UNRESOLVED) / (core[1] / Bohr) ** 2
+            notes.append(
+                f"cp2k.cutoff: {settings.cutoff:g} Ry is too low for the core of {element} (r_loc {core[1] / Bohr:.2f} "
+                f"bohr), so that energies and forces depend on where the grid lies; it wants {needed:.0f} Ry or more"
+            )
+    return notes
+
+
+def read_basis_names(path: Path) -> set[tuple[str, str]]:
+    """Names of the basis sets in a file of CP2K's format: (element, NAME), aliases too, in capitals."""
+    found = set()
+    for raw in read_cp2k_text(path).split("\n"):
+        words = raw.partition("#")[0].split()
+        if len(words) > 1 and words[0].capitalize() in atomic_numbers:
+            found |= {(words[0].capitalize(), name.upper()) for name in words[1:]}
+    return found

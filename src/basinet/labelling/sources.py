@@ -1,0 +1,506 @@
+"""What an input gives to its partition, whichever program wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from ase.geometry import find_mic
+
+from basinet.arrays import FloatArray
+from basinet.cp2k.potentials import read_gth_potentials
+from basinet.cp2k.run_directory import (
+    DENSITY,
+    Calculation,
+    Cp2kRun,
+    find_cubes,
+    find_density,
+    find_output,
+    is_output,
+    read_calculation,
+    select,
+    step_of,
+)
+from basinet.density.cores import Core
+from basinet.density.cube import read_cube
+from basinet.density.grid import TOLERANCE, electron_count
+from basinet.density.reading import CHGCAR, CUBE, NO_DENSITY, read_density
+from basinet.density.vasp import read_locpot
+from basinet.density.volume import HEADER_ROUNDING, Volume, same_grid
+from basinet.errors import InputError
+from basinet.frames.reading import check_frame
+from basinet.labelling.partition_settings import Job, PartitionSettings
+from basinet.units import Bohr, Hartree
+
+Stamp = list[int]
+"""Size in bytes and time of change in nanoseconds."""
+
+SAME_PLACE = 1e-3
+"""Angstrom. Headers give positions with six decimals of a bohr; atoms of another frame are further away."""
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A density with all that is known of it.
+
+    Attributes
+    ----------
+    kind
+        ``cp2k``, ``cube`` or ``vasp``.
+    atoms
+        Cell and positions at the best precision to be had; labels of the calculation in ``info`` and ``arrays``.
+    volume
+        The density, e/A^3, and what its header says.
+    files
+        All that was read, or would have been: a change of one makes a result out of date.
+    cores
+        One per atom, where the density is one of valence electrons around Gaussian cores.
+    cores_from
+        Where the cores come from, in words.
+    electrons
+        Of the calculation, if known.
+    potential
+        Hartree potential (eV) by other means than the cores.
+    total_density, hartree_potential
+        CP2K's own cubes, where they are.
+    notes
+        What the user should know.
+    """
+
+    kind: str
+    atoms: Atoms
+    volume: Volume
+    files: tuple[Path, ...]
+    cores: tuple[Core, ...] | None = None
+    cores_from: str = ""
+    electrons: float | None = None
+    potential: FloatArray | None = None
+    total_density: Path | None = None
+    hartree_potential: Path | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def cell(self) -> FloatArray:
+        """(3, 3), vectors as rows, Angstrom."""
+        return np.asarray(self.atoms.cell.array, dtype=np.float64)
+
+
+def check_same_structure(volume: Volume, atoms: Atoms, other: Path) -> None:
+    """Refuse a density whose header has another cell or other atoms than its calculation or structure.
+
+    Atoms that differ by cell vectors are the same.
+
+    Raises
+    ------
+    InputError
+        Names both files, and what differs.
+    """
+    pair = f"{volume.path} and {other}"
+    remedy = "give files of one calculation"
+    if len(volume.atoms) != len(atoms):
+        raise InputError(f"{pair}: {len(volume.atoms)} and {len(atoms)} atoms; {remedy}")
+    rounding = HEADER_ROUNDING * np.array(volume.values.shape)[:, None]
+    difference = np.abs(volume.cell - atoms.cell.array)
+    if np.any(difference > rounding):
+        raise InputError(f"{pair}: the cells differ (by {difference.max():.2g} Angstrom); {remedy}")
+    known = volume.atoms.numbers > 0
+    others = np.flatnonzero(known & (volume.atoms.numbers != atoms.numbers))
+    if others.size:
+        first = int(others[0])
+        found = volume.atoms.symbols[first], atoms.symbols[first]
+        raise InputError(f"{pair}: atom {first} is {found[0]} and {found[1]}; {remedy}, atoms in the same order")
+    _, apart = find_mic(volume.atoms.positions - atoms.positions, atoms.cell.array, pbc=True)
+    if apart.max(initial=0.0) > SAME_PLACE:
+        first = int(np.argmax(apart))
+        raise InputError(f"{pair}: atom {first} is {apart[first]:.2g} Angstrom apart; {remedy}")
+
+
+def stamp(path: str | Path) -> Stamp | None:
+    """Size and time of change of a file; None if there is none."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
+
+
+REMEDY = "give the directory of a CP2K run, a cube (*.cube) or a CHGCAR"
+
+
+def kind_of(path: Path) -> str:
+    """Tell whether a path is a run of CP2K (``cp2k``), a ``cube``, or a density of VASP (``vasp``).
+
+    Raises
+    ------
+    InputError
+        It does not exist, or is nothing that can be partitioned.
+    """
+    if path.is_dir():
+        check_directory(path)
+        return "cp2k"
+    if not path.exists():
+        raise InputError(f"{path}: no such file or directory; {REMEDY}")
+    if CUBE.search(path.name):
+        return "cube"
+    if CHGCAR.search(path.name) and not NO_DENSITY.search(path.name):
+        return "vasp"
+    if is_output(path):
+        return "cp2k"
+    raise InputError(f"{path}: no density that is known by its name, and no output of CP2K; {REMEDY}")
+
+
+def check_directory(path: Path) -> None:
+    """Refuse a directory that holds no CP2K run; the message says what to name instead.
+
+    Raises
+    ------
+    InputError
+        It has none, or several.
+    """
+    entries = sorted(path.iterdir())
+    densities = [entry for entry in entries if entry.is_file() and CHGCAR.search(entry.name)]
+    if densities:
+        raise InputError(f"{path}: a directory of VASP; name the file, {densities[0]}")
+    if not any(entry.is_file() for entry in entries) and any(entry.is_dir() for entry in entries):
+        raise InputError(f"{path}: holds directories, but is no CP2K run itself; name them, such as {path}/*")
+    find_output(path)
+
+
+PREFIX = "REF_"
+
+
+def count_structures(path: Path) -> int:
+    """Number of structures in a file.
+
+    Raises
+    ------
+    InputError
+        It cannot be read.
+    """
+    return len(read_all(path))
+
+
+def read_structure(path: Path, index: int) -> Atoms:
+    """Read one structure: cell, positions and the labels that begin with ``REF_``.
+
+    Raises
+    ------
+    InputError
+        The file is missing, is not read by ASE, or has no cell.
+    """
+    found = read_all(path)[index]
+    check_frame(found, str(path))
+    if abs(np.linalg.det(found.cell.array)) < 1e-9:
+        raise InputError(f"{path}: has no cell; give a structure with three cell vectors")
+    atoms = Atoms(found.symbols, positions=found.positions, cell=found.cell, pbc=True)
+    atoms.info.update({key: value for key, value in found.info.items() if str(key).startswith(PREFIX)})
+    atoms.arrays.update({key: value for key, value in found.arrays.items() if key.startswith(PREFIX)})
+    return atoms
+
+
+def read_all(path: Path) -> list[Atoms]:
+    """Read all structures of a file."""
+    from ase.io import read
+
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; name a structure with --structure")
+    try:
+        found = read(path, index=":")
+    except Exception as error:
+        # ASE meets malformed files with exceptions of many types.
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"{path}: ASE reads no structure from it ({reason}); give another format") from error
+    return [found] if isinstance(found, Atoms) else list(found)
+
+
+NAME = "GTH-PBE"
+
+GTH_PBE: dict[str, tuple[int, float]] = {
+    "H": (1, 0.2), "He": (2, 0.2), "Li": (3, 0.4), "Be": (4, 0.325), "B": (3, 0.41899145), "C": (4, 0.33847124),
+    "N": (5, 0.28379051), "O": (6, 0.2445543), "F": (7, 0.21492959), "Ne": (8, 0.19), "Na": (9, 0.23652322),
+    "Al": (3, 0.45), "Si": (4, 0.44), "P": (5, 0.43), "S": (6, 0.42), "Cl": (7, 0.41), "Ar": (8, 0.4), "K": (9, 0.4),
+    "Ca": (10, 0.39), "Br": (7, 0.5), "Kr": (8, 0.5), "I": (7, 0.56), "Xe": (8, 0.56),
+}  # fmt: skip
+"""Charge (e) and rloc (bohr) of the pseudopotentials that CP2K's file GTH_POTENTIALS calls GTH-PBE.
+
+M. Krack, Theor. Chem. Acc. 114, 145 (2005). Elements whose choice of valence electrons is less plain are left out.
+"""
+
+
+def parse_core(element: str, text: str) -> Core:
+    """Core as the command line states it, ``Z:rloc`` with rloc in bohr, as in files of pseudopotentials.
+
+    Examples
+    --------
+    >>> parse_core("Ar", "8:0.4").charge
+    8.0
+
+    Raises
+    ------
+    InputError
+        It is not a pair of numbers, or no core.
+    """
+    charge, _, radius = text.partition(":")
+    try:
+        return Core(float(charge), float(radius) * Bohr)
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"--cores {element}={text}: give the charge and rloc in bohr, such as Ar=8:0.4") from error
+
+
+def given_cores(symbols: Sequence[str], settings: PartitionSettings) -> tuple[tuple[Core, ...], str] | None:
+    """Cores that the user gave for every element, and where they come from; None if none were given.
+
+    Raises
+    ------
+    InputError
+        An element has none, or the potential file several.
+    """
+    if not settings.cores and settings.potential_file is None:
+        return None
+    file = settings.potential_file
+    table = {} if file is None else cores_of_file(file, sorted(set(symbols) - set(settings.cores)))
+    table |= settings.cores
+    missing = sorted(set(symbols) - set(table))
+    if missing:
+        raise InputError(f"no core of {missing[0]} is given; add it, --cores {missing[0]}=Z:RLOC (rloc in bohr)")
+    return tuple(table[symbol] for symbol in symbols), "--cores" if file is None else str(file)
+
+
+def cores_of_file(file: Path, elements: Sequence[str]) -> dict[str, Core]:
+    """Core of each element in a potential file: that of GTH-PBE, or the only one there is."""
+    found: dict[str, Core] = {}
+    entries = read_gth_potentials(file)
+    for element in elements:
+        own = {name: core for (symbol, name), core in entries.items() if symbol == element}
+        if not own:
+            raise InputError(f"{file}: no GTH pseudopotential of {element}; give its core, --cores {element}=Z:RLOC")
+        if NAME not in own and len(set(own.values())) > 1:
+            names = ", ".join(sorted(own)[:4])
+            raise InputError(
+                f"{file}: several pseudopotentials of {element} ({names}); choose its core, --cores {element}=Z:RLOC"
+            )
+        found[element] = Core(*own[NAME] if NAME in own else next(iter(own.values())))
+    return found
+
+
+def default_cores(symbols: Sequence[str]) -> tuple[Core, ...] | None:
+    """GTH-PBE's cores, if it is known for every element.
+
+    Examples
+    --------
+    >>> round(sum(core.charge for core in default_cores(["Ar", "Kr"])), 6), default_cores(["U"])
+    (16.0, None)
+    """
+    if not set(symbols) <= set(GTH_PBE):
+        return None
+    return tuple(Core(float(charge), radius * Bohr) for charge, radius in (GTH_PBE[symbol] for symbol in symbols))
+
+
+CUBES = (".cube", ".gz")
+
+
+def expanded(jobs: Sequence[Job]) -> list[Job]:
+    """Replace runs of molecular dynamics that wrote several densities by these, in the order of their steps.
+
+    What is wrong with a step is told when its turn comes, and costs none of the others; what is wrong with a whole run
+    is told once, of its directory.
+    """
+    found: list[Job] = []
+    for job in jobs:
+        found += [Job(density) for density in densities_of_steps(job.path)] or [job]
+    return found
+
+
+def densities_of_steps(path: Path) -> list[Path]:
+    """Densities of a trajectory in the order of their steps, as their names say; none if there are not several."""
+    if not path.is_dir() or len(list(path.glob(f"*{DENSITY}*.cube*"))) < 2:
+        return []
+    try:
+        calculation = read_calculation(path, allow_unconverged=True)
+    except InputError:
+        return []
+    cubes = find_cubes(calculation.output, calculation.given.project, DENSITY)
+    single = len(calculation.output.evaluations) == 1
+    return [] if single or any(step_of(cube) is None for cube in cubes) else cubes
+
+
+def run_of_cube(path: Path) -> Path | None:
+    """Directory of the CP2K run that wrote a cube of the electron density, if that run lies beside it."""
+    if f"-{DENSITY}-" not in path.name:
+        return None
+    try:
+        find_output(path.parent)
+    except InputError:
+        return None
+    return path.parent
+
+
+def read_step(path: Path, density: Path | None, *, allow_unconverged: bool) -> tuple[Cp2kRun, Path]:
+    """Read a run, or the step of it that a density belongs to; and the density's path.
+
+    Raises
+    ------
+    InputError
+        See `basinet.cp2k.run_directory.read_run`.
+    """
+    directory = path if path.is_dir() else path.parent
+    files = [file for file in sorted(directory.iterdir()) if file.suffix not in CUBES]
+    state = tuple((file.name, *(stamp(file) or ())) for file in files)
+    calculation = read_calculation_once(path, allow_unconverged, state)
+    cube = find_density(calculation, density, required=True)
+    if cube is None:
+        raise InputError(f"{path}: no cube of the electron density")
+    return select(calculation, cube), cube
+
+
+@lru_cache(maxsize=1)
+def read_calculation_once(
+    path: Path, allow_unconverged: bool, _state: tuple[tuple[str | int, ...], ...]
+) -> Calculation:
+    """Read output and input of a run; not again for the next step, as long as no file of it has changed."""
+    return read_calculation(path, allow_unconverged=allow_unconverged)
+
+
+ONLY_POPULATIONS = "populations and volumes only"
+
+
+def read_source(job: Job, settings: PartitionSettings) -> Source:
+    """Read an input.
+
+    Raises
+    ------
+    InputError
+        It is missing, damaged, of unknown kind, or its files do not belong together.
+    """
+    kind = kind_of(job.path)
+    plain = job.structure is not None or settings.cores or settings.potential_file or settings.potential
+    if kind == "cube":
+        run = None if plain else run_of_cube(job.path)
+        return cube_source(job, settings) if run is None else cp2k_source(run, job.path, settings)
+    if job.structure is not None:
+        raise InputError(f"{job.path}: has its own cell and positions; --structure is for plain cubes")
+    if kind == "vasp":
+        return vasp_source(job, settings)
+    if plain:
+        raise InputError(f"{job.path}: a CP2K run has its own cores and potential; leave out the options for cubes")
+    return cp2k_source(job.path, None, settings)
+
+
+def cp2k_source(path: Path, density: Path | None, settings: PartitionSettings) -> Source:
+    """A CP2K run: exact cell and positions from the input, cores from its pseudopotentials, labels from the output."""
+    run, cube = read_step(path, density, allow_unconverged=settings.allow_unconverged)
+    volume = read_density(cube)
+    check_same_structure(volume, run.atoms, run.output)
+    if run.grid is not None and volume.values.shape != run.grid:
+        points = [" x ".join(map(str, shape)) for shape in (volume.values.shape, run.grid)]
+        raise InputError(f"{cube}: {points[0]} points of the run's {points[1]}; print it with STRIDE 1 1 1")
+    cubes = tuple(path for path in (run.total_density, run.hartree_potential) if settings.cross_check and path)
+    return Source(
+        kind="cp2k",
+        atoms=labelled(run),
+        volume=volume,
+        files=(run.input, run.output, cube, *cubes),
+        cores=tuple(Core(*core) for core in run.cores),
+        cores_from="the run",
+        electrons=run.electrons,
+        total_density=run.total_density,
+        hartree_potential=run.hartree_potential,
+    )
+
+
+def labelled(run: Cp2kRun) -> Atoms:
+    """A run's atoms with the energies and forces that it printed."""
+    atoms: Atoms = run.atoms.copy()
+    atoms.info.update(run.labels)
+    if run.step is not None:
+        atoms.info["step"] = run.step
+    if run.forces is not None:
+        atoms.arrays["REF_forces"] = run.forces
+    return atoms
+
+
+def cube_source(job: Job, settings: PartitionSettings) -> Source:
+    """A cube of any program, with the cores that are given, or GTH-PBE's if the electrons are as many."""
+    volume = read_density(job.path)
+    atoms, files = volume.atoms.copy(), [job.path]
+    if job.structure is not None:
+        atoms = read_structure(job.structure, job.index)
+        check_same_structure(volume, atoms, job.structure)
+        files.append(job.structure)
+    atoms.arrays.pop("nuclear_charges", None)
+    source = Source("cube", atoms, volume, tuple(files))
+    symbols = atoms.get_chemical_symbols()
+    given = given_cores(symbols, settings)
+    if settings.potential_file is not None:
+        source = replace(source, files=(*source.files, settings.potential_file))
+    if given is not None:
+        cores, origin = given
+        return replace(source, cores=cores, cores_from=origin, electrons=sum(core.charge for core in cores))
+    if settings.potential is not None:
+        return with_potential(source, settings.potential)
+    return assumed(source, default_cores(symbols))
+
+
+def assumed(source: Source, cores: tuple[Core, ...] | None) -> Source:
+    """Take GTH-PBE's cores if the electrons, and the charges of the header, are those of its valence."""
+    if cores is None:
+        why = "no cores are given (--cores, --potential-file)"
+        return replace(source, notes=(f"{ONLY_POPULATIONS}: {why}",))
+    charges = np.array([core.charge for core in cores])
+    count = electron_count(source.volume.values, source.cell)
+    header = source.volume.atoms.arrays.get("nuclear_charges", np.zeros(len(charges)))
+    if abs(count - charges.sum()) > TOLERANCE * charges.sum() or (header.any() and not np.allclose(header, charges)):
+        why = f"{count:.6g} electrons are not GTH-PBE's {charges.sum():g}, and no cores are given (--cores)"
+        return replace(source, notes=(f"{ONLY_POPULATIONS}: {why}",))
+    note = "cores are taken to be GTH-PBE's; give others with --cores or --potential-file"
+    return replace(source, cores=cores, cores_from="GTH-PBE", electrons=float(charges.sum()), notes=(note,))
+
+
+def vasp_source(job: Job, settings: PartitionSettings) -> Source:
+    """VASP's density, with the LOCPOT that is given or lies beside it. PAW has no Gaussian cores."""
+    if settings.cores or settings.potential_file:
+        raise InputError(f"{job.path}: PAW has no Gaussian cores; leave out --cores and --potential-file")
+    volume = read_density(job.path)
+    source = Source("vasp", volume.atoms.copy(), volume, (job.path,))
+    beside = job.path.with_name(job.path.name.replace("CHGCAR", "LOCPOT"))
+    potential = settings.potential or beside
+    if potential != job.path and (settings.potential is not None or potential.is_file()):
+        return with_potential(source, potential)
+    note = f"{ONLY_POPULATIONS}: no {beside.name} beside it (LVHAR = .TRUE.), no --potential"
+    return replace(source, files=(job.path, beside), notes=(note,))
+
+
+def with_potential(source: Source, path: Path) -> Source:
+    """Add the Hartree potential of a file, in eV."""
+    if CUBE.search(path.name):
+        potential = read_cube(path)
+        values: FloatArray = potential.values
+        values *= Hartree
+    else:
+        potential = read_locpot(path)
+        values = potential.values
+    same_grid(source.volume, potential)
+    return replace(source, potential=values, files=(*source.files, path))
+
+
+def field_files(job: Job, settings: PartitionSettings) -> dict[str, Path]:
+    """The further cubes of an input, by name."""
+    place = job.path if job.path.is_dir() else job.path.parent
+    return {name: place / file for name, file in settings.fields.items()}
+
+
+def read_fields(job: Job, settings: PartitionSettings, source: Source) -> dict[str, FloatArray]:
+    """The further cubes, in the file's unit times bohr^3 per A^3: integrals come out in atomic units of volume."""
+    fields = {}
+    for name, file in field_files(job, settings).items():
+        cube = read_cube(file)
+        same_grid(source.volume, cube)
+        cube.values[...] /= Bohr**3
+        fields[name] = cube.values
+    return fields

@@ -1,0 +1,375 @@
+"""Finished frames in one file, and beside it where they come from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from basinet.config.loading import validated
+from basinet.errors import InputError
+from basinet.files import atomic_write, read_json, write_json
+from basinet.frames.reading import format_frame, parse_frames, read_frames, system_of
+from basinet.frames.shipped import SIZES, SYSTEMS, load_isolated_atoms, load_reference
+from basinet.jobs.provenance import provenance
+from basinet.labelling.campaign import CONFIG, FRAMES, Campaign, Result, Unit, open_campaign
+from basinet.labelling.ledger import ledger
+from basinet.labelling.settings import CampaignConfig, resolved
+from basinet.labelling.work import said_of
+from basinet.relation.fit import fit_relation
+
+
+def finished_units(campaign: Campaign) -> Iterator[tuple[Unit, Result]]:
+    """Units that are done with their results, one at a time: by frame, and of a trajectory by time."""
+    for unit in sorted(campaign.units.values(), key=lambda unit: (unit.frame, unit.start)):
+        result = campaign.store.read(unit.name)
+        if result is not None and result.key == campaign.keys[unit.name]:
+            yield unit, result
+
+
+def finished_frames(campaign: Campaign) -> Iterator[Atoms]:
+    """Labelled frames in order, with what the configurations' file says of them, and numbers."""
+    aimd, numbered = campaign.config.aimd, well_numbered(campaign.frames)
+    for unit, result in finished_units(campaign):
+        start = campaign.frames[unit.frame]
+        for text in result.frames:
+            (atoms,) = parse_frames(text, str(campaign.store.path(unit.name)))
+            atoms.info.update(said_of(start, unit))
+            if unit.steps:
+                first = unit.frame * (aimd.steps // aimd.density_every + 1)
+                atoms.info["frame"] = first + int(atoms.info["step"]) // aimd.density_every
+            elif not numbered:
+                if "frame" in start.info:
+                    atoms.info["source_frame"] = start.info["frame"]
+                atoms.info["frame"] = unit.frame
+            yield atoms
+
+
+def well_numbered(frames: Sequence[Atoms]) -> bool:
+    """Whether every frame has a number that no other frame of its system and size has."""
+    if not all(isinstance(atoms.info.get("frame"), (int, np.integer)) for atoms in frames):
+        return False
+    known = {(system_of(atoms), len(atoms), atoms.info["frame"]) for atoms in frames}
+    return len(known) == len(frames)
+
+
+def collect(campaign: Campaign, out: Path) -> dict[str, Any]:
+    """Write finished frames to a file, and their provenance to one beside it; tell what is there and what is not.
+
+    Raises
+    ------
+    InputError
+        Nothing is finished yet, or the file would replace one that the campaign is made from.
+    """
+    if out.suffix == ".json":
+        raise InputError(f"{out}: frames are extended XYZ; name a file such as labelled.extxyz")
+    made_from = [campaign.root / CONFIG, campaign.root / FRAMES, *map(Path, campaign.config.frames)]
+    if out.resolve() in [path.resolve() for path in made_from]:
+        raise InputError(f"{out}: the campaign is made from that file; name another, such as labelled.extxyz")
+    book = ledger(campaign)
+    if not book.done:
+        raise InputError(f"{campaign.root}: no frame is finished yet; see 'basinet dft status {campaign.root}'")
+    count = 0
+    with atomic_write(out) as stream:
+        for atoms in finished_frames(campaign):
+            stream.write(format_frame(atoms))
+            count += 1
+    given_up = [name for name in campaign.units if book.given_up(name)]
+    summary = {
+        "frames": count,
+        "calculations": len(campaign.units),
+        "done": len(book.done),
+        "failed": len(given_up),
+        "missing": len(campaign.units) - len(book.done) - len(given_up),
+    }
+    write_json(out.with_suffix(".json"), summary | origin(campaign))
+    return summary
+
+
+def origin(campaign: Campaign) -> dict[str, Any]:
+    """Settings, versions, checksums and costs of a campaign's frames."""
+    found = list(finished_units(campaign))
+    return {
+        "config": campaign.config.model_dump(mode="json"),
+        "template": None if campaign.template is None else campaign.template.text,
+        "cp2k_versions": dict(Counter(result.cp2k_version for _, result in found)),
+        "hosts": dict(Counter(result.host for _, result in found)),
+        "seconds": sum(result.seconds for _, result in found),
+        "inputs": {unit.name: result.input_sha256 for unit, result in found},
+        "rescued": [unit.name for unit, result in found if result.report.get("rescued")],
+        "provenance": provenance(),
+    }
+
+
+REFERENCE = "reference"
+ENERGY_TOLERANCE = 0.01
+"""meV per atom, of total and electrostatic energies."""
+LOCAL_TOLERANCE = 0.1
+"""meV, of local DFT energies."""
+LOCAL = "REF_local_hartree_energy"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Frames to verify: with the settings they were made with, and the number of each in its source."""
+
+    frames: list[Atoms]
+    numbers: list[int]
+    config: CampaignConfig
+    slopes: dict[str, float | None]
+
+
+def choose(source: str, count: int, seed: int, config: CampaignConfig | None, n_atoms: int | None = None) -> Stored:
+    """Choose frames at random without repetition, as many of each system and size as of the others.
+
+    Parameters
+    ----------
+    source
+        A campaign's directory, a file of labelled frames, or ``reference`` for the shipped data.
+    count
+        Of frames.
+    seed
+        Of the choice.
+    config
+        Settings in place of those stored with the frames.
+    n_atoms
+        Choose among frames of this size alone.
+
+    Raises
+    ------
+    InputError
+        The frames or their settings are not to be found, or there are none of the size.
+    """
+    frames, stored = load(source)
+    settings = config or stored
+    if settings is None:
+        raise InputError(
+            f"{source}: says nothing of its settings (no {Path(source).with_suffix('.json')}); give them with --config"
+        )
+    labelled = [index for index, atoms in enumerate(frames) if "REF_energy" in atoms.info and atoms.pbc.all()]
+    if not labelled:
+        raise InputError(f"{source}: no periodic frame has REF_energy, so there is nothing to verify")
+    groups: dict[tuple[str, int], list[int]] = {}
+    for index in labelled:
+        if n_atoms in (None, len(frames[index])):
+            groups.setdefault((system_of(frames[index]), len(frames[index])), []).append(index)
+    if not groups:
+        sizes = ", ".join(map(str, sorted({len(frames[index]) for index in labelled})))
+        raise InputError(f"--atoms {n_atoms}: {source} has no frames of that size, but of {sizes} atoms")
+    numbers = sorted(drawn(list(groups.values()), count, np.random.default_rng(seed)))
+    return Stored([frames[index] for index in numbers], numbers, settings, slopes(frames))
+
+
+def drawn(groups: Sequence[Sequence[int]], count: int, rng: np.random.Generator) -> list[int]:
+    """Draw numbers from groups in turn, both in random order, until there are as many as asked for or none is left.
+
+    Examples
+    --------
+    >>> sorted(drawn([[0, 1, 2, 3], [10, 11]], 4, np.random.default_rng(0)))
+    [1, 3, 10, 11]
+    """
+    shuffled = [list(rng.permutation(np.array(group))) for group in groups]
+    found: list[int] = []
+    while len(found) < count and any(shuffled):
+        for index in rng.permutation(len(shuffled)):
+            if shuffled[index] and len(found) < count:
+                found.append(int(shuffled[index].pop()))
+    return found
+
+
+def load(source: str) -> tuple[list[Atoms], CampaignConfig | None]:
+    """Read stored frames, and the settings that go with them where those are known."""
+    if source == REFERENCE and not Path(source).exists():
+        liquids = [atoms for size in SIZES for system in SYSTEMS for atoms in load_reference(system, size)]
+        return liquids + list(load_isolated_atoms().values()), resolved({"frames": [REFERENCE]}, REFERENCE)
+    path = Path(source)
+    if path.is_dir():
+        campaign = open_campaign(path)
+        frames = list(finished_frames(campaign))
+        if campaign.template is not None:
+            return frames, campaign.config.model_copy(update={"template": str(path / "template.inp")})
+        return frames, campaign.config
+    frames = read_frames(path)
+    beside = path.with_suffix(".json")
+    if not beside.is_file():
+        return frames, None
+    found = read_json(beside)
+    values = found.get("config") if isinstance(found, dict) else None
+    return frames, None if values is None else validated(CampaignConfig, values, f"{beside}: config")
+
+
+def slopes(frames: Sequence[Atoms]) -> dict[str, float | None]:
+    """The share 1 + a of the electrostatic energy in local DFT energies, by system; None where it cannot be fitted."""
+    found: dict[str, float | None] = {}
+    for system in sorted({system_of(atoms) for atoms in frames}):
+        group = [atoms for atoms in frames if system_of(atoms) == system and len(atoms) > 1]
+        try:
+            found[system] = 1 + fit_relation(group, n_resamples=2, n_shuffles=1).slope
+        except InputError:
+            found[system] = None
+    return found
+
+
+def single_points(stored: Stored) -> CampaignConfig:
+    """Settings that calculate the chosen frames alone, from nothing."""
+    changes: dict[str, Any] = {
+        "mode": "single_points", "wavefunction_chain": 0, "frames": [REFERENCE], "error_bars": False,
+    }  # fmt: skip
+    return stored.config.model_copy(update=changes)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A frame calculated again less what is stored of it: meV per atom for energies, meV for the largest of an atom's.
+
+    What the stored frame lacks is None. ``local`` is of local DFT energies; without a relation (`slopes`) of local
+    Hartree energies, which vary four to five times more.
+    """
+
+    number: int
+    system: str
+    n_atoms: int
+    energy: float
+    electrostatic: float | None
+    local: float | None
+    local_hartree: float | None
+    forces: float | None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all is within the tolerances."""
+        energies = [abs(value) for value in (self.energy, self.electrostatic) if value is not None]
+        return max(energies) <= ENERGY_TOLERANCE and (self.local is None or self.local <= LOCAL_TOLERANCE)
+
+
+def compare(stored: Stored, calculated: Sequence[Atoms]) -> list[Comparison]:
+    """Compare frames with what is stored of them."""
+    return [
+        comparison(number, old, new, stored.slopes.get(system_of(old)))
+        for number, old, new in zip(stored.numbers, stored.frames, calculated, strict=True)
+    ]
+
+
+def comparison(number: int, old: Atoms, new: Atoms, slope: float | None) -> Comparison:
+    """Compare one frame."""
+
+    def energy(key: str) -> float | None:
+        if key not in old.info or key not in new.info:
+            return None
+        return float(new.info[key] - old.info[key]) * 1000 / len(old)
+
+    def array(key: str) -> float | None:
+        if key not in old.arrays or key not in new.arrays:
+            return None
+        return float(np.abs(new.arrays[key] - old.arrays[key]).max()) * 1000
+
+    hartree = array(LOCAL)
+    total = energy("REF_energy")
+    if total is None:
+        raise InputError(f"frame {number}: CP2K gave no total energy")
+    return Comparison(
+        number=number,
+        system=system_of(old),
+        n_atoms=len(old),
+        energy=total,
+        electrostatic=energy("REF_electrostatic_energy"),
+        local=None if hartree is None else hartree * abs(1.0 if slope is None else slope),
+        local_hartree=hartree,
+        forces=array("REF_forces"),
+    )
+
+
+@dataclass(frozen=True)
+class Change:
+    """What other settings change in a frame, in meV.
+
+    Attributes
+    ----------
+    number, system, n_atoms
+        Of the frame.
+    energy
+        Change of the total energy per atom.
+    energy_centred
+        The same less the mean over the frames of its system and size, a constant that no potential and no difference
+        of energies sees; None where there is no second frame to tell.
+    local, local_largest
+        Change of the atoms' local DFT energies less the mean over the atoms of the same element in frames of the same
+        system and size: root mean square, and largest. None where densities were not partitioned.
+    forces
+        Largest change of a force's component, meV/Å.
+    """
+
+    number: int
+    system: str
+    n_atoms: int
+    energy: float
+    energy_centred: float | None
+    local: float | None
+    local_largest: float | None
+    forces: float | None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether what can be told is within the tolerances: 0.01 meV per atom, and 0.1 meV (root mean square)."""
+        energy = self.energy_centred is None or abs(self.energy_centred) <= ENERGY_TOLERANCE
+        return energy and (self.local is None or self.local <= LOCAL_TOLERANCE)
+
+
+def changes(stored: Stored, calculated: Sequence[Atoms]) -> list[Change]:
+    """Compare frames with what is stored of them under other settings.
+
+    Local DFT energies change by 1 + a times what local Hartree energies change, a being the stored frames' slope.
+    """
+    groups = [(system_of(atoms), len(atoms)) for atoms in stored.frames]
+    plain = compare(stored, calculated)
+    local = [
+        local_changes(old, new, stored.slopes.get(system_of(old)))
+        for old, new in zip(stored.frames, calculated, strict=True)
+    ]
+    found = []
+    for item, group, mine, old in zip(plain, groups, local, stored.frames, strict=True):
+        others = [index for index, other in enumerate(groups) if other == group]
+        mean = float(np.mean([plain[index].energy for index in others]))
+        rest = None
+        if mine is not None:
+            rest = mine.copy()
+            symbols = np.array(old.get_chemical_symbols())
+            for symbol in set(symbols):
+                rest[symbols == symbol] -= mean_change(
+                    symbol, [(stored.frames[index], local[index]) for index in others]
+                )
+        found.append(
+            Change(
+                number=item.number,
+                system=item.system,
+                n_atoms=item.n_atoms,
+                energy=item.energy,
+                energy_centred=item.energy - mean if len(others) > 1 else None,
+                local=None if rest is None else float(np.sqrt(np.mean(rest**2))),
+                local_largest=None if rest is None else float(np.abs(rest).max()),
+                forces=item.forces,
+            )
+        )
+    return found
+
+
+def local_changes(old: Atoms, new: Atoms, slope: float | None) -> NDArray[np.float64] | None:
+    """Changes of local DFT energies (n_atoms,), meV; None where a frame has none."""
+    if LOCAL not in old.arrays or LOCAL not in new.arrays:
+        return None
+    change: NDArray[np.float64] = 1000 * (new.arrays[LOCAL] - old.arrays[LOCAL]) * (1.0 if slope is None else slope)
+    return change
+
+
+def mean_change(symbol: str, frames: Sequence[tuple[Atoms, NDArray[np.float64] | None]]) -> float:
+    """Mean change over the atoms of an element."""
+    values = [
+        change[np.array(atoms.get_chemical_symbols()) == symbol] for atoms, change in frames if change is not None
+    ]
+    return float(np.concatenate(values).mean())

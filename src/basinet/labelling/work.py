@@ -1,0 +1,462 @@
+"""Directories that calculations run in, and what is left of those that were killed."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import secrets
+import shutil
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ase import Atoms
+
+from basinet.cp2k.output import Cp2kOutput, Evaluation, read_cp2k_output
+from basinet.cp2k.program import (
+    ERRORS,
+    INPUT,
+    OUTPUT,
+    OWNER,
+    CalculationFailed,
+    FailureKind,
+    check_convergence,
+    explain,
+    find_program,
+    program_version,
+    run_program,
+)
+from basinet.cp2k.run_checks import check_ending, check_evaluation
+from basinet.cp2k.run_directory import DENSITY, evaluations_by_step, read_trajectory, step_of
+from basinet.cp2k.writer import PREVIOUS, PROJECT
+from basinet.errors import InputError
+from basinet.files import FULL_DISK, atomic_write, holding
+from basinet.frames.reading import LABEL_PREFIXES, format_frame, system_of
+from basinet.labelling.campaign import (
+    Campaign,
+    Failure,
+    Result,
+    Unit,
+    checksum,
+    input_text,
+    keeps_wavefunction,
+    open_campaign,
+    request_for,
+)
+from basinet.labelling.partition import partition_input
+from basinet.labelling.partition_settings import Job, PartitionSettings
+from basinet.labelling.settings import CampaignConfig
+from basinet.labelling.sources import expanded
+from basinet.units import Bohr
+
+BYTES_PER_VALUE = 13.5
+"""Of a cube's text."""
+MARGIN = 32 << 20
+"""Bytes for everything else that CP2K writes, and for results."""
+
+
+def owner() -> str:
+    """Name of this process, which CP2K bears in its environment and its directory in its name."""
+    return f"{socket.gethostname().replace('.', '_')}.{os.getpid()}"
+
+
+@contextmanager
+def running(root: Path, unit: str, token: str) -> Iterator[str | None]:
+    """Hold the lock of a unit: a second process that wants it waits, and finds it done.
+
+    Yields the owner of the process that died over the same try, known by its token, or None: Dask hands what a dead
+    worker had to the next one, and does not tell.
+    """
+    path = root / "running" / f"{unit}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with holding(path, wait=True) as stream:
+        left = stream.read()
+        stream.truncate(0)
+        stream.write(json.dumps({"owner": owner(), "since": time.time(), "token": token}))
+        stream.flush()
+        yield owner_of(left, token)
+
+
+def owner_of(text: str, token: str) -> str | None:
+    """Who left a lock file that belongs to a try."""
+    try:
+        values = json.loads(text)
+        return str(values["owner"]) if values["token"] == token else None
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+@contextmanager
+def scratch_directory(scratch: Path, unit: str) -> Iterator[Path]:
+    """Make a directory for a calculation, and remove it at the end, with what killed ones left."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    sweep(scratch)
+    directory = scratch / f"{unit}.{owner()}.{secrets.token_hex(3)}"
+    directory.mkdir()
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def sweep(scratch: Path) -> None:
+    """Remove directories of processes of this machine that are no more."""
+    host = owner().partition(".")[0]
+    for directory in scratch.glob(f"*.{host}.*.*"):
+        number = directory.name.split(".")[-2]
+        if number.isdecimal() and not alive(int(number)):
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def alive(number: int) -> bool:
+    """Whether a process of this machine exists."""
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def end_orphans() -> int:
+    """End CP2Ks of this user and machine whose worker is no more; give back how many there were.
+
+    There are none where the guard can do its work (`basinet.cp2k.guard`). Looks at Linux's ``/proc``, elsewhere at
+    nothing.
+    """
+    host = owner().partition(".")[0]
+    count = 0
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            variables = (entry / "environ").read_bytes().split(b"\0")
+            mine = next((item for item in variables if item.startswith(f"{OWNER}=".encode())), b"")
+            whose, _, number = mine.decode(errors="replace").partition("=")[2].rpartition(".")
+            if whose == host and number.isdecimal() and not alive(int(number)):
+                os.kill(int(entry.name), signal.SIGKILL)
+                count += 1
+    return count
+
+
+def check_space(directory: Path, atoms: Atoms, cutoff: float | None, cubes: int) -> None:
+    """Refuse to begin a calculation whose densities will not fit the disk.
+
+    Raises
+    ------
+    CalculationFailed
+        Says how much is free, and how much is needed.
+    """
+    needed = MARGIN + (0 if cutoff is None else cubes * cube_bytes(atoms, cutoff))
+    free = shutil.disk_usage(directory).free
+    if free < needed:
+        raise CalculationFailed(
+            FailureKind.out_of_disk,
+            f"{directory}: {free / 1e6:.0f} MB free, about {needed / 1e6:.0f} MB needed; free some, or set run.scratch",
+        )
+
+
+def cube_bytes(atoms: Atoms, cutoff: float) -> int:
+    r"""Size of a cube of the density.
+
+    A grid for plane waves up to the cutoff E (Ry) has about :math:`V (2 E / \pi^2)^{3/2} / 2^{3/2}` points, V in
+    bohr^3: each direction has :math:`L \sqrt{E} / \pi`.
+    """
+    points = atoms.get_volume() / Bohr**3 * (math.sqrt(cutoff) / math.pi) ** 3
+    return int(BYTES_PER_VALUE * points)
+
+
+OURS = (
+    *LABEL_PREFIXES, "local_hartree_energy", "cp2k_version", "input_checksum", "source", "step", "trajectory",
+)  # fmt: skip
+"""How names of labels and of origins begin, which a frame that is calculated again gets anew."""
+LASTING = ("system", "config_type")
+"""What is true of a configuration is not true of a later step, but for these."""
+PARTITIONING = threading.Lock()
+"""One at a time in a process: the kernels' threads are their own."""
+KEPT = ("renormalisation", "hartree_energy", "residuals", "notes", "grid", "seconds")
+"""Of the partition's report."""
+
+
+def labelled_frames(
+    directory: Path, unit: Unit, config: CampaignConfig, start: Atoms
+) -> tuple[list[Atoms], list[dict[str, Any]]]:
+    """Label the frames of a finished run, and report on each.
+
+    Raises
+    ------
+    InputError
+        The run or a density is damaged.
+    CalculationFailed
+        A step of molecular dynamics has no density.
+    """
+    steps = labelled_steps(unit, config.aimd.density_every)
+    if not config.partition:
+        frames = unpartitioned(directory, start, steps)
+        return frames, [{} for _ in frames]
+    for cube in directory.glob(f"*{DENSITY}*.cube"):
+        if unit.steps and unit.previous and step_of(cube) == unit.start:
+            cube.unlink()  # the last step of the segment before, which CP2K does again
+    settings = PartitionSettings(error_bars=config.error_bars, threads=config.run.threads)
+    frames, reports = [], []
+    for job in expanded([Job(directory)]):
+        with PARTITIONING:
+            done = partition_input(job, settings)
+        done.atoms.info.pop("source", None)
+        frames.append(done.atoms)
+        reports.append({key: done.report[key] for key in KEPT if key in done.report})
+    lost = sorted(set(steps) - {atoms.info.get("step") for atoms in frames})
+    if lost:
+        raise CalculationFailed(FailureKind.damaged_density, f"no density of step {lost[0]}, of {len(lost)} in all")
+    return frames, reports
+
+
+def labelled_steps(unit: Unit, every: int) -> list[int]:
+    """Steps of a stretch of molecular dynamics that become frames; none of a single point.
+
+    The first of a stretch that goes on is the last of the one before.
+
+    Examples
+    --------
+    >>> labelled_steps(Unit("00000-0001", 0, start=20, steps=20, previous="00000-0000"), 10)
+    [30, 40]
+    """
+    if not unit.steps:
+        return []
+    first = unit.start if unit.previous is None else unit.start + every
+    return list(range(first, unit.start + unit.steps + 1, every))
+
+
+def said_of(start: Atoms, unit: Unit) -> dict[str, Any]:
+    """What a configuration's file says, such as its system; of a later step what still holds. Old labels are left."""
+    said = {key: value for key, value in start.info.items() if not str(key).startswith(OURS)}
+    if unit.steps:
+        return {key: value for key, value in said.items() if key in LASTING} | {"trajectory": unit.frame}
+    return said
+
+
+def unpartitioned(directory: Path, start: Atoms, steps: Sequence[int]) -> list[Atoms]:
+    """Total energies and forces of a single point, or of steps of a trajectory, of any method that CP2K has."""
+    output = read_cp2k_output(directory / OUTPUT)
+    check_ending(output)
+    if not steps:
+        (evaluation,) = output.evaluations[-1:]
+        return [whole_energy(start, evaluation, output)]
+    evaluations = evaluations_by_step(output)
+    path = directory / f"{PROJECT}-pos-1.xyz"
+    trajectory = read_trajectory(path, tuple(start.get_chemical_symbols()))
+    frames = []
+    for step in steps:
+        if step not in evaluations or step not in trajectory:
+            raise InputError(f"{path if step in evaluations else output.path}: step {step} is not in it")
+        frames.append(whole_energy(start, evaluations[step], output))
+        frames[-1].positions = trajectory[step].positions
+        frames[-1].info["step"] = step
+    return frames
+
+
+def whole_energy(start: Atoms, evaluation: Evaluation, output: Cp2kOutput) -> Atoms:
+    """A configuration with total energy and forces, and no labels of its atoms' parts."""
+    check_evaluation(evaluation, len(start), output)
+    atoms: Atoms = start.copy()
+    atoms.info = {"system": system_of(atoms), "REF_energy": evaluation.energies["REF_energy"]}
+    for name in [name for name in atoms.arrays if name.startswith(OURS)]:
+        del atoms.arrays[name]
+    if evaluation.forces is not None:
+        atoms.arrays["REF_forces"] = evaluation.forces
+    return atoms
+
+
+LOG_LIMIT = 1 << 20
+"""Bytes of CP2K's output that are kept of a failure."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a unit: ``kind`` and ``message`` of a failure, or None and nothing; seconds it took."""
+
+    unit: str
+    seconds: float
+    kind: str | None = None
+    message: str = ""
+    log: str | None = None
+
+
+LOST = "its worker died (killed, out of memory, or its job ended)"
+
+
+def run_unit(root: str, name: str, attempt: int, session: str = "") -> Outcome:
+    """Do one unit, unless its result is there; its result or failure is on the disk before this returns.
+
+    Parameters
+    ----------
+    root, name
+        The campaign's directory, and the unit.
+    attempt, session
+        Number of the try, and the driver that wants it.
+
+    Raises
+    ------
+    InputError
+        There is no CP2K, or it is too old.
+    """
+    campaign = open_campaign(root)
+    unit = campaign.units[name]
+    with running(campaign.root, name, f"{session}-{attempt}") as dead:
+        kept = campaign.store.read(name)
+        if kept is not None and kept.key == campaign.keys[name]:
+            return Outcome(name, kept.seconds)
+        if dead is not None:
+            lost = CalculationFailed(FailureKind.killed, f"{LOST}: {dead}")
+            return failed(campaign, unit, attempt, campaign.scratch, lost, 0.0)
+        words = find_program(campaign.config.run.command)
+        version = program_version(words)
+        begun = time.monotonic()
+        try:
+            with scratch_directory(campaign.scratch, name) as directory:
+                try:
+                    result = calculate(campaign, unit, attempt, directory, words, version)
+                    campaign.store.write(name, result)
+                except Exception as error:  # noqa: BLE001  (one frame's trouble is not the campaign's)
+                    return failed(campaign, unit, attempt, directory, as_failure(error), time.monotonic() - begun)
+        except OSError as error:
+            return failed(campaign, unit, attempt, campaign.scratch, as_failure(error), time.monotonic() - begun)
+    clear_predecessor(campaign, unit)
+    return Outcome(name, result.seconds)
+
+
+def calculate(
+    campaign: Campaign, unit: Unit, attempt: int, directory: Path, words: tuple[str, ...], version: str
+) -> Result:
+    """Run CP2K and partition its densities."""
+    config, atoms, key = campaign.config, campaign.frames[unit.frame], campaign.keys[unit.name]
+    begun = time.monotonic()
+    cubes = (unit.steps // config.aimd.density_every + 1) if unit.steps else 1
+    cutoff = None if campaign.template is not None else config.cp2k.cutoff
+    check_space(directory, atoms, cutoff, cubes if config.partition else 0)
+    wavefunction = bring_state(campaign, unit, directory)
+    request = request_for(unit, config, wavefunction=wavefunction)
+    rescue = campaign.template is None and FailureKind.scf_not_converged in [
+        item.kind for item in campaign.store.failures(unit.name)
+    ]
+    text = input_text(config, campaign.template, atoms, request, rescue=rescue)
+    (directory / INPUT).write_text(text, encoding="utf-8")
+    spent = run_program(words, directory, threads=config.run.threads, time_limit=config.run.time_limit, owner=owner())
+    check_convergence(directory)
+    frames, reports = labelled_frames(directory, unit, config, atoms)
+    for frame in frames:
+        # Words, not bare digits: extended XYZ would give 2023.1 or 12e45678... back as numbers.
+        frame.info["cp2k_version"] = f"CP2K {version}"
+        frame.info["input_checksum"] = f"sha256:{checksum(text)[:16]}"
+    keep_cubes(campaign, unit, directory)
+    return Result(
+        key=key,
+        frames=[format_frame(frame) for frame in frames],
+        seconds=time.monotonic() - begun,
+        cp2k_version=version,
+        input_sha256=checksum(text),
+        attempt=attempt,
+        host=owner().partition(".")[0],
+        finished=now(),
+        report={"cp2k_seconds": spent, "rescued": rescue, "frames": reports, **dynamics(directory, unit)},
+        restart=hand_on_state(campaign, unit, directory),
+    )
+
+
+def bring_state(campaign: Campaign, unit: Unit, directory: Path) -> bool:
+    """Put the last state of the unit before into the directory; tell whether its wave functions are there."""
+    if unit.previous is None:
+        return False
+    if unit.steps:
+        before = campaign.store.read(unit.previous)
+        if before is None or before.restart is None:
+            raise CalculationFailed(FailureKind.unusable, f"{unit.previous}: has left no state to go on from")
+        (directory / f"{PREVIOUS}.restart").write_text(before.restart, encoding="utf-8")
+    file = campaign.store.wavefunction(unit.previous)
+    if not (keeps_wavefunction(campaign.config) and file.is_file()):
+        return False
+    shutil.copyfile(file, directory / f"{PREVIOUS}.wfn")
+    return True
+
+
+def hand_on_state(campaign: Campaign, unit: Unit, directory: Path) -> str | None:
+    """Keep wave functions for the next unit, and give back the state of the dynamics."""
+    wavefunction = directory / f"{PROJECT}-RESTART.wfn"
+    wanted = any(other.previous == unit.name for other in campaign.units.values())
+    if wanted and keeps_wavefunction(campaign.config) and wavefunction.is_file():
+        with atomic_write(campaign.store.wavefunction(unit.name), "wb") as stream, wavefunction.open("rb") as source:
+            shutil.copyfileobj(source, stream)
+    if not unit.steps:
+        return None
+    return (directory / f"{PROJECT}-1.restart").read_text(encoding="utf-8")
+
+
+def clear_predecessor(campaign: Campaign, unit: Unit) -> None:
+    """Remove wave functions that nothing starts from any more."""
+    if unit.previous is not None:
+        campaign.store.wavefunction(unit.previous).unlink(missing_ok=True)
+
+
+def keep_cubes(campaign: Campaign, unit: Unit, directory: Path) -> None:
+    """Move densities to the campaign's directory where the user keeps them."""
+    if campaign.config.run.keep_cubes:
+        for cube in sorted(directory.glob("*.cube")):
+            target = campaign.root / "cubes" / unit.name
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.move(cube, target / cube.name)
+
+
+def dynamics(directory: Path, unit: Unit) -> dict[str, Any]:
+    """Step, temperature (K) and conserved quantity (hartree) of each step."""
+    path = directory / f"{PROJECT}-1.ener"
+    if not unit.steps or not path.is_file():
+        return {}
+    rows = [line.split() for line in path.read_text(encoding="utf-8").split("\n") if line and not line.startswith("#")]
+    try:
+        columns = {"step": [int(row[0]) for row in rows], "temperature": [float(row[3]) for row in rows]}
+        return columns | {"conserved": [float(row[5]) for row in rows]}
+    except (ValueError, IndexError):
+        raise InputError(f"{path}: has a line that is none of step, time, energies and temperature") from None
+
+
+def as_failure(error: Exception) -> CalculationFailed:
+    """Give an error of any part the name of a failure."""
+    if isinstance(error, CalculationFailed):
+        return error
+    if isinstance(error, InputError):
+        return explain(error)
+    if isinstance(error, OSError):
+        full = error.errno in FULL_DISK
+        return CalculationFailed(FailureKind.out_of_disk if full else FailureKind.unusable, str(error))
+    return CalculationFailed(FailureKind.unusable, f"{type(error).__name__}: {error}")
+
+
+def failed(
+    campaign: Campaign, unit: Unit, attempt: int, directory: Path, failure: CalculationFailed, seconds: float
+) -> Outcome:
+    """Keep a failure and CP2K's output; where even that does not fit the disk, the outcome alone tells."""
+    message = failure.message.replace(f"{directory}/", "").replace(f"{directory}: ", "")
+    log = None
+    try:
+        log = campaign.store.keep_log(unit.name, attempt, directory / OUTPUT, directory / ERRORS, LOG_LIMIT)
+        campaign.store.record(
+            Failure(
+                unit=unit.name, key=campaign.keys[unit.name], attempt=attempt, kind=failure.kind, message=message,
+                log=log, seconds=seconds, host=owner().partition(".")[0], time=now(),
+            )
+        )  # fmt: skip
+    except (InputError, OSError):
+        pass
+    return Outcome(unit.name, seconds, failure.kind, message, log)
+
+
+def now() -> str:
+    """The time, UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

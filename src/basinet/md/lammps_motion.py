@@ -1,0 +1,198 @@
+"""Motion by LAMMPS itself: a model exported to it, its integrators, its restart files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ase import Atoms, units
+from ase.data import atomic_masses
+from numpy.typing import NDArray
+
+from basinet.errors import InputError
+from basinet.md.motion import MEGAPASCAL, Guard, Motion, RunFailedError, State, calculating
+from basinet.md.settings import DynamicsConfig
+
+if TYPE_CHECKING:
+    from basinet.potentials.calculator import Calculator
+    from basinet.potentials.ensemble import Ensemble
+
+FOLDER = "lammps"
+"""Where the exported model lies in the output directory."""
+
+PICOSECOND = 1000.0 * units.fs
+BAR = 0.1 * MEGAPASCAL
+SKIN = 1.0
+"""A, by which LAMMPS' neighbour lists reach beyond the cutoff."""
+
+AGREEMENT = 1e-7
+"""eV per atom by which LAMMPS may differ from the model's own energy at a line of the log."""
+
+
+@contextmanager
+def lammps_motion(
+    folder: Path, atoms: Atoms, config: DynamicsConfig, guard: Guard, step: int = 0, state: State | None = None
+) -> Iterator[Motion]:
+    """Export the model of the atoms' calculator to LAMMPS, and yield its motion there.
+
+    Parameters
+    ----------
+    folder
+        Output directory; the export is put into ``lammps`` there.
+    atoms, config, guard, step, state
+        As of `AseMotion`; the calculator is a `basinet.Calculator`.
+
+    Raises
+    ------
+    InputError
+        LAMMPS is missing or cannot represent the model, or the start is not periodic.
+    """
+    from basinet.lammps.engine import plain_path
+    from basinet.lammps.export import export_lammps
+    from basinet.lammps.session import lammps_session
+
+    refuse_unsuitable(atoms, config)
+    calculator: Calculator = atoms.calc
+    place = folder / FOLDER
+    record = export_lammps(calculator.ensemble, place, start=atoms, member=calculator.member, overwrite=place.exists())
+    files = record["potentials"][-1]["files"]
+    with (
+        lammps_session() as session,
+        plain_path(place) as plain,
+        TemporaryDirectory(prefix="basinet-md-") as scratch,
+    ):
+        potential = potential_commands(plain, files, calculator.ensemble)
+        yield LammpsMotion(atoms, config, guard, step, state, Session(session, potential, config, Path(scratch)))
+
+
+def refuse_unsuitable(atoms: Atoms, config: DynamicsConfig) -> None:
+    """Refuse what LAMMPS would lose or weigh otherwise."""
+    if not atoms.pbc.all():
+        raise InputError(f"{config.start}: LAMMPS loses atoms that leave an open box; use --engine ase")
+    if not np.array_equal(atoms.get_masses(), atomic_masses[atoms.numbers]):
+        raise InputError(f"{config.start}: has masses of its own, which LAMMPS does not take here; use --engine ase")
+
+
+def potential_commands(place: Path, files: Sequence[str], ensemble: Ensemble) -> list[str]:
+    """Commands that set up the exported potential."""
+    from basinet.lammps.engine import quoted
+    from basinet.lammps.files import DESCRIPTOR, pair_commands
+
+    paths = [quoted(place / name) for name in files]
+    return pair_commands(paths, ensemble.elements, quoted(place / DESCRIPTOR), ensemble.baseline)
+
+
+class Session:
+    """A LAMMPS that runs one potential with one integrator, begun again from restart files."""
+
+    def __init__(self, session: Any, potential: Sequence[str], config: DynamicsConfig, scratch: Path) -> None:
+        self.lammps = session
+        self._potential, self._config, self._file = list(potential), config, scratch / "restart"
+
+    def saved(self) -> NDArray[np.uint8]:
+        """The present state as LAMMPS' restart file, bytes."""
+        self.lammps.command(f'write_restart "{self._file}"')
+        return np.frombuffer(self._file.read_bytes(), dtype=np.uint8)
+
+    def begin(self, saved: NDArray[np.uint8]) -> None:
+        """Begin again from a restart file."""
+        config = self._config
+        self._file.write_bytes(saved.tobytes())
+        bath = f"{config.temperature} {config.temperature} {config.damping / 1000.0}"
+        self.lammps.commands_list(
+            [
+                "clear",
+                f'read_restart "{self._file}"',
+                f"neighbor {SKIN} bin",
+                *self._potential,
+                f"timestep {config.timestep / 1000.0!r}",
+                "fix motion all nve" if config.ensemble == "nve" else f"fix motion all nvt temp {bath}",
+                "compute unwrapped all property/atom xu yu zu",
+                "compute virial all pressure NULL virial",
+                "thermo_style custom step pe ecouple c_virial",
+                "run 0 post no",
+            ]
+        )
+
+    def run(self, steps: int) -> None:
+        """Go on."""
+        self.lammps.command(f"run {steps} pre no post no")
+
+
+class LammpsMotion(Motion):
+    """Motion by LAMMPS, from line to line of the log; see `lammps_motion`."""
+
+    def __init__(
+        self, atoms: Atoms, config: DynamicsConfig, guard: Guard, step: int, state: State | None, session: Session
+    ) -> None:
+        from basinet.lammps.session import box_of, in_order, load_atoms
+
+        super().__init__(atoms, config, guard, step)
+        self._session, self._in_order = session, in_order
+        if state is None:
+            self._box = load_atoms(session.lammps, atoms, atoms.calc.ensemble.elements)
+            # LAMMPS keeps atoms in its box, and counts how often each has crossed it.
+            self._offset = atoms.positions - self._box.to_frame(self._box.positions)
+            velocities = self._box.prism.vector_to_lammps(atoms.get_velocities() * PICOSECOND)
+            order = np.array(session.lammps.numpy.extract_atom("id"))[: len(atoms)] - 1
+            session.lammps.numpy.extract_atom("v")[: len(atoms)] = velocities[order]
+            self._saved = session.saved()
+        else:
+            self._box = box_of(atoms)
+            self._offset, self._saved = state["offset"], np.asarray(state["lammps"], dtype=np.uint8)
+        self._saved_at = step
+        session.begin(self._saved)
+        self._fetch()
+
+    @property
+    def state(self) -> dict[str, NDArray[Any]]:
+        """LAMMPS' restart file, and where its box lies in ours; positions and momenta for readers."""
+        if self._saved_at != self.step:
+            self._saved, self._saved_at = self._session.saved(), self.step
+        return {
+            "positions": self.atoms.get_positions(),
+            "momenta": self.atoms.get_momenta(),
+            "offset": self._offset,
+            "lammps": self._saved,
+        }
+
+    def advance(self) -> None:
+        """Go on to the next line of the log."""
+        interval = self.config.log_interval
+        steps = min(interval - self.step % interval, self.config.steps - self.step)
+        with calculating():
+            self._session.run(steps)
+            self.step += steps
+            self._fetch()
+        self.guard.check(self.atoms, distances=True)
+        if self.step % self.config.restart_interval == 0:
+            self._saved, self._saved_at = self._session.saved(), self.step
+            with calculating():
+                self._session.begin(self._saved)
+
+    def potential_energy(self) -> float:
+        """By LAMMPS; our own engine is asked as well, for its doubts, and must agree."""
+        energy, own = float(self._session.lammps.get_thermo("pe")), float(self.atoms.get_potential_energy())
+        if not abs(energy - own) <= AGREEMENT * len(self.atoms):
+            raise RunFailedError(f"LAMMPS' energy {energy!r} eV is not the model's own {own!r} eV")
+        return energy
+
+    def bath_energy(self) -> float:
+        """Of the chain of thermostats."""
+        return float(self._session.lammps.get_thermo("ecouple"))
+
+    def virial_pressure(self) -> float | None:
+        """By LAMMPS, which counts the kinetic part with 3N - 3 degrees of freedom, so that ours is added."""
+        return BAR * float(self._session.lammps.extract_compute("virial", 0, 0))
+
+    def _fetch(self) -> None:
+        """Bring positions, unwrapped, and momenta back to the frame."""
+        numpy = self._session.lammps.numpy
+        positions = self._in_order(self._session.lammps, numpy.extract_compute("unwrapped", 1, 2))
+        velocities = self._in_order(self._session.lammps, numpy.extract_atom("v"))
+        self.atoms.set_positions(self._box.to_frame(positions) + self._offset)
+        self.atoms.set_velocities(self._box.to_frame(velocities) / PICOSECOND)

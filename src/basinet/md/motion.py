@@ -1,0 +1,350 @@
+"""When a run is given up: numbers that are none, atoms too close, a temperature without bounds."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from ase import Atoms, units
+from ase.calculators.calculator import CalculatorError
+from ase.md.nose_hoover_chain import NoseHooverChainNVT, NoseHooverChainThermostat
+from ase.md.velocitydistribution import Stationary, thermalize_momenta
+from ase.md.verlet import VelocityVerlet
+from numpy.typing import NDArray
+
+from basinet.errors import InputError
+from basinet.frames.neighbours import half_list, neighbour_pairs
+from basinet.md.settings import DynamicsConfig
+
+SHARE = 0.6
+"""Of the shortest distance at the start: two atoms of a liquid at equilibrium never come that close."""
+
+ALONE = 0.5
+"""A: distance at which a run is given up where no two atoms are neighbours at the start."""
+
+NEIGHBOURS = 6.0
+"""A: how far neighbours are looked for at the start."""
+
+HEATING = 10.0
+"""Times the first temperature."""
+
+HOT = 1000.0
+"""K: what no run is given up below, so that a start at rest may warm up."""
+
+
+class RunFailedError(Exception):
+    """The run cannot go on; the message says why, without the step."""
+
+
+def shortest_distance(atoms: Atoms, reach: float) -> float:
+    """Shortest distance of two atoms, periodic images too, A; infinite where none are within reach."""
+    *_, squared = neighbour_pairs(atoms, half_list(reach))
+    return float(np.sqrt(squared.min())) if squared.size else np.inf
+
+
+class Guard:
+    """Looks after a run.
+
+    Parameters
+    ----------
+    closest
+        Distance of two atoms at which the run is given up, A.
+    hottest
+        Temperature at which it is, K.
+    """
+
+    def __init__(self, closest: float, hottest: float) -> None:
+        self.closest, self.hottest = closest, hottest
+
+    @classmethod
+    def for_start(
+        cls, atoms: Atoms, temperature: float | None, closest: float | None = None, hottest: float | None = None
+    ) -> Guard:
+        """Set the bounds that are not given by the start: its distances and its temperature, or the thermostat's."""
+        if closest is None:
+            shortest = shortest_distance(atoms, NEIGHBOURS)
+            closest = SHARE * shortest if np.isfinite(shortest) else ALONE
+        if hottest is None:
+            hottest = max(HEATING * max(kinetic_temperature(atoms), temperature or 0.0), HOT)
+        return cls(closest, hottest)
+
+    def check(self, atoms: Atoms, *, distances: bool) -> None:
+        """Look at the state after a step; at distances, which take longer, only if asked to.
+
+        Raises
+        ------
+        RunFailedError
+            It is out of bounds.
+        """
+        for name, values in (("position", atoms.positions), ("momentum", atoms.get_momenta())):
+            if not np.isfinite(values).all():
+                atom = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
+                raise RunFailedError(f"the {name} of atom {atom} is no number")
+        temperature = kinetic_temperature(atoms)
+        if temperature > self.hottest:
+            raise RunFailedError(f"the temperature is {temperature:.0f} K, above {self.hottest:.0f} K")
+        if distances:
+            self.check_distances(atoms)
+
+    def check_distances(self, atoms: Atoms) -> None:
+        """Look for two atoms that are too close."""
+        try:
+            first, second, _, squared = neighbour_pairs(atoms, half_list(self.closest))
+        except InputError as error:
+            raise RunFailedError(str(error)) from error
+        if squared.size:
+            k = int(np.argmin(squared))
+            raise RunFailedError(
+                f"atoms {first[k]} and {second[k]} are {np.sqrt(squared[k]):.2f} A apart, below {self.closest:.2f} A"
+            )
+
+
+class ChainThermostat(NoseHooverChainThermostat):
+    """The thermostats of a chain, whose state can be kept and put back."""
+
+    @property
+    def state(self) -> NDArray[np.float64]:
+        """Positions and momenta of the thermostats: (2, length), in ASE's units."""
+        return np.array([self._eta, self._p_eta])
+
+    @state.setter
+    def state(self, value: NDArray[np.float64]) -> None:
+        self._eta, self._p_eta = np.array(value)
+
+
+class NoseHooverChain(NoseHooverChainNVT):
+    """Nose-Hoover chain for atoms whose centre of mass is at rest.
+
+    Forces of pairs never move the centre of mass, so that N atoms have 3 N - 3 degrees of freedom. ASE counts 3 N,
+    which would hold 32 atoms at N / (N - 1) = 1.032 times the temperature asked for: 124 K for 120 K. The chain is
+    otherwise ASE's (G. J. Martyna, M. L. Klein and M. Tuckerman, J. Chem. Phys. 97, 2635 (1992)).
+
+    Parameters
+    ----------
+    atoms
+        With a calculator, and momenta that sum to zero.
+    timestep
+        fs.
+    temperature
+        K.
+    damping
+        Time scale of the chain, fs.
+    length
+        Thermostats in the chain.
+    """
+
+    def __init__(self, atoms: Atoms, timestep: float, temperature: float, damping: float, length: int = 3) -> None:
+        super().__init__(atoms, timestep * units.fs, temperature_K=temperature, tdamp=damping * units.fs, tchain=length)
+        self.temperature = temperature
+        self.thermostat = ChainThermostat(
+            # The number of atoms enters the thermostat as three degrees of freedom each, and nowhere else.
+            num_atoms_global=len(atoms) - 1,
+            masses=self.masses,
+            temperature_K=temperature,
+            tdamp=damping * units.fs,
+            tchain=length,
+        )
+        self._thermostat = self.thermostat
+
+
+def kinetic_temperature(atoms: Atoms) -> float:
+    """Temperature in K of atoms whose centre of mass is at rest: ``2 E_kin / ((3 N - 3) k_B)``."""
+    return float(2.0 * atoms.get_kinetic_energy() / (3.0 * (len(atoms) - 1) * units.kB))
+
+
+MEGAPASCAL = units.GPa / 1000.0
+
+COLUMNS = (
+    "step", "time_ps", "potential_ev", "kinetic_ev", "total_ev", "conserved_ev", "temperature_k", "pressure_mpa",
+    "spread_ev", "extrapolating",
+)  # fmt: skip
+"""Of the log. `conserved_ev` is the total energy, at constant temperature with the thermostat's; `spread_ev` and
+`extrapolating` are the largest since the line before."""
+
+State = Mapping[str, NDArray[Any]]
+
+
+def set_velocities(atoms: Atoms, config: DynamicsConfig) -> None:
+    """Draw velocities of Maxwell and Boltzmann, or take those of the start; the centre of mass rests.
+
+    Raises
+    ------
+    InputError
+        The start has no velocities to take.
+    """
+    if config.draws_velocities and config.temperature is not None:
+        thermalize_momenta(atoms, config.temperature, rng=np.random.default_rng(config.seed))
+    elif not atoms.has("momenta"):
+        msg = f"{config.start}: has no velocities (momenta); let --temperature draw new ones"
+        raise InputError(msg)
+    Stationary(atoms, preserve_temperature=False)
+
+
+@contextmanager
+def calculating() -> Iterator[None]:
+    """Let a calculator fail in ways of its own: on configurations that make no sense, they do."""
+    try:
+        yield
+    except RunFailedError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise RunFailedError(f"the calculator fails ({type(error).__name__}: {reason})") from error
+
+
+class Motion(ABC):
+    """Atoms with a calculator and velocities, at some step of a run; advanced in place.
+
+    A kind of motion says how it advances, what the potential and the thermostat hold, and which arrays decide how it
+    goes on. At every multiple of the restart interval it must forget all else (a neighbour list, say, whose order
+    decides how forces are rounded), so that a run that is resumed there repeats the one that was not stopped.
+
+    Parameters
+    ----------
+    atoms
+        With calculator and momenta; changed in place.
+    config
+        Settings.
+    guard
+        Bounds of the run.
+    step
+        Step that the atoms are at.
+    """
+
+    def __init__(self, atoms: Atoms, config: DynamicsConfig, guard: Guard, step: int) -> None:
+        self.atoms, self.config, self.guard, self.step = atoms, config, guard, step
+        self._spread, self._outside = -np.inf, -1
+
+    @abstractmethod
+    def advance(self) -> None:
+        """Go on, to the next line of the log at most.
+
+        Raises
+        ------
+        RunFailedError
+            The calculator fails, or the guard objects.
+        """
+
+    @property
+    @abstractmethod
+    def state(self) -> dict[str, NDArray[Any]]:
+        """All that decides how the run goes on."""
+
+    @abstractmethod
+    def potential_energy(self) -> float:
+        """Energy whose gradient the forces are, eV."""
+
+    @abstractmethod
+    def bath_energy(self) -> float:
+        """Energy of the thermostat, eV: with the total energy, it is conserved. 0 at constant energy."""
+
+    @abstractmethod
+    def virial_pressure(self) -> float | None:
+        """Pressure of the forces alone, eV/A^3; None where there is no box, or no stress."""
+
+    def row(self) -> dict[str, Any]:
+        """Energies (eV), temperature (K), pressure (MPa) and the calculator's doubts, as a line of the log.
+
+        ``P = 2 E_kin / 3 V + tr W / 3 V`` with the virial W.
+        """
+        kinetic = float(self.atoms.get_kinetic_energy())
+        with calculating():
+            potential, virial, bath = self.potential_energy(), self.virial_pressure(), self.bath_energy()
+        if not np.isfinite(potential):
+            raise RunFailedError("the potential energy is no number")
+        self.look()
+        pressure = None
+        if virial is not None:
+            pressure = (2.0 * kinetic / (3.0 * self.atoms.get_volume()) + virial) / MEGAPASCAL
+        total = potential + kinetic
+        values = (
+            self.step, self.config.time(self.step), potential, kinetic, total, total + bath,
+            kinetic_temperature(self.atoms), pressure,
+            self._spread if self._spread >= 0 else None, self._outside if self._outside >= 0 else None,
+        )  # fmt: skip
+        self._spread, self._outside = -np.inf, -1
+        return dict(zip(COLUMNS, values, strict=True))
+
+    def look(self) -> None:
+        """Note how far the ensemble's members differ, and how many atoms the training did not cover."""
+        results = getattr(self.atoms.calc, "results", {})
+        if "spread" in results:
+            self._spread = max(self._spread, float(np.max(results["spread"])))
+        if "extrapolating" in results:
+            self._outside = max(self._outside, int(np.count_nonzero(results["extrapolating"])))
+
+
+DISTANCE_STRIDE = 10
+"""Steps from one look at the distances to the next."""
+
+
+def gives_stress(atoms: Atoms) -> bool:
+    """Whether the calculator gives the stress that a pressure needs; some name it and do not."""
+    if not atoms.pbc.all():
+        return False
+    try:
+        return bool(np.isfinite(atoms.get_stress()).all())
+    except (CalculatorError, NotImplementedError, AttributeError, KeyError, RuntimeError, ValueError):
+        return False
+
+
+class AseMotion(Motion):
+    """Motion by ASE, step by step; parameters as in `Motion`, and what `state` gave at that step."""
+
+    def __init__(
+        self, atoms: Atoms, config: DynamicsConfig, guard: Guard, step: int = 0, state: State | None = None
+    ) -> None:
+        super().__init__(atoms, config, guard, step)
+        if state is not None:
+            atoms.set_positions(state["positions"])
+            atoms.set_momenta(state["momenta"])
+        self._has_stress = gives_stress(atoms)
+        self._forget()
+        self._integrator: VelocityVerlet | NoseHooverChain
+        if config.ensemble == "nvt":
+            self._integrator = NoseHooverChain(atoms, config.timestep, config.temperature or 0.0, config.damping)
+            if state is not None:
+                self._integrator.thermostat.state = state["thermostat"]
+        else:
+            self._integrator = VelocityVerlet(atoms, config.timestep * units.fs)
+
+    @property
+    def state(self) -> dict[str, NDArray[np.float64]]:
+        """Positions, momenta, and the thermostats'."""
+        arrays = {"positions": self.atoms.get_positions(), "momenta": self.atoms.get_momenta()}
+        if isinstance(self._integrator, NoseHooverChain):
+            arrays["thermostat"] = self._integrator.thermostat.state
+        return arrays
+
+    def advance(self) -> None:
+        """Do one step."""
+        with calculating(), np.errstate(all="ignore"):
+            self._integrator.step()
+        self.step += 1
+        self.guard.check(self.atoms, distances=self.step % DISTANCE_STRIDE == 0)
+        self.look()
+        if self.step % self.config.restart_interval == 0:
+            self._forget()
+
+    def potential_energy(self) -> float:
+        """By the calculator; the free energy, where it tells that apart."""
+        energy = self.atoms.get_potential_energy()
+        return float(self.atoms.calc.results.get("free_energy", energy))
+
+    def bath_energy(self) -> float:
+        """Of the chain of thermostats."""
+        if isinstance(self._integrator, NoseHooverChain):
+            return self._integrator.thermostat.get_thermostat_energy()
+        return 0.0
+
+    def virial_pressure(self) -> float | None:
+        """A third of the stress' trace, of opposite sign."""
+        return -float(np.trace(self.atoms.get_stress(voigt=False))) / 3.0 if self._has_stress else None
+
+    def _forget(self) -> None:
+        reset = getattr(self.atoms.calc, "reset", None)
+        if reset is not None:
+            reset()

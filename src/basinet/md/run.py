@@ -1,0 +1,394 @@
+"""The files of a run: trajectory and log, appended, and the restart point that says how much of them counts."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from basinet.errors import InputError
+from basinet.files import FULL_DISK, explained, read_bytes
+from basinet.frames.reading import format_frame, read_frames, write_frames
+from basinet.jobs.arrays import load_arrays, save_arrays
+from basinet.jobs.tables import formatted, line
+from basinet.md.lammps_motion import lammps_motion
+from basinet.md.motion import COLUMNS, AseMotion, Guard, Motion, RunFailedError, set_velocities
+from basinet.md.settings import DynamicsConfig
+from basinet.md.structure import refuse_other_system
+from basinet.potentials.calculator import ExtrapolationWarning
+
+TRAJECTORY = "trajectory.extxyz"
+LOG = "log.csv"
+RESTART = "restart.checkpoint"
+KIND = "basinet-dynamics"
+
+PER_ATOM = ("forces", "energies", "spread", "extrapolating")
+"""Results of the calculator that a frame may carry."""
+
+
+@dataclass(frozen=True)
+class RestartPoint:
+    """Where a run can be taken up.
+
+    Attributes
+    ----------
+    step
+        Steps done.
+    arrays
+        State of the atoms and of the thermostat, and what they are.
+    sizes
+        Bytes of trajectory and log that were written until then.
+    header
+        What else was kept: bounds of the guard, checksums of the inputs.
+    """
+
+    step: int
+    arrays: Mapping[str, NDArray[Any]]
+    sizes: Mapping[str, int]
+    header: Mapping[str, Any]
+
+
+def read_restart(folder: Path) -> RestartPoint | None:
+    """Read the restart point of a run, or None where it has none yet.
+
+    Raises
+    ------
+    InputError
+        The file is altered, or trajectory or log are shorter than they were.
+    """
+    path = folder / RESTART
+    if not path.exists():
+        return None
+    try:
+        header, arrays = load_arrays(path)
+    except InputError as error:
+        raise InputError(f"{path}: the restart point is cut short or altered; start anew with --overwrite") from error
+    if header.get("kind") != KIND:
+        raise InputError(f"{path}: is no restart point of a run; start anew with --overwrite")
+    for name, size in header["sizes"].items():
+        there = (folder / name).stat().st_size if (folder / name).exists() else 0
+        if there < size:
+            raise InputError(
+                f"{folder / name}: has {there} bytes, and had {size} at the restart point; "
+                "put the file back, or start anew with --overwrite"
+            )
+    return RestartPoint(header["step"], arrays, header["sizes"], header["kept"])
+
+
+class RunFiles:
+    """Trajectory and log of a run, open to be appended to.
+
+    Parameters
+    ----------
+    folder
+        Where they lie.
+    since
+        Restart point to go on from: what was written after it is cut off. Everything is, unless given.
+    """
+
+    def __init__(self, folder: Path, since: RestartPoint | None = None) -> None:
+        self.folder = folder
+        sizes = since.sizes if since is not None else {TRAJECTORY: 0, LOG: 0}
+        self._streams: dict[str, IO[bytes]] = {}
+        for name, size in sizes.items():
+            with explained(folder / name):
+                stream = (folder / name).open("ab")
+                stream.truncate(size)
+                self._streams[name] = stream
+        if not sizes[LOG]:
+            self._append(LOG, line(COLUMNS))
+
+    def __enter__(self) -> RunFiles:
+        """Nothing to do: the files are open."""
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        """Close the files."""
+        for stream in self._streams.values():
+            stream.close()
+
+    def write_row(self, row: Mapping[str, Any]) -> None:
+        """Append a line to the log."""
+        self._append(LOG, line([formatted(row[column]) for column in COLUMNS]))
+
+    def write_frame(self, atoms: Atoms, row: Mapping[str, Any], *, results: bool = False) -> None:
+        """Append a frame to the trajectory."""
+        self._append(TRAJECTORY, format_frame(frame_of(atoms, row, results=results)))
+
+    def mark(self, step: int, arrays: Mapping[str, NDArray[Any]], kept: Mapping[str, Any]) -> None:
+        """Make all that was written durable, and the present state the restart point."""
+        sizes = {}
+        for name, stream in self._streams.items():
+            with explained(self.folder / name):
+                stream.flush()
+                os.fsync(stream.fileno())
+                sizes[name] = stream.seek(0, os.SEEK_END)
+        header = {"kind": KIND, "step": step, "sizes": sizes, "kept": dict(kept)}
+        save_arrays(self.folder / RESTART, header, arrays)
+
+    def _append(self, name: str, text: str) -> None:
+        with explained(self.folder / name, only=FULL_DISK):
+            self._streams[name].write(text.encode())
+            self._streams[name].flush()
+
+
+def frame_of(atoms: Atoms, row: Mapping[str, Any], *, results: bool = False) -> Atoms:
+    """Copy the state for the trajectory: positions as they are, unwrapped, and momenta.
+
+    Parameters
+    ----------
+    atoms
+        The atoms.
+    row
+        Line of the log: step, time and energies go along.
+    results
+        Whether what the calculator gives for each atom goes along.
+    """
+    frame = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+    if not np.array_equal(atoms.get_masses(), frame.get_masses()):
+        frame.set_masses(atoms.get_masses())  # momenta mean nothing without
+    frame.set_momenta(atoms.get_momenta())
+    frame.info["step"], frame.info["time_ps"] = row["step"], row["time_ps"]
+    frame.info["energy"] = row["potential_ev"]
+    for name in PER_ATOM if results else ():
+        value = np.asarray(getattr(atoms.calc, "results", {}).get(name, ()))
+        if value.ndim and len(value) == len(atoms):
+            frame.arrays[name] = value
+    return frame
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a run begins.
+
+    Attributes
+    ----------
+    atoms
+        With calculator and velocities.
+    reference
+        Frames to compare with.
+    checksums
+        SHA-256 of the files that the motion depends on.
+    """
+
+    atoms: Atoms
+    reference: list[Atoms]
+    checksums: dict[str, str]
+
+
+def load_start(config: DynamicsConfig, calculator: Callable[[], Any]) -> Start:
+    """Read the start, give it its calculator and its velocities, and evaluate it once.
+
+    Raises
+    ------
+    InputError
+        A file is bad, the frame cannot move, or the calculator refuses it.
+    """
+    atoms = moving(config)
+    reference = read_frames(config.reference) if config.reference else []
+    if reference:
+        refuse_other_system(reference, atoms, ", ".join(config.reference))
+        if not atoms.pbc.all():
+            raise InputError(f"{config.start}: is not periodic, so that it has no g(r); leave out --reference")
+    atoms.calc = calculator()
+    refuse_senseless(atoms, config.start)
+    paths = [*config.models, config.start]
+    return Start(atoms, reference, {path: hashlib.sha256(read_bytes(path)).hexdigest() for path in paths})
+
+
+def moving(config: DynamicsConfig) -> Atoms:
+    """Species, positions, cell, masses and velocities of the frame asked for, and nothing else."""
+    frames = read_frames(config.start)
+    if not -len(frames) <= config.frame < len(frames):
+        raise InputError(
+            f"{config.start}: has no frame {config.frame}, there are {len(frames)}; choose another --frame"
+        )
+    frame = frames[config.frame]
+    if len(frame) < 2:
+        raise InputError(f"{config.start}: one atom alone does not move; give two at least")
+    if frame.constraints:
+        raise InputError(f"{config.start}: holds atoms fast (move_mask), and every atom moves here; remove that column")
+    atoms = Atoms(frame.numbers, positions=frame.positions, cell=frame.cell, pbc=frame.pbc, masses=frame.get_masses())
+    if frame.has("momenta"):
+        atoms.set_momenta(frame.get_momenta())
+    set_velocities(atoms, config)
+    return atoms
+
+
+def refuse_senseless(atoms: Atoms, source: str) -> None:
+    """Refuse a start on which the calculator fails, or gives no numbers."""
+    name = type(atoms.calc).__name__
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExtrapolationWarning)
+            finite = bool(np.isfinite(atoms.get_potential_energy()) and np.isfinite(atoms.get_forces()).all())
+    except InputError:
+        raise
+    except Exception as error:
+        # Whatever the calculator raises; it is its author's to mend.
+        raise InputError(f"{source}: {name} fails on the start ({type(error).__name__}: {error})") from error
+    if not finite:
+        raise InputError(f"{source}: {name} gives no finite energy and forces; look for atoms that overlap")
+
+
+Report = Callable[[int, Mapping[str, Any]], None]
+"""Called with the step and the latest line of the log."""
+
+PAUSE = 1.0
+"""Seconds between two restart points at least: writing one takes some ms."""
+
+FAILURE = "failure.extxyz"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended.
+
+    Attributes
+    ----------
+    step
+        Steps done.
+    failure
+        Why it could not go on, or None.
+    guard
+        Its bounds.
+    seconds
+        Wall time of a step, of those done now; None where there was none.
+    """
+
+    step: int
+    failure: str | None
+    guard: Guard
+    seconds: float | None
+
+
+def simulate(
+    folder: Path,
+    atoms: Atoms,
+    config: DynamicsConfig,
+    *,
+    inputs: Mapping[str, str] | None = None,
+    begin: Callable[[int], None] | None = None,
+    report: Report | None = None,
+) -> Ending:
+    """Run, or go on with the run in a folder, up to the steps asked for.
+
+    Parameters
+    ----------
+    folder
+        Exists. Trajectory, log and restart point are written there.
+    atoms
+        Start, with calculator and velocities; changed in place.
+    config
+        Settings.
+    inputs
+        Checksums of the files that the run depends on; a run goes on only with the same.
+    begin
+        Called with the step that is gone on from.
+    report
+        Called at every line of the log.
+
+    Raises
+    ------
+    InputError
+        The run in the folder was begun with other inputs, or its files are altered.
+    """
+    with warnings.catch_warnings():
+        # The log counts what the warning of the first such step would say.
+        warnings.simplefilter("ignore", ExtrapolationWarning)
+        point = read_restart(folder)
+        inputs = dict(inputs or {})
+        if point is None:
+            guard = Guard.for_start(atoms, config.temperature, config.closest, config.hottest)
+        else:
+            refuse_other_inputs(folder, point.header["inputs"], inputs)
+            if point.step > config.steps:
+                raise InputError(f"{folder}: has {point.step} steps already; resume with --steps of at least that")
+            guard = Guard(**point.header["guard"])
+        (folder / FAILURE).unlink(missing_ok=True)
+        failure = None
+        with begun(folder, atoms, config, guard, point) as motion, RunFiles(folder, point) as files:
+            first, started = motion.step, time.monotonic()
+            if begin is not None:
+                begin(first)
+            driver = Driver(motion, files, {"inputs": inputs, "guard": vars(guard)}, report)
+            try:
+                driver.go()
+            except RunFailedError as error:
+                failure = str(error)
+                write_failure(folder / FAILURE, motion)
+    done = motion.step - first
+    return Ending(motion.step, failure, guard, (time.monotonic() - started) / done if done else None)
+
+
+def begun(
+    folder: Path, atoms: Atoms, config: DynamicsConfig, guard: Guard, point: RestartPoint | None
+) -> AbstractContextManager[Motion]:
+    """Set the atoms in motion, from the start or from a restart point."""
+    step, state = (0, None) if point is None else (point.step, point.arrays)
+    if config.engine == "lammps":
+        return lammps_motion(folder, atoms, config, guard, step, state)
+    return nullcontext(AseMotion(atoms, config, guard, step, state))
+
+
+class Driver:
+    """Advances a motion and writes what it says."""
+
+    def __init__(self, motion: Motion, files: RunFiles, kept: Mapping[str, Any], report: Report | None) -> None:
+        self.motion, self.files, self.kept, self.report = motion, files, kept, report
+        self._marked = -1
+        self._marked_at = -PAUSE
+
+    def go(self) -> None:
+        """Go on to the last step."""
+        motion, config = self.motion, self.motion.config
+        if motion.step == 0:
+            self._note()
+        while motion.step < config.steps:
+            motion.advance()
+            if motion.step % config.log_interval == 0:
+                self._note()
+            if motion.step % config.restart_interval == 0 and time.monotonic() - self._marked_at >= PAUSE:
+                self._mark()
+        if self._marked != motion.step:
+            self._mark()
+
+    def _note(self) -> None:
+        motion = self.motion
+        row = motion.row()
+        self.files.write_row(row)
+        if motion.step % motion.config.every == 0:
+            self.files.write_frame(motion.atoms, row, results=motion.config.results)
+        if self.report is not None:
+            self.report(motion.step, row)
+
+    def _mark(self) -> None:
+        self.files.mark(self.motion.step, self.motion.state, self.kept)
+        self._marked, self._marked_at = self.motion.step, time.monotonic()
+
+
+def refuse_other_inputs(folder: Path, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Refuse to go on where a file is not what it was."""
+    for name in now:
+        if before.get(name) != now[name]:
+            raise InputError(f"{name}: changed since the run in {folder} was begun; use --overwrite or another --out")
+
+
+def write_failure(path: Path, motion: Motion) -> None:
+    """Keep the configuration at which a run was given up, if it is one."""
+    if not np.isfinite(motion.atoms.positions).all():
+        return
+    row = {"step": motion.step, "time_ps": motion.config.time(motion.step), "potential_ev": 0.0}
+    frame = frame_of(motion.atoms, row)
+    del frame.info["energy"]
+    write_frames(path, [frame])

@@ -1,0 +1,250 @@
+"""How long a liquid remembers: autocorrelation, its integral, and how many frames a run is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+
+from basinet.arrays import FloatArray
+
+WINDOW = 5.0
+"""Sums over an autocorrelation stop at this many correlation times (A. Sokal's automatic windowing): what lies beyond
+is noise."""
+
+
+def autocorrelation(series: FloatArray, means: FloatArray | float | None = None) -> FloatArray:
+    """Autocorrelation ``C(t) = <x(0) x(t)> / <x^2>`` of deviations from the mean.
+
+    Parameters
+    ----------
+    series
+        Shape (n_times,) or (n_times, n_series), equally spaced in time. Several series of one kind (the atoms of a
+        species) are averaged over.
+    means
+        To deviate from, broadcast to the series; the mean of all of them unless given. A series of a few correlation
+        times drifts with its own mean and seems to forget too early: give the mean of a longer one.
+
+    Returns
+    -------
+    ndarray of shape (n_times,)
+        One at t = 0, for the same spacing.
+    """
+    values = np.asarray(series, dtype=np.float64)
+    values = values.reshape(len(values), -1)
+    values = values - (values.mean() if means is None else means)
+    n_times = len(values)
+    size = 1 << (2 * n_times - 1).bit_length()
+    spectrum = np.zeros(size // 2 + 1)
+    for column in values.T:
+        spectrum += np.abs(np.fft.rfft(column, size)) ** 2
+    sums = np.fft.irfft(spectrum, size)[:n_times] / np.arange(n_times, 0, -1)
+    return np.asarray(sums / sums[0] if sums[0] > 0 else np.eye(1, n_times)[0])
+
+
+def correlation_time(correlation: FloatArray, interval: float) -> float:
+    """Integrated correlation time ``int_0^inf C(t) dt``, in the unit of the interval.
+
+    The trapezoidal sum ends at the first time longer than five times what it has come to.
+    """
+    running = interval * (np.cumsum(correlation) - 0.5 * correlation - 0.5)
+    times = interval * np.arange(len(correlation))
+    long = np.flatnonzero(times[1:] >= WINDOW * np.maximum(running[1:], 0.0)) + 1
+    return float(max(running[long[0] if long.size else -1], 0.5 * interval))
+
+
+def effective_number(correlation: FloatArray, interval: float, spacing: float, count: int) -> float:
+    """How many independent frames are worth as much as `count` frames with a spacing.
+
+    ``n / (1 + 2 sum_k (1 - k / n) C(k spacing))``, the variance of the mean being that of n_eff independent frames.
+    The sum ends where the autocorrelation is first no longer positive: what lies beyond is noise.
+
+    Parameters
+    ----------
+    correlation, interval
+        Autocorrelation and its interval.
+    spacing
+        Time between frames, in the same unit.
+    count
+        Number of frames.
+    """
+    lags = np.arange(1, count)
+    lags = lags[lags * spacing <= interval * (len(correlation) - 1)]
+    values = np.interp(lags * spacing, interval * np.arange(len(correlation)), correlation)
+    gone = np.flatnonzero(values <= 0.0)
+    values, lags = (values[: gone[0]], lags[: gone[0]]) if gone.size else (values, lags)
+    return float(count / (1.0 + 2.0 * ((1.0 - lags / count) * values).sum()))
+
+
+BLOCKS = 20
+"""Stretches of a series whose means give the errors; these are then known to 16 %."""
+
+LONGEST_MEMORY = 0.5
+"""Share of a stretch that values may remember each other for; beyond it no error is given."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A value and its standard error, NaN where too little was measured."""
+
+    value: float
+    error: float
+
+
+def inefficiency(deviations: FloatArray) -> float:
+    """How many values in a row are worth one: twice the integrated autocorrelation time, at least 1."""
+    return max(2.0 * correlation_time(autocorrelation(deviations, np.zeros(1)), 1.0), 1.0)
+
+
+def is_long_enough(deviations: FloatArray) -> bool:
+    """Whether the means of stretches are independent of each other."""
+    return len(deviations) / BLOCKS * LONGEST_MEMORY >= inefficiency(deviations)
+
+
+def block_means(values: FloatArray) -> FloatArray:
+    """Means of successive stretches."""
+    return np.array([part.mean() for part in np.array_split(values, BLOCKS)])
+
+
+def mean(values: FloatArray) -> Measured:
+    """Mean of a series of equally spaced values."""
+    if not is_long_enough(values - values.mean()):
+        return Measured(float(values.mean()), float("nan"))
+    return Measured(float(values.mean()), float(block_means(values).std(ddof=1) / np.sqrt(BLOCKS)))
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Line through a series that should be constant.
+
+    Attributes
+    ----------
+    slope
+        In the units of the series and of the times.
+    fluctuation
+        Standard deviation about the line, in the unit of the series.
+    """
+
+    slope: Measured
+    fluctuation: Measured
+
+
+def drift(times: FloatArray, values: FloatArray) -> Drift:
+    r"""Slope of a series by least squares, and what is left about the line.
+
+    The error of the slope is that of a line through the means :math:`\bar x_j` of n = 20 successive stretches at their
+    mean times :math:`\bar t_j`, which no longer remember each other although the values do:
+
+    .. math:: \sigma_b^2 = \frac{\sum_j \epsilon_j^2 / (n - 2)}{\sum_j (\bar t_j - \bar t)^2}
+
+    with their residuals :math:`\epsilon_j`. Where the autocorrelation lasts for more than half of a stretch there is no
+    error. That of the fluctuation follows in the same way from the residuals' squares.
+
+    Parameters
+    ----------
+    times, values
+        Equally spaced, (n_values,).
+    """
+    nothing = float("nan")
+    if len(values) < 3:
+        return Drift(Measured(nothing, nothing), Measured(nothing, nothing))
+    slope, residuals = line_through(times, values)
+    spread = float(np.sqrt(residuals @ residuals / (len(values) - 2)))
+    if not is_long_enough(residuals):
+        return Drift(Measured(slope, nothing), Measured(spread, nothing))
+    middles = block_means(times)
+    _, left = line_through(middles, block_means(values))
+    error = float(np.sqrt(left @ left / (BLOCKS - 2)) / np.linalg.norm(middles - middles.mean()))
+    squares = mean(residuals**2)
+    return Drift(Measured(slope, error), Measured(spread, squares.error / (2.0 * spread) if spread > 0 else 0.0))
+
+
+def line_through(times: FloatArray, values: FloatArray) -> tuple[float, FloatArray]:
+    """Slope of the line of least squares, and the residuals about it."""
+    centred = times - times.mean()
+    slope = float(centred @ values / (centred @ centred))
+    return slope, values - values.mean() - slope * centred
+
+
+CM2_PER_S = 1.0e-4
+"""One A^2/ps in cm^2/s."""
+
+
+def travelled(snapshots: Sequence[Atoms]) -> FloatArray:
+    """Unwrapped positions relative to the centre of mass: (n_times, n_atoms, 3), A."""
+    positions = np.array([atoms.positions for atoms in snapshots])
+    masses = snapshots[0].get_masses()
+    centre = np.einsum("tij,i->tj", positions, masses) / masses.sum()
+    return np.asarray(positions - centre[:, None, :])
+
+
+def mean_square_displacement(positions: FloatArray, lags: Sequence[int]) -> FloatArray:
+    """``<|r_i(t0 + t) - r_i(t0)|^2>`` over atoms and all starting times t0.
+
+    Parameters
+    ----------
+    positions
+        Unwrapped, (n_times, n_atoms, 3), A.
+    lags
+        Times t in steps of the first axis.
+
+    Returns
+    -------
+    ndarray of shape (n_lags,)
+        A^2.
+    """
+    return np.array([((positions[lag:] - positions[:-lag]) ** 2).sum(axis=-1).mean() for lag in lags])
+
+
+def growth_exponent(positions: FloatArray) -> float:
+    """Exponent a in ``MSD ~ t^a`` between an eighth and half of the run: 1 for a liquid, 0 for a crystal."""
+    lags = spread_lags(len(positions))
+    growth = mean_square_displacement(positions, lags)
+    return float(np.polyfit(np.log(lags), np.log(np.maximum(growth, 1e-12)), 1)[0])
+
+
+def spread_lags(n_times: int) -> list[int]:
+    """Lags between an eighth and half of a run, evenly on a logarithmic scale."""
+    return sorted({round(lag) for lag in np.geomspace(max(n_times // 8, 1), max(n_times // 2, 2), 8)})
+
+
+@dataclass(frozen=True)
+class Diffusion:
+    """Self-diffusion of one element: coefficient and standard error, cm^2/s, in the box as it is."""
+
+    coefficient: float
+    error: float
+
+
+def self_diffusion(positions: FloatArray, interval: float, *, first: float = 2.0, last: float = 10.0) -> Diffusion:
+    """Self-diffusion coefficient by Einstein's relation ``MSD = 6 D t + const``.
+
+    The value is that of the finite box, which is lower than that of a large one by ``2.837 k_B T / (6 pi eta L)``
+    (I.-C. Yeh and G. Hummer, J. Phys. Chem. B 108, 15873 (2004)).
+
+    Parameters
+    ----------
+    positions
+        Unwrapped positions of the element's atoms, relative to the centre of mass, (n_times, n_atoms, 3), A.
+    interval
+        Time between them, ps.
+    first, last
+        Lags between which the slope is taken, ps: beyond the first collisions, well within the run.
+
+    Returns
+    -------
+    Diffusion
+        The error is that of the mean over as many stretches of twice `last` as the run holds.
+    """
+    lags = list(range(max(round(first / interval), 1), round(last / interval) + 1))
+    times = interval * np.array(lags)
+
+    def slope(part: FloatArray) -> float:
+        return float(np.polyfit(times, mean_square_displacement(part, lags), 1)[0]) / 6.0 * CM2_PER_S
+
+    length = 2 * lags[-1]
+    parts = [slope(positions[at : at + length]) for at in range(0, len(positions) - length + 1, length)]
+    error = float(np.std(parts, ddof=1) / np.sqrt(len(parts))) if len(parts) > 1 else float("nan")
+    return Diffusion(slope(positions), error)

@@ -1,0 +1,240 @@
+"""What changed between two looks at a frame: exactly, and quicker than ASE's comparison within tolerances.
+
+That comparison takes longer than the forces of 32 atoms by a pair potential, and lets changes below 1e-15 A pass.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator as AseCalculator
+from ase.calculators.calculator import PropertyNotImplementedError, all_changes
+from ase.outputs import Properties, all_outputs
+from ase.stress import full_3x3_to_voigt_6_stress
+
+from basinet.errors import InputError
+from basinet.frames.neighbours import half_list
+from basinet.potentials.ensemble import Ensemble
+from basinet.potentials.pair_potential import LennardJones
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ase import Atoms
+    from numpy.typing import NDArray
+
+
+def exact_changes(old: Atoms | None, new: Atoms) -> list[str]:
+    """Names, as ASE's calculators know them, of what differs; a potential sees no charges and no magnetic moments."""
+    if old is None:
+        return list(all_changes)
+    same = {
+        "positions": np.array_equal(old.positions, new.positions),
+        "numbers": np.array_equal(old.numbers, new.numbers),
+        "cell": np.array_equal(old.cell.array, new.cell.array),
+        "pbc": np.array_equal(old.pbc, new.pbc),
+    }
+    return [name for name, unchanged in same.items() if not unchanged]
+
+
+class ExtrapolationWarning(UserWarning):
+    """Descriptors of some atoms lie outside of the training range."""
+
+
+def extrapolation_message(atoms: Atoms, excess: NDArray[np.float64], margin: float) -> str:
+    """Say how many atoms leave the training range, and which one the farthest.
+
+    >>> import numpy as np
+    >>> from ase import Atoms
+    >>> extrapolation_message(Atoms("ArKr"), np.array([0.0, 2.5]), 0.1)
+    '1 of 2 atoms leave the training range, atom 1 (Kr) by 2.5 times its width: energies and forces are extrapolated'
+    """
+    worst = int(np.argmax(excess))
+    count = int(np.count_nonzero(excess > margin))
+    return (
+        f"{count} of {len(atoms)} atoms leave the training range, atom {worst} ({atoms.symbols[worst]}) by"
+        f" {excess[worst]:.1f} times its width: energies and forces are extrapolated"
+    )
+
+
+MARGIN = 0.1
+"""Widths of the training range by which a component may leave it before an atom counts as extrapolating."""
+
+
+def is_member(member: object, count: int) -> bool:
+    """Whether this is the number of one of so many members; ``True`` and ``1.0`` are none."""
+    return isinstance(member, (int, np.integer)) and not isinstance(member, bool) and int(member) in range(count)
+
+
+class Calculator(AseCalculator):
+    r"""The mean of an ensemble, or one member, as an ASE calculator.
+
+    .. math:: E = \frac1M \sum_m \sum_i e_i^{(m)}, \qquad \mathbf F_k = -\partial E / \partial \mathbf r_k, \qquad
+       \sigma = V^{-1}\, \partial E / \partial \varepsilon
+
+    ==================  ============  ======  ==========================================================
+    result              shape         unit
+    ==================  ============  ======  ==========================================================
+    energy              ()            eV      isolated atoms' energies included, as in ``REF_energy``
+    free_energy         ()            eV      the same
+    energies            (n_atoms,)    eV      sum to ``energy``
+    forces              (n_atoms, 3)  eV/A
+    stress              (6,)          eV/A^3  xx, yy, zz, yz, xz, xy; in three periodic directions
+    spread              (n_atoms,)    eV      standard deviation of ``energies`` over the members
+    extrapolation       (n_atoms,)    -       how far components leave the training range, in its widths
+    extrapolating       (n_atoms,)    bool    by more than ``margin``
+    ==================  ============  ======  ==========================================================
+
+    The last three are read from ``results``. The first frame with an atom outside the training range warns
+    (`ExtrapolationWarning`); `extrapolated_frames` counts them all. A model that does not tell its range gives
+    neither.
+
+    Parameters
+    ----------
+    ensemble
+        See `basinet.train`, `basinet.load_model` and `basinet.compose`.
+    member
+        One member in place of the mean; ``spread`` is still that of all.
+    threads
+        Threads to share the atoms.
+    margin
+        See above; infinity never warns.
+
+    Raises
+    ------
+    InputError
+        A member that the ensemble lacks; on use: an element without a network, positions that are not finite, atoms in
+        one place, or a cell without volume.
+
+    Examples
+    --------
+    >>> import basinet
+    >>> frames = basinet.load_reference("ar")
+    >>> model = basinet.train(frames, width=4, members=2, learning_rates=[0.01], max_steps=50)
+    >>> atoms = frames[0].copy()
+    >>> atoms.calc = basinet.Calculator(model)
+    >>> bool(abs(atoms.get_potential_energies().sum() - atoms.get_potential_energy()) < 1e-9)
+    True
+    """
+
+    implemented_properties: list[str] = ["energy", "free_energy", "energies", "forces", "stress"]  # noqa: RUF012 - as in the base class
+
+    def __init__(self, ensemble: Ensemble, member: int | None = None, threads: int = 1, margin: float = MARGIN) -> None:
+        super().__init__()
+        if not isinstance(ensemble, Ensemble):
+            raise InputError(f"Calculator takes an ensemble, as load_model returns, not {type(ensemble).__name__}")
+        if member is not None and not is_member(member, ensemble.members):
+            raise InputError(f"member {member!r}: the ensemble has the members 0 to {ensemble.members - 1}")
+        self.member = None if member is None else int(member)
+        self.ensemble, self.threads, self.margin = ensemble, threads, margin
+        self.extrapolated_frames = 0
+
+    def check_state(self, atoms: Atoms, tol: float = 0.0) -> list[str]:  # noqa: ARG002 - the base class's signature
+        """List what changed since the last calculation, exactly."""
+        return exact_changes(self.atoms, atoms)
+
+    def export_properties(self) -> Properties:
+        """Give the results that ASE knows by name, which is all that it lets through."""
+        return Properties({name: value for name, value in self.results.items() if name in all_outputs})
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = tuple(all_changes),
+    ) -> None:
+        """Evaluate the ensemble on the atoms; ASE calls it where something has changed."""
+        super().calculate(atoms, properties, system_changes)
+        frame: Atoms | None = self.atoms
+        if frame is None:
+            raise ValueError("there are no atoms to evaluate")
+        has_volume = frame.cell.rank == 3 and frame.get_volume() > 0.0
+        if "stress" in properties and not has_volume:
+            raise PropertyNotImplementedError("stress needs three cell vectors that span a volume")
+        mean_over = None if self.member is None else (self.member,)
+        evaluation = self.ensemble.evaluate(frame, threads=self.threads, mean_over=mean_over)
+        local = evaluation.local_energies
+        energies = local.mean(axis=0) if self.member is None else local[self.member]
+        energy = float(energies.sum())
+        if not (np.isfinite(energy) and np.isfinite(evaluation.forces).all()):
+            raise InputError(f"the potential gives no finite energy or forces for {frame.get_chemical_formula()}")
+        self.results: dict[str, Any] = {
+            "energy": energy,
+            "free_energy": energy,
+            "energies": energies,
+            "forces": evaluation.forces,
+            "spread": local.std(axis=0),
+        }
+        if has_volume:
+            self.results["stress"] = full_3x3_to_voigt_6_stress(-evaluation.virial / frame.get_volume())
+        self._guard(frame, evaluation.descriptors)
+
+    def _guard(self, frame: Atoms, descriptors: NDArray[np.float64]) -> None:
+        """Tell which atoms the networks were never trained near."""
+        if self.ensemble.range is None:
+            return
+        excess = self.ensemble.range.excess(descriptors, self.ensemble.network_of(tuple(frame.symbols)))
+        outside = excess > self.margin
+        self.results |= {"extrapolation": excess, "extrapolating": outside}
+        if outside.any():
+            self.extrapolated_frames += 1
+            if self.extrapolated_frames == 1:
+                warnings.warn(extrapolation_message(frame, excess, self.margin), ExtrapolationWarning, stacklevel=2)
+
+
+class PairPotentialCalculator(AseCalculator):
+    """ASE calculator of a `LennardJones` potential: ``energy``, ``energies``, ``forces`` and ``stress``.
+
+    ``energies`` give half of each pair to each atom. Energies are in eV and relative to isolated atoms,
+    forces in eV/A, the stress (ASE's order and sign) in eV/A^3 and only where there are three cell vectors.
+
+    Parameters
+    ----------
+    potential
+        The potential to evaluate.
+    skin
+        Width of the shell in which the neighbour list keeps candidates between steps, A. It costs no
+        accuracy.
+    """
+
+    implemented_properties: list[str] = ["energy", "free_energy", "energies", "forces", "stress"]  # noqa: RUF012 - as in the base class
+
+    def __init__(self, potential: LennardJones, skin: float = 1.0) -> None:
+        super().__init__()
+        self.potential = potential
+        self.skin = skin
+        self._neighbours = half_list(potential.cutoff, skin)
+
+    def check_state(self, atoms: Atoms, tol: float = 0.0) -> list[str]:  # noqa: ARG002 - the base class's signature
+        """List what changed since the last calculation, exactly."""
+        return exact_changes(self.atoms, atoms)
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = tuple(all_changes),
+    ) -> None:
+        """Evaluate all properties at once. This is ASE's hook; users call ``atoms.get_forces()``."""
+        super().calculate(atoms, properties, system_changes)
+        if set(system_changes) != {"positions"}:
+            self._neighbours = half_list(self.potential.cutoff, self.skin)
+        system: Atoms | None = self.atoms
+        if system is None:
+            raise ValueError("there are no atoms to evaluate")
+        if "stress" in properties and system.cell.rank < 3:
+            raise PropertyNotImplementedError("stress needs three cell vectors")
+        evaluation = self.potential.evaluate(system, self._neighbours)
+        energy = float(evaluation.local_energies.sum())
+        self.results: dict[str, Any] = {
+            "energy": energy,
+            "free_energy": energy,  # a pair potential has no electronic entropy; thermostats of ASE ask for it
+            "energies": evaluation.local_energies,
+            "forces": evaluation.forces,
+        }
+        if system.cell.rank == 3:
+            self.results["stress"] = full_3x3_to_voigt_6_stress(-evaluation.virial / system.get_volume())

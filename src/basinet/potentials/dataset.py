@@ -1,0 +1,342 @@
+"""What a model is fitted to and judged by: descriptors, total energies and local energies as flat arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from basinet.errors import InputError
+from basinet.frames.labels import TOTAL_ENERGY, energy_label, force_labels, frame_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ase import Atoms
+    from numpy.typing import NDArray
+
+    from basinet.descriptors.gradient import PairDerivatives
+
+
+class PairPotential(Protocol):
+    """Whatever gives the atoms of a frame energies and forces, as `LennardJones` does."""
+
+    def evaluate(self, atoms: Atoms) -> Any:
+        """Return an object with ``local_energies`` (n_atoms,) in eV and ``forces`` (n_atoms, 3) in eV/A."""
+
+
+@dataclass(frozen=True)
+class PairShare:
+    """What a pair potential gives of the energies, where networks are to learn the difference.
+
+    Attributes
+    ----------
+    potential
+        The potential.
+    local_energy : (n_atoms_total,) array
+        Half of each pair to each atom, eV.
+    forces : (n_atoms_total, 3) array
+        eV/A.
+    """
+
+    potential: PairPotential
+    local_energy: NDArray[np.float64]
+    forces: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Frames of one system, atom after atom.
+
+    Energies are relative to the isolated atoms: eV above ``sum_i E0[element_i]``.
+
+    Attributes
+    ----------
+    system
+        Name of the system, such as ``"ar"``.
+    elements
+        Chemical symbols that occur, sorted.
+    frame
+        Frame of each atom, ``(n_atoms_total,)``, non-decreasing from 0.
+    species
+        Index into `elements` of each atom, ``(n_atoms_total,)``.
+    descriptors
+        ``(n_atoms_total, n_components)``.
+    energy
+        Total energy of each frame, ``(n_frames,)``, eV.
+    local_energy
+        DFT local energy of each atom, ``(n_atoms_total,)``, eV, or None where the frames carry none.
+    forces
+        DFT forces ``(n_atoms_total, 3)``, eV/A; None unless they are to be trained on.
+    derivatives
+        Derivatives of each frame's descriptors, with `forces`: 24 n_components bytes a pair of neighbours, 0.3 MB a
+        frame of 32 atoms with 12 neighbours each at ``twojmax`` 6.
+    pairs
+        Share of a pair potential in all of these, if networks are to learn the rest.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> pair = Dataset(
+    ...     "ar", ("Ar",), np.array([0, 0, 1, 1]), np.zeros(4, int), np.ones((4, 3)), np.array([-1.0, -2.0]), None
+    ... )
+    >>> pair.n_atoms
+    array([2, 2])
+    >>> pair.select([1]).energy
+    array([-2.])
+    """
+
+    system: str
+    elements: tuple[str, ...]
+    frame: NDArray[np.int64]
+    species: NDArray[np.int64]
+    descriptors: NDArray[np.float64]
+    energy: NDArray[np.float64]
+    local_energy: NDArray[np.float64] | None
+    forces: NDArray[np.float64] | None = None
+    derivatives: tuple[PairDerivatives, ...] | None = None
+    pairs: PairShare | None = None
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return len(self.energy)
+
+    @property
+    def n_atoms(self) -> NDArray[np.int64]:
+        """Number of atoms of each frame, ``(n_frames,)``."""
+        return np.bincount(self.frame, minlength=self.n_frames)
+
+    def select(self, frames: Sequence[int] | NDArray[np.int64]) -> Dataset:
+        """Return the given frames, in ascending order, renumbered from 0."""
+        chosen = np.unique(np.asarray(frames, dtype=np.int64))
+        number = np.full(self.n_frames, -1, dtype=np.int64)
+        number[chosen] = np.arange(len(chosen))
+        keep = number[self.frame] >= 0
+        return Dataset(
+            self.system,
+            self.elements,
+            number[self.frame[keep]],
+            self.species[keep],
+            self.descriptors[keep],
+            self.energy[chosen],
+            None if self.local_energy is None else self.local_energy[keep],
+            None if self.forces is None else self.forces[keep],
+            None if self.derivatives is None else tuple(self.derivatives[index] for index in chosen),
+            None
+            if self.pairs is None
+            else replace(self.pairs, local_energy=self.pairs.local_energy[keep], forces=self.pairs.forces[keep]),
+        )
+
+    def without_pairs(self) -> Dataset:
+        """Return what the pair potential leaves to be learnt: the same frames, its share taken away."""
+        if self.pairs is None:
+            return self
+        share = self.pairs
+        return replace(
+            self,
+            energy=self.energy - self.sum_over_atoms(share.local_energy),
+            local_energy=None if self.local_energy is None else self.local_energy - share.local_energy,
+            forces=None if self.forces is None else self.forces - share.forces,
+            pairs=None,
+        )
+
+    def composition(self) -> NDArray[np.int64]:
+        """Number of atoms of each element in each frame, ``(n_frames, n_elements)``."""
+        counts = np.zeros((self.n_frames, len(self.elements)), dtype=np.int64)
+        np.add.at(counts, (self.frame, self.species), 1)
+        return counts
+
+    def summed_descriptors(self) -> NDArray[np.float64]:
+        """Sum of the descriptors over the atoms of each element and frame, ``(n_frames, n_elements, n_components)``.
+
+        A model that is linear in the descriptors needs nothing else to predict total energies.
+        """
+        summed = np.zeros((self.n_frames, len(self.elements), self.descriptors.shape[1]))
+        np.add.at(summed, (self.frame, self.species), self.descriptors)
+        return summed
+
+    def sum_over_atoms(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sum per-atom values ``(..., n_atoms_total)`` over the atoms of each frame, ``(..., n_frames)``."""
+        starts = np.searchsorted(self.frame, np.arange(self.n_frames))
+        return np.add.reduceat(values, starts, axis=-1)
+
+
+def isolated_energies(isolated: Sequence[Atoms], frames: Sequence[Atoms]) -> dict[str, float]:
+    """Energy E0 of each element's isolated atom, eV.
+
+    Where isolated atoms are missing, E0 comes from a least-squares fit of ``E = sum_s N_s E0_s`` to the frames (of
+    least norm where compositions do not determine it), which shifts energies by constants but changes no difference.
+
+    Raises
+    ------
+    InputError
+        If an isolated atom is none, or a label is missing or not finite.
+    """
+    known = {}
+    for index, atoms in enumerate(isolated):
+        if len(atoms) != 1:
+            msg = f"isolated {frame_name(atoms, index)} has {len(atoms)} atoms; give one atom in a large box"
+            raise InputError(msg)
+        known[atoms.get_chemical_symbols()[0]] = energy_label(atoms, TOTAL_ENERGY, index)
+    elements = sorted({symbol for atoms in frames for symbol in atoms.get_chemical_symbols()})
+    if all(element in known for element in elements):
+        return {element: known[element] for element in elements}
+    counts = np.array([[atoms.get_chemical_symbols().count(e) for e in elements] for atoms in frames], dtype=float)
+    energy = np.array([energy_label(atoms, TOTAL_ENERGY, index) for index, atoms in enumerate(frames)])
+    e0 = np.linalg.lstsq(counts, energy, rcond=None)[0]
+    return dict(zip(elements, map(float, e0), strict=True))
+
+
+def build_dataset(
+    system: str,
+    frames: Sequence[Atoms],
+    descriptor: Callable[[Atoms], NDArray[np.float64]],
+    e0: Mapping[str, float],
+    local_energies: Callable[[Atoms], NDArray[np.float64]] | None = None,
+    derivatives: Callable[[Atoms], PairDerivatives] | None = None,
+    pair_potential: PairPotential | None = None,
+) -> Dataset:
+    """Flatten labelled frames.
+
+    Parameters
+    ----------
+    system
+        Name of the system.
+    frames
+        Labelled frames (``REF_energy``, eV), in order of time.
+    descriptor
+        Maps a frame to ``(n_atoms, n_components)``.
+    e0
+        Energy of each element's isolated atom, eV.
+    local_energies
+        Maps a frame to its local DFT energies ``(n_atoms,)`` in eV, E0 included; None where there are none.
+    derivatives
+        Maps a frame to the derivatives of its descriptors, for training on forces; frames then carry ``REF_forces``
+        (eV/A).
+    pair_potential
+        Potential to which networks are to give the difference.
+
+    Raises
+    ------
+    InputError
+        If there is no frame, a label is missing or not finite, or an element has no E0.
+    """
+    if not frames:
+        msg = f"system {system}: no frames; give at least one"
+        raise InputError(msg)
+    symbols = [atoms.get_chemical_symbols() for atoms in frames]
+    elements = tuple(sorted({symbol for frame in symbols for symbol in frame}))
+    missing = [element for element in elements if element not in e0]
+    if missing:
+        msg = f"system {system}: no isolated-atom energy for {', '.join(missing)}"
+        raise InputError(msg)
+    number = {element: index for index, element in enumerate(elements)}
+    species = np.array([number[symbol] for frame in symbols for symbol in frame], dtype=np.int64)
+    energy = [energy_label(atoms, TOTAL_ENERGY, i) - sum(e0[s] for s in symbols[i]) for i, atoms in enumerate(frames)]
+    local = None
+    if local_energies is not None:
+        own = np.array([e0[element] for element in elements])[species]
+        local = np.concatenate([local_energies(atoms) for atoms in frames]) - own
+    return Dataset(
+        system,
+        elements,
+        np.repeat(np.arange(len(frames)), [len(atoms) for atoms in frames]),
+        species,
+        np.concatenate([descriptor(atoms) for atoms in frames]),
+        np.array(energy),
+        local,
+        None if derivatives is None else np.concatenate([force_labels(atoms, i) for i, atoms in enumerate(frames)]),
+        None if derivatives is None else tuple(derivatives(atoms) for atoms in frames),
+        None if pair_potential is None else pair_share(frames, pair_potential),
+    )
+
+
+def pair_share(frames: Sequence[Atoms], potential: PairPotential) -> PairShare:
+    """Energies and forces that a pair potential gives to the atoms of all frames."""
+    evaluated = [potential.evaluate(atoms) for atoms in frames]
+    return PairShare(
+        potential,
+        np.concatenate([evaluation.local_energies for evaluation in evaluated]),
+        np.concatenate([evaluation.forces for evaluation in evaluated]),
+    )
+
+
+STD_FLOOR = 1e-6
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Per species s: ``x = (g - mean_s) / std_s`` and ``e = offset_s + scale_s f(x)``.
+
+    Attributes
+    ----------
+    mean, std
+        Of the training atoms' descriptors, ``(n_elements, n_components)``.
+    offset, scale
+        ``(n_elements,)``, eV.
+    """
+
+    mean: NDArray[np.float64]
+    std: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    def standardise(self, dataset: Dataset, species: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+        """Standardised descriptors of all atoms; `species` maps them to this scaling's rows."""
+        index = dataset.species if species is None else species
+        return (dataset.descriptors - self.mean[index]) / self.std[index]
+
+
+@dataclass(frozen=True)
+class DescriptorRange:
+    """Smallest and largest value of every component among the training atoms, per species: (n_elements, n_components).
+
+    Outside of it a network extrapolates.
+    """
+
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    def excess(self, descriptors: NDArray[np.float64], species: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Largest distance of each atom's components beyond the range, in widths of the range: (n_atoms,), 0 inside.
+
+        A component that was constant in training counts in units of its scale's floor, as in `fit_scaling`.
+        """
+        low, high = self.low[species], self.high[species]
+        floor = STD_FLOOR * np.maximum(np.abs(self.low), np.abs(self.high)).max(initial=1e-300)
+        beyond = np.maximum(low - descriptors, descriptors - high) / np.maximum(high - low, floor)
+        return np.asarray(np.maximum(beyond.max(axis=1, initial=0.0), 0.0))
+
+
+def fit_range(train: Dataset) -> DescriptorRange:
+    """Range of a training set's descriptors."""
+    own = [train.descriptors[train.species == index] for index in range(len(train.elements))]
+    return DescriptorRange(np.array([rows.min(0) for rows in own]), np.array([rows.max(0) for rows in own]))
+
+
+def fit_scaling(train: Dataset, target: str = "total") -> Scaling:
+    """Scaling of a training set.
+
+    Standard deviations have a floor of 1e-6 of the largest root mean square, so that a component that is constant in
+    training stays harmless. The offset is the mean energy per atom, the same for every species (totals at one
+    composition fix no more), or, with the target ``"local"``, each species' own mean local energy, which may lie
+    anywhere without isolated atoms. The scale is the spread of total energies over ``sqrt(n_atoms)``: the spread of
+    the local energies if they were independent.
+    """
+    n_elements, n_components = len(train.elements), train.descriptors.shape[1]
+    mean = np.zeros((n_elements, n_components))
+    std = np.ones((n_elements, n_components))
+    for index in range(n_elements):
+        own = train.descriptors[train.species == index]
+        mean[index] = own.mean(0)
+        root_mean_square = np.sqrt((own**2).mean(0))
+        std[index] = np.maximum(own.std(0), STD_FLOOR * root_mean_square.max())
+    per_atom = train.energy / train.n_atoms
+    offset = per_atom.mean()
+    scale = float(np.std((per_atom - offset) * np.sqrt(train.n_atoms)))
+    offsets = np.full(n_elements, offset)
+    if target == "local" and train.local_energy is not None:
+        offsets = np.array([train.local_energy[train.species == index].mean() for index in range(n_elements)])
+    return Scaling(mean, std, offsets, np.full(n_elements, scale if scale > 0 else 1.0))

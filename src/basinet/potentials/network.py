@@ -1,0 +1,173 @@
+"""Shape of a network and how its weights are parametrised.
+
+With ``n = width / BASE_WIDTH`` and fan-in ``m`` of a layer:
+
+=============  ==================  ==================  ====================  =====================
+name           initial variance    forward multiplier  Adam rate of hidden   initial readout
+=============  ==================  ==================  ====================  =====================
+standard       1 / m               1                   lr                    random
+zero_readout   1 / m               1                   lr                    zero
+ntk            1                   1 / sqrt(m)         lr                    random
+mup            1 / m (hidden)      1 / n (readout)     lr / n                random, 1 / BASE_WIDTH
+=============  ==================  ==================  ====================  =====================
+
+``standard`` starts with outputs of order one at every width. In ``mup`` (Yang and Hu, arXiv:2011.14522; table 8 of
+arXiv:2203.03466 for Adam) every layer learns features at the same pace at every width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+from basinet.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+BASE_WIDTH = 16
+MAX_WIDTH = 512
+
+Activation = Literal["linear", "tanh"]
+Parametrisation = Literal["standard", "zero_readout", "ntk", "mup"]
+
+
+class LayerRule(NamedTuple):
+    """How one layer starts and learns."""
+
+    initial_std: float
+    multiplier: float
+    rate_factor: float
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A multilayer perceptron ``n_components -> width (x depth) -> 1``.
+
+    Attributes
+    ----------
+    activation
+        ``"tanh"`` or ``"linear"`` after every hidden layer.
+    depth
+        Number of hidden layers, 1 or 2.
+    width
+        Nodes of each hidden layer, 1 to 512.
+    parametrisation
+        See the table of this module.
+
+    Raises
+    ------
+    InputError
+        If a value is outside its range.
+    """
+
+    activation: Activation = "tanh"
+    depth: int = 1
+    width: int = 32
+    parametrisation: Parametrisation = "standard"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be built."""
+        allowed: dict[str, tuple[object, ...] | range] = {
+            "activation": ("linear", "tanh"),
+            "depth": (1, 2),
+            "width": range(1, MAX_WIDTH + 1),
+            "parametrisation": ("standard", "zero_readout", "ntk", "mup"),
+        }
+        for name, values in allowed.items():
+            value = getattr(self, name)
+            if value not in values:
+                choices = f"1 to {MAX_WIDTH}" if name == "width" else ", ".join(map(str, values))
+                msg = f"{name} = {value!r} is not possible: choose {choices}"
+                raise InputError(msg)
+
+    def __str__(self) -> str:
+        """Read as in a figure's legend, such as ``tanh 2x32``."""
+        suffix = "" if self.parametrisation == "standard" else f" {self.parametrisation}"
+        return f"{self.activation} {self.depth}x{self.width}{suffix}"
+
+    def as_dict(self) -> dict[str, str | int]:
+        """Return the fields, for a file."""
+        return asdict(self)
+
+    def sizes(self, n_components: int) -> list[int]:
+        """Nodes of every layer from the descriptors to the energy.
+
+        >>> Architecture(depth=2, width=8).sizes(30)
+        [30, 8, 8, 1]
+        """
+        return [n_components, *[self.width] * self.depth, 1]
+
+    def rules(self, n_components: int) -> tuple[LayerRule, ...]:
+        """Return initial standard deviation, forward multiplier and rate factor of every layer."""
+        fan_in = self.sizes(n_components)[:-1]
+        n = self.width / BASE_WIDTH
+        if self.parametrisation == "ntk":
+            return tuple(LayerRule(1.0, m**-0.5, 1.0) for m in fan_in)
+        rules = [LayerRule(m**-0.5, 1.0, 1.0) for m in fan_in]
+        if self.parametrisation == "zero_readout":
+            rules[-1] = LayerRule(0.0, 1.0, 1.0)
+        if self.parametrisation == "mup":
+            rules[1:-1] = [LayerRule(m**-0.5, 1.0, 1 / n) for m in fan_in[1:-1]]
+            rules[-1] = LayerRule(BASE_WIDTH**-0.5, 1 / n, 1.0)
+        return tuple(rules)
+
+
+class Layer(NamedTuple):
+    """Weights ``(..., fan_in, fan_out)`` and biases ``(..., fan_out)``; arrays of NumPy or JAX."""
+
+    weight: Any
+    bias: Any
+
+
+Network = tuple[Layer, ...]
+
+
+def hidden_values(
+    network: Network, rows: NDArray[np.float64], count: NDArray[np.float64], activation: Activation
+) -> list[NDArray[np.float64]]:
+    """Values of the hidden layers, first to last, each (n_rows, width)."""
+    hidden = [rows]
+    for layer in network[:-1]:
+        value = hidden[-1] @ layer.weight + count[:, None] * layer.bias
+        hidden.append(np.tanh(value) if activation == "tanh" else value)
+    return hidden[1:]
+
+
+def row_energies(
+    network: Network, rows: NDArray[np.float64], count: NDArray[np.float64], activation: Activation
+) -> NDArray[np.float64]:
+    """Energy of every row, ``(n_rows,)``, in the network's own units, from rows ``(n_rows, n_components)``.
+
+    (Training has its own form of these equations, for many networks at once: `basinet.potentials.program`. A test holds
+    the two together.)
+    """
+    hidden = hidden_values(network, rows, count, activation)[-1]
+    return readout_energies(network, hidden, count)
+
+
+def readout_energies(network: Network, hidden: NDArray[np.float64], count: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Energy of every row from the last hidden layer."""
+    readout = network[-1]
+    return np.asarray(hidden @ readout.weight[:, 0] + count * readout.bias)
+
+
+def atom_energies_and_slopes(
+    network: Network, rows: NDArray[np.float64], activation: Activation
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Energy of every atom ``(n_atoms,)`` and its derivatives in the atom's row, ``(n_atoms, n_components)``.
+
+    Backwards through the layers, with ``h'`` the activation's derivative at the layer's values::
+
+        d_L = W_L,    d_l = (d_{l+1} * h'_{l+1}) W_l^T
+    """
+    count = np.ones(len(rows))
+    hidden = hidden_values(network, rows, count, activation)
+    slopes = np.broadcast_to(network[-1].weight[:, 0], hidden[-1].shape)
+    for layer, values in zip(network[-2::-1], hidden[::-1], strict=True):
+        if activation == "tanh":
+            slopes = slopes * (1.0 - values**2)
+        slopes = slopes @ layer.weight.T
+    return readout_energies(network, hidden[-1], count), slopes

@@ -1,0 +1,474 @@
+"""Pair potentials in powers of the distance, and the Lennard-Jones potential of the literature.
+
+They are baselines: they say how much of a local energy two-body physics explains, and the literature potential is the
+one that sampled the reference configurations. Fitted coefficients: `basinet.potentials.pair_potential`.
+
+    E = sum_{i<j} v(r_ij),   v(r) = c12 / r^12 - c6 / r^6   (r < rcut)
+    e_i = 1/2 sum_j v(r_ij)                                  (half of each pair to each atom)
+
+so that the local energies sum to the total exactly. Truncated plainly, or with energy and force shifted to vanish at
+the cutoff, which molecular dynamics needs to conserve energy (LAMMPS' ``lj/smooth/linear``):
+
+    v_s(r) = v(r) - v(rcut) - (r - rcut) v'(rcut)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from math import sqrt
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+from vesin import NeighborList
+
+from basinet.arrays import FloatArray
+from basinet.errors import InputError
+from basinet.frames.labels import TOTAL_ENERGY, energy_label
+from basinet.frames.neighbours import Pair, half_list, neighbour_pairs, ordered_pair, species_indices, species_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ase import Atoms
+
+LITERATURE_CUTOFF = 11.0
+
+
+@dataclass(frozen=True)
+class PairCoefficients:
+    """Coefficients of one species pair in ``v(r) = c12 / r^12 - c6 / r^6``.
+
+    Attributes
+    ----------
+    c6
+        Strength of the attraction, eV A^6.
+    c12
+        Strength of the repulsion, eV A^12.
+    """
+
+    c6: float
+    c12: float
+
+    @classmethod
+    def from_lennard_jones(cls, epsilon: float, sigma: float) -> PairCoefficients:
+        """Convert the parameters of ``v(r) = 4 epsilon ((sigma/r)^12 - (sigma/r)^6)``.
+
+        Parameters
+        ----------
+        epsilon
+            Depth of the well, eV.
+        sigma
+            Distance at which ``v`` is zero, A.
+
+        Examples
+        --------
+        >>> argon = PairCoefficients.from_lennard_jones(epsilon=0.0103, sigma=3.405)
+        >>> round(argon.c6, 2)
+        64.21
+        """
+        return cls(c6=4.0 * epsilon * sigma**6, c12=4.0 * epsilon * sigma**12)
+
+
+@dataclass(frozen=True)
+class PairEvaluation:
+    """Local energies (n_atoms,) in eV, forces (n_atoms, 3) in eV/A, and the virial (3, 3) in eV."""
+
+    local_energies: FloatArray
+    forces: FloatArray
+    virial: FloatArray
+
+
+class LennardJones:
+    """Pair potential ``v(r) = c12 / r^12 - c6 / r^6`` with parameters per species pair, truncated.
+
+    Any cell, any mixture of periodic and open directions, and cutoffs beyond half the box (an atom then meets
+    images of itself) are allowed.
+
+    Parameters
+    ----------
+    parameters
+        `PairCoefficients` for every pair of the species, in either order: ``("Ar", "Kr")`` or ``("Kr",
+        "Ar")``.
+    cutoff
+        Distance beyond which a pair does not interact, A.
+    smooth
+        Shift energy and force to vanish at the cutoff; otherwise the potential ends there as it is.
+
+    Raises
+    ------
+    InputError
+        A pair of the species named in `parameters` is missing, or the cutoff is not positive.
+    """
+
+    def __init__(self, parameters: Mapping[Pair, PairCoefficients], cutoff: float, *, smooth: bool = False) -> None:
+        if not (np.isfinite(cutoff) and cutoff > 0.0):
+            raise InputError(f"pair potential: the cutoff is {cutoff} A; give a positive distance")
+        self.parameters = {ordered_pair(a, b): value for (a, b), value in parameters.items()}
+        self.cutoff, self.smooth = float(cutoff), smooth
+        self.elements = tuple(sorted({element for pair in self.parameters for element in pair}))
+        for a, b in species_pairs(self.elements):
+            if (a, b) not in self.parameters:
+                raise InputError(f"pair potential: no parameters for {a}-{b}; give c6 and c12 of every pair")
+        size = len(self.elements)
+        self._c6, self._c12 = np.zeros((size, size)), np.zeros((size, size))
+        for (a, b), value in self.parameters.items():
+            i, j = self.elements.index(a), self.elements.index(b)
+            self._c6[i, j] = self._c6[j, i] = value.c6
+            self._c12[i, j] = self._c12[j, i] = value.c12
+        attraction, repulsion = self._c6.ravel() / cutoff**6, self._c12.ravel() / cutoff**12
+        self._end, self._end_slope = repulsion - attraction, (6.0 * attraction - 12.0 * repulsion) / cutoff
+
+    def __repr__(self) -> str:
+        """Show the parameters and the cutoff."""
+        return f"LennardJones({self.parameters!r}, cutoff={self.cutoff!r}, smooth={self.smooth!r})"
+
+    def __eq__(self, other: object) -> bool:
+        """Compare all settings."""
+        return isinstance(other, LennardJones) and self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain numbers and names, fit for JSON."""
+        pairs = {"-".join(pair): asdict(value) for pair, value in self.parameters.items()}
+        return {"pairs": pairs, "cutoff": self.cutoff, "smooth": self.smooth}
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> LennardJones:
+        """Make a potential from what `to_dict` returned."""
+        pairs = {}
+        for name, value in settings["pairs"].items():
+            a, b = name.split("-")
+            pairs[a, b] = PairCoefficients(**value)
+        return cls(pairs, settings["cutoff"], smooth=settings["smooth"])
+
+    def local_energies(self, atoms: Atoms) -> FloatArray:
+        """Give half of each pair to each atom, ``1/2 sum_j v(r_ij)``: (n_atoms,) in eV."""
+        return self.evaluate(atoms).local_energies
+
+    def energy(self, atoms: Atoms) -> float:
+        """Sum the local energies: ``sum_i e_i`` in eV, relative to isolated atoms."""
+        return float(self.local_energies(atoms).sum())
+
+    def forces(self, atoms: Atoms) -> FloatArray:
+        """Compute the forces ``-dE/dR_i``: (n_atoms, 3) in eV/A."""
+        return self.evaluate(atoms).forces
+
+    def evaluate(self, atoms: Atoms, neighbours: NeighborList | None = None) -> PairEvaluation:
+        """Compute local energies and forces from one neighbour list.
+
+        Parameters
+        ----------
+        atoms
+            The frame.
+        neighbours
+            A half list of this potential's cutoff to use again, where one run asks for many steps of one
+            system.
+
+        Raises
+        ------
+        InputError
+            An atom's species has no parameters, or two atoms coincide.
+        """
+        species = species_indices(atoms, self.elements)
+        first, second, vectors, squared = neighbour_pairs(atoms, neighbours or half_list(self.cutoff))
+        pair = species[first] * len(self.elements) + species[second]
+        inverse_square = 1.0 / squared
+        inverse_sixth = inverse_square * inverse_square * inverse_square
+        attraction = self._c6.ravel()[pair] * inverse_sixth
+        repulsion = self._c12.ravel()[pair] * inverse_sixth * inverse_sixth
+        half = 0.5 * (repulsion - attraction)
+        # -v'(r)/r; times the vector from i to j it is the force on j.
+        push = (12.0 * repulsion - 6.0 * attraction) * inverse_square
+        if self.smooth:
+            half -= 0.5 * (self._end[pair] + (np.sqrt(squared) - self.cutoff) * self._end_slope[pair])
+            push += self._end_slope[pair] * np.sqrt(inverse_square)
+        n = len(atoms)
+        local = np.zeros(n)
+        local += np.bincount(first, half, n)
+        local += np.bincount(second, half, n)
+        forces = np.empty((n, 3))
+        for axis in range(3):
+            component = push * vectors[:, axis]
+            forces[:, axis] = np.bincount(second, component, n) - np.bincount(first, component, n)
+        return PairEvaluation(local, forces, vectors.T @ (push[:, None] * vectors))
+
+
+def literature_lennard_jones(cutoff: float = LITERATURE_CUTOFF) -> LennardJones:
+    """Build the Lennard-Jones potential of argon and krypton that sampled the reference frames.
+
+    Ar 10.3 meV and 3.405 A; Kr 14.3 meV and 3.633 A; Ar-Kr 12.14 meV and 3.519 A, which are the geometric
+    mean of the depths and the arithmetic mean of the diameters (Lorentz and Berthelot). The values and the
+    cutoff of 11 A are those stated with the reference data (``basinet/frames/data/README.md``).
+
+    Examples
+    --------
+    >>> from ase import Atoms
+    >>> dimer = Atoms("Ar2", positions=[[0, 0, 0], [0, 0, 3.405 * 2 ** (1 / 6)]])
+    >>> [round(1000 * float(e), 3) for e in literature_lennard_jones().local_energies(dimer)]
+    [-5.15, -5.15]
+    """
+    return LennardJones(
+        {
+            ("Ar", "Ar"): PairCoefficients.from_lennard_jones(0.0103, 3.405),
+            ("Kr", "Kr"): PairCoefficients.from_lennard_jones(0.0143, 3.633),
+            ("Ar", "Kr"): PairCoefficients.from_lennard_jones(0.01214, 3.519),
+        },
+        cutoff,
+    )
+
+
+def power_sums(atoms: Atoms, cutoff: float, elements: Sequence[str] | None = None) -> FloatArray:
+    """Sum ``r^-6`` and ``r^-12`` over each atom's neighbours, by species pair.
+
+    A pair potential's local energies are linear in them:
+    ``e_i = 1/2 sum_p (c12_p S[i, p, 1] - c6_p S[i, p, 0])``.
+
+    Parameters
+    ----------
+    atoms
+        The frame.
+    cutoff
+        Neighbours up to this distance count, A.
+    elements
+        Species that span the pairs, sorted; those of `atoms` unless given.
+
+    Returns
+    -------
+    ndarray of shape (n_atoms, n_pairs, 2)
+        Pairs in the order of `species_pairs`; last axis A^-6, A^-12. Pairs that atom `i` has no part in are
+        zero.
+    """
+    names = tuple(sorted(set(elements if elements is not None else atoms.get_chemical_symbols())))
+    species = species_indices(atoms, names)
+    pairs = species_pairs(names)
+    table = np.zeros((len(names), len(names)), dtype=np.int64)
+    for index, (a, b) in enumerate(pairs):
+        i, j = names.index(a), names.index(b)
+        table[i, j] = table[j, i] = index
+    first, second, _, squared = neighbour_pairs(atoms, half_list(cutoff))
+    pair = table[species[first], species[second]]
+    slots = np.concatenate([first, second]) * len(pairs) + np.concatenate([pair, pair])
+    sixth = np.tile(squared**-3.0, 2)
+    size = len(atoms) * len(pairs)
+    sums = np.empty((size, 2))
+    sums[:, 0] = np.bincount(slots, sixth, size)
+    sums[:, 1] = np.bincount(slots, sixth**2, size)
+    return sums.reshape(len(atoms), len(pairs), 2)
+
+
+def fit_pair_potential(
+    frames: Sequence[Atoms], energies: NDArray[np.floating], cutoff: float = LITERATURE_CUTOFF
+) -> LennardJones:
+    """Fit c6 and c12 of every species pair to total energies by linear least squares.
+
+    Minimises ``sum_A (E_A - sum_p (c12_p S12_Ap - c6_p S6_Ap))^2`` where ``S_Ap`` sums `power_sums` of frame
+    ``A`` over its atoms, halved. Local energies are never seen.
+
+    Parameters
+    ----------
+    frames
+        Training frames.
+    energies
+        (n_frames,) total energies relative to isolated atoms, eV.
+    cutoff
+        Range of the potential, A.
+
+    Returns
+    -------
+    LennardJones
+        Coefficients may come out negative where the frames hardly constrain them; nothing is clipped.
+
+    Raises
+    ------
+    InputError
+        Energies and frames differ in number, are not finite, or are too few or too alike for the
+        coefficients.
+    """
+    target = np.asarray(energies, dtype=np.float64)
+    if target.shape != (len(frames),) or not np.all(np.isfinite(target)):
+        raise InputError(f"pair-potential fit: {len(frames)} frames need as many finite energies")
+    elements = tuple(sorted({symbol for atoms in frames for symbol in atoms.get_chemical_symbols()}))
+    pairs = species_pairs(elements)
+    sums = np.array([power_sums(atoms, cutoff, elements).sum(axis=0) for atoms in frames])
+    design = 0.5 * (sums * np.array([-1.0, 1.0])).reshape(len(frames), 2 * len(pairs))
+    # Columns differ by twelve orders of magnitude in A; scaled, the conditioning is the physics' alone.
+    scale = np.sqrt((design**2).sum(axis=0))
+    scale[scale == 0.0] = 1.0
+    solution, _, rank, _ = np.linalg.lstsq(design / scale, target, rcond=None)
+    if rank < design.shape[1]:
+        raise InputError(
+            f"pair-potential fit: {len(frames)} frames determine {rank} of {design.shape[1]} coefficients; "
+            "give more, or more varied, training frames"
+        )
+    values = (solution / scale).reshape(len(pairs), 2)
+    return LennardJones(
+        {pair: PairCoefficients(c6=float(c6), c12=float(c12)) for pair, (c6, c12) in zip(pairs, values, strict=True)},
+        cutoff,
+    )
+
+
+@dataclass(frozen=True)
+class Fluid:
+    """What the rule of corresponding states needs to know of an element.
+
+    Attributes
+    ----------
+    critical_temperature
+        K.
+    triple_density
+        Density of the liquid at the triple point, mol/m^3.
+    """
+
+    critical_temperature: float
+    triple_density: float
+
+
+FLUIDS = {
+    "Ne": Fluid(44.4918, 62061.1),
+    "Ar": Fluid(150.687, 35465.2),
+    "Kr": Fluid(209.48, 29197.3),
+    "Xe": Fluid(289.733, 22592.3),
+}
+"""By the equations of state of R. S. Katti et al., Adv. Cryog. Eng. 31, 1189 (1986) (Ne); C. Tegeler, R. Span and
+W. Wagner, J. Phys. Chem. Ref. Data 28, 779 (1999) (Ar); E. W. Lemmon and R. Span, J. Chem. Eng. Data 51, 785 (2006)
+(Kr, Xe), as CoolProp evaluates them."""
+
+GIVEN: dict[Pair, tuple[float, float]] = {
+    ("Ar", "Ar"): (0.0103, 3.405),
+    ("Kr", "Kr"): (0.0143, 3.633),
+    ("Ar", "Kr"): (0.01214, 3.519),
+}
+"""Pairs of the reference frames: epsilon in eV, sigma in A."""
+
+
+def corresponding_states(element: str) -> tuple[float, float]:
+    """Scale argon's epsilon (eV) and sigma (A) to another element.
+
+    Examples
+    --------
+    >>> [round(value, 3) for value in (1000 * corresponding_states("Kr")[0], corresponding_states("Kr")[1])]
+    [14.319, 3.633]
+    >>> [round(value, 3) for value in (1000 * corresponding_states("Xe")[0], corresponding_states("Xe")[1])]
+    [19.804, 3.957]
+    """
+    epsilon, sigma = GIVEN["Ar", "Ar"]
+    fluid, argon = FLUIDS[element], FLUIDS["Ar"]
+    return (
+        epsilon * fluid.critical_temperature / argon.critical_temperature,
+        sigma * (argon.triple_density / fluid.triple_density) ** (1.0 / 3.0),
+    )
+
+
+def pair_parameters(a: str, b: str) -> tuple[float, float]:
+    """Give epsilon (eV) and sigma (A) of a pair of elements.
+
+    Examples
+    --------
+    >>> pair_parameters("Kr", "Ar")
+    (0.01214, 3.519)
+    """
+    pair = ordered_pair(a, b)
+    if pair in GIVEN:
+        return GIVEN[pair]
+    if a == b:
+        return corresponding_states(a)
+    (first, second), (sigma_first, sigma_second) = zip(pair_parameters(a, a), pair_parameters(b, b), strict=True)
+    return sqrt(first * second), 0.5 * (sigma_first + sigma_second)
+
+
+def largest_sigma(elements: Iterable[str]) -> float:
+    """Largest sigma of all pairs of these elements, A: that of the largest atoms among themselves.
+
+    Examples
+    --------
+    >>> largest_sigma(["Ar", "Kr"])
+    3.633
+    """
+    return max(pair_parameters(element, element)[1] for element in elements)
+
+
+def noble_gas_potential(elements: Iterable[str], cutoff: float = LITERATURE_CUTOFF) -> LennardJones:
+    """Build the potential of a liquid of these elements.
+
+    Parameters
+    ----------
+    elements
+        Of Ne, Ar, Kr and Xe.
+    cutoff
+        A.
+
+    Raises
+    ------
+    InputError
+        There is no potential for an element.
+
+    Examples
+    --------
+    >>> noble_gas_potential(["Kr", "Ar"]).elements
+    ('Ar', 'Kr')
+    """
+    chosen = sorted(set(elements))
+    for element in chosen:
+        if element not in FLUIDS:
+            raise InputError(f"sampling: no pair potential for {element}; there are {', '.join(FLUIDS)}")
+    pairs = species_pairs(chosen)
+    return LennardJones({pair: PairCoefficients.from_lennard_jones(*pair_parameters(*pair)) for pair in pairs}, cutoff)
+
+
+PairChoice: TypeAlias = LennardJones | Literal["literature"] | None
+
+
+def chosen_pair_potential(choice: PairChoice, elements: Sequence[str]) -> LennardJones | None:
+    """Pair potential of that name: ``"literature"``, Lennard-Jones parameters of noble gases, smoothly ended.
+
+    A potential of your own is taken as it is, and None stays None.
+
+    Raises
+    ------
+    InputError
+        The name is unknown, or the literature (`basinet.potentials.pair_potential`) has no potential for an element.
+    """
+    if choice is None or isinstance(choice, LennardJones):
+        return choice
+    if choice != "literature":
+        msg = f"pair_potential is {choice!r}; choose literature or fitted, or pass a LennardJones"
+        raise InputError(msg)
+    return smoothly_ended(noble_gas_potential(elements))
+
+
+def fitted_pair_potential(frames: Sequence[Atoms], e0: Mapping[str, float], isolated: Sequence[Atoms]) -> LennardJones:
+    """Pair potential fitted to the total energies of frames (`basinet.potentials.pair_potential`), smoothly ended.
+
+    Parameters
+    ----------
+    frames
+        Frames that networks are trained on (``REF_energy``, eV).
+    e0
+        Energy of each element's isolated atom, eV.
+    isolated
+        The isolated atoms: without them E0 is a guess, above which a pair potential means nothing.
+
+    Raises
+    ------
+    InputError
+        Isolated atoms are missing, or the frames do not determine the coefficients.
+    """
+    unknown = {symbol for atoms in frames for symbol in atoms.get_chemical_symbols()} - {
+        symbol for atoms in isolated for symbol in atoms.get_chemical_symbols()
+    }
+    if unknown:
+        names = ", ".join(sorted(unknown))
+        msg = f"a pair potential is fitted to energies above those of isolated atoms; give {names} alone, too"
+        raise InputError(msg)
+    own = [sum(e0[symbol] for symbol in atoms.get_chemical_symbols()) for atoms in frames]
+    total = [energy_label(atoms, TOTAL_ENERGY, index) for index, atoms in enumerate(frames)]
+    return smoothly_ended(fit_pair_potential(frames, np.subtract(total, own)))
+
+
+def smoothly_ended(potential: LennardJones) -> LennardJones:
+    """Shift energy and force to vanish at the cutoff, as molecular dynamics needs."""
+    return LennardJones(potential.parameters, potential.cutoff, smooth=True)

@@ -1,0 +1,380 @@
+"""Networks as vectors of parameters, which an optimiser moves in one loop."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from basinet.files import holding
+from basinet.potentials.network import Layer, Network
+
+if TYPE_CHECKING:
+    from jax import Array
+
+    from basinet.potentials.network import Architecture, Network
+
+COLUMNS = 8
+"""The first matrix has a multiple of this many columns: vector registers are filled, which gains 10 to 20 %."""
+
+
+def effective(networks: Network, architecture: Architecture, n_components: int) -> Network:
+    """Fold the forward multipliers of the parametrisation into the weights."""
+    rules = architecture.rules(n_components)
+    return tuple(Layer(rule.multiplier * layer.weight, layer.bias) for rule, layer in zip(rules, networks, strict=True))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Networks as vectors: for every layer the matrix ``(fan_out, 1 + fan_in)`` of biases and transposed weights."""
+
+    architecture: Architecture
+    n_components: int
+
+    @property
+    def shapes(self) -> list[tuple[int, int]]:
+        """Shape of every matrix; columns that pad the first one are zero and stay so."""
+        sizes = self.architecture.sizes(self.n_components)
+        columns = [1 + fan_in for fan_in in sizes[:-1]]
+        columns[0] = -(-columns[0] // COLUMNS) * COLUMNS
+        return list(zip(sizes[1:], columns, strict=True))
+
+    def vectors(self, networks: Network) -> Array:
+        """Join the layers of networks (axes networks, species, fan_in, fan_out): (species, networks, parameters)."""
+        parts = []
+        for layer, shape in zip(networks, self.shapes, strict=True):
+            matrix = jnp.concatenate([layer.bias[..., None, :], layer.weight], -2).swapaxes(-1, -2)
+            matrix = _pad_last(matrix, shape[1]).swapaxes(0, 1)
+            parts.append(matrix.reshape(*matrix.shape[:2], -1))
+        return jnp.concatenate(parts, -1)
+
+    def matrices(self, vectors: Array) -> list[Array]:
+        """Split vectors along their last axis."""
+        ends = [sum(map(prod, self.shapes[: i + 1])) for i in range(len(self.shapes) - 1)]
+        parts = jnp.split(vectors, ends, -1)
+        return [part.reshape(*vectors.shape[:-1], *shape) for part, shape in zip(parts, self.shapes, strict=True)]
+
+    def networks(self, vectors: Array) -> Network:
+        """Undo `vectors`."""
+        fan_in = self.architecture.sizes(self.n_components)
+        layers = zip((m.swapaxes(0, 1) for m in self.matrices(vectors)), fan_in[:-1], strict=True)
+        return tuple(Layer(m[..., 1 : 1 + n].swapaxes(-1, -2), m[..., 0]) for m, n in layers)
+
+    def scaled(self, vector: Array) -> list[Array]:
+        """Matrices of one network, with the forward multipliers of the parametrisation."""
+        rules = self.architecture.rules(self.n_components)
+        matrices = zip(rules, self.matrices(vector), strict=True)
+        return [jnp.full(m.shape[1], rule.multiplier, m.dtype).at[0].set(1) * m for rule, m in matrices]
+
+    def rate_factors(self, dtype: Any) -> Array:
+        """Rate factor of every parameter."""
+        rules = zip(self.architecture.rules(self.n_components), self.shapes, strict=True)
+        return jnp.concatenate([jnp.full(prod(shape), rule.rate_factor, dtype) for rule, shape in rules])
+
+    def with_counts(self, rows: Array, count: Array) -> Array:
+        """Put the count, which the bias multiplies, before the components of every row, zeros behind them."""
+        return _pad_last(jnp.concatenate([count[..., None], rows], -1), self.shapes[0][1])
+
+
+def _pad_last(array: Array, size: int) -> Array:
+    return jnp.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, size - array.shape[-1])])
+
+
+def species_energies(vector: Array, rows: Array, count: Array, layout: Layout, *, totals: bool) -> Array:
+    """Energies that one network gives its species: ``(frames,)``, or of every row ``(frames, rows)``.
+
+    The equations of `basinet.potentials.network`. Rows ``(frames, rows, columns)`` begin with their count.
+    """
+    first, *later, readout = layout.scaled(vector)
+    activate = jnp.tanh if layout.architecture.activation == "tanh" else lambda x: x
+    flat = rows.reshape(-1, rows.shape[-1])
+    hidden = activate(first @ flat.T)
+    for matrix in later:  # the bias by a matrix product too: its gradient is then one, where a sum would be slow
+        hidden = activate(matrix[:, 1:] @ hidden + matrix[:, :1] @ flat[:, :1].T)
+    hidden = hidden.reshape(-1, *count.shape)
+    if totals:  # the readout is linear: sum first
+        hidden, count = hidden.sum(-1), count.sum(-1)
+    return jnp.tensordot(readout[0, 1:], hidden, 1) + readout[0, 0] * count
+
+
+class Forces(NamedTuple):
+    """Packed forces as the program takes them; see `basinet.potentials.packing.PackedForces`."""
+
+    derivative: Any
+    target: Any
+    weight: Any
+
+    def take(self, index: Any) -> Forces:
+        """Return some of the frames."""
+        return Forces(*(jnp.take(array, index, 0) for array in self))
+
+    def errors(self, slopes: Array) -> Array:
+        """Mean squared error of the forces of each network, from `energies_and_slopes`."""
+        squares = self.weight[:, None] * (forces_of(slopes, self.derivative) - self.target[:, None]) ** 2
+        return jnp.sum(squares, (0, 2)) / jnp.sum(self.weight)
+
+
+def energies_and_slopes(vectors: Array, rows: Array, count: Array, layout: Layout) -> tuple[Array, Array]:
+    """Energies ``(species, networks, frames)`` and their derivatives in the rows, without the count's.
+
+    Networks ``(species, networks, parameters)``; rows and count as in `basinet.potentials.program.Frames`, the count
+    before the components. The derivatives have the axes ``(species, networks, frames, rows, components)``.
+    """
+
+    def of_one(vector: Array, own: Array, number: Array) -> tuple[Array, Array]:
+        energies, back = jax.vjp(lambda x: species_energies(vector, x, number, layout, totals=True), own)
+        return energies, back(jnp.ones_like(energies))[0][..., 1 : 1 + layout.n_components]
+
+    energies, slopes = jax.vmap(jax.vmap(of_one, (0, None, None)))(vectors, rows, count)
+    return energies, slopes
+
+
+def forces_of(slopes: Array, derivative: Array) -> Array:
+    """Forces ``(frames, networks, components of force)`` from `energies_and_slopes` and the frames' derivatives."""
+    n_networks, n_frames = slopes.shape[1:3]
+    return slopes.transpose(2, 1, 0, 3, 4).reshape(n_frames, n_networks, -1) @ derivative
+
+
+class Frames(NamedTuple):
+    """Packed frames as the program takes them, see `basinet.potentials.packing`; `forces` is None without forces."""
+
+    rows: Any
+    count: Any
+    target: Any
+    weight: Any
+    forces: Forces | None = None
+
+
+class Errors(NamedTuple):
+    """Mean squared errors in packed units: of energies, and of forces (None without them)."""
+
+    energy: Any
+    force: Any = None
+
+    def combined(self, force_weight: Any) -> Any:
+        """The loss."""
+        return self.energy if self.force is None else self.energy + force_weight * self.force
+
+
+def mean_squared_errors(vectors: Array, frames: Frames, layout: Layout, unit: Any) -> Errors:
+    """Errors of networks ``(species, networks, parameters)``; totals or local energies by the target's rank."""
+    totals = frames.target.ndim == 1
+    if frames.forces is not None:
+        energies, slopes = energies_and_slopes(vectors, frames.rows, frames.count, layout)
+        return Errors(_of_totals(energies, frames, unit), frames.forces.errors(slopes))
+    energy = partial(species_energies, layout=layout, totals=totals)
+    prediction = jax.vmap(jax.vmap(energy, (0, None, None)))(vectors, frames.rows, frames.count)
+    if totals:
+        return Errors(_of_totals(prediction, frames, unit))
+    errors = jnp.sum(frames.weight[:, None] * (prediction - frames.target[:, None]) ** 2, (0, 2, 3))
+    return Errors(errors / jnp.sum(frames.weight))
+
+
+def errors_in_turn(vectors: Array, frames: Frames, layout: Layout, unit: Any) -> Errors:
+    """`mean_squared_errors` network after network, which keeps intermediate values of many frames in the cache."""
+
+    def alone(vector: Array) -> Any:
+        if frames.forces is None:
+            return mean_squared_errors(vector[:, None], frames, layout, unit)
+        return energies_and_slopes(vector[:, None], frames.rows, frames.count, layout)
+
+    each = jax.lax.map(alone, vectors.swapaxes(0, 1))
+    if frames.forces is None:
+        return Errors(each.energy[:, 0])
+    # The forces of all networks at once: derivatives are too large to be read again for each.
+    energies, slopes = (values[:, :, 0].swapaxes(0, 1) for values in each)
+    return Errors(_of_totals(energies, frames, unit), frames.forces.errors(slopes))
+
+
+def _of_totals(prediction: Array, frames: Frames, unit: Any) -> Array:
+    errors = jnp.sum(frames.weight * (prediction.sum(0) / unit - frames.target) ** 2, -1)
+    return errors / jnp.sum(frames.weight)
+
+
+def take_frames(frames: Frames, index: Any) -> Frames:
+    """Return some of the frames."""
+    axis = 0 if frames.target.ndim == 1 else 1
+    return Frames(
+        jnp.take(frames.rows, index, 1),
+        jnp.take(frames.count, index, 1),
+        jnp.take(frames.target, index, axis),
+        jnp.take(frames.weight, index, axis),
+        None if frames.forces is None else frames.forces.take(index),
+    )
+
+
+class Outcome(NamedTuple):
+    """What a run returns, per network: best weights, the block they come from, and curves ``(n_blocks, networks)``.
+
+    Curves hold mean squared errors in the packed unit; blocks after the last one run are NaN.
+    """
+
+    best: Network
+    best_block: Any
+    train_curve: Errors
+    validation_curve: Errors
+
+
+class _State(NamedTuple):
+    block: Any
+    vectors: Any
+    optimiser: Any
+    best: Any
+    best_error: Any
+    best_block: Any
+    active: Any
+    train_curve: Errors
+    validation_curve: Errors
+
+
+@partial(jax.jit, static_argnames=("architecture", "patience", "weight_decay"))
+def train_networks(
+    networks: Network,
+    rates: Array,
+    train: Frames,
+    validation: Frames,
+    batches: Array,
+    unit: Array,
+    force_weight: Array | None = None,
+    *,
+    architecture: Architecture,
+    patience: int,
+    weight_decay: float,
+) -> Outcome:
+    """Train all networks until each has stopped improving on the validation frames.
+
+    Parameters
+    ----------
+    networks
+        Initial weights, networks along the first axis; see `basinet.potentials.training`.
+    rates
+        Learning rates, one per network.
+    batches
+        Frame indices ``(n_blocks, steps, batch)``; validation frames are looked at after every block.
+    unit
+        ``sqrt(n_atoms)``: totals are fitted in units of ``scale * sqrt(n_atoms)``.
+    force_weight
+        Weight of the forces' part of the loss, A^2, where frames carry forces; None where not.
+    patience
+        Blocks without improvement after which a network stops.
+    """
+    (n_blocks, steps), n_networks = batches.shape[:2], len(rates)
+    dtype, n_components = train.rows.dtype, train.rows.shape[-1]
+    layout = Layout(architecture, n_components)
+    train, validation = (f._replace(rows=layout.with_counts(f.rows, f.count)) for f in (train, validation))
+    decay = optax.cosine_decay_schedule(1.0, n_blocks * steps)
+    transform = optax.chain(optax.scale_by_adam(), optax.add_decayed_weights(weight_decay))
+    parameter_rates = rates[:, None] * layout.rate_factors(dtype)
+
+    def loss(vectors: Array, batch: Frames) -> Array:
+        # One network's error depends on its own parameters only: the gradient of the sum holds all their gradients.
+        total: Array = mean_squared_errors(vectors, batch, layout, unit).combined(force_weight).sum()
+        return total
+
+    def step(carry: tuple[Array, Any], inputs: tuple[Array, Array]) -> tuple[tuple[Array, Any], None]:
+        (vectors, optimiser), (index, number) = carry, inputs
+        gradient = jax.grad(loss)(vectors, take_frames(train, index))
+        updates, optimiser = transform.update(gradient, optimiser, vectors)
+        return (vectors - decay(number) * parameter_rates * updates, optimiser), None
+
+    def body(state: _State) -> _State:
+        numbers = state.block * steps + jnp.arange(steps)
+        carry = (state.vectors, state.optimiser)
+        (vectors, optimiser), _ = jax.lax.scan(step, carry, (batches[state.block], numbers))
+        train_errors, validation_errors = (errors_in_turn(vectors, f, layout, unit) for f in (train, validation))
+        validation_error = validation_errors.combined(force_weight)
+        improved = state.active & (validation_error < state.best_error)
+        best_block = jnp.where(improved, state.block, state.best_block)
+
+        def noted(curve: Array, error: Array) -> Array:
+            return curve.at[state.block].set(jnp.where(state.active, error, jnp.nan))
+
+        return _State(
+            state.block + 1,
+            vectors,
+            optimiser,
+            jnp.where(improved[:, None], vectors, state.best),
+            jnp.where(improved, validation_error, state.best_error),
+            best_block,
+            state.active & (state.block - best_block < patience),
+            jax.tree.map(noted, state.train_curve, train_errors),
+            jax.tree.map(noted, state.validation_curve, validation_errors),
+        )
+
+    empty = jnp.full((n_blocks, n_networks), jnp.nan, dtype)
+    curves = Errors(empty, None if train.forces is None else empty)
+    start = layout.vectors(networks)
+    initial = _State(
+        jnp.int32(0),
+        start,
+        transform.init(start),
+        start,
+        jnp.full(n_networks, jnp.inf, dtype),
+        jnp.full(n_networks, -1, jnp.int32),
+        jnp.ones(n_networks, bool),
+        curves,
+        curves,
+    )
+    end = jax.lax.while_loop(lambda state: (state.block < n_blocks) & state.active.any(), body, initial)
+    best = effective(layout.networks(end.best), architecture, n_components)
+    return Outcome(best, end.best_block, end.train_curve, end.validation_curve)
+
+
+@lru_cache(maxsize=64)
+def compiled_program(
+    structure: Any,
+    shapes: tuple[tuple[tuple[int, ...], str], ...],
+    architecture: Architecture,
+    patience: int,
+    weight_decay: float,
+) -> Any:
+    """Compile `train_networks` for arguments of these shapes and types."""
+    leaves = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in shapes]
+    arguments = jax.tree.unflatten(structure, leaves)
+    settings = {"architecture": architecture, "patience": patience, "weight_decay": weight_decay}
+    return compile_once(train_networks.lower(*arguments, **settings))
+
+
+def compile_once(lowered: Any) -> Any:
+    """Compile a lowered program; of the processes that share JAX's cache of programs one does, and others wait for it.
+
+    Workers of a study begin with the same architectures, and compiling takes longer than most trainings. Nobody waits
+    where locks cannot be written.
+    """
+    cache: str | None = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+    if cache is None or not _takes_locks(cache):
+        return lowered.compile()
+    name = hashlib.sha256(lowered.as_text().encode()).hexdigest()[:16]
+    with holding(Path(cache) / f"{name}.lock", wait=True):
+        return lowered.compile()
+
+
+def _takes_locks(cache: str) -> bool:
+    """Whether a cache is a folder to write to, made if need be; JAX also takes buckets (gs://...)."""
+    if "://" in cache:
+        return False
+    with suppress(OSError):
+        Path(cache).mkdir(parents=True, exist_ok=True)
+    return os.access(cache, os.W_OK)
+
+
+def run_program(
+    arguments: tuple[Any, ...], *, architecture: Architecture, patience: int, weight_decay: float
+) -> tuple[Outcome, float]:
+    """Run `train_networks`, compiling it where these shapes are new; return the CPU seconds of the run alone."""
+    leaves, structure = jax.tree.flatten(arguments)
+    shapes = tuple((tuple(leaf.shape), str(leaf.dtype)) for leaf in leaves)
+    program = compiled_program(structure, shapes, architecture, patience, weight_decay)
+    started = time.process_time()
+    outcome = jax.block_until_ready(program(*arguments))
+    return outcome, time.process_time() - started

@@ -1,0 +1,80 @@
+"""Ridge regression of total energies on summed descriptors: what every linear network could reach.
+
+    E - sum_i offset = sum_s w_s . X_s,    X_s = sum over the atoms of species s of standardised descriptors,
+    w = argmin |E - X w|^2 + strength |w|^2,
+
+and the local energy of an atom is its own term, ``offset + w_s . x_i``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from basinet.frames.splits import blocked_folds
+from basinet.potentials.dataset import Scaling, fit_scaling
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from basinet.potentials.dataset import Dataset
+
+STRENGTHS = tuple(10.0 ** np.arange(-4, 5))
+
+
+@dataclass(frozen=True)
+class RidgeModel:
+    """A linear potential; `weights` ``(n_elements, n_components)`` act on standardised descriptors, eV."""
+
+    elements: tuple[str, ...]
+    scaling: Scaling
+    weights: NDArray[np.float64]
+    strength: float
+
+    def predict(self, dataset: Dataset) -> NDArray[np.float64]:
+        """Local energies relative to the isolated atoms, ``(n_atoms_total,)``, eV."""
+        index = np.array([self.elements.index(element) for element in dataset.elements])[dataset.species]
+        rows = self.scaling.standardise(dataset, index)
+        return np.asarray(self.scaling.offset[index] + np.einsum("ic,ic->i", rows, self.weights[index]))
+
+
+def _design(dataset: Dataset, scaling: Scaling) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Summed standardised descriptors ``(n_frames, n_elements * n_components)`` and energies above the offsets."""
+    counts = dataset.composition()
+    summed = (dataset.summed_descriptors() - counts[..., None] * scaling.mean) / scaling.std
+    return summed.reshape(dataset.n_frames, -1), dataset.energy - counts @ scaling.offset
+
+
+def _solve(design: NDArray[np.float64], energy: NDArray[np.float64], strengths: Sequence[float]) -> NDArray[np.float64]:
+    """Weights for each strength, ``(n_strengths, n_features)``, from one singular value decomposition."""
+    left, singular, right = np.linalg.svd(design, full_matrices=False)
+    filtered = singular / (singular**2 + np.asarray(strengths)[:, None])
+    return np.asarray((filtered * (left.T @ energy)) @ right)
+
+
+def out_of_fold_errors(
+    dataset: Dataset, strengths: Sequence[float] = STRENGTHS, n_folds: int = 5
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Total-energy errors of each strength by contiguous folds, ``(n_strengths, n_frames)``, and their mean squares."""
+    errors = np.zeros((len(strengths), dataset.n_frames))
+    # A fold holds two frames at least: a short trajectory is cut into fewer.
+    for rest, held in blocked_folds(np.arange(dataset.n_frames), max(min(n_folds, dataset.n_frames // 2), 2)):
+        fitted = dataset.select(rest)
+        scaling = fit_scaling(fitted)
+        weights = _solve(*_design(fitted, scaling), strengths)
+        design, energy = _design(dataset.select(held), scaling)
+        errors[:, held] = weights @ design.T - energy
+    return errors, (errors**2).mean(1)
+
+
+def fit_ridge(train: Dataset, strength: float | None = None, strengths: Sequence[float] = STRENGTHS) -> RidgeModel:
+    """Fit total energies; without a `strength`, contiguous folds of `train` choose one of `strengths`."""
+    if strength is None:
+        strength = float(strengths[int(np.argmin(out_of_fold_errors(train, strengths)[1]))])
+    scaling = fit_scaling(train)
+    weights = _solve(*_design(train, scaling), [strength])[0].reshape(len(train.elements), -1)
+    return RidgeModel(train.elements, scaling, weights, strength)

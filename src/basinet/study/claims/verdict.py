@@ -1,0 +1,130 @@
+"""A tested statement, and the rules that turn an interval into a verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from basinet.frames.bootstrap import Interval
+
+Verdict = Literal["supported", "contradicted", "not resolved", "not testable here"]
+
+SMALLEST_EFFECT = 0.02
+"""Smallest difference in Pearson r that matters: about what a literature pair potential lacks to perfect "
+"agreement."""
+SMALLEST_RANK_CORRELATION = 0.2
+"""Smallest Spearman correlation that matters: it would explain 4 % of the variance of the ranks."""
+SMALLEST_RATIO = 1.25
+"""Smallest ratio (of costs, of spreads) that matters."""
+ALIKE = 0.05
+"""Architectures whose width-averaged r differs by less than this behave alike."""
+ACCURATE = 0.9
+"""Pearson r of total energies above which they count as accurate."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement of the paper and what this study says about it.
+
+    Attributes
+    ----------
+    key
+        Short name of the statement; several rows (one per system) share it.
+    subject
+        System, or systems, that this row is about.
+    claim
+        The statement in our words.
+    source
+        Where the paper makes it.
+    statistic
+        What was computed, with its value.
+    value, interval
+        The deciding number and its 95 % interval (low, high); nan where there is none.
+    verdict
+        ``supported``, ``contradicted``, ``not resolved`` or ``not testable here``.
+    detail
+        Numbers behind it, the rule applied, and what the interval does not cover.
+    """
+
+    key: str
+    subject: str
+    claim: str
+    source: str
+    statistic: str
+    value: float
+    interval: tuple[float, float]
+    verdict: Verdict
+    detail: str
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement before it is tested."""
+
+    key: str
+    claim: str
+    source: str
+
+    def judged(self, subject: str, statistic: str, found: Interval, verdict: Verdict, detail: str) -> Claim:
+        """The claim with a result."""
+        interval, value = (float(found.low), float(found.high)), float(found.estimate)
+        return Claim(self.key, subject, self.claim, self.source, statistic, value, interval, verdict, detail)
+
+    def untestable(self, subject: str, reason: str) -> Claim:
+        """The claim without a result, and why."""
+        nothing = (float("nan"), float("nan"))
+        return Claim(
+            self.key,
+            subject,
+            self.claim,
+            self.source,
+            "none",
+            float("nan"),
+            nothing,
+            "not testable here",
+            reason,
+        )
+
+
+def judge_difference(found: Interval, smallest: float = SMALLEST_EFFECT) -> Verdict:
+    """Verdict on a statement that a quantity exceeds zero by an amount that matters.
+
+    ``supported``: the interval lies above zero and the estimate is at least ``smallest``. ``contradicted``:
+    the interval lies below ``smallest``, so an effect that matters is excluded. Otherwise ``not resolved``;
+    without an interval ``not testable here``.
+
+    Examples
+    --------
+    >>> judge_difference(Interval(0.10, 0.05, 0.15)), judge_difference(Interval(0.0, -0.01, 0.01))
+    ('supported', 'contradicted')
+    >>> judge_difference(Interval(0.03, -0.02, 0.08))
+    'not resolved'
+    """
+    if not np.isfinite([found.estimate, found.low, found.high]).all():
+        return "not testable here"
+    if found.low > 0.0 and found.estimate >= smallest:
+        return "supported"
+    return "contradicted" if found.high < smallest else "not resolved"
+
+
+def judge_below(found: Interval, limit: float) -> Verdict:
+    """Verdict on a statement that a quantity stays below a limit: where the interval lies."""
+    if not np.isfinite([found.estimate, found.low, found.high]).all():
+        return "not testable here"
+    if found.high < limit:
+        return "supported"
+    return "contradicted" if found.low > limit else "not resolved"
+
+
+def judge_above(found: Interval, limit: float) -> Verdict:
+    """:func:`judge_below` for a quantity that stays above a limit."""
+    return judge_below(Interval(-found.estimate, -found.high, -found.low), -limit)
+
+
+def spelled(found: Interval, digits: int = 3) -> str:
+    """An estimate and its interval in words: ``0.12 (0.10 to 0.15)``."""
+    if not np.isfinite([found.low, found.high]).all():
+        return f"{found.estimate:.{digits}f} (no interval)"
+    return f"{found.estimate:.{digits}f} ({found.low:.{digits}f} to {found.high:.{digits}f})"

@@ -1,0 +1,280 @@
+"""Every figure: its file name, the caption that reads alone, the statements it informs, and what draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from basinet.files import atomic_write
+from basinet.plotting import AbsentError, absent_figure, rc_context, render
+from basinet.study.figures import mixture as gauge
+from basinet.study.figures import mixture as species
+from basinet.study.figures import mixture as weights
+from basinet.study.figures import relation
+from basinet.study.figures import relation as parity
+from basinet.study.figures import summary as resolution
+from basinet.study.figures import summary as size
+from basinet.study.figures import summary as summary_figure
+from basinet.study.figures import summary as transfer_figure
+from basinet.study.figures import training as cost
+from basinet.study.figures import training as learning
+from basinet.study.figures import width as controls
+from basinet.study.figures.width import WidthFigure, draw_width
+from basinet.study.report.results import StudyResults
+
+
+@dataclass(frozen=True)
+class FigureEntry:
+    """A figure of the report.
+
+    Attributes
+    ----------
+    name
+        File name without suffix.
+    title
+        What it shows, in a few words.
+    caption
+        What is plotted, how to read it.
+    claims
+        Keys of the statements it informs.
+    draw
+        Draws it; raises AbsentError where the study has nothing to show.
+    """
+
+    name: str
+    title: str
+    caption: str
+    claims: tuple[str, ...]
+    draw: Callable[[StudyResults], Figure]
+
+
+RELATION_CLAIMS = ("relation-linear", "relation-rmse", "relation-intercept")
+RELATION_CAPTION = (
+    "Total energy less classical electrostatic energy against the electrostatic energy, one point per frame, "
+    "per atom and relative to isolated atoms if there are any; the line is fitted to training frames, what it "
+    "leaves is below. E_es stands on both axes, which by itself gives a correlation: r is shown with E_tot shuffled "
+    "over frames as well; r(E_tot, E_es) and the variance left do not share this flaw."
+)
+WIDTH_CAPTION = (
+    " Points and bars are mean and standard deviation over independently initialised networks, trained on "
+    "total energies only; the networks never saw these frames. Baselines stand on the right: the literature "
+    "pair potential, ridge regression on summed descriptors, and the ceiling (a tanh network trained on "
+    "the local energies themselves)."
+)
+GAUGE_CAPTION = (
+    " For the mixture the dashed curve is corrected for the pair gauge, the part of the local energies that "
+    "no total energy can determine."
+)
+
+
+def relation_entry(number: int, title: str) -> FigureEntry:
+    """Figure 1, 5 or 6."""
+    draw = partial(relation.draw_relation, number=number)
+    return FigureEntry(f"figure_{number:02d}", title, RELATION_CAPTION, RELATION_CLAIMS, draw)
+
+
+def width_entry(number: int, shown: WidthFigure, caption: str, claims: tuple[str, ...]) -> FigureEntry:
+    """A figure against width."""
+    gauge_words = GAUGE_CAPTION if shown.target == "local" else ""
+    text = caption + WIDTH_CAPTION + gauge_words
+    return FigureEntry(f"figure_{number:02d}", shown.title, text, claims, partial(draw_width, shown=shown))
+
+
+LOCAL_CLAIMS = ("local-falls", "mixture-lower", "mixture-falls-faster", "small-better", "small-suffice")
+TRANSFER_CLAIMS = ("tanh-transfers-longer", "local-predicts-transfer")
+
+PAPER_FIGURES = (
+    relation_entry(1, "The electrostatic relation, first pure system"),
+    width_entry(
+        2,
+        WidthFigure("local", False, True, "Local energies against width"),
+        "Correlation of the networks' atomic energies with the local DFT energies, per test system, against "
+        "layer width.",
+        LOCAL_CLAIMS,
+    ),
+    width_entry(
+        3,
+        WidthFigure("total", True, True, "Transferred models: total energies against width"),
+        "Correlation of total energies for models on systems they were not trained on: networks of the "
+        "mixture on the pure liquids, and the pure networks side by side on the mixture.",
+        ("transfer-total-falls", *TRANSFER_CLAIMS),
+    ),
+    width_entry(
+        4,
+        WidthFigure("local", True, True, "Transferred models: local energies against width"),
+        "Correlation of local energies for models on systems they were not trained on.",
+        ("transfer-local-falls", *TRANSFER_CLAIMS),
+    ),
+    relation_entry(5, "The electrostatic relation, mixture"),
+    relation_entry(6, "The electrostatic relation, second pure system"),
+    width_entry(
+        7,
+        WidthFigure("total", False, False, "Total energies against width, all architectures"),
+        "Correlation of total energies, the quantity that was trained on, for every architecture.",
+        ("totals-accurate", "small-scatter", "small-cheaper"),
+    ),
+    width_entry(
+        8,
+        WidthFigure("local", False, False, "Local energies against width, all architectures"),
+        "Correlation of local energies for every architecture.",
+        ("architectures-alike", *LOCAL_CLAIMS),
+    ),
+    width_entry(
+        9,
+        WidthFigure("total", True, False, "Transferred models: total energies, all architectures"),
+        "Correlation of total energies after transfer for every architecture.",
+        ("transfer-total-falls", *TRANSFER_CLAIMS),
+    ),
+    width_entry(
+        10,
+        WidthFigure("local", True, False, "Transferred models: local energies, all architectures"),
+        "Correlation of local energies after transfer for every architecture.",
+        ("transfer-local-falls", *TRANSFER_CLAIMS),
+    ),
+)
+
+EXTRA_FIGURES = (
+    FigureEntry(
+        "extra_summary",
+        "What each model recovers",
+        "Pearson r of total and local energies on test frames: the chosen network (ensemble mean) beside tanh networks "
+        "trained on local energies, which is the ceiling of what this descriptor can tell of them, untrained "
+        "networks, the floor, ridge regression and pair potentials. Bars are block bootstrap intervals "
+        "over frames.",
+        ("local-falls", "mixture-lower"),
+        summary_figure.draw_summary,
+    ),
+    FigureEntry(
+        "extra_species",
+        "The mixture by species",
+        "Local fidelity of each species of the mixture: as predicted, after removing the pair gauge (fitted "
+        "on validation frames), and with a control correction of as many coefficients that is no gauge. If "
+        "only the first correction helps, what was missing is what totals cannot determine.",
+        ("mixture-lower", "mixture-falls-faster"),
+        species.draw_species,
+    ),
+    FigureEntry(
+        "extra_gauge",
+        "The pair gauge",
+        "Energy per unlike pair that a model gave to the wrong one of its two atoms, as a function of "
+        "distance. Totals contain no information about it.",
+        ("mixture-lower",),
+        gauge.draw_gauge,
+    ),
+    FigureEntry(
+        "extra_resolution",
+        "Cutoff and resolution",
+        "Total and local fidelity against the descriptor's cutoff, for networks by width and for ridge "
+        "regression. Where the curves part, total energies alone do not show that the local "
+        "energies are lost.",
+        ("local-falls",),
+        resolution.draw_resolution,
+    ),
+    FigureEntry(
+        "extra_weights",
+        "Weight and size of the species",
+        "Ridge regression at the chosen cutoff against the weight with which the descriptor counts a "
+        "neighbour of the last element, with one cutoff for all pairs and with cutoffs in proportion to the atoms' "
+        "van der Waals radii. Total energies of fitted frames alone chose among them; the local energies were not "
+        "looked at.",
+        ("mixture-lower",),
+        weights.draw_weights,
+    ),
+    FigureEntry(
+        "extra_learning_curve",
+        "Learning curve",
+        "Fidelity against the number of training frames, the last ones in time: tanh networks of one hidden layer, by "
+        "width, and ridge regression.",
+        ("totals-accurate",),
+        learning.draw_learning_curve,
+    ),
+    FigureEntry(
+        "extra_parity",
+        "Predicted against DFT energies",
+        "Each point is a frame (above) or an atom (below) that the network had not seen.",
+        ("totals-accurate", "local-falls"),
+        parity.draw_parity,
+    ),
+    FigureEntry(
+        "extra_transfer",
+        "Transfer against local fidelity at home",
+        "Each point is one network: how well it reproduces local energies of its own system, and how well "
+        "it does after transfer.",
+        ("local-predicts-transfer",),
+        transfer_figure.draw_transfer_scatter,
+    ),
+    FigureEntry(
+        "extra_controls",
+        "Parametrisation controls",
+        "The width sweep with other parametrisations. A fall with width that vanishes with a zero readout "
+        "or in muP comes from the initial function or the learning rate, not from width as such.",
+        ("local-falls",),
+        controls.draw_controls,
+    ),
+    FigureEntry(
+        "extra_cost",
+        "Cost and accuracy",
+        "CPU time to train one network against its fidelity; numbers are widths.",
+        ("small-cheaper",),
+        cost.draw_cost,
+    ),
+    FigureEntry(
+        "extra_size",
+        "Transfer to other sizes",
+        "The same models on frames with another number of atoms.",
+        (),
+        size.draw_size,
+    ),
+    FigureEntry(
+        "extra_training_curves",
+        "Training curves",
+        "Error of total energies on training and validation frames while training.",
+        ("totals-accurate",),
+        learning.draw_training_curves,
+    ),
+    FigureEntry(
+        "extra_learning_rates",
+        "Learning rates",
+        "The learning rate that gave the lowest validation error at each width: one rate for all widths "
+        "would confound width with training.",
+        ("local-falls",),
+        learning.draw_learning_rates,
+    ),
+)
+
+
+def write_figures(results: StudyResults, directory: str | Path) -> dict[str, bytes]:
+    """Draw every figure as PNG and PDF; one that the study has no data for says what is missing.
+
+    Parameters
+    ----------
+    results
+        The study.
+    directory
+        Where the files go, created if missing.
+
+    Returns
+    -------
+    dict
+        The PNG of each figure by name, in the order of the report.
+    """
+    root = Path(directory)
+    return {entry.name: write_figure(results, entry, root) for entry in (*PAPER_FIGURES, *EXTRA_FIGURES)}
+
+
+def write_figure(results: StudyResults, entry: FigureEntry, directory: Path) -> bytes:
+    """Draw one figure; returns its PNG."""
+    with rc_context():
+        try:
+            figure = entry.draw(results)
+        except AbsentError as missing:
+            figure = absent_figure(entry.title, f"{missing}.")
+        image, document = render(figure)
+    for suffix, content in ((".png", image), (".pdf", document)):
+        with atomic_write(directory / f"{entry.name}{suffix}", "wb") as stream:
+            stream.write(content)
+    return image

@@ -1,0 +1,193 @@
+"""A results directory in memory: all that figures and the report are made of. Missing files are empty."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from basinet.errors import InputError
+from basinet.jobs.tables import read_table
+from basinet.study.claims.evaluate import evaluate_claims
+from basinet.study.claims.table import ResultsTable, is_mixture, system_elements, system_label
+from basinet.study.claims.verdict import Claim
+
+EMPTY = ResultsTable([])
+TOTALS_ONLY = "total energies only"
+"""What the paper's networks see; captions say it in these words."""
+SPLITS = ("out_of_fold", "test", "validation", "train")
+"""Splits in the order in which figures prefer them."""
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """The content of a results directory, as its writers left it.
+
+    Attributes
+    ----------
+    table
+        ``results.csv``.
+    systems
+        Elements of every system, pure ones first.
+    relation, gauge, study, provenance
+        The JSON files of these names.
+    relation_points, parity, curves, learning_rates, selection
+        The CSV files of these names.
+    config
+        ``config.yaml`` as text.
+    """
+
+    table: ResultsTable
+    systems: dict[str, tuple[str, ...]]
+    relation: Mapping[str, Any] = field(default_factory=dict)
+    gauge: Mapping[str, Any] = field(default_factory=dict)
+    study: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    relation_points: ResultsTable = EMPTY
+    parity: ResultsTable = EMPTY
+    curves: ResultsTable = EMPTY
+    learning_rates: ResultsTable = EMPTY
+    selection: ResultsTable = EMPTY
+    config: str = ""
+
+    def label(self, system: str) -> str:
+        """How a system is called."""
+        return system_label(system, self.systems.get(system, ()))
+
+    @property
+    def main_systems(self) -> Mapping[str, Mapping[str, Any]]:
+        """What the study says of the frames that were split for training, by system."""
+        found: Mapping[str, Mapping[str, Any]] = self.study.get("data", {}).get("systems", {})
+        return found
+
+    @property
+    def trained_on(self) -> str:
+        """What the networks of the study saw."""
+        return TOTALS_ONLY if not self.study.get("force_weight") else "total energies and forces"
+
+    @property
+    def pure(self) -> list[str]:
+        """Systems of one element."""
+        return [name for name, elements in self.systems.items() if not is_mixture(elements)]
+
+    @property
+    def mixtures(self) -> list[str]:
+        """Systems of several elements."""
+        return [name for name, elements in self.systems.items() if is_mixture(elements)]
+
+    def gauges(self, system: str) -> tuple[str, ...]:
+        """Gauges in which a system's local energies are shown."""
+        return ("raw", "pair") if system in self.mixtures else ("raw",)
+
+    def chosen(self, system: str) -> dict[str, Any]:
+        """Activation, depth and width chosen for a system, by the study or else by validation error."""
+        found = self.study.get("chosen_architectures", {}).get(system) or best_on_validation(self.table, system)
+        return {name: found[name] for name in ("activation", "depth", "width") if found.get(name) is not None}
+
+    def claims(self) -> list[Claim]:
+        """The paper's statements, tested on these results."""
+        return evaluate_claims(self.table, self.relation, self.systems)
+
+
+def load_results(directory: str | Path) -> StudyResults:
+    """Read a results directory.
+
+    Raises
+    ------
+    InputError
+        The directory or its ``results.csv`` is missing, or a file is not what its name says.
+    """
+    root = Path(directory)
+    if not root.is_dir():
+        raise InputError(f"{root}: no such directory; give the output directory of `basinet reproduce` or `train`")
+    if not (root / "results.csv").is_file():
+        raise InputError(f"{root}: holds no results.csv; give the output directory of `basinet reproduce` or `train`")
+    table = ResultsTable(read_table(root / "results.csv"))
+    study = read_mapping(root / "study.json")
+    named = study.get("data", {}).get("systems", {})
+    tested = table.distinct("test_system")
+    elements = {str(name): tuple(entry.get("elements", ())) for name, entry in named.items() if name in tested}
+    config = root / "config.yaml"
+    return StudyResults(
+        table=table,
+        systems=system_elements(table.select(transferred=(False, None)), elements),
+        relation=read_mapping(root / "relation.json"),
+        gauge=read_mapping(root / "gauge.json"),
+        study=study,
+        provenance=read_mapping(root / "provenance.json"),
+        relation_points=read_columns(root / "relation_points.csv"),
+        parity=read_columns(root / "parity.csv"),
+        curves=read_columns(root / "curves.csv"),
+        learning_rates=read_columns(root / "learning_rates.csv"),
+        selection=read_columns(root / "selection.csv"),
+        config=config.read_text(encoding="utf-8") if config.is_file() else "",
+    )
+
+
+def read_columns(path: Path) -> ResultsTable:
+    """A CSV table; empty if there is no such file."""
+    return ResultsTable(read_table(path)) if path.is_file() else EMPTY
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """A JSON object; empty if there is no such file."""
+    if not path.is_file():
+        return {}
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}); run the study again or remove the file") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: not a JSON object; run the study again or remove the file")
+    return value
+
+
+def best_on_validation(table: ResultsTable, system: str) -> dict[str, Any]:
+    """The ensemble mean of the sweep with the lowest validation error of totals; empty if there is none."""
+    rows = table.select(experiment="sweep", model="network", split="validation", seed="mean", test_system=system)
+    rows = rows.select(target="total", transferred=False)
+    errors = rows.floats("rmse_mev")
+    return rows.rows()[int(np.nanargmin(errors))] if np.isfinite(errors).any() else {}
+
+
+def preferred_split(rows: ResultsTable) -> ResultsTable:
+    """The rows of the split that says most about unseen frames."""
+    for split in SPLITS:
+        chosen = rows.select(split=split)
+        if len(chosen):
+            return chosen
+    return rows
+
+
+def floor(results: StudyResults, system: str, target: str) -> float:
+    """95th percentile of |r| of untrained networks; nan if there are none."""
+    rows = results.table.select(model="untrained", test_system=system, target=target, species=("all", None))
+    values = np.abs(rows.select(gauge=("raw", None)).members().floats("pearson_r"))
+    values = values[np.isfinite(values)]
+    return float(np.quantile(values, 0.95)) if values.size else float("nan")
+
+
+def baseline(results: StudyResults, model: str, system: str, target: str, gauge: str = "raw") -> dict[str, Any]:
+    """The row of a baseline on unseen frames (ensemble mean, else mean of r); empty if missing."""
+    rows = results.table.select(experiment="baseline", model=model, test_system=system, target=target)
+    rows = rows.select(species=("all", None), gauge=(gauge, None), transferred=(False, None))
+    rows = rows.select(split="test") if len(rows.select(split="test")) else preferred_split(rows)
+    if model in ("ridge", "network"):
+        rows = rows.select(train_system=(system, None))
+    means = rows.means().rows()
+    if means:
+        return means[0]
+    values = rows.floats("pearson_r")
+    return {**rows.rows()[0], "pearson_r": float(np.nanmean(values))} if len(rows) else {}
+
+
+def ensemble(results: StudyResults, system: str, target: str, gauge: str = "raw") -> dict[str, Any]:
+    """The ensemble mean of a system's chosen network on its own test frames; empty if missing."""
+    rows = results.table.select(model="network", experiment="sweep", split="test", test_system=system, seed="mean")
+    rows = rows.select(transferred=False, target=target, species=("all", None), gauge=(gauge, None))
+    found = rows.select(**results.chosen(system)).rows()
+    return found[0] if found else {}

@@ -1,0 +1,281 @@
+"""Verdicts on constructed results whose truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from basinet.frames.bootstrap import Interval
+from basinet.study.claims.evaluate import evaluate_claims
+from basinet.study.claims.members import WidthGrid, spearman
+from basinet.study.claims.table import ResultsTable, system_label
+from basinet.study.claims.verdict import judge_below, judge_difference
+
+WIDTHS = (4, 8, 16, 32, 64, 128, 256)
+SEEDS = tuple(range(6))
+ARCHITECTURES = (("tanh", 1), ("linear", 1))
+
+
+def network(test, target, width, seed, r, **more):
+    row = {
+        "experiment": "sweep",
+        "model": "network",
+        "train_system": test,
+        "test_system": test,
+        "split": "test",
+        "transferred": False,
+        "activation": "tanh",
+        "depth": 1,
+        "width": width,
+        "seed": seed,
+        "parametrisation": "standard",
+        "target": target,
+        "gauge": "raw",
+        "species": "all",
+        "rcut": 5.25,
+        "twojmax": 6,
+        "pearson_r": r,
+        "train_seconds": 0.1 * width,
+    }
+    return row | more
+
+
+def study(local, total=lambda _system, _width: 0.98, *, systems=("ar",), scatter=0.004, seed=0):
+    """A sweep whose mean local r is ``local(system, width)``, with independent scatter of the members."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for system in systems:
+        for activation, depth in ARCHITECTURES:
+            for width in WIDTHS:
+                for member in SEEDS:
+                    same = {"activation": activation, "depth": depth}
+                    noise = scatter * rng.standard_normal(2)
+                    values = {
+                        "total": total(system, width) + noise[0],
+                        "local": local(system, width) + noise[1],
+                    }
+                    for target, r in values.items():
+                        rows.append(network(system, target, width, member, r, **same))
+                        rows.append(network(system, target, width, member, r, **same, split="validation"))
+    return rows
+
+
+def verdicts(rows, key, **keywords):
+    found = [claim for claim in evaluate_claims(ResultsTable(rows), **keywords) if claim.key == key]
+    return {claim.subject: claim.verdict for claim in found}
+
+
+def falling(_system, width):
+    return 0.97 - 0.03 * np.log2(width / 4)
+
+
+def flat(_system, _width):
+    return 0.95
+
+
+def test_local_fidelity_that_falls_with_width_supports_the_paper():
+    rows = study(falling)
+    assert verdicts(rows, "local-falls") == {"Ar": "supported"}
+    assert verdicts(rows, "small-better") == {"Ar": "supported"}
+
+
+def test_local_fidelity_that_does_not_depend_on_width_contradicts_it():
+    rows = study(flat)
+    assert verdicts(rows, "local-falls") == {"Ar": "contradicted"}
+    assert verdicts(rows, "small-better") == {"Ar": "contradicted"}
+    assert verdicts(rows, "small-suffice") == {"Ar": "supported"}
+
+
+def test_local_fidelity_that_rises_with_width_contradicts_it():
+    assert verdicts(study(lambda _s, w: 1.9 - falling(_s, w)), "local-falls") == {"Ar": "contradicted"}
+
+
+def test_large_scatter_leaves_the_question_open():
+    assert verdicts(study(falling, scatter=0.5), "local-falls") == {"Ar": "not resolved"}
+
+
+def test_choosing_the_best_width_on_the_same_seeds_would_invent_a_fall():
+    """Without any trend, the cross-fitted fall averages to zero; the naive one does not."""
+    rng = np.random.default_rng(1)
+    crossed, naive = [], []
+    for _ in range(200):
+        values = 0.9 + 0.02 * rng.standard_normal((4, 8))
+        grid = WidthGrid(2.0 ** np.arange(8), values)
+        crossed.append(grid.fall().estimate)
+        naive.append(values.mean(axis=0).max() - values[:, -1].mean())
+    error = np.std(crossed) / np.sqrt(len(crossed))
+    assert abs(np.mean(crossed)) < 4 * error
+    assert np.mean(naive) > 0.005
+
+
+def test_totals_are_judged_by_their_worst_network():
+    assert verdicts(study(flat), "totals-accurate") == {"Ar": "supported"}
+    poor = study(flat, total=lambda _s, w: 0.6 if w == 4 else 0.98)
+    assert verdicts(poor, "totals-accurate") == {"Ar": "contradicted"}
+
+
+def test_scatter_between_seeds_is_compared_between_narrow_and_wide_networks():
+    rng = np.random.default_rng(0)
+    rows = [
+        network("ar", "total", width, seed, 0.95 + 0.1 / width * rng.standard_normal(), activation=kind)
+        for kind in ("tanh", "linear")
+        for width in WIDTHS
+        for seed in range(8)
+    ]
+    assert verdicts(rows, "small-scatter") == {"Ar": "supported"}
+    assert verdicts(study(flat), "small-scatter")["Ar"] != "supported"
+
+
+def mixture_rows():
+    """A mixture 0.2 below the pure liquid in the raw gauge, and as good without the pair gauge."""
+    rows = study(flat, systems=("ar", "kr"))
+    rng = np.random.default_rng(2)
+    for width in WIDTHS:
+        for seed in SEEDS:
+            noise = 0.004 * rng.standard_normal()
+            rows.append(network("mix", "total", width, seed, 0.97 + noise))
+            for species in ("all", "Ar", "Kr"):
+                rows.append(network("mix", "local", width, seed, 0.75 + noise, species=species))
+                rows.append(network("mix", "local", width, seed, 0.95 + noise, species=species, gauge="pair"))
+    return rows
+
+
+def test_the_mixture_struggles_only_in_the_raw_gauge():
+    assert verdicts(mixture_rows(), "mixture-lower") == {
+        "Mx, raw": "supported",
+        "Mx, pair gauge removed": "contradicted",
+    }
+    assert set(verdicts(mixture_rows(), "mixture-falls-faster").values()) == {"contradicted"}
+
+
+def test_frame_noise_widens_the_interval_between_systems():
+    """Different systems have different test frames, and here that choice hides the difference."""
+    rows = mixture_rows()
+    for system in ("ar", "mix"):
+        rows += [
+            network(system, "local", width, "mean", 0.9, pearson_r_low=0.5, pearson_r_high=0.99) for width in WIDTHS
+        ]
+    assert verdicts(rows, "mixture-lower")["Mx, raw"] == "not resolved"
+
+
+def test_the_architectures_are_alike_unless_they_differ():
+    assert verdicts(study(flat), "architectures-alike") == {"Ar": "supported"}
+    rows = study(flat)
+    for row in rows:
+        if row["activation"] == "linear" and row["target"] == "local":
+            row["pearson_r"] -= 0.2
+    assert verdicts(rows, "architectures-alike") == {"Ar": "contradicted"}
+
+
+def transferred(rows, link):
+    """Transfer rows of every model, r after transfer being ``link(local r at home, activation, width)``."""
+    moved = [
+        row
+        | {"train_system": "ar", "test_system": "mix", "transferred": True, "target": target}
+        | {"pearson_r": link(row["pearson_r"], row["activation"], row["width"])}
+        for row in rows
+        for target in ("total", "local")
+        if row["target"] == "local" and row["split"] == "test"
+    ]
+    return rows + moved
+
+
+def test_better_local_energies_transfer_better_where_they_do():
+    follows = transferred(study(falling), lambda r, _a, _w: r - 0.1)
+    assert set(verdicts(follows, "local-predicts-transfer").values()) == {"supported"}
+    against = transferred(study(falling), lambda r, _a, _w: 1.0 - r)
+    assert set(verdicts(against, "local-predicts-transfer").values()) == {"contradicted"}
+
+
+def test_tanh_keeps_transfer_longer_only_if_it_does():
+    better = transferred(study(falling), lambda r, a, _w: r - (0.1 if a == "linear" else 0.0))
+    assert verdicts(better, "tanh-transfers-longer") == {"Ar to Mx": "supported"}
+    same = transferred(study(falling), lambda r, _a, _w: r)
+    assert verdicts(same, "tanh-transfers-longer") == {"Ar to Mx": "contradicted"}
+
+
+def test_small_networks_cost_less_if_training_time_grows_with_width():
+    rows = study(flat, systems=("ar", "kr"))
+    assert verdicts(rows, "small-cheaper") == {"all systems": "supported"}
+    for row in rows:
+        row["train_seconds"] = 1.0
+    assert verdicts(rows, "small-cheaper") == {"all systems": "contradicted"}
+
+
+RELATION = {
+    "slope": -1.2,
+    "rmse_mev_per_atom": 0.25,
+    "pearson_r": -0.9996,
+    "null_r": -0.98,
+    "pearson_r_total_es": -0.99,
+    "unexplained_variance": 0.02,
+    "n_frames": 80,
+    "isolated_atom_mev": {"Ar": -14.0},
+    "intervals": {"rmse_mev_per_atom": [0.2, 0.3], "unexplained_variance": [0.015, 0.03]},
+}
+
+
+def test_the_relation_is_judged_by_the_variance_it_leaves_not_by_the_part_whole_correlation():
+    keys = ("relation-linear", "relation-rmse", "relation-intercept")
+    for key in keys:
+        assert verdicts(study(flat), key, relation={"ar": RELATION}) == {"Ar": "supported"}
+    loose = RELATION | {
+        "unexplained_variance": 0.5,
+        "isolated_atom_mev": {"Ar": 400.0},
+        "intervals": {"rmse_mev_per_atom": [1.2, 1.5], "unexplained_variance": [0.4, 0.6]},
+    }
+    for key in keys:
+        assert verdicts(study(flat), key, relation={"ar": loose}) == {"Ar": "contradicted"}
+
+
+@pytest.mark.parametrize("rows", [[], study(flat)[:1], [r for r in study(flat)[:400] if r["seed"] == 0][:14]])
+def test_what_is_missing_is_not_testable_and_says_why(rows):
+    claims = evaluate_claims(ResultsTable(rows))
+    assert {claim.verdict for claim in claims} == {"not testable here"}
+    assert all(len(claim.detail) > 10 for claim in claims)
+    assert all(np.isnan(claim.value) for claim in claims)
+
+
+def test_diverged_members_are_left_out():
+    rows = study(falling)
+    for row in rows:
+        if row["seed"] == 3 and row["width"] >= 64:
+            row["pearson_r"] = ""
+    assert verdicts(rows, "local-falls") == {"Ar": "supported"}
+
+
+def test_results_are_the_same_every_time():
+    rows = mixture_rows()
+    first, second = (evaluate_claims(ResultsTable(rows)) for _ in range(2))
+    assert [(c.interval, c.verdict) for c in first if np.isfinite(c.value)] == [
+        (c.interval, c.verdict) for c in second if np.isfinite(c.value)
+    ]
+
+
+def test_verdicts_follow_from_interval_and_smallest_effect():
+    assert judge_difference(Interval(0.015, 0.012, 0.018)) == "contradicted"  # there, but too small to matter
+    assert judge_difference(Interval(0.015, 0.005, 0.025)) == "not resolved"
+    assert judge_difference(Interval(-0.2, -0.3, -0.1)) == "contradicted"
+    assert judge_difference(Interval(0.1, np.nan, np.nan)) == "not testable here"
+    assert judge_below(Interval(0.1, 0.05, 0.15), 0.2) == "supported"
+    assert judge_below(Interval(0.3, 0.25, 0.35), 0.2) == "contradicted"
+
+
+def test_rank_correlation_shares_ranks_between_equal_values():
+    x, y = np.array([1.0, 1.0, 2.0, 3.0]), np.array([2.0, 2.0, 1.0, 0.0])
+    assert spearman(x, y) == pytest.approx(-1.0)
+    assert np.isnan(spearman(x, np.ones(4)))
+
+
+def test_a_table_knows_missing_values_and_columns_it_does_not_have():
+    table = ResultsTable([{"width": 4, "seed": "mean", "transferred": "true"}, {"width": "", "seed": 0}])
+    assert len(table.select(transferred=True)) == 1
+    assert len(table.members()) == len(table.means()) == 1
+    assert np.isnan(table.floats("width")[1])
+    assert len(table.select(no_such_column=1)) == 0
+    assert table.rows()[1]["width"] is None
+
+
+def test_systems_keep_their_own_names():
+    assert system_label("water", ["H", "O"]) == "water"
+    assert system_label("mix") == "Mx"

@@ -1,0 +1,184 @@
+"""Local energies of real CP2K runs add up to what CP2K printed."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+import basinet
+from basinet.cp2k.output import read_cp2k_output
+from basinet.cp2k.potentials import data_directories, find_potential_file, read_gth_potentials
+from basinet.cp2k.run_directory import read_run
+from basinet.density.cube import read_cube, write_cube
+from basinet.errors import InputError
+from basinet.labelling.many import Run
+from basinet.labelling.partition import partition_input
+from basinet.labelling.partition_settings import Job, PartitionSettings
+from basinet.labelling.sources import GTH_PBE, cores_of_file, default_cores, expanded
+from basinet.units import Hartree
+
+pytestmark = pytest.mark.cp2k
+
+LOCAL = "REF_local_hartree_energy"
+CUBE = "argon-ELECTRON_DENSITY-1_0.cube"
+
+
+@pytest.fixture(scope="module")
+def done(argon_run):
+    return partition_input(Job(argon_run), PartitionSettings(threads=1, cross_check=True))
+
+
+@pytest.fixture
+def copied(argon_run, tmp_path):
+    """A copy of the run to spoil."""
+    return shutil.copytree(argon_run, tmp_path / "run")
+
+
+def refusal(path, **settings):
+    with pytest.raises(InputError) as caught:
+        partition_input(Job(path), PartitionSettings(threads=1, **settings))
+    return str(caught.value)
+
+
+def test_local_hartree_energies_sum_to_the_printed_one(done):
+    printed = done.atoms.info["REF_hartree_energy"]
+    closure = done.atoms.arrays[LOCAL].sum() - printed
+    assert abs(closure) < 1e-4 * Hartree * 4 / 32
+    assert done.atoms.info["closure_error"] == closure
+    assert max(map(abs, done.report["residuals"].values())) < 1e-12
+
+
+def test_argon_is_neutral(done):
+    assert done.atoms.arrays["bader_population"] == pytest.approx(np.full(4, 8.0), abs=1e-3)
+    assert done.atoms.arrays["bader_charge"] == pytest.approx(np.zeros(4), abs=1e-3)
+    assert done.atoms.arrays["bader_population"].sum() == pytest.approx(32.0, abs=1e-10)
+    assert done.atoms.arrays["bader_volume"].sum() == pytest.approx(done.atoms.get_volume(), rel=1e-12)
+
+
+def test_labels_of_the_run_go_along(done, argon_run):
+    run = read_run(argon_run)
+    assert {key: done.atoms.info[key] for key in run.labels} == run.labels
+    assert np.array_equal(done.atoms.arrays["REF_forces"], run.forces)
+    assert np.array_equal(done.atoms.cell.array, run.atoms.cell.array)
+    parts = ("REF_hartree_energy", "REF_core_self_energy", "REF_core_overlap_energy")
+    assert done.atoms.info["REF_electrostatic_energy"] == pytest.approx(sum(run.labels[part] for part in parts))
+
+
+def test_our_charge_and_potential_are_those_of_cp2k(done):
+    check = done.report["cross_check"]
+    assert check["charge_max"] < 1e-3
+    assert check["potential_max"] < 5e-3
+    assert abs(check["energy_difference"]) < 1e-4 * Hartree
+
+
+def test_the_header_of_a_plain_cube_costs_what_the_docs_say_and_a_structure_gives_it_back(done, argon_run, tmp_path):
+    basinet.write_frames(tmp_path / "argon.extxyz", [done.atoms])
+    settings = PartitionSettings(threads=1)
+    cube = shutil.copy(argon_run / CUBE, tmp_path / "plain.cube")
+    plain = partition_input(Job(cube), settings).atoms.arrays[LOCAL]
+    exact = partition_input(Job(cube, tmp_path / "argon.extxyz"), settings).atoms.arrays[LOCAL]
+    assert exact == pytest.approx(done.atoms.arrays[LOCAL], abs=1e-9)
+    assert 1e-4 < np.abs(plain - exact).max() < 2e-3
+
+
+def test_a_cube_beside_its_output_is_the_run(done, argon_run):
+    cube = partition_input(Job(argon_run / CUBE), PartitionSettings(threads=1))
+    output = partition_input(Job(argon_run / "argon.out"), PartitionSettings(threads=1))
+    for one in (cube, output):
+        assert one.atoms.info["REF_energy"] == done.atoms.info["REF_energy"]
+        assert np.array_equal(one.atoms.arrays[LOCAL], done.atoms.arrays[LOCAL])
+
+
+def test_a_density_of_another_grid_or_frame_is_refused(copied):
+    volume = read_cube(copied / CUBE)
+    write_cube(copied / CUBE, volume.values[::2, ::2, ::2].copy(), volume.atoms)
+    message = refusal(copied)
+    assert "30 x 30 x 30 points of the run's 60 x 60 x 60" in message
+    assert "STRIDE 1 1 1" in message
+    volume.atoms.positions[2] += 0.05
+    write_cube(copied / CUBE, volume.values, volume.atoms)
+    assert "atom 2 is 0.087 Angstrom apart" in refusal(copied)
+
+
+def test_a_density_with_lost_electrons_is_refused(copied):
+    volume = read_cube(copied / CUBE)
+    write_cube(copied / CUBE, 0.5 * volume.values, volume.atoms)
+    message = refusal(copied)
+    assert message.startswith(str(copied))
+    assert "16 electrons instead of 32" in message
+
+
+def test_an_unconverged_run_is_refused_unless_allowed(copied, done):
+    output = copied / "argon.out"
+    text = output.read_text()
+    assert "*** SCF run converged in" in text
+    output.write_text(
+        text.replace("*** SCF run converged in", "*** WARNING in qs_scf.F:601 :: SCF run NOT converged ***")
+    )
+    message = refusal(copied)
+    assert "argon.out" in message
+    assert "NOT converge" in message
+    accepted = partition_input(Job(copied), PartitionSettings(threads=1, allow_unconverged=True)).atoms
+    assert np.array_equal(accepted.arrays[LOCAL], done.atoms.arrays[LOCAL])
+
+
+def test_an_unknown_pseudopotential_is_refused(copied):
+    given = copied / "argon.inp"
+    given.write_text(given.read_text().replace("POTENTIAL GTH-PBE", "POTENTIAL GTH-MISSING"))
+    output = copied / "argon.out"
+    lines = output.read_text().split("\n")
+    output.write_text(
+        "\n".join(line for line in lines if "Gaussian exponent of the core" not in line and "GTH" not in line)
+    )
+    message = refusal(copied)
+    assert "GTH-MISSING" in message
+    assert "argon.inp" in message
+
+
+def test_other_cubes_of_another_run_are_refused(copied):
+    cube = next(copied.glob("*TOTAL_DENSITY*"))
+    volume = read_cube(cube)
+    write_cube(cube, volume.values[::2], volume.atoms)
+    assert "TOTAL_DENSITY" in refusal(copied, cross_check=True)
+
+
+def test_options_for_plain_cubes_are_refused(argon_run):
+    assert "leave out" in refusal(argon_run, potential=argon_run / "argon-v_hartree-1_0.cube")
+    with pytest.raises(InputError, match="--structure is for plain cubes"):
+        partition_input(Job(argon_run, argon_run / "argon.inp"), PartitionSettings())
+
+
+def test_a_trajectory_is_an_input_for_each_density_and_can_be_related(dynamics):
+    run = Run(expanded([Job(dynamics)]), PartitionSettings(threads=1))
+    run.compute(1, None)
+    assert run.failures == {}
+    frames = [atoms for atoms, _ in run.frames()]
+    assert [atoms.info["step"] for atoms in frames] == [0, 1, 2]
+    energies = [
+        evaluation.energies["REF_energy"] for evaluation in read_cp2k_output(dynamics / "argon.out").evaluations
+    ]
+    assert [atoms.info["REF_energy"] for atoms in frames] == energies
+    assert max(abs(atoms.info["closure_error"]) for atoms in frames) < 1e-4 * Hartree * 4 / 32
+    relation = basinet.fit_relation(frames)
+    for atoms, residual in zip(frames, relation.residuals(frames), strict=True):
+        local = relation.local_energies(atoms)
+        assert local.sum() == pytest.approx(atoms.info["REF_energy"] - residual, abs=1e-8)
+
+
+def test_one_step_of_a_trajectory_is_named_by_its_density(dynamics):
+    done = partition_input(Job(dynamics / "argon-ELECTRON_DENSITY-1_1.cube"), PartitionSettings(threads=1))
+    assert done.atoms.info["step"] == 1
+    assert "name one of" in refusal(dynamics)
+
+
+def test_our_table_of_cores_is_that_of_the_potential_file(argon_run):
+    stated = read_cp2k_output(argon_run / "argon.out").data_directory
+    file = find_potential_file("GTH_POTENTIALS", data_directories(argon_run, stated))
+    table = read_gth_potentials(file)
+    for element, core in zip(GTH_PBE, default_cores(list(GTH_PBE)), strict=True):
+        assert (core.charge, core.radius) == pytest.approx(table[element, "GTH-PBE"], rel=1e-12)
+    cores = cores_of_file(file, ["Ar", "Mg"])
+    assert cores["Mg"].charge == 10.0  # of several the one that is called GTH-PBE
+    assert cores["Ar"] == default_cores(["Ar"])[0]

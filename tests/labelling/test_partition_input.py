@@ -1,0 +1,194 @@
+"""One input to one labelled frame: cubes whose answer is known."""
+
+from __future__ import annotations
+
+import gzip
+
+import numpy as np
+import pytest
+from ase.io import write
+from tests.labelling import neutral_atoms as known
+
+from basinet.density.cube import write_cube
+from basinet.errors import InputError
+from basinet.labelling.partition import partition_input
+from basinet.labelling.partition_settings import Job, PartitionSettings
+from basinet.units import Bohr, Hartree
+
+SETTINGS = PartitionSettings(cores=known.CORES, threads=1)
+
+
+def partitioned(path, **changes):
+    values = {"cores": known.CORES, "threads": 1} | changes
+    return partition_input(Job(path), PartitionSettings(**values))
+
+
+def test_gaussian_atoms_have_their_energies_charges_and_sums(atoms_cube):
+    done = partitioned(atoms_cube)
+    arrays, info = done.atoms.arrays, done.atoms.info
+    assert arrays["REF_local_hartree_energy"] == pytest.approx(known.ENERGIES, rel=1e-6)
+    assert arrays["bader_population"] == pytest.approx(known.CHARGES, abs=1e-3)
+    assert arrays["bader_charge"] == pytest.approx(np.array(known.CHARGES) - arrays["bader_population"], abs=1e-12)
+    assert arrays["bader_volume"].sum() == pytest.approx(np.linalg.det(known.CELL), rel=1e-12)
+    assert done.report["hartree_energy"] == pytest.approx(arrays["REF_local_hartree_energy"].sum(), rel=1e-12)
+    assert max(map(abs, done.report["residuals"].values())) < 1e-12
+    own = sum(core.self_energy for core in known.CORES.values())
+    assert info["REF_electrostatic_energy"] == pytest.approx(done.report["hartree_energy"] + own, rel=1e-12)
+    assert "REF_hartree_energy" not in info  # no program printed it
+    assert "closure_error" not in info
+    assert "REF_energy" not in info
+
+
+def test_error_bars_are_there_and_hold_the_error_of_the_energies(atoms_cube):
+    arrays = partitioned(atoms_cube).atoms.arrays
+    deviation = np.abs(arrays["REF_local_hartree_energy"] - known.ENERGIES)
+    assert np.all(deviation < 3 * arrays["local_hartree_energy_error"] + 1e-6 * known.ENERGIES)
+    without = partitioned(atoms_cube, error_bars=False).atoms.arrays
+    assert not [name for name in without if name.endswith("_error")]
+    assert np.array_equal(without["bader_population"], arrays["bader_population"])
+
+
+def test_a_density_off_by_rounding_is_scaled_to_the_electrons(tmp_path):
+    exact = partitioned(known.write_neutral_atoms(tmp_path / "a.cube"))
+    scaled = partitioned(known.write_neutral_atoms(tmp_path / "b.cube", factor=1.0002))
+    assert scaled.report["renormalisation"] == pytest.approx(-0.0002 / 1.0002, rel=1e-6)
+    assert scaled.atoms.arrays["bader_population"].sum() == pytest.approx(14.0, rel=1e-12)
+    name = "REF_local_hartree_energy"
+    assert scaled.atoms.arrays[name] == pytest.approx(exact.atoms.arrays[name], rel=1e-9)
+
+
+def test_atoms_outside_the_cell_are_their_images(tmp_path, atoms_cube):
+    inside = partitioned(atoms_cube).atoms
+    atoms = known.neutral_atoms()
+    atoms.positions += np.array([[1, -2, 0], [0, 1, 3]]) @ known.CELL
+    write_cube(tmp_path / "outside.cube", known.density() * Bohr**3, atoms)
+    outside = partitioned(tmp_path / "outside.cube").atoms
+    for name in ("REF_local_hartree_energy", "REF_local_hartree_energy_electronic", "bader_population", "bader_volume"):
+        assert outside.arrays[name] == pytest.approx(inside.arrays[name], rel=1e-10)
+
+
+def test_a_moved_liquid_keeps_its_labels(tmp_path, atoms_cube):
+    still = partitioned(atoms_cube).atoms.arrays
+    step = np.diag(known.CELL) / known.SHAPE
+    moved = partitioned(known.write_neutral_atoms(tmp_path / "moved.cube", shift=step * (3, 0, -4))).atoms.arrays
+    for name in ("REF_local_hartree_energy", "bader_population", "bader_volume", "local_hartree_energy_error"):
+        assert moved[name] == pytest.approx(still[name], rel=1e-6, abs=1e-6)
+
+
+def test_a_structure_gives_the_cell_and_brings_its_labels(tmp_path, atoms_cube):
+    rounded = tmp_path / "rounded.cube"
+    lines = atoms_cube.read_text().split("\n")
+    for number in range(3, 6):
+        count, *vector = lines[number].split()
+        lines[number] = f"{count} " + " ".join(f"{float(x):.6f}" for x in vector)
+    rounded.write_text("\n".join(lines))
+    atoms = known.neutral_atoms()
+    atoms.info["REF_energy"] = -12.5
+    atoms.arrays["REF_forces"] = np.ones((2, 3))
+    write(tmp_path / "atoms.extxyz", [atoms, atoms])
+    exact = partitioned(atoms_cube).atoms
+    done = partition_input(Job(rounded, tmp_path / "atoms.extxyz", 1), SETTINGS).atoms
+    assert done.info["REF_energy"] == -12.5
+    assert np.array_equal(done.arrays["REF_forces"], np.ones((2, 3)))
+    name = "REF_local_hartree_energy"
+    assert done.arrays[name] == pytest.approx(exact.arrays[name], rel=1e-8)
+    assert partitioned(rounded).atoms.arrays[name] != pytest.approx(exact.arrays[name], rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda atoms: atoms.set_cell(1.001 * atoms.cell.array), "cells differ"),
+        (lambda atoms: atoms.translate([0.1, 0, 0]), "apart"),
+        (lambda atoms: atoms.set_chemical_symbols(["Kr", "Ar"]), "is Ar and Kr"),
+        (lambda atoms: atoms.pop(), "2 and 1 atoms"),
+    ],
+)
+def test_a_structure_of_another_calculation_is_refused(tmp_path, atoms_cube, change, words):
+    atoms = known.neutral_atoms()
+    change(atoms)
+    write(tmp_path / "other.extxyz", atoms)
+    with pytest.raises(InputError, match=words) as refusal:
+        partition_input(Job(atoms_cube, tmp_path / "other.extxyz"), SETTINGS)
+    assert str(atoms_cube) in str(refusal.value)
+    assert "other.extxyz" in str(refusal.value)
+
+
+def test_gzip_gives_the_same(tmp_path, atoms_cube):
+    compressed = tmp_path / "atoms.cube.gz"
+    compressed.write_bytes(gzip.compress(atoms_cube.read_bytes()))
+    plain, zipped = (partitioned(path).atoms.arrays for path in (atoms_cube, compressed))
+    assert all(np.array_equal(plain[name], zipped[name]) for name in plain)
+
+
+def test_without_cores_there_are_populations_and_volumes_only(atoms_cube):
+    done = partitioned(atoms_cube, cores={})  # 14 electrons are not 16 of GTH-PBE
+    assert done.atoms.arrays["bader_population"] == pytest.approx(known.CHARGES, abs=1e-3)
+    assert not [name for name in done.atoms.arrays if "energy" in name or "charge" in name]
+    assert "populations and volumes only" in done.report["notes"][0]
+    assert "14 electrons" in done.report["notes"][0]
+
+
+def test_cores_of_gth_pbe_are_taken_where_the_electrons_fit(tmp_path):
+    path = tmp_path / "argon.cube"
+    atoms = known.neutral_atoms()
+    atoms.symbols = "Ar2"
+    values = known.gaussians(known.SHAPE, known.CELL, atoms.positions, (8.0, 8.0), known.WIDTHS, images=1)
+    write_cube(path, values * Bohr**3, atoms)
+    done = partitioned(path, cores={})
+    assert done.report["cores"]["Ar"]["charge"] == 8
+    assert done.report["cores"]["Ar"]["rloc_bohr"] == pytest.approx(0.4, rel=1e-12)
+    assert "GTH-PBE" in done.report["notes"][0]
+    atoms.arrays["nuclear_charges"] = np.array([18.0, 18.0])  # an all-electron program says so
+    write_cube(path, values * Bohr**3, atoms)
+    assert partitioned(path, cores={}).report["cores"] is None
+
+
+def test_a_potential_gives_the_reading_that_needs_no_cores(tmp_path, atoms_cube):
+    from basinet.density.potential import hartree_potential
+
+    atoms = known.neutral_atoms()
+    _, v_h = hartree_potential(known.density(), known.CELL, atoms.positions, list(known.CORES.values()))
+    write_cube(tmp_path / "v.cube", v_h / Hartree, atoms)
+    done = partitioned(atoms_cube, cores={}, potential=tmp_path / "v.cube").atoms.arrays
+    name = "REF_local_hartree_energy_electronic"
+    assert done[name] == pytest.approx(partitioned(atoms_cube).atoms.arrays[name], rel=1e-6)
+    assert "REF_local_hartree_energy" not in done
+
+
+def test_further_fields_are_integrated_in_atomic_units_of_volume(tmp_path, atoms_cube):
+    write_cube(tmp_path / "spin.cube", 0.25 * known.density() * Bohr**3, known.neutral_atoms())
+    done = partitioned(atoms_cube, fields={"spin": "spin.cube"}).atoms.arrays
+    assert done["bader_spin"] == pytest.approx(0.25 * done["bader_population"], rel=1e-9)
+    assert np.all(done["bader_spin_error"] >= 0)
+
+
+def test_vacuum_and_non_nuclear_maxima_are_reported_and_not_hidden(tmp_path, atoms_cube):
+    done = partitioned(atoms_cube, vacuum=1e-3)
+    info = done.atoms.info
+    assert info["bader_vacuum_volume"] > 1.0
+    total = done.atoms.arrays["bader_population"].sum() + info["bader_vacuum_population"]
+    assert total == pytest.approx(14.0, rel=1e-12)
+    atoms = known.neutral_atoms()[:1]
+    write_cube(tmp_path / "one.cube", known.density() * Bohr**3, atoms)
+    done = partitioned(tmp_path / "one.cube", cores={})
+    assert done.atoms.info["bader_non_nuclear_maxima"] == 1
+    assert done.atoms.info["bader_non_nuclear_population"] == pytest.approx(6.0, abs=1e-3)
+    assert any("belong to no atom" in note for note in done.report["notes"])
+
+
+def test_an_atom_without_a_maximum_is_reported(tmp_path):
+    atoms = known.neutral_atoms()
+    atoms.append("He")
+    atoms.positions[2] = [3.5, 2.8, 0.5]
+    write_cube(tmp_path / "empty.cube", known.density() * Bohr**3, atoms)
+    done = partitioned(tmp_path / "empty.cube", cores={})
+    assert done.report["empty_atoms"] == [2]
+    assert done.atoms.arrays["bader_population"][2] == 0.0
+    assert "bader_maximum_distance" not in done.atoms.arrays
+    assert any("no maximum" in note and "2 (He)" in note for note in done.report["notes"])
+
+
+def test_threads_change_nothing(atoms_cube):
+    one, two = (partitioned(atoms_cube, threads=threads).atoms.arrays for threads in (1, 2))
+    assert all(np.array_equal(one[name], two[name]) for name in one)

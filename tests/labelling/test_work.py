@@ -1,0 +1,171 @@
+"""What a worker does with one unit, whatever goes wrong; and the bookkeeping of what is left."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.labelling.campaigns import fake, journal, write_campaign
+
+from basinet.cp2k.program import CalculationFailed, check_end
+from basinet.frames.reading import read_frames
+from basinet.labelling import work
+from basinet.labelling.campaign import Unit, create_campaign, load_inputs
+from basinet.labelling.ledger import ledger
+from basinet.labelling.settings import load_campaign_config, with_own_files
+from basinet.labelling.verification import well_numbered
+from basinet.labelling.work import Outcome, labelled_frames, run_unit, running
+
+TRAJECTORY = Path(__file__).parents[1] / "cp2k" / "fixtures" / "trajectory"
+
+
+@pytest.fixture
+def prepare(tmp_path):
+    """Make a campaign that is not begun."""
+
+    def make(count=1, **settings):
+        how = {"command": fake(tmp_path)} | settings.pop("run", {})
+        config = load_campaign_config(write_campaign(tmp_path, count, run=how, **settings))
+        return create_campaign(tmp_path / "argon", config, *load_inputs(config))
+
+    return make
+
+
+def test_an_error_that_nobody_thought_of_costs_its_frame_alone(prepare, monkeypatch):
+    def exhausted(*_):
+        raise MemoryError("no room for the grid")
+
+    campaign = prepare()
+    monkeypatch.setattr(work, "labelled_frames", exhausted)
+    outcome = run_unit(str(campaign.root), "00000", 1)
+    assert (outcome.kind, outcome.message) == ("unusable", "MemoryError: no room for the grid")
+    assert [failure.kind for failure in campaign.store.failures()] == ["unusable"]
+
+
+def test_a_try_that_a_worker_died_over_is_counted_by_the_next_worker(prepare, tmp_path):
+    """Dask hands it on without telling, as often as its scheduler likes."""
+    campaign = prepare()
+    left = campaign.root / "running" / "00000.json"
+    with running(campaign.root, "00000", "driver-1"):
+        text = left.read_text()
+    left.write_text(text)
+    outcome = run_unit(str(campaign.root), "00000", 1, "driver")
+    assert outcome.kind == "killed"
+    assert "its worker died" in outcome.message
+    assert not journal(tmp_path)
+    left.write_text(text)  # of another driver's try, that is
+    assert run_unit(str(campaign.root), "00000", 1, "other").kind is None
+
+
+def test_a_scratch_directory_that_cannot_be_made_is_told(prepare, tmp_path):
+    (tmp_path / "file").write_text("")
+    campaign = prepare(run={"scratch": str(tmp_path / "file")})
+    outcome = run_unit(str(campaign.root), "00000", 1)
+    assert outcome.kind == "unusable"
+    assert "Not a directory" in outcome.message
+
+
+def test_scratch_and_files_of_the_users_own_do_not_depend_on_where_cp2k_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "MINE").write_text("")
+    config = write_campaign(tmp_path, 1, run={"scratch": "fast"}, cp2k={"potential_file": "MINE"})
+    settings = with_own_files(load_campaign_config(config))
+    assert settings.run.scratch == str(tmp_path / "fast")
+    assert settings.cp2k.potential_file == str(tmp_path / "MINE")
+    assert settings.cp2k.basis_set_file == "BASIS_MOLOPT"
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"version": 1}', '{"version": 1, "unit": "x"}', "not JSON"])
+def test_files_that_are_not_ours_are_no_results(prepare, text):
+    campaign = prepare()
+    for folder in ("results", "failures"):
+        (campaign.root / folder).mkdir()
+        (campaign.root / folder / "00000.json").write_text(text)
+    assert campaign.store.read("00000") is None
+    assert campaign.store.failures() == []
+
+
+def test_numbers_of_frames_that_are_no_numbers_are_counted_anew(prepare):
+    frames = list(prepare(2).frames)
+    assert well_numbered(frames)
+    frames[0].info["frame"] = np.array([1, 2])
+    assert not well_numbered(frames)
+
+
+def test_what_is_done_is_not_given_up_however_often_it_failed(prepare):
+    book = ledger(prepare(mode="aimd", aimd={"steps": 20, "segment": 10}))
+    book.failures["00000-0000"] = Counter(crash=5)
+    assert book.given_up("00000-0000")
+    assert book.blocked(book.units["00000-0001"])
+    book.settle(Outcome("00000-0000", 1.0))
+    assert not book.given_up("00000-0000")
+    assert [unit.name for unit in book.remaining()] == ["00000-0001"]
+
+
+def test_a_trajectory_keeps_one_worker_busy(prepare):
+    assert ledger(prepare(3)).abreast() == 3
+    assert ledger(prepare(3, wavefunction_chain=2)).abreast() == 2
+    assert ledger(prepare(2, mode="aimd", aimd={"steps": 40, "segment": 10})).abreast() == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"), [(-9, "killed"), (137, "killed"), (139, "crash"), (-11, "crash"), (1, "crash")]
+)
+def test_a_wrapper_that_tells_the_signal_by_its_exit_code_is_understood(tmp_path, code, kind):
+    with pytest.raises(CalculationFailed) as caught:
+        check_end(code, tmp_path)
+    assert caught.value.kind == kind
+
+
+@pytest.fixture
+def dynamics(tmp_path):
+    """A finished run of two steps as a worker has it, without densities."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for file in TRAJECTORY.iterdir():
+        text = file.read_text().replace("PROJECT run", "PROJECT basinet")
+        (folder / file.name.replace("run", "basinet")).write_text(text)
+    return folder
+
+
+def test_dynamics_without_densities_give_each_step_its_own_positions(prepare, dynamics):
+    campaign = prepare(mode="aimd", partition=False, aimd={"steps": 2, "density_every": 1, "segment": 2})
+    frames, _ = labelled_frames(dynamics, Unit("00000-0000", 0, 0, 2), campaign.config, campaign.frames[0])
+    assert [atoms.info["step"] for atoms in frames] == [0, 1, 2]
+    written = read_frames(dynamics / "basinet-pos-1.xyz")
+    for atoms, step in zip(frames, written, strict=True):
+        assert np.array_equal(atoms.positions, step.positions)
+        assert atoms.info["REF_energy"] == pytest.approx(27.211386245988 * step.info["E"], abs=1e-7)
+        assert atoms.arrays["REF_forces"].shape == (4, 3)
+    later, _ = labelled_frames(dynamics, Unit("00000-0001", 0, 0, 2, "00000-0000"), campaign.config, campaign.frames[0])
+    assert [atoms.info["step"] for atoms in later] == [1, 2]
+
+
+def test_a_step_whose_density_is_lost_is_missed(prepare, dynamics, monkeypatch):
+    campaign = prepare(mode="aimd", aimd={"steps": 2, "density_every": 1, "segment": 2})
+    monkeypatch.setattr("basinet.labelling.sources.expanded", lambda _jobs: [])
+    with pytest.raises(CalculationFailed, match="no density of step 0, of 3 in all"):
+        labelled_frames(dynamics, Unit("00000-0000", 0, 0, 2), campaign.config, campaign.frames[0])
+
+
+def test_resuming_or_overwriting_takes_nothing_that_is_not_the_campaigns(run, tmp_path):
+    config = write_campaign(tmp_path, 1, run={"workers": 1, "command": fake(tmp_path)})
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "scratch" / "thesis.tex").write_text("mine\n")
+    for flags in ([], ["--resume"], ["--overwrite"]):
+        result = run("dft", "run", config, "--out", ".", *flags)
+        assert result.exit_code == 2
+        assert "basinet: error: " in result.stderr
+    assert (tmp_path / "scratch" / "thesis.tex").exists()
+
+    assert run("dft", "run", config).exit_code == 0
+    shutil.copy(tmp_path / "argon" / "labelled.extxyz", tmp_path / "kept")
+    config.write_text(config.read_text().replace("start.extxyz", "argon/labelled.extxyz"))
+    result = run("dft", "run", config, "--overwrite")
+    assert "lies in the output directory" in result.stderr
+    assert (tmp_path / "argon" / "labelled.extxyz").read_bytes() == (tmp_path / "kept").read_bytes()
+    assert json.loads((tmp_path / "argon" / "labelled.json").read_text())["done"] == 1

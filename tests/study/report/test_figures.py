@@ -1,0 +1,135 @@
+"""Figures exist, show something, and leave matplotlib as it was."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from basinet.plotting import AbsentError, rc_context
+from basinet.study.claims.table import ResultsTable
+from basinet.study.figures.catalogue import EXTRA_FIGURES, PAPER_FIGURES, write_figure
+from basinet.study.figures.mixture import draw_species, neighbour_weight
+from basinet.study.figures.training import draw_learning_curve
+from basinet.study.report.results import load_results
+
+NAMES = [entry.name for entry in PAPER_FIGURES] + [entry.name for entry in EXTRA_FIGURES]
+
+
+def is_drawn(image):
+    """Whether a PNG has more than a background: both white and dark ink."""
+    pixels = imread(io.BytesIO(image))[..., :3]
+    return pixels.max() == 1.0 and pixels.min() < 0.4 and pixels.std() > 0.02
+
+
+def test_the_paper_has_ten_figures():
+    assert NAMES[:10] == [f"figure_{number:02d}" for number in range(1, 11)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_is_drawn_as_png_and_pdf(report, name):
+    directory = report.parent / "figures"
+    assert is_drawn((directory / f"{name}.png").read_bytes())
+    document = (directory / f"{name}.pdf").read_bytes()
+    assert document.startswith(b"%PDF-")
+    assert len(document) > 2000
+
+
+def test_nothing_else_is_left_in_the_directory(report):
+    names = {path.name for path in (report.parent / "figures").iterdir()}
+    assert names == {f"{name}.{kind}" for name in NAMES for kind in ("png", "pdf")}
+
+
+@pytest.mark.parametrize("entry", [*PAPER_FIGURES, *EXTRA_FIGURES], ids=lambda entry: entry.name)
+def test_a_complete_study_has_every_figure(results, entry):
+    with rc_context():
+        figure = entry.draw(results)
+    assert figure.axes
+    labels = [text for axes in figure.axes for text in (axes.get_xlabel(), axes.get_ylabel())]
+    assert any(labels)
+    assert entry.caption.endswith(".")
+
+
+def test_figures_against_width_have_the_widths_as_ticks_and_name_pearson(results):
+    with rc_context():
+        figure = PAPER_FIGURES[1].draw(results)
+    panel = figure.axes[0]
+    assert [label.get_text() for label in panel.get_xticklabels()] == ["4", "16", "64"]
+    assert panel.get_ylabel() == "Pearson r"
+    footer = " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
+    for setting in (
+        "32 atoms",
+        "60 training frames",
+        "3 networks",
+        "cutoff 5.25 Å",
+        "twojmax 6",
+        "test frames",
+    ):
+        assert setting in footer
+
+
+def test_the_curve_is_the_mean_over_seeds(results):
+    with rc_context():
+        figure = PAPER_FIGURES[1].draw(results)
+    rows = results.table.select(experiment="sweep", test_system="ar", transferred=False, split="test", target="local")
+    rows = rows.select(activation="tanh", depth=1, width=16).members()
+    curve = figure.axes[0].containers[0].lines[0].get_ydata()
+    assert curve[1] == pytest.approx(rows.floats("pearson_r").mean())
+
+
+def test_every_mixture_has_panels_of_its_own(results):
+    rows = results.table.rows()
+    other = [row | {"test_system": "xe", "train_system": "xe", "pearson_r": 0.5} for row in rows]
+    other = [row for row, before in zip(other, rows, strict=True) if before["test_system"] == "mix"]
+    systems = {**results.systems, "xe": ("Ar", "Kr")}
+    with rc_context():
+        figure = draw_species(replace(results, table=ResultsTable([*rows, *other]), systems=systems))
+    titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_visible()]
+    assert titles == ["Mx: Ar", "Mx: Kr", "Xe: Ar", "Xe: Kr"]
+    lines = [axes.containers[0].lines[0].get_ydata() for axes in figure.axes[:4]]
+    assert min(lines[0]) > 0.7
+    assert set(lines[2]) == {0.5}
+
+
+def test_the_weight_shown_is_that_of_the_element_named():
+    assert [neighbour_weight("Ar:1 Kr:1.3 Xe:1.69", element) for element in ("Ar", "Kr", "Xe")] == [1.0, 1.3, 1.69]
+
+
+def test_the_learning_curve_keeps_widths_and_models_apart(results):
+    with rc_context():
+        figure = draw_learning_curve(results)
+    _, labels = figure.axes[0].get_legend_handles_labels()
+    shown = results.table.select(experiment="learning_curve", model="network").distinct("width")
+    assert len(shown) > 1
+    assert sorted(labels) == sorted([*(f"network of width {width}" for width in shown), "ridge"])
+
+
+def test_a_missing_figure_says_what_is_missing(pure_directory):
+    results = load_results(pure_directory)
+    with pytest.raises(AbsentError, match="mixture"):
+        PAPER_FIGURES[4].draw(results)
+    with pytest.raises(AbsentError, match="transferred"):
+        PAPER_FIGURES[2].draw(results)
+
+
+def test_a_figure_is_the_same_every_time_and_leaves_matplotlib_alone(results, tmp_path):
+    before = dict(mpl.rcParams)
+    files = []
+    for _ in range(2):
+        write_figure(results, PAPER_FIGURES[1], tmp_path)
+        files.append([(tmp_path / f"figure_02.{kind}").read_bytes() for kind in ("png", "pdf")])
+    assert files[0] == files[1]
+    assert dict(mpl.rcParams) == before
+
+
+def test_diverged_networks_do_not_stop_a_figure(full_directory):
+    results = load_results(full_directory)
+    values = results.table.columns["pearson_r"]
+    values[results.table.column("width") == 64] = None
+    with rc_context():
+        figure = PAPER_FIGURES[7].draw(results)
+    assert np.isfinite(figure.axes[0].get_ylim()).all()

@@ -1,0 +1,169 @@
+"""The page stands alone, escapes everything, and says what the results say."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from basinet.errors import InputError
+from basinet.study.claims.verdict import Claim
+from basinet.study.report.answer import width_answer
+from basinet.study.report.page import write_report
+from basinet.study.report.pieces import data, text
+from basinet.study.report.provenance import repetition
+
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Collects attributes that load things, and checks that tags close in order."""
+
+    def __init__(self):
+        super().__init__()
+        self.sources, self.links, self.ids, self.open, self.tags = [], [], [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.tags.append(tag)
+        self.sources += [found[name] for name in ("src", "srcset", "data", "poster") if name in found]
+        self.links += [found["href"]] if "href" in found else []
+        self.ids += [found["id"]] if "id" in found else []
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="session")
+def content(report):
+    return report.read_text(encoding="utf-8")
+
+
+def parsed(content):
+    page = Page()
+    page.feed(content)
+    assert page.open == []
+    return page
+
+
+def test_the_page_is_well_formed_and_loads_nothing(report, content):
+    page = parsed(content)
+    assert report.name == "report.html"
+    assert page.sources
+    assert all(source.startswith("data:image/png;base64,") for source in page.sources)
+    assert not {"script", "link", "iframe", "object"} & set(page.tags)
+    assert "url(" not in content
+    assert "@import" not in content
+
+
+def test_every_link_leads_somewhere(report, content):
+    page = parsed(content)
+    assert len(page.ids) == len(set(page.ids))
+    for link in page.links:
+        if link.startswith("#"):
+            assert link[1:] in page.ids
+        else:
+            assert (report.parent / link).is_file()
+
+
+def test_all_figures_tables_and_settings_are_in_it(content):
+    for name in [f"figure_{number:02d}" for number in range(1, 11)]:
+        assert f'id="{name}"' in content
+    for words in (
+        "The answer",
+        "95 % interval",
+        "Baselines",
+        "Frames out of fold",
+        "basinet reproduce",
+        "Provenance",
+    ):
+        assert words in content
+
+
+def test_markup_in_results_is_escaped(content):
+    assert "<script" not in content
+    assert "Liquids &lt;script&gt;&amp;" in content
+    assert "seed: 0  # &lt;b&gt;&amp;amp;&lt;/b&gt;" in content
+    assert text('<img src="x">') == "&lt;img src=&quot;x&quot;&gt;"
+    assert "<b>" not in data("<b>", 3)
+
+
+def test_the_answer_leads_with_the_numbers_of_the_study(content, results):
+    row = results.table.select(
+        experiment="sweep", test_system="ar", split="test", target="local", seed="mean", width=16, depth=1
+    ).select(activation="tanh", transferred=False)
+    answer = content[content.index('id="answer"') : content.index('id="figures"')]
+    assert f"{row.floats('pearson_r')[0]:.3f}" in answer
+    assert "pair gauge" in answer
+
+
+def test_claims_are_written_as_json_without_nan(report):
+    claims = json.loads((report.parent / "claims.json").read_text(), parse_constant=pytest.fail)
+    assert {"key", "claim", "source", "statistic", "value", "interval", "verdict", "detail"} <= set(claims[0])
+    assert {claim["verdict"] for claim in claims} <= {
+        "supported",
+        "contradicted",
+        "not resolved",
+        "not testable here",
+    }
+
+
+@pytest.mark.parametrize("kind", ["pure_directory", "mixture_directory", "bare_directory"])
+def test_poor_studies_have_all_figures_and_a_report_too(kind, request):
+    page = write_report(request.getfixturevalue(kind))
+    words = re.sub('base64,[^"]*', "", page.read_text(encoding="utf-8"))
+    parsed(words)
+    assert "not testable here" in words
+    assert re.search(r"\b(nan|inf|None)\b(?! of)", words) is None
+    if kind == "bare_directory":
+        assert "None of the paper's statements could be tested" in html.unescape(words)
+    images = {path.name for path in (page.parent / "figures").glob("*.png")}
+    assert {f"figure_{number:02d}.png" for number in range(1, 11)} < images
+
+
+def claim(verdict, value, subject="Ar"):
+    return Claim("local-falls", subject, "", "", "", value, (0.0, 0.0), verdict, "")
+
+
+def test_the_sentence_follows_the_verdicts():
+    assert "Yes" in width_answer([claim("supported", 0.1)])
+    assert "No:" in width_answer([claim("contradicted", 0.001)])
+    mixed = width_answer(
+        [claim("supported", 0.1, "Ar"), claim("contradicted", 0.0, "Kr"), claim("not resolved", 0.05, "Mx")]
+    )
+    assert "Yes" not in mixed
+    assert "No:" not in mixed
+    assert "Ar (-0.100 in r)" in mixed
+    assert "was not tested" in width_answer([claim("not testable here", float("nan"))])
+
+
+@pytest.mark.parametrize(
+    ("study", "command"),
+    [
+        ({"command": "reproduce", "preset": "quick"}, "basinet reproduce --preset quick --out NEW"),
+        ({"command": "reproduce", "preset": ""}, "basinet reproduce --config config.yaml --out NEW"),
+        ({"command": "train"}, "basinet train config.yaml --out NEW"),
+        ({}, None),
+    ],
+)
+def test_the_command_shown_is_the_one_that_repeats_the_results(results, study, command):
+    text = repetition(replace(results, study=study))
+    assert text.count("basinet ") == (1 if command is None else 2)
+    assert command is None or f"{command}\nbasinet report NEW" in text
+
+
+def test_a_directory_without_results_is_an_error_that_says_what_to_do(tmp_path):
+    with pytest.raises(InputError, match=r"holds no results\.csv"):
+        write_report(tmp_path)
+    with pytest.raises(InputError, match="no such directory"):
+        write_report(tmp_path / "nothing")
+    (tmp_path / "results.csv").write_text("model\n")
+    (tmp_path / "study.json").write_text("[")
+    with pytest.raises(InputError, match=r"study\.json"):
+        write_report(tmp_path)

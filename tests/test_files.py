@@ -1,0 +1,174 @@
+"""Outputs appear complete or not at all, and only our own outputs are ever deleted."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from basinet import files
+from basinet.errors import InputError
+from basinet.files import atomic_write, prepare_output, read_json, write_json, write_yaml
+
+
+def listing(directory: Path) -> list[str]:
+    return sorted(entry.name for entry in directory.iterdir())
+
+
+def test_a_file_appears_under_its_name_only_when_complete(tmp_path):
+    target = tmp_path / "table.csv"
+    with atomic_write(target) as stream:
+        stream.write("whole")
+        stream.flush()
+        assert not target.exists()
+    assert target.read_text() == "whole"
+    assert listing(tmp_path) == ["table.csv"]
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
+    target = tmp_path / "table.csv"
+    target.write_text("old")
+
+    def write_half() -> None:
+        with atomic_write(target) as stream:
+            stream.write("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_half()
+    assert target.read_text() == "old"
+    assert listing(tmp_path) == ["table.csv"]
+
+
+@pytest.mark.parametrize("failing", ["fsync", "replace"])
+def test_a_full_disk_is_one_clear_line(tmp_path, monkeypatch, failing):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(*((files.os, "fsync", full) if failing == "fsync" else (Path, "replace", full)))
+    target = tmp_path / "table.csv"
+    with (
+        pytest.raises(InputError, match=r"table\.csv: disk full; free some space") as caught,
+        atomic_write(target) as f,
+    ):
+        f.write("text")
+    assert "\n" not in str(caught.value)
+    assert listing(tmp_path) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_while_writing_is_explained(tmp_path, monkeypatch):
+    real = os.open
+    monkeypatch.setattr(
+        files.os,
+        "open",
+        lambda path, flags, *mode: real(
+            "/dev/full" if flags & os.O_CREAT else path, flags & ~os.O_EXCL & ~os.O_CREAT, *mode
+        ),
+    )
+    with pytest.raises(InputError, match="disk full"), atomic_write(tmp_path / "big", "wb") as stream:
+        stream.write(b"x" * 10_000_000)
+
+
+def test_other_errors_of_the_writer_pass_through_unchanged(tmp_path):
+    with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "out"):
+        (tmp_path / "absent").read_text()
+
+
+def test_places_that_cannot_be_written_to_are_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    for bad in (tmp_path / "file" / "below", tmp_path, Path("/dev/null")):
+        with pytest.raises(InputError, match=str(bad)), atomic_write(bad):
+            pass
+
+
+def test_a_new_file_has_the_permissions_of_the_umask_and_a_link_stays_a_link(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    old = os.umask(0o027)
+    try:
+        with atomic_write(tmp_path / "link", "wb") as stream:
+            stream.write(b"1")
+    finally:
+        os.umask(old)
+    assert (tmp_path / "link").is_symlink()
+    assert stat.S_IMODE((tmp_path / "target").stat().st_mode) == 0o640
+
+
+def test_an_output_directory_is_created_and_may_be_resumed_or_overwritten(tmp_path):
+    out = prepare_output(tmp_path / "deep" / "out", resume=False, overwrite=False)
+    (out / "models").mkdir()
+    (out / "models" / "one").write_text("weights")
+    with pytest.raises(InputError, match="is not empty; use --resume, --overwrite"):
+        prepare_output(out, resume=False, overwrite=False)
+    assert prepare_output(out, resume=True, overwrite=False) == out
+    assert (out / "models" / "one").exists()
+    prepare_output(out, resume=False, overwrite=True)
+    assert listing(out) == [files.MARKER]
+
+
+@pytest.mark.parametrize("content", ["thesis.tex", "config.yaml"])
+def test_overwrite_never_deletes_what_is_not_ours(tmp_path, content):
+    (tmp_path / content).write_text("years of work")
+    with pytest.raises(InputError, match="deletes only outputs of basinet"):
+        prepare_output(tmp_path, resume=False, overwrite=True)
+    assert (tmp_path / content).exists()
+
+
+def test_overwrite_never_deletes_a_repository_or_where_we_work(tmp_path, monkeypatch):
+    repository = prepare_output(tmp_path / "repository", resume=False, overwrite=False)
+    (repository / ".git").mkdir()
+    here = prepare_output(tmp_path / "here", resume=False, overwrite=False)
+    (here / "below").mkdir()
+    monkeypatch.chdir(here / "below")
+    for directory in (repository, here, Path("..")):
+        with pytest.raises(InputError, match="deletes only"):
+            prepare_output(directory, resume=False, overwrite=True)
+
+
+def test_overwrite_does_not_follow_links_out_of_the_directory(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "precious").write_text("")
+    out = prepare_output(tmp_path / "out", resume=False, overwrite=False)
+    (out / "data").symlink_to(tmp_path / "data")
+    prepare_output(out, resume=False, overwrite=True)
+    assert (tmp_path / "data" / "precious").exists()
+
+
+def test_contradictory_flags_and_a_file_in_the_way_are_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="exclude each other"):
+        prepare_output(tmp_path / "new", resume=True, overwrite=True)
+    with pytest.raises(InputError, match="is a file"):
+        prepare_output(tmp_path / "file", resume=False, overwrite=True)
+
+
+def test_json_holds_arrays_and_says_null_where_a_number_is_undefined(tmp_path):
+    write_json(tmp_path / "a.json", {"r": np.float64(0.1), "x": np.arange(3), "no": float("nan"), "at": Path("b")})
+    assert read_json(tmp_path / "a.json") == {"r": 0.1, "x": [0, 1, 2], "no": None, "at": "b"}
+
+
+def test_yaml_keeps_the_order_and_is_read_safely(tmp_path):
+    write_yaml(tmp_path / "a.yaml", {"z": (1, 2.5), "a": np.int64(3)})
+    assert list(yaml.safe_load((tmp_path / "a.yaml").read_text()).items()) == [("z", [1, 2.5]), ("a", 3)]
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_json_or_an_input_error(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "garbage.json"
+    path.write_bytes(content)
+    try:
+        value = read_json(path)
+    except InputError as refusal:
+        message = str(refusal)
+    else:
+        assert isinstance(value, float) or value == json.loads(content)
+        return
+    assert str(path) in message
