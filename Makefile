@@ -21,7 +21,7 @@ TESTING := $(VENV)/.testing-installed
 
 help:
 	@echo "make reproduce   run the study on the shipped data into OUT=$(OUT)"
-	@echo "make test        lint, type check and test suite"
+	@echo "make test        lint, type check and test suite, but for the long tests that .ci/run adds"
 	@echo "make lint        lint and type check alone"
 	@echo "make format      reformat and fix what ruff can fix"
 	@echo "make env         build $(VENV) with the test tools"
@@ -33,9 +33,9 @@ reproduce: $(PACKAGE)
 
 env: $(PACKAGE) $(TESTING)
 
-# pytest comes last: its summary closes the output.
+# pytest comes last: its summary closes the output. Tests of real codes, documents and kills run in .ci/run beside it.
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --dist worksteal -m "not long"
 
 lint: env
 	$(BIN)/ruff check .

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -14,6 +16,12 @@ from hypothesis import settings
 # Set before any test imports jax or matplotlib. Precision (x64) is for the code under test to decide.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+# Programs that one test's JAX has compiled serve the others, also those of other processes (pytest-xdist).
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="basinet-jax-")
+    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 
 # Compilation makes first calls slow, so no deadline; CI must give the same verdict on the same commit.
 settings.register_profile("basinet", deadline=None)

@@ -10,6 +10,8 @@ import sys
 import pytest
 from tests.cli.process import ENVIRONMENT, ROOT
 
+pytestmark = pytest.mark.long
+
 README = ROOT / "README.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -39,7 +41,6 @@ def test_every_command_is_shown():
     assert shown == {"reproduce", "relate", "describe", "select", "train", "evaluate", "report", "config"}
 
 
-@pytest.mark.slow
 def test_python_and_commands_run(tmp_path):
     for language, text in blocks():
         if language == "yaml":

@@ -13,6 +13,8 @@ from tests.cli.refusal import assert_refused
 from basinet.files import read_json
 from basinet.jobs.tables import read_table
 
+pytestmark = pytest.mark.long
+
 GRID = """
 data: {{frames: ["{ar}", "{mix}"]}}
 split: {{gap: 0}}
@@ -77,7 +79,6 @@ def test_report_needs_results(run, tmp_path):
     assert list((tmp_path / "empty").iterdir()) == []
 
 
-@pytest.mark.slow
 def test_a_grid_is_trained_resumed_and_guarded(run, tmp_path, grid, argon_file):
     process = start("train", grid, "--out", "out", "--workers", 1, cwd=tmp_path)
     stdout, stderr = process.communicate()
@@ -113,7 +114,6 @@ def test_a_grid_is_trained_resumed_and_guarded(run, tmp_path, grid, argon_file):
     assert_refused(run("train", grid, "--out", "out"), "not empty", "--resume")
 
 
-@pytest.mark.slow
 def test_ctrl_c_ends_in_one_line_and_130(tmp_path):
     process = start(
         "reproduce", "--preset", "smoke", "--out", "out", "--workers", 1, cwd=tmp_path, start_new_session=True
@@ -131,7 +131,6 @@ def test_ctrl_c_ends_in_one_line_and_130(tmp_path):
     assert not (tmp_path / "out" / ".lock").exists()
 
 
-@pytest.mark.slow
 def test_select_prints_the_options_of_the_chosen_descriptor(tmp_path, argon_file):
     options = ["--rcut", "4.5,5.25", "--twojmax", "2", "--out", "s.csv", "--workers", 1]
     process = start("select", argon_file, *options, cwd=tmp_path)

@@ -11,7 +11,7 @@ from basinet.cp2k.output import read_cp2k_output
 from basinet.cp2k.run_directory import read_run
 from basinet.errors import InputError
 
-pytestmark = pytest.mark.cp2k
+pytestmark = [pytest.mark.long, pytest.mark.cp2k]
 
 CUBES = INPUT[INPUT.index("      &TOT_DENSITY_CUBE") : INPUT.index("    &END PRINT\n  &END DFT")]
 SMALL = INPUT.replace("CUTOFF 300", "CUTOFF 200").replace(CUBES, "")

@@ -18,7 +18,7 @@ from basinet.density.potential import hartree_energy, hartree_potential
 from basinet.errors import InputError
 from basinet.units import Bohr, Hartree
 
-pytestmark = pytest.mark.cp2k
+pytestmark = [pytest.mark.long, pytest.mark.cp2k]
 
 MIXTURE = (
     INPUT.replace(

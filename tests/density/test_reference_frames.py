@@ -14,7 +14,7 @@ from basinet.density.local_energies import local_hartree_energies
 from basinet.frames.shipped import load_reference
 from basinet.units import Bohr, Hartree
 
-pytestmark = [pytest.mark.cp2k, pytest.mark.slow]
+pytestmark = [pytest.mark.long, pytest.mark.cp2k]
 
 AGREEMENT = 5e-4
 """eV; two runs of CP2K agree to about 3e-6."""

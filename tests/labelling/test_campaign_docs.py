@@ -17,6 +17,8 @@ from basinet.cp2k.writer import NAMES, read_template
 from basinet.frames.reading import read_frames, write_frames
 from basinet.labelling.settings import CampaignConfig, RetrySettings, load_campaign_config
 
+pytestmark = pytest.mark.long
+
 PAGE = Path(__file__).parents[2] / "docs" / "campaigns.md"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"# (\w+\.yaml)\n")
@@ -46,7 +48,6 @@ def place(tmp_path, monkeypatch, page):
     return tmp_path
 
 
-@pytest.mark.slow
 def test_every_command_runs(place, page):
     pytest.importorskip("dask_jobqueue", reason="pip install 'basinet[cluster]'")
     for language, text in BLOCK.findall(page):

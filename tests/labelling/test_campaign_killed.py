@@ -10,7 +10,7 @@ import pytest
 from tests.cli.process import start
 from tests.labelling.campaigns import fake, journal, results, same_frames, wait_until, write_campaign
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 COUNT = 6
 

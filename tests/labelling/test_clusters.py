@@ -19,6 +19,8 @@ from basinet.frames.reading import read_frames
 from basinet.labelling.driver import processors
 from basinet.labelling.settings import RunSettings
 
+pytestmark = pytest.mark.long
+
 COUNT = 4
 
 
@@ -41,7 +43,6 @@ def dask(tmp_path):
         process.wait(timeout=60)
 
 
-@pytest.mark.slow
 def test_two_workers_started_on_their_own_do_a_campaign_together(dask, tmp_path):
     write_campaign(tmp_path, COUNT, run={"workers": 1, "command": fake(tmp_path)})
     dft_run(tmp_path, "--out", "alone")
@@ -104,7 +105,6 @@ def queue(tmp_path, monkeypatch):
             os.killpg(int(job), signal.SIGKILL)
 
 
-@pytest.mark.slow
 def test_a_job_that_ends_is_replaced_and_what_it_did_is_done_again(queue, tmp_path, run):
     fates = {frame: ["well:1"] for frame in range(COUNT)}
     cluster = {"system": "slurm", "memory": "1GB", "interface": "lo"}

@@ -19,7 +19,7 @@ from basinet.labelling.partition_settings import Job, PartitionSettings
 from basinet.labelling.sources import GTH_PBE, cores_of_file, default_cores, expanded
 from basinet.units import Hartree
 
-pytestmark = pytest.mark.cp2k
+pytestmark = [pytest.mark.long, pytest.mark.cp2k]
 
 LOCAL = "REF_local_hartree_energy"
 CUBE = "argon-ELECTRON_DENSITY-1_0.cube"

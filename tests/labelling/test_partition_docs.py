@@ -20,7 +20,7 @@ from basinet.frames.reading import read_frames, write_frames
 PAGE = Path(__file__).parents[2] / "docs" / "partition.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
-pytestmark = pytest.mark.cp2k
+pytestmark = [pytest.mark.long, pytest.mark.cp2k]
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from tests.labelling import neutral_atoms as known
 from basinet.density.cube import write_cube
 from basinet.units import Bohr
 
+pytestmark = pytest.mark.long
+
 SHAPE = (70, 56, 60)
 INPUTS = 8
 
@@ -70,7 +72,6 @@ def folders(tmp_path, cubes):
     return tmp_path / "whole", tmp_path / "broken"
 
 
-@pytest.mark.slow
 def test_a_killed_partition_goes_on_where_it_was(folders):
     whole, broken = folders
     end(partition(whole))
@@ -100,7 +101,6 @@ def test_a_killed_partition_goes_on_where_it_was(folders):
     assert f"{INPUTS} tasks, {INPUTS} done before" in stderr
 
 
-@pytest.mark.slow
 def test_ctrl_c_says_how_to_go_on(folders):
     _, broken = folders
     process = partition(broken)

@@ -13,7 +13,7 @@ from tests.labelling.campaigns import frames, results, write_campaign
 
 from basinet.frames.reading import read_frames
 
-pytestmark = pytest.mark.cp2k
+pytestmark = [pytest.mark.long, pytest.mark.cp2k]
 
 
 def assert_labelled(atoms):
@@ -69,7 +69,6 @@ def test_dynamics_are_labelled_segment_by_segment_and_their_densities_deleted(cp
     assert np.ptp(conserved) < 2e-5  # hartree
 
 
-@pytest.mark.slow
 def test_wave_functions_of_the_frame_before_change_no_energy_by_more_than_verify_allows(cp2k_command, run, tmp_path):
     config = write_campaign(tmp_path, 2, run={"workers": 1, "command": cp2k_command}, wavefunction_chain=2)
     result = run("dft", "run", config)

@@ -16,14 +16,13 @@ from typer.testing import CliRunner
 from basinet.cli.app import app
 from basinet.lammps.session import INSTALL
 
-pytestmark = pytest.mark.lammps
+pytestmark = [pytest.mark.long, pytest.mark.lammps]
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "lammps" / "train_export_run.py"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.slow
 def test_the_example_trains_exports_runs_and_reads_back(tmp_path, capsys):
     deviation = runpy.run_path(str(EXAMPLE))["main"](tmp_path / "argon")
     assert deviation < 1e-9
@@ -52,7 +51,6 @@ def run_line(line: str) -> None:
     assert done.returncode == 0, (line, done.stdout, done.stderr)
 
 
-@pytest.mark.slow
 def test_the_section_runs_as_it_stands(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}

@@ -16,6 +16,8 @@ from basinet.jobs.tables import read_table
 from basinet.md.motion import COLUMNS
 from basinet.md.settings import DynamicsConfig
 
+pytestmark = pytest.mark.long
+
 PAGE = Path(__file__).parents[2] / "docs" / "potentials.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FEWER = {"5000": "40", "10000": "80", "1000": "20"}

@@ -16,6 +16,8 @@ from basinet.md.melting import ARRESTED, LINEAR
 from basinet.md.structure import CRYSTALLINE
 from basinet.potentials.pair_potential import pair_parameters
 
+pytestmark = pytest.mark.long
+
 PAGE = Path(__file__).parents[2] / "docs" / "sampling.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FASTER = "melting: 2\ncooling: 2\nequilibration: 2\nmeasurement: 20\ntimestep: 10\n"

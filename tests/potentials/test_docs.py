@@ -6,10 +6,13 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from basinet.cli.app import app
 from basinet.study.settings import load_train_config
+
+pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "potentials.md"

@@ -19,6 +19,8 @@ from tests.study import small_study
 
 from basinet.frames.reading import write_frames
 
+pytestmark = pytest.mark.long
+
 SCRIPT = Path(small_study.__file__)
 ROOT = Path(__file__).parents[2]
 
@@ -26,7 +28,8 @@ ROOT = Path(__file__).parents[2]
 def start(out: Path, frames: Path) -> subprocess.Popen[str]:
     """Start the small study in a process of its own; the journal goes to a file beside `out`."""
     out.mkdir(exist_ok=True)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]), "JAX_PLATFORMS": "cpu"}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
+    environment |= {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]), "JAX_PLATFORMS": "cpu"}
     with out.with_suffix(".log").open("a", encoding="utf-8") as log:
         return subprocess.Popen(
             [sys.executable, str(SCRIPT), str(out), str(frames)],
@@ -85,7 +88,6 @@ def table(out: Path) -> tuple[list[tuple[str, ...]], np.ndarray]:
     return [tuple(row[name] for name in KEY_COLUMNS) for row in rows], np.array(numbers)
 
 
-@pytest.mark.slow
 def test_a_study_killed_at_any_moment_ends_with_the_same_table(tmp_path):
     frames = tmp_path / "frames.extxyz"
     write_frames(frames, small_study.small_frames(systems=("ar",)) + small_study.isolated_atoms())

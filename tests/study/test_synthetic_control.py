@@ -21,6 +21,8 @@ from basinet.potentials.ridge import fit_ridge, out_of_fold_errors
 from basinet.potentials.training import TrainingSettings, train_ensemble
 from basinet.study.running import out_of_fold_ridge
 
+pytestmark = pytest.mark.long
+
 CUTOFFS = (4.75, 5.25, 6.5, 9.0)
 ZERO = {"Ar": 0.0}
 
@@ -50,13 +52,11 @@ def correlation(predicted, data):
     return np.corrcoef(predicted, data.local_energy)[0, 1]
 
 
-@pytest.mark.slow
 def test_total_energies_choose_a_cutoff_and_the_local_energies_follow(argon, chosen):
     assert chosen == 5.25
     assert correlation(out_of_fold_ridge(argon[chosen], 5, 1), argon[chosen]) > 0.95
 
 
-@pytest.mark.slow
 def test_a_long_cutoff_dissolves_local_energies_before_totals(argon):
     data = argon[9.0]
     predicted = out_of_fold_ridge(data, 5, 1)
@@ -65,7 +65,6 @@ def test_a_long_cutoff_dissolves_local_energies_before_totals(argon):
     assert total > correlation(predicted, data) + 0.2
 
 
-@pytest.mark.slow
 def test_an_ensemble_of_networks_trained_on_totals_finds_them_too(argon, chosen):
     data, split = argon[chosen], contiguous_split(150)
     train, validation, test = (replace(data.select(b), local_energy=None) for b in split.blocks().values())
@@ -85,14 +84,12 @@ def test_an_ensemble_of_networks_trained_on_totals_finds_them_too(argon, chosen)
     assert correlation(fit_ridge(train).predict(test), known) > 0.93
 
 
-@pytest.mark.slow
 def test_shuffled_totals_teach_nothing(argon, chosen):
     data = argon[chosen]
     shuffled = replace(data, energy=np.random.default_rng(0).permutation(data.energy))
     assert abs(correlation(out_of_fold_ridge(shuffled, 5, 1), data)) < 0.5
 
 
-@pytest.mark.slow
 def test_cutoffs_by_size_find_the_local_energies_of_a_mixture():
     """Measured over five stretches: 0.936 to 0.960 of both elements; with one cutoff for all pairs 0.84 to 0.87."""
     frames = synthetic_liquid("mix", 150, seed=0)
