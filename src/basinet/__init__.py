@@ -45,7 +45,7 @@ _HOMES = {
     "load_reference": "basinet.frames.shipped",
     "local_hartree_energies": "basinet.density",
     "read_frames": "basinet.frames.reading",
-    "train": "basinet.fidelity.evaluate",
+    "train": "basinet.potentials.train",
     "write_frames": "basinet.frames.reading",
 }
 

@@ -1,4 +1,4 @@
-"""Training and evaluation in two calls: `basinet.train` and `basinet.evaluate`."""
+"""Fidelity of a model or calculator on labelled frames: `basinet.evaluate`."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 Engine = Literal["basinet", "jax", "lammps"]
 """Who evaluates networks; ``jax`` is another name of basinet's own engine."""
-
-"""Frames left out between training and validation frames."""
 
 
 def evaluate(

@@ -1,4 +1,4 @@
-"""Training and evaluation in two calls: `basinet.train` and `basinet.evaluate`."""
+"""Training of an ensemble in one call: `basinet.train`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from basinet.potentials.pair_potential import LennardJones, PairChoice
 
 GAP = 1
+"""Frames left out between training and validation frames."""
 
 
 def train(
