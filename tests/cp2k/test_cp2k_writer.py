@@ -60,7 +60,7 @@ def settings(**values):
 
 
 def test_preset_reference_is_the_input_of_the_reference_data():
-    shipped = (resources.files("basinet.frames.shipped") / "reference" / "cp2k_reference.inp").read_text()
+    shipped = (resources.files("basinet.frames") / "data" / "cp2k_reference.inp").read_text()
     assert physics(cp2k_input(settings().cp2k, ATOMS, Request())) == physics(shipped)
 
 

@@ -23,7 +23,7 @@ FRAMES = {"ar": 40, "mix": 60, "kr": 50}
 
 def cp2k_input(atoms):
     """The input of the reference data for these atoms."""
-    text = (files("basinet.frames.shipped") / "reference" / "cp2k_reference.inp").read_text()
+    text = (files("basinet.frames") / "data" / "cp2k_reference.inp").read_text()
     lengths = " ".join(f"{length:.10f}" for length in atoms.cell.lengths())
     before, _, after = text.partition("ABC ")
     return f"{before}ABC {lengths}\n{after.partition(chr(10))[2]}"

@@ -147,7 +147,7 @@ def test_dynamics_without_densities_give_each_step_its_own_positions(prepare, dy
 
 def test_a_step_whose_density_is_lost_is_missed(prepare, dynamics, monkeypatch):
     campaign = prepare(mode="aimd", aimd={"steps": 2, "density_every": 1, "segment": 2})
-    monkeypatch.setattr("basinet.labelling.sources.expanded", lambda _jobs: [])
+    monkeypatch.setattr("basinet.labelling.work.expanded", lambda _jobs: [])
     with pytest.raises(CalculationFailed, match="no density of step 0, of 3 in all"):
         labelled_frames(dynamics, Unit("00000-0000", 0, 0, 2), campaign.config, campaign.frames[0])
 
