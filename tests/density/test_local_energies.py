@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from math import pi, sqrt
 
 import numpy as np
@@ -11,7 +10,7 @@ from tests.density.gaussian_liquids import GaussianLiquid, gaussian_liquid
 
 from basinet.density.basins import integrate_basins
 from basinet.density.cores import COULOMB, core_overlap_energies, core_self_energies
-from basinet.density.local_energies import local_electronic_energies, local_hartree_energies
+from basinet.density.local_energies import local_hartree_energies
 from basinet.density.potential import hartree_energy, hartree_potential
 from basinet.errors import InputError
 
@@ -78,7 +77,7 @@ def test_atoms_far_apart_have_the_energy_of_one_alone():
 
 
 def test_a_shift_of_the_potential_moves_the_electronic_reading_only(local, density, solution):
-    shifted = local_electronic_energies(density, solution[1] + 0.7, LIQUID.cell, LIQUID.positions)
+    shifted = local_hartree_energies(density, LIQUID.cell, LIQUID.positions, potential=solution[1] + 0.7)
     expected = local.hartree_energy_electronic + 0.5 * 0.7 * local.population
     np.testing.assert_allclose(shifted.hartree_energy_electronic, expected, rtol=1e-8)
     assert shifted.hartree_energy is None
@@ -133,16 +132,44 @@ def test_error_bars_cover_a_finer_grid(local):
 def test_threads_change_nothing_and_input_is_left_alone(density, local):
     before = density.copy()
     one = local_hartree_energies(density, LIQUID.cell, LIQUID.positions, LIQUID.cores, threads=1)
-    for field in fields(local):
-        value = getattr(local, field.name)
-        if isinstance(value, np.ndarray):
-            np.testing.assert_array_equal(getattr(one, field.name), value)
+    for name in ("hartree_energy", "hartree_energy_electronic", "population", "volume", "maximum_distance"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(local, name))
+    np.testing.assert_array_equal(one.errors.integrals["hartree_energy"], local.errors.integrals["hartree_energy"])
     np.testing.assert_array_equal(density, before)
 
 
+def test_a_density_may_be_scaled_in_place_and_fields_and_potential_seen(density, local, solution):
+    scaled, seen = 1.0002 * density, []
+    found = local_hartree_energies(
+        scaled,
+        LIQUID.cell,
+        LIQUID.positions,
+        LIQUID.cores,
+        fields={"twice": 2.0 * density},
+        overwrite_density=True,
+        inspect=lambda rho, v_h: seen.extend([rho.copy(), v_h.copy()]),
+    )
+    np.testing.assert_allclose(scaled, density, rtol=1e-9)
+    np.testing.assert_allclose(found.basins.integrals["twice"], 2.0 * local.population, rtol=1e-9)
+    for ours, expected in zip(seen, solution, strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-8, atol=1e-8)
+    assert set(found.seconds) == {"renormalise", "electrostatics", "basins", "error bars"}
+
+
+def test_without_cores_and_potential_there_are_populations_and_volumes(density, local):
+    found = local_hartree_energies(density, LIQUID.cell, LIQUID.positions)
+    np.testing.assert_allclose(found.population, local.population, rtol=1e-9)
+    assert found.hartree_energy_electronic is None
+    assert found.total_energy is None
+
+
 def test_bad_input_is_named(density):
+    with pytest.raises(InputError, match="cores and a potential"):
+        local_hartree_energies(density, LIQUID.cell, LIQUID.positions, LIQUID.cores, potential=density)
+    with pytest.raises(InputError, match="'hartree_energy', which is an energy"):
+        local_hartree_energies(density, LIQUID.cell, LIQUID.positions, fields={"hartree_energy": density})
     with pytest.raises(InputError, match="different grids"):
-        local_electronic_energies(density, density[:-1], LIQUID.cell, LIQUID.positions)
+        local_hartree_energies(density, LIQUID.cell, LIQUID.positions, potential=density[:-1])
     with pytest.raises(InputError, match="7 cores for 8 atoms"):
         local_hartree_energies(density, LIQUID.cell, LIQUID.positions, LIQUID.cores[:-1])
     with pytest.raises(InputError, match="NaN or infinity"):

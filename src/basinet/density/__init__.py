@@ -8,7 +8,7 @@ from basinet.density.cross_check import CrossCheck, cross_check
 from basinet.density.cube import read_cube, write_cube
 from basinet.density.error_bars import GridErrors, grid_errors
 from basinet.density.grid import electron_count, renormalise
-from basinet.density.local_energies import LocalEnergies, local_electronic_energies, local_hartree_energies
+from basinet.density.local_energies import LocalEnergies, local_hartree_energies
 from basinet.density.potential import hartree_energy, hartree_potential
 from basinet.density.reading import read_density
 from basinet.density.vasp import read_chgcar, read_locpot
@@ -32,7 +32,6 @@ __all__ = [
     "hartree_energy",
     "hartree_potential",
     "integrate_basins",
-    "local_electronic_energies",
     "local_hartree_energies",
     "read_chgcar",
     "read_cube",

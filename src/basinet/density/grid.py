@@ -89,6 +89,19 @@ def electron_count(density: ArrayLike, cell: ArrayLike) -> float:
     return float(field.mean() * abs(np.linalg.det(checked_cell(cell))))
 
 
+def scale_factor(density: FloatArray, cell: FloatArray, electrons: float, tolerance: float) -> float:
+    """Factor that brings a density to an exact count of electrons; see :func:`renormalise`."""
+    if not (np.isfinite(electrons) and electrons > 0.0):
+        raise InputError(f"the number of electrons is {electrons}; it must be positive")
+    count = electron_count(density, cell)
+    if not abs(count - electrons) <= tolerance * electrons:
+        raise InputError(
+            f"the density integrates to {count:.6g} electrons instead of {electrons:.6g}; check that it is the valence "
+            "density of this calculation, on the full grid (STRIDE 1 1 1), in e/A^3, with this cell"
+        )
+    return electrons / count
+
+
 def renormalise(
     density: ArrayLike, cell: ArrayLike, electrons: float, tolerance: float = TOLERANCE
 ) -> tuple[FloatArray, float]:
@@ -127,13 +140,5 @@ def renormalise(
     (0.9999875, 8.0)
     """
     field = checked_field(density, "the density")
-    if not (np.isfinite(electrons) and electrons > 0.0):
-        raise InputError(f"the number of electrons is {electrons}; it must be positive")
-    count = electron_count(field, cell)
-    if not abs(count - electrons) <= tolerance * electrons:
-        raise InputError(
-            f"the density integrates to {count:.6g} electrons instead of {electrons:.6g}; check that it is the valence "
-            "density of this calculation, on the full grid (STRIDE 1 1 1), in e/A^3, with this cell"
-        )
-    factor = electrons / count
+    factor = scale_factor(field, checked_cell(cell), electrons, tolerance)
     return field * factor, factor

@@ -10,18 +10,20 @@ Two readings of :math:`\rho`: ``total``, electrons less cores, whose energies ad
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from basinet.arrays import FloatArray
-from basinet.density.basins import integrate_basins
-from basinet.density.cores import CoreLike, as_cores, core_overlap_energies, core_self_energies
+from basinet.density.basins import checked_fields, integrate_basins
+from basinet.density.cores import Core, CoreLike, as_cores, core_overlap_energies, core_self_energies
 from basinet.density.error_bars import GridErrors, grid_errors
-from basinet.density.grid import TOLERANCE, checked_cell, checked_field, renormalise
+from basinet.density.grid import TOLERANCE, checked_cell, checked_field, scale_factor
 from basinet.density.potential import hartree_potential
 from basinet.errors import InputError
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from basinet.density.basins import Basins
 
 TOTAL, ELECTRONIC = "hartree_energy", "hartree_energy_electronic"
+"""Names of the integrals of the two readings."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +43,11 @@ class LocalEnergies:
     hartree_energy
         1/2 int rho V_H, reading ``total``; None without cores.
     hartree_energy_electronic
-        1/2 int rho_e V_H, reading ``electronic``.
+        1/2 int rho_e V_H, reading ``electronic``; None without cores or a potential.
     core_self_energy, core_overlap_energy
         Of each atom's core, the overlap half of each pair's; None without cores.
-    population
-        Electrons.
     net_charge
         Charge of the core less the population, e; None without cores.
-    volume
-        A^3.
-    maximum_distance
-        From the nucleus to the farthest of its maxima, A; NaN for an atom without one.
     errors
         Error bars from the grid's spacing, the energies under the names of these attributes; None if switched
         off, or if the grid is too small to tell.
@@ -59,21 +56,36 @@ class LocalEnergies:
     renormalisation
         Factor by which the density was scaled to the exact number of electrons.
     basins
-        All else: maxima, what belongs to no atom, and how exactly basins add up to the cell.
+        All else: volumes, further fields, maxima, what belongs to no atom, and how exactly basins add up to the cell.
+    seconds
+        Wall time of each step: ``renormalise``, ``electrostatics``, ``basins``, ``error bars``.
     """
 
     hartree_energy: FloatArray | None
-    hartree_energy_electronic: FloatArray
+    hartree_energy_electronic: FloatArray | None
     core_self_energy: FloatArray | None
     core_overlap_energy: FloatArray | None
-    population: FloatArray
     net_charge: FloatArray | None
-    volume: FloatArray
-    maximum_distance: FloatArray
     errors: GridErrors | None
     total_energy: float | None
     renormalisation: float
     basins: Basins
+    seconds: dict[str, float]
+
+    @property
+    def population(self) -> FloatArray:
+        """Electrons."""
+        return self.basins.population
+
+    @property
+    def volume(self) -> FloatArray:
+        """A^3."""
+        return self.basins.volume
+
+    @property
+    def maximum_distance(self) -> FloatArray:
+        """From the nucleus to the farthest of its maxima, A; NaN for an atom without one."""
+        return self.basins.maximum_distance
 
     @property
     def electrostatic_energy(self) -> FloatArray | None:
@@ -83,33 +95,43 @@ class LocalEnergies:
         return self.hartree_energy + self.core_self_energy + self.core_overlap_energy
 
 
-def local_hartree_energies(
+def local_hartree_energies(  # noqa: PLR0913 - one keyword per option
     density: ArrayLike,
     cell: ArrayLike,
     positions: ArrayLike,
-    cores: Sequence[CoreLike],
+    cores: Sequence[CoreLike] | None = None,
     *,
+    potential: ArrayLike | None = None,
+    fields: Mapping[str, ArrayLike] | None = None,
     charge: float = 0.0,
     tolerance: float = TOLERANCE,
     nuclear_radius: float = 1.0,
     vacuum: float | None = None,
     error_bars: bool = True,
     threads: int | None = None,
+    overwrite_density: bool = False,
+    inspect: Callable[[FloatArray, FloatArray], None] | None = None,
 ) -> LocalEnergies:
-    """Local energies of both readings, from a valence density and Gaussian cores, in one walk over the grid.
+    """Local energies from a density, in one walk over the grid.
 
-    The peak of memory is some six and a half arrays of the density's size, the caller's included.
+    With Gaussian cores, of both readings; with the potential that a program wrote, such as VASP (CHGCAR and LOCPOT),
+    of the reading ``electronic``; with neither, charges and volumes only. The peak of memory is some six and a half
+    arrays of the density's size, the caller's included.
 
     Parameters
     ----------
     density : (n1, n2, n3) array_like
-        Valence electrons, e / A^3; left as it is. It is scaled to the charge of the cores.
+        Valence electrons, e / A^3. With cores it is scaled to their charge; otherwise it is taken as it is.
     cell : (3, 3) array_like
         Of the calculation, not of a cube's header; vectors as rows, Angstrom.
     positions : (n_atoms, 3) array_like
         Angstrom.
     cores
         A :class:`~basinet.density.cores.Core` or (Z, rloc in Angstrom) per atom.
+    potential : (n1, n2, n3) array_like
+        Hartree potential, eV for an electron, in place of cores.
+    fields
+        More arrays (n1, n2, n3) to integrate, by name; see ``basins.integrals``.
     charge
         Of the cell, e.
     tolerance
@@ -120,106 +142,108 @@ def local_hartree_energies(
         Whether to repeat the partition on blocks of points, for a sixth more time.
     threads
         All processors by default. The result does not depend on it.
+    overwrite_density
+        Whether a float64 array may be scaled in place, which saves memory.
+    inspect
+        Called with the charge density (e / A^3, electrons less cores) and its Hartree potential (eV) before they
+        are overwritten by energy densities.
 
     Raises
     ------
     InputError
-        If shapes do not fit, numbers are not finite, or the density has another number of electrons.
+        If shapes do not fit, numbers are not finite, the density has another number of electrons, or there are both
+        cores and a potential.
     """
-    box = checked_cell(cell)
+    seconds: dict[str, float] = {}
+    electrons, box = checked_field(density, "the density"), checked_cell(cell)
     points = np.asarray(positions, dtype=np.float64)
-    checked = as_cores(cores, len(points))
-    charges = np.array([core.charge for core in checked])
-    scaled, factor = renormalise(density, box, float(charges.sum()) - charge, tolerance)
-    rho, v_h = hartree_potential(scaled, box, points, checked, charge=charge, workers=threads)
-    rho *= v_h
-    rho *= 0.5  # what is integrated takes the place of what it is made of
-    v_h *= scaled
-    v_h *= 0.5
-    fields = {TOTAL: rho, ELECTRONIC: v_h}
-    basins, errors = partition(scaled, box, points, fields, nuclear_radius, vacuum, error_bars, threads)
+    checked = None if cores is None else as_cores(cores, len(points))
+    further = _further_fields(fields, electrons.shape)
+    factor, total = 1.0, None
+    if checked is not None:
+        if potential is not None:
+            raise InputError("there are both cores and a potential; give one of them")
+        with _timed(seconds, "renormalise"):
+            expected = float(sum(core.charge for core in checked)) - charge
+            factor = scale_factor(electrons, box, expected, tolerance)
+            electrons = np.multiply(electrons, factor, out=electrons if overwrite_density else None)
+        with _timed(seconds, "electrostatics"):
+            energies = _energy_densities(electrons, box, points, checked, charge, threads, inspect)
+            total = float(energies[TOTAL].sum() * abs(np.linalg.det(box)) / electrons.size)
+    else:
+        energies = {} if potential is None else {ELECTRONIC: _electronic_density(electrons, potential)}
+    integrands = energies | further
+    options = _Options(nuclear_radius=nuclear_radius, vacuum=vacuum, threads=threads)
+    with _timed(seconds, "basins"):
+        basins = integrate_basins(electrons, box, points, integrands, **options)
+    errors = None
+    if error_bars:
+        with _timed(seconds, "error bars"):
+            errors = grid_errors(electrons, box, points, integrands, basins, **options)
     return LocalEnergies(
-        hartree_energy=basins.integrals[TOTAL],
-        hartree_energy_electronic=basins.integrals[ELECTRONIC],
-        core_self_energy=core_self_energies(checked),
-        core_overlap_energy=core_overlap_energies(box, points, checked),
-        population=basins.population,
-        net_charge=charges - basins.population,
-        volume=basins.volume,
-        maximum_distance=basins.maximum_distance,
+        hartree_energy=basins.integrals.get(TOTAL),
+        hartree_energy_electronic=basins.integrals.get(ELECTRONIC),
+        core_self_energy=None if checked is None else core_self_energies(checked),
+        core_overlap_energy=None if checked is None else core_overlap_energies(box, points, checked),
+        net_charge=None if checked is None else np.array([core.charge for core in checked]) - basins.population,
         errors=errors,
-        total_energy=float(rho.sum() * abs(np.linalg.det(box)) / rho.size),
+        total_energy=total,
         renormalisation=factor,
         basins=basins,
+        seconds=seconds,
     )
 
 
-def local_electronic_energies(
-    density: ArrayLike,
-    potential: ArrayLike,
-    cell: ArrayLike,
-    positions: ArrayLike,
-    *,
-    nuclear_radius: float = 1.0,
-    vacuum: float | None = None,
-    error_bars: bool = True,
-    threads: int | None = None,
-) -> LocalEnergies:
-    """Local energies of the reading ``electronic``, from a density and the potential that its program wrote.
+class _Options(TypedDict):
+    """Keywords of every integration over basins."""
 
-    For programs without Gaussian cores, such as VASP (CHGCAR and LOCPOT). The density is taken as it is.
+    nuclear_radius: float
+    vacuum: float | None
+    threads: int | None
 
-    Parameters
-    ----------
-    density, potential : (n1, n2, n3) array_like
-        e / A^3, and eV for an electron, on one grid.
-    cell, positions, nuclear_radius, vacuum, error_bars, threads
-        As for :func:`local_hartree_energies`.
 
-    Raises
-    ------
-    InputError
-        If the grids differ, shapes do not fit, or numbers are not finite.
-    """
-    electrons, box = checked_field(density, "the density"), checked_cell(cell)
+@contextmanager
+def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
+    """Note the wall time of a step."""
+    begun = time.perf_counter()
+    yield
+    seconds[step] = time.perf_counter() - begun
+
+
+def _further_fields(fields: Mapping[str, ArrayLike] | None, shape: tuple[int, ...]) -> dict[str, FloatArray]:
+    """The caller's own fields, none under the name of an energy."""
+    checked = checked_fields(fields, shape)
+    for name in (TOTAL, ELECTRONIC):
+        if name in checked:
+            raise InputError(f"a field is named {name!r}, which is an energy; give it another name")
+    return checked
+
+
+def _energy_densities(
+    electrons: FloatArray,
+    cell: FloatArray,
+    positions: FloatArray,
+    cores: Sequence[Core],
+    charge: float,
+    threads: int | None,
+    inspect: Callable[[FloatArray, FloatArray], None] | None,
+) -> dict[str, FloatArray]:
+    """1/2 rho V_H and 1/2 rho_e V_H, (n1, n2, n3), eV/A^3."""
+    rho, v_h = hartree_potential(electrons, cell, positions, cores, charge=charge, workers=threads)
+    if inspect is not None:
+        inspect(rho, v_h)
+    rho *= v_h
+    rho *= 0.5  # the products take the place of their factors
+    v_h *= electrons
+    v_h *= 0.5
+    return {TOTAL: rho, ELECTRONIC: v_h}
+
+
+def _electronic_density(electrons: FloatArray, potential: ArrayLike) -> FloatArray:
+    """1/2 rho_e V, (n1, n2, n3), eV/A^3, in the potential (eV) of another program."""
     field = checked_field(potential, "the potential")
     if field.shape != electrons.shape:
         raise InputError(f"density and potential are on different grids, {electrons.shape} and {field.shape}")
-    points = np.asarray(positions, dtype=np.float64)
-    fields = {ELECTRONIC: 0.5 * electrons * field}
-    basins, errors = partition(electrons, box, points, fields, nuclear_radius, vacuum, error_bars, threads)
-    return LocalEnergies(
-        hartree_energy=None,
-        hartree_energy_electronic=basins.integrals[ELECTRONIC],
-        core_self_energy=None,
-        core_overlap_energy=None,
-        population=basins.population,
-        net_charge=None,
-        volume=basins.volume,
-        maximum_distance=basins.maximum_distance,
-        errors=errors,
-        total_energy=None,
-        renormalisation=1.0,
-        basins=basins,
-    )
-
-
-def partition(
-    density: FloatArray,
-    cell: FloatArray,
-    positions: FloatArray,
-    fields: dict[str, FloatArray],
-    nuclear_radius: float,
-    vacuum: float | None,
-    error_bars: bool,
-    threads: int | None,
-) -> tuple[Basins, GridErrors | None]:
-    """Integrals over basins, and their error bars if they are asked for."""
-    basins = integrate_basins(
-        density, cell, positions, fields, nuclear_radius=nuclear_radius, vacuum=vacuum, threads=threads
-    )
-    if not error_bars:
-        return basins, None
-    return basins, grid_errors(
-        density, cell, positions, fields, basins, nuclear_radius=nuclear_radius, vacuum=vacuum, threads=threads
-    )
+    energy: FloatArray = electrons * field
+    energy *= 0.5
+    return energy

@@ -10,20 +10,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 from ase import Atoms
 
 from basinet.arrays import FloatArray
-from basinet.density.basins import Basins, integrate_basins
-from basinet.density.cores import core_overlap_energies, core_self_energies
+from basinet.density.basins import Basins
 from basinet.density.cross_check import cross_check
 from basinet.density.cube import read_cube
-from basinet.density.error_bars import GridErrors, grid_errors
-from basinet.density.grid import renormalise
-from basinet.density.local_energies import ELECTRONIC, TOTAL
-from basinet.density.potential import hartree_energy, hartree_potential
+from basinet.density.local_energies import ELECTRONIC, TOTAL, LocalEnergies, local_hartree_energies
 from basinet.errors import InputError
 from basinet.files import plain
 from basinet.frames.reading import system_of
@@ -37,10 +33,8 @@ ERRORS = {TOTAL: "local_hartree_energy_error", ELECTRONIC: "local_hartree_energy
 """Array of its error bar, eV."""
 
 
-def label(
-    source: Source, basins: Basins, errors: GridErrors | None, settings: PartitionSettings, report: dict[str, Any]
-) -> Atoms:
-    """The frame with all labels that its source allows; `report` has the Hartree energy of the density.
+def label(source: Source, local: LocalEnergies, settings: PartitionSettings) -> Atoms:
+    """The frame with all labels that its source allows.
 
     Returns
     -------
@@ -50,6 +44,7 @@ def label(
         ``bader_maximum_distance`` (A), and error bars.
     """
     atoms: Atoms = source.atoms.copy()
+    basins, errors = local.basins, local.errors
     atoms.info["system"] = settings.system or system_of(atoms)
     if settings.config_type is not None:
         atoms.info["config_type"] = settings.config_type
@@ -64,28 +59,24 @@ def label(
             atoms.arrays[ERRORS.get(name, f"bader_{name}_error")] = values
     if not basins.empty_atoms.size:
         atoms.arrays["bader_maximum_distance"] = basins.maximum_distance
-    label_cores(atoms, source, report)
+    label_cores(atoms, local)
     label_the_rest(atoms, basins)
-    if "renormalisation" in report:
-        atoms.info["bader_renormalisation"] = report["renormalisation"]
     return atoms
 
 
-def label_cores(atoms: Atoms, source: Source, report: dict[str, Any]) -> None:
+def label_cores(atoms: Atoms, local: LocalEnergies) -> None:
     """Add what needs cores: net charges, core energies where no program printed them, and the closure."""
-    if source.cores is None:
+    if local.core_self_energy is None or local.core_overlap_energy is None or local.hartree_energy is None:
         return
-    charges = np.array([core.charge for core in source.cores])
-    atoms.arrays["bader_charge"] = charges - atoms.arrays["bader_population"]
+    atoms.arrays["bader_charge"] = np.array(local.net_charge)
+    atoms.info["bader_renormalisation"] = local.renormalisation - 1.0
     if "REF_hartree_energy" in atoms.info:
-        local = atoms.arrays[ARRAYS[TOTAL]]
-        atoms.info["closure_error"] = float(local.sum() - atoms.info["REF_hartree_energy"])
+        atoms.info["closure_error"] = float(local.hartree_energy.sum() - atoms.info["REF_hartree_energy"])
         return
-    own = float(core_self_energies(source.cores).sum())
-    overlap = float(core_overlap_energies(source.cell, atoms.positions, source.cores).sum())
+    own, overlap = float(local.core_self_energy.sum()), float(local.core_overlap_energy.sum())
     atoms.info.setdefault("REF_core_self_energy", own)
     atoms.info.setdefault("REF_core_overlap_energy", overlap)
-    atoms.info.setdefault("REF_electrostatic_energy", report["hartree_energy"] + own + overlap)
+    atoms.info.setdefault("REF_electrostatic_energy", (local.total_energy or 0.0) + own + overlap)
 
 
 def label_the_rest(atoms: Atoms, basins: Basins) -> None:
@@ -173,20 +164,6 @@ class Partitioned:
     stamps: dict[str, Stamp | None]
 
 
-class Stopwatch:
-    """Seconds of each step."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Add what happens inside to a step."""
-        begun = time.perf_counter()
-        yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
-
-
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
     """Name the input in errors of rooms that know arrays only."""
@@ -204,71 +181,50 @@ def partition_input(job: Job, settings: PartitionSettings) -> Partitioned:
     InputError
         One line that names the file, the cause and the remedy.
     """
-    watch = Stopwatch()
     with naming(job.path):
-        with watch.step("read"):
-            source = read_source(job, settings)
-            fields = read_fields(job, settings, source)
+        begun = time.perf_counter()
+        source = read_source(job, settings)
+        fields = read_fields(job, settings, source)
+        reading = time.perf_counter() - begun
         files = (*source.files, *field_files(job, settings).values())
         stamps = {str(path.resolve()): stamp(path) for path in files}
-        atoms, report = computed(source, fields, settings, watch)
-    return Partitioned(atoms, report | {"seconds": watch.seconds}, stamps)
+        checks: dict[str, Any] = {}
+        local = local_energies(source, fields, settings, checks)
+        atoms = label(source, local, settings)
+    known = {"renormalisation": local.renormalisation - 1.0, "hartree_energy": local.total_energy}
+    report = checks if source.cores is None else known | checks
+    report |= describe(source, local.basins, atoms, settings)
+    return Partitioned(atoms, report | {"seconds": {"read": reading} | local.seconds}, stamps)
 
 
-def computed(
-    source: Source, fields: dict[str, FloatArray], settings: PartitionSettings, watch: Stopwatch
-) -> tuple[Atoms, dict[str, Any]]:
-    """Labelled frame and report: what the source allows of potential, basins and error bars."""
-    density, report = source.volume.values, dict[str, Any]()
-    if source.electrons is not None:
-        with watch.step("renormalise"):
-            scaled, factor = renormalise(density, source.cell, source.electrons)
-            density[...] = scaled
-            del scaled
-        report["renormalisation"] = factor - 1.0
-    with watch.step("electrostatics"):
-        integrands = energy_densities(source, settings, report) | fields
-    grid = (density, source.cell, source.atoms.positions, integrands)
-    options = Options(nuclear_radius=settings.nuclear_radius, vacuum=settings.vacuum, threads=settings.threads)
-    with watch.step("basins"):
-        basins = integrate_basins(*grid, **options)
-    errors = None
-    if settings.error_bars:
-        with watch.step("error bars"):
-            errors = grid_errors(*grid, basins, **options)
-    atoms = label(source, basins, errors, settings, report)
-    return atoms, report | describe(source, basins, atoms, settings)
+def local_energies(
+    source: Source, fields: dict[str, FloatArray], settings: PartitionSettings, checks: dict[str, Any]
+) -> LocalEnergies:
+    """Energies, charges and volumes of the atoms, as far as the source allows; a cross-check goes into `checks`."""
 
+    def compare(rho: FloatArray, v_h: FloatArray) -> None:
+        if source.total_density is not None and source.hartree_potential is not None and settings.cross_check:
+            theirs = read_cube(source.total_density), read_cube(source.hartree_potential)
+            check = cross_check(rho, v_h, source.cell, *theirs)
+            checks["cross_check"] = asdict(check) | {"energy_difference": check.energy_difference}
 
-class Options(TypedDict):
-    """What every integration over basins is told."""
-
-    nuclear_radius: float
-    vacuum: float | None
-    threads: int | None
-
-
-def energy_densities(source: Source, settings: PartitionSettings, report: dict[str, Any]) -> dict[str, FloatArray]:
-    """Energy densities (eV/A^3) of the readings that the source allows."""
-    density = source.volume.values
-    if source.potential is not None:
-        return {ELECTRONIC: 0.5 * density * source.potential}
-    if source.cores is None or source.electrons is None:
-        return {}
-    charge = sum(core.charge for core in source.cores) - source.electrons
-    rho, v_h = hartree_potential(
-        density, source.cell, source.atoms.positions, source.cores, charge=charge, workers=settings.threads
+    cores, electrons = source.cores, source.electrons
+    charge = 0.0 if cores is None or electrons is None else sum(core.charge for core in cores) - electrons
+    return local_hartree_energies(
+        source.volume.values,
+        source.cell,
+        source.atoms.positions,
+        cores,
+        potential=source.potential,
+        fields=fields,
+        charge=charge,
+        nuclear_radius=settings.nuclear_radius,
+        vacuum=settings.vacuum,
+        error_bars=settings.error_bars,
+        threads=settings.threads,
+        overwrite_density=True,
+        inspect=compare,
     )
-    report["hartree_energy"] = hartree_energy(rho, v_h, source.cell)
-    if source.total_density is not None and source.hartree_potential is not None and settings.cross_check:
-        theirs = read_cube(source.total_density), read_cube(source.hartree_potential)
-        check = cross_check(rho, v_h, source.cell, *theirs)
-        report["cross_check"] = asdict(check) | {"energy_difference": check.energy_difference}
-    rho *= v_h
-    rho *= 0.5  # what is integrated takes the place of what it is made of
-    v_h *= density
-    v_h *= 0.5
-    return {TOTAL: rho, ELECTRONIC: v_h}
 
 
 COLUMNS = {
