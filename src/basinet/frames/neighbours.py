@@ -1,4 +1,4 @@
-"""Compiled ordering of pairs by their central atom."""
+"""Neighbours within a cutoff: of every atom, or every pair once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from ase import Atoms
 from ase.geometry import complete_cell
-from numba import njit
 from numpy.typing import NDArray
 from vesin import NeighborList
 
@@ -18,63 +17,6 @@ from basinet.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
-
-# mypy: disable-error-code="untyped-decorator"
-
-
-@njit(cache=True, nogil=True)
-def group_by_atom(
-    n_atoms: int, one: NDArray[np.uint64], other: NDArray[np.uint64], vector: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], int]:
-    """Turn pairs listed once, in any order, into the neighbours of each atom: a counting sort over both ends.
-
-    Parameters
-    ----------
-    n_atoms
-        Number of atoms.
-    one, other : (n_pairs,) arrays
-        The two atoms of each pair.
-    vector : (n_pairs, 3) array
-        From ``one`` to ``other``.
-
-    Returns
-    -------
-    first : (n_atoms + 1,) int64 array
-        The neighbours of atom i are the entries ``first[i]`` to ``first[i + 1]`` of the next two.
-    atom : (2 n_pairs,) int64 array
-        The neighbour.
-    vectors : (2 n_pairs, 3) float64 array
-        From the central atom to the neighbour.
-    closest : int
-        The pair of the shortest vector; -1 without pairs.
-    """
-    n_pairs = len(one)
-    first = np.zeros(n_atoms + 1, np.int64)
-    closest, shortest = -1, np.inf
-    for pair in range(n_pairs):
-        first[one[pair] + 1] += 1
-        first[other[pair] + 1] += 1
-        square = vector[pair, 0] ** 2 + vector[pair, 1] ** 2 + vector[pair, 2] ** 2
-        if square < shortest:
-            closest, shortest = pair, square
-    for i in range(n_atoms):
-        first[i + 1] += first[i]
-    free = first[:-1].copy()
-    atom = np.empty(2 * n_pairs, np.int64)
-    vectors = np.empty((2 * n_pairs, 3))
-    for pair in range(n_pairs):
-        slot = free[one[pair]]
-        free[one[pair]] += 1
-        atom[slot] = other[pair]
-        for axis in range(3):
-            vectors[slot, axis] = vector[pair, axis]
-        slot = free[other[pair]]
-        free[other[pair]] += 1
-        atom[slot] = one[pair]
-        for axis in range(3):
-            vectors[slot, axis] = -vector[pair, axis]
-    return first, atom, vectors, closest
-
 
 COINCIDENT = 1e-6
 """Angstrom; closer than this two atoms are one atom entered twice, whatever the unit was meant to be."""
@@ -186,6 +128,18 @@ def search_reach(
     return reach
 
 
+def _group_by_atom(
+    n_atoms: int, one: NDArray[np.uint64], other: NDArray[np.uint64], vector: NDArray[np.float64]
+) -> Neighbours:
+    """Neighbours of each atom from pairs listed once, in any order, with the vectors from `one` to `other`, A."""
+    ends = np.stack([one, other], axis=1).ravel()
+    order = np.argsort(ends.astype(np.uint16 if n_atoms < 2**16 else np.int64), kind="stable")
+    first = np.concatenate([[0], np.cumsum(np.bincount(ends.astype(np.int64), minlength=n_atoms))])
+    atom = np.stack([other, one], axis=1).ravel().astype(np.int64)
+    vectors = np.stack([vector, -vector], axis=1).reshape(-1, 3)
+    return Neighbours(first, atom[order], vectors[order])
+
+
 def find_neighbours(
     positions: ArrayLike, cell: ArrayLike, pbc: ArrayLike, cutoff: float, *, threads: int = 1
 ) -> Neighbours:
@@ -233,10 +187,12 @@ def find_neighbours(
     if reach > cutoff:
         near = np.einsum("ij,ij->i", vector, vector) < cutoff * cutoff
         one, other, vector = one[near], other[near], vector[near]
-    first, atom, vectors, closest = group_by_atom(len(points), one, other, vector)
-    if closest >= 0 and (apart := float(np.linalg.norm(vector[closest]))) < OVERLAP:
-        raise InputError(overlap_message(int(one[closest]), int(other[closest]), apart))
-    return Neighbours(first, atom, vectors)
+    if len(vector):
+        squared = np.einsum("ij,ij->i", vector, vector)
+        closest = int(np.argmin(squared))
+        if squared[closest] < OVERLAP**2:
+            raise InputError(overlap_message(int(one[closest]), int(other[closest]), float(np.sqrt(squared[closest]))))
+    return _group_by_atom(len(points), one, other, vector)
 
 
 Pair = tuple[str, str]
