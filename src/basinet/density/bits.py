@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import extending, njit, types
+from numba import extending, types
 from numba.core import cgutils
+
+from basinet.compiled import jit
 
 # numba's extension interface is untyped, and hands its arguments to `codegen` by position.
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, untyped-decorator, no-any-return"
@@ -120,13 +122,13 @@ def pointer(typing_context, address):
     return types.voidptr(types.int64), codegen
 
 
-@njit(cache=True, nogil=True, inline="always")
+@jit(inline="always")
 def span(first: int, last: int) -> np.uint64:
     """Word of the points from `first` up to, not including, `last`; 0 <= first < last <= 64."""
     return (ALL >> np.uint64(64 - last)) & (ALL << np.uint64(first))
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def take(words, base: int, stride: int, n_words: int, start: int) -> np.uint64:
     """Sixty-four bits of a row from position `start` on; zeros behind its end."""
     word, bit = start >> 6, start & 63
@@ -136,7 +138,7 @@ def take(words, base: int, stride: int, n_words: int, start: int) -> np.uint64:
     return found
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def rotated(words, base: int, stride: int, word: int, shift: int, length: int) -> np.uint64:
     """One word of a row moved round by `shift`: its bit k is the row's bit (k + shift) modulo `length`."""
     if shift == 0:
@@ -151,7 +153,7 @@ def rotated(words, base: int, stride: int, word: int, shift: int, length: int) -
     return found & row_end(word, length)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@jit(inline="always")
 def row_end(word: int, length: int) -> np.uint64:
     """All points of one word of a row."""
     last = length - 64 * word

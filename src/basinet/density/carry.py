@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from basinet.compiled import jit
 from basinet.density.bits import ONE, WORD, count, lowest
 from basinet.density.runs import run_of
 from basinet.density.slopes import up_facets
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from basinet.density.holdings import Slots
     from basinet.density.runs import Runs
     from basinet.density.slopes import Grid
-
-# numba stamps its cache by this file alone: after changing slopes.py, runs.py or bits.py, clear __pycache__.
 
 
 DONE = 255
@@ -76,7 +74,7 @@ class Outboxes(NamedTuple):
     written: NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def slot_of(grid: Grid, slots: Slots, row: int, k: int) -> int:
     """Slot of a point; -1 if it is not shared."""
     at = row * grid.n_words + (k >> 6)
@@ -87,7 +85,7 @@ def slot_of(grid: Grid, slots: Slots, row: int, k: int) -> int:
     return np.int64(slots.sites[at, 1]) + count(points & (bit - ONE))
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def climb(  # noqa: C901, PLR0915 - split in two functions, it takes 1.3 to 1.6 times as long
     grid: Grid,
     density: NDArray[np.float64],
@@ -152,7 +150,7 @@ def climb(  # noqa: C901, PLR0915 - split in two functions, it takes 1.3 to 1.6 
     part.depth[0], outboxes.written[number] = 0, written
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def set_out(
     grid: Grid,
     density: NDArray[np.float64],
@@ -178,7 +176,7 @@ def set_out(
                 slot += ONE
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def go_on(
     grid: Grid,
     density: NDArray[np.float64],

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from basinet.arrays import FloatArray
+from basinet.compiled import jit
 from basinet.density.basins import integrate_basins
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from basinet.density.basins import Basins
-
-# mypy: disable-error-code="untyped-decorator"
 
 
 class Blocks(NamedTuple):
@@ -67,7 +65,7 @@ def block_means(field: FloatArray) -> FloatArray:
     return means
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def add_to_blocks(field: FloatArray, one: Blocks, two: Blocks, three: Blocks, sums: FloatArray) -> None:
     """Add every point of a field to its blocks."""
     row = np.empty(three.number + 1)  # the last point has nothing left for the block after the last

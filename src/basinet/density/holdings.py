@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import carray, njit
+from numba import carray
 
+from basinet.compiled import jit
 from basinet.density.bits import ONE, ZERO, count, lowest, pointer, rotated, test_eight
 from basinet.density.slopes import row_sum
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
     from basinet.density.runs import Runs
     from basinet.density.slopes import Grid
-
-# numba stamps its cache by this file alone: after changing slopes.py, runs.py or bits.py, clear __pycache__.
 
 
 class Slots(NamedTuple):
@@ -37,7 +36,7 @@ class Slots(NamedTuple):
     held: NDArray[np.float64]
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def number_slots(shared: NDArray[np.uint64], sites: NDArray[np.uint64]) -> int:
     """Write `Slots.sites`, and return the number of slots."""
     total = ZERO
@@ -48,7 +47,7 @@ def number_slots(shared: NDArray[np.uint64], sites: NDArray[np.uint64]) -> int:
     return np.int64(total)
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def count_lower(grid: Grid, up: NDArray[np.uint64], row: int, word: int, counts: NDArray[np.uint64]) -> None:
     """Write for 64 points from how many neighbours they are led to: four words, bit by bit of the number."""
     counts[:] = ZERO
@@ -61,7 +60,7 @@ def count_lower(grid: Grid, up: NDArray[np.uint64], row: int, word: int, counts:
             carry = both
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def count_pending(
     grid: Grid, up: NDArray[np.uint64], first_row: int, last_row: int, slots: Slots, n_leaving: NDArray[np.int64]
 ) -> None:
@@ -96,7 +95,7 @@ def count_pending(
                 slot += ONE
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def next_change(sites: NDArray[np.uint64], base: int, k: int, end: int, flip: np.uint64) -> int:
     """First position from `k` on, but at most `end`, that is shared; with `flip` all ones, that is not."""
     while k < end:
@@ -107,7 +106,7 @@ def next_change(sites: NDArray[np.uint64], base: int, k: int, end: int, flip: np
     return end
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def gather(
     grid: Grid,
     runs: Runs,
@@ -147,7 +146,7 @@ def gather(
                         slot += 1
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@jit(fastmath={"reassoc", "contract"})
 def sums(values: NDArray[np.float64]) -> tuple[float, float]:
     """Sum of values and of absolute values."""
     plain, absolute = 0.0, 0.0

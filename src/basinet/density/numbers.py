@@ -12,8 +12,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import extending, njit, types
+from numba import extending, types
 from numpy.typing import NDArray
+
+from basinet.compiled import jit
 
 # numba's extension interface is untyped, and hands its arguments to `codegen` by position.
 # mypy: disable-error-code="no-untyped-def, misc, untyped-decorator, no-any-return"
@@ -131,13 +133,13 @@ UPPER_PAIRS, LOWER_PAIRS = np.uint64(100 + (1000000 << 32)), np.uint64(1 + (1000
 NEWLINE, SPACE, PLUS, MINUS, POINT, ZERO, NINE = (np.uint8(ord(character)) for character in "\n +-.09")
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@jit(forceinline=True)
 def not_digits(word: Word) -> Word:
     """Top bit of every byte that is not 0 to 9, for ``word = characters ^ ZEROS``."""
     return ((word + TO_HIGH_UNLESS_DIGIT) | word) & HIGH_BITS
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@jit(forceinline=True)
 def eight_digits(word: Word) -> Word:
     """Value of eight digits (bytes 0 to 9, the first one lowest), combined by pairs, fours and eights."""
     word = word * TEN + (word >> U8)
@@ -181,7 +183,7 @@ def powers_of_five() -> NDArray[np.uint64]:
 POWERS_OF_FIVE = powers_of_five()
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@jit(forceinline=True)
 def scale(w: Word, q: Any) -> Any:
     """Float64 nearest to ``w 10^q``, for a uint64 `w` and an int64 `q`; infinite beyond the largest float64."""
     if w <= EXACT_INTEGER and -22 <= q <= 22:
@@ -190,7 +192,7 @@ def scale(w: Word, q: Any) -> Any:
     return decimal_to_float(w, q)
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def decimal_to_float(w: Word, q: Any) -> Any:
     """Float64 nearest to ``w 10^q``, by Lemire's way."""
     if w == np.uint64(0) or q < SMALLEST_POWER:
@@ -226,7 +228,7 @@ def decimal_to_float(w: Word, q: Any) -> Any:
     return float_of_bits((mantissa ^ HIDDEN) | (np.uint64(exponent) << U52))
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def subnormal(mantissa: Word, exponent: int) -> Any:
     """Round to a float64 below 2^-1022, which has fewer bits the smaller it is."""
     if exponent <= -63:
@@ -264,7 +266,7 @@ def number(token: str) -> float:
     return float(f"{mantissa}e{signed or unsigned or 0}")
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def read_number(text: NDArray[np.uint8], start: Word) -> tuple[float, Word, Word, Word]:
     """Read the number of any form that begins at `start` and ends before a blank.
 
@@ -311,7 +313,7 @@ def read_number(text: NDArray[np.uint8], start: Word) -> tuple[float, Word, Word
     return -value if negative else value, end, point, mantissa_end
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def read_exponent(text: NDArray[np.uint8], p: Word) -> tuple[Any, Word, Any]:
     """Read what may follow the digits: ``E-02``, ``d+1``, ``-101`` (Fortran drops the letter), or nothing.
 
@@ -335,7 +337,7 @@ def read_exponent(text: NDArray[np.uint8], p: Word) -> tuple[Any, Word, Any]:
     return -exponent if negative else exponent, p, p > first and text[p] <= SPACE
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def scale_long(text: NDArray[np.uint8], p: Word, stop: Word, q: Any) -> Any:
     """Float64 of the mantissa ``text[p:stop]`` of more than 19 digits times ``10^q``; NaN where 19 do not decide.
 
@@ -378,7 +380,7 @@ LOW_BITS, TO_HIGH_UNLESS_BLANK = np.uint64(0x7F7F7F7F7F7F7F7F), np.uint64(0x5F5F
 SPACE_TO_MINUS = np.uint64(0x2D - 0x20)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@jit(forceinline=True)
 def skip_blanks(text: NDArray[np.uint8], p: Word, stop: Word) -> Word:
     """Next place that holds no blank or control character, or `stop`."""
     while p < stop:
@@ -390,7 +392,7 @@ def skip_blanks(text: NDArray[np.uint8], p: Word, stop: Word) -> Word:
     return min(p, stop)
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def set_layout(least: NDArray[np.uint8], span: NDArray[np.uint8], lead: Any, fraction: Any, letter: Any) -> None:
     """Write down which characters the layout allows: those from `least` to ``least + span``, at each place.
 
@@ -409,7 +411,7 @@ def set_layout(least: NDArray[np.uint8], span: NDArray[np.uint8], lead: Any, fra
     least[exponent + 4], span[exponent + 4] = 0, SPACE
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def parse_run(
     text: NDArray[np.uint8],
     p: Word,
@@ -463,7 +465,7 @@ def parse_run(
     return p, read
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def scale_run(w: NDArray[np.uint64], q: NDArray[np.int64], out: NDArray[np.float64]) -> None:
     """Turn the integers (top bit: the sign) and powers of ten of :func:`parse_run` into float64."""
     for index in range(len(out)):
@@ -471,7 +473,7 @@ def scale_run(w: NDArray[np.uint64], q: NDArray[np.int64], out: NDArray[np.float
         out[index] = -value if w[index] > BELOW_SIGN else value
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def parse_numbers(
     text: NDArray[np.uint8], start: Word, stop: Word, out: NDArray[np.float64], done: Any
 ) -> tuple[Word, Any, int]:

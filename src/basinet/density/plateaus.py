@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
+from basinet.compiled import jit
 from basinet.density.bits import ONE, WORD, ZERO, lowest, row_end
 from basinet.density.slopes import is_flat, step
 
@@ -15,14 +15,12 @@ if TYPE_CHECKING:
 
     from basinet.density.slopes import Grid
 
-# numba stamps its cache by this file alone: after changing slopes.py or bits.py, clear __pycache__.
-
 
 SLOPE, UNKNOWN = 0, -1
 """In place of the number of steps to the way out: of points with a higher neighbour, and of those not reached yet."""
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def list_flat(grid: Grid, density: NDArray[np.float64], up: NDArray[np.uint64], flat: NDArray[np.int64]) -> None:
     """Write the indices of the points without a higher neighbour, but with an equal one, in ascending order."""
     found = 0
@@ -41,7 +39,7 @@ def list_flat(grid: Grid, density: NDArray[np.float64], up: NDArray[np.uint64], 
                     found += 1
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def drain(
     grid: Grid,
     density: NDArray[np.float64],
@@ -79,7 +77,7 @@ def drain(
             head = spread(grid, density, queue, head, head + 1, distance, up)
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def find_exits(
     grid: Grid,
     density: NDArray[np.float64],
@@ -106,7 +104,7 @@ def find_exits(
     return tail
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def spread(
     grid: Grid,
     density: NDArray[np.float64],
@@ -135,7 +133,7 @@ def spread(
     return tail
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def way(grid: Grid, row: int, k: int, facet: int) -> int:
     """Index of the word that says whether a point passes something through a facet."""
     return (row * grid.n_words + (k >> 6)) * grid.width + facet

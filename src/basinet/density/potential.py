@@ -12,11 +12,11 @@ from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
 from basinet.arrays import ComplexArray, FloatArray
+from basinet.compiled import jit
 from basinet.density.cores import COULOMB, Core, CoreLike, as_cores
 from basinet.density.grid import (
     checked_cell,
@@ -31,8 +31,6 @@ from basinet.jobs.provenance import available_processors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-# mypy: disable-error-code="untyped-decorator"
 
 
 class CoreWaves(NamedTuple):
@@ -73,7 +71,7 @@ NEGLIGIBLE = 45.0
 """Exponent beyond which a core has no wave: exp(-45) is 3e-20 of its charge, far below round-off."""
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@jit(fastmath={"contract"})
 def structure_factors(
     species: int,
     phase: NDArray[np.complex128],
@@ -92,7 +90,7 @@ def structure_factors(
             imag[wave] += a * d + b * c
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def waves_within(exponent: NDArray[np.float64]) -> int:
     """Waves up to the last that is not negligible."""
     for last in range(len(exponent), 0, -1):
@@ -101,7 +99,7 @@ def waves_within(exponent: NDArray[np.float64]) -> int:
     return 0
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def form_factors(
     exponent: NDArray[np.float64],
     separable: bool,
@@ -118,7 +116,7 @@ def form_factors(
             form[wave] = np.exp(-exponent[wave])
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@jit(fastmath={"contract"})
 def subtract_cores_and_solve(
     first: int,
     last: int,

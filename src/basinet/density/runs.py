@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from basinet.compiled import jit
 from basinet.density.bits import ONE, WORD, ZERO, count, lowest, row_end
 from basinet.density.slopes import step, up_facets
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from basinet.density.slopes import Grid
-
-# numba stamps its cache by this file alone: after changing slopes.py or bits.py, clear __pycache__.
 
 
 MAXIMUM, VACUUM = -1, -2
@@ -47,7 +45,7 @@ class Runs(NamedTuple):
     label: NDArray[np.int32]
 
 
-@njit(cache=True, nogil=True, inline="always")
+@jit(inline="always")
 def ways_in_row(grid: Grid, up: NDArray[np.uint64], row: int, word: int) -> tuple[np.uint64, np.uint64]:
     """Points of a word whose next and whose previous point in the row, not across its end, is higher."""
     group = (row * grid.n_words + word) * grid.width
@@ -61,7 +59,7 @@ def ways_in_row(grid: Grid, up: NDArray[np.uint64], row: int, word: int) -> tupl
     return on, back
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def cut_word(
     grid: Grid, up: NDArray[np.uint64], row: int, word: int, carry: np.uint64
 ) -> tuple[np.uint64, np.uint64, np.uint64]:
@@ -95,7 +93,7 @@ def cut_word(
     return starts, tops, (forth >> last) | ((vacuum >> last) << ONE)
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def count_runs(grid: Grid, up: NDArray[np.uint64], first_row: int, last_row: int, number: NDArray[np.int64]) -> None:
     """Count the runs of some rows into ``number[row]``."""
     for row in range(first_row, last_row):
@@ -106,7 +104,7 @@ def count_runs(grid: Grid, up: NDArray[np.uint64], first_row: int, last_row: int
         number[row] = found
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def cut_rows(grid: Grid, up: NDArray[np.uint64], first_row: int, last_row: int, runs: Runs) -> None:
     """Write start and top of the runs of some rows."""
     for row in range(first_row, last_row):
@@ -124,7 +122,7 @@ def cut_rows(grid: Grid, up: NDArray[np.uint64], first_row: int, last_row: int, 
                 top += 1
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def run_of(runs: Runs, row: int, k: int) -> int:
     """The run that a point belongs to."""
     low, high = runs.first[row], runs.first[row + 1]
@@ -139,7 +137,7 @@ def run_of(runs: Runs, row: int, k: int) -> int:
     return low
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def link_runs(grid: Grid, up: NDArray[np.uint64], first_row: int, last_row: int, runs: Runs) -> None:
     """Write to each run's label the run that its top passes to; any way up will do."""
     for row in range(first_row, last_row):
@@ -155,7 +153,7 @@ def link_runs(grid: Grid, up: NDArray[np.uint64], first_row: int, last_row: int,
                 runs.label[run] = VACUUM if is_vacuum else MAXIMUM
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def find_maxima(runs: Runs, length: int, maxima: NDArray[np.int64]) -> int:
     """Write the flat indices of the maxima, in ascending order, as far as there is room; return their number."""
     found = 0
@@ -168,7 +166,7 @@ def find_maxima(runs: Runs, length: int, maxima: NDArray[np.int64]) -> int:
     return found
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def label_runs(runs: Runs, group: NDArray[np.int64], n_groups: int) -> None:
     """Follow the links and write to every run the group that it ascends to; the vacuum is group `n_groups`."""
     found = 0

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
+from basinet.compiled import jit
 from basinet.density.bits import ONE, WORD, ZERO, rotated, span
 from basinet.density.runs import ways_in_row
 
@@ -22,10 +22,8 @@ if TYPE_CHECKING:
     from basinet.density.runs import Runs
     from basinet.density.slopes import Grid
 
-# numba stamps its cache by this file alone: after changing slopes.py, runs.py or bits.py, clear __pycache__.
 
-
-@njit(cache=True, nogil=True)
+@jit()
 def mark(
     shared: NDArray[np.uint64], up: NDArray[np.uint64], grid: Grid, row: int, facet: int, k: int, end: int
 ) -> None:
@@ -36,7 +34,7 @@ def mark(
         shared[group] |= up[group * grid.width + facet] & points
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def seed_shared(
     grid: Grid, up: NDArray[np.uint64], runs: Runs, first_row: int, last_row: int, shared: NDArray[np.uint64]
 ) -> None:
@@ -68,7 +66,7 @@ def seed_shared(
                     other += 1
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def spread_down(found: np.uint64, ways: np.uint64) -> np.uint64:
     """Add to a word all points that lead to it through ways to the next point (Kogge & Stone)."""
     for power in range(6):
@@ -78,7 +76,7 @@ def spread_down(found: np.uint64, ways: np.uint64) -> np.uint64:
     return found
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def spread_up(found: np.uint64, ways: np.uint64) -> np.uint64:
     """Add to a word all points that lead to it through ways to the previous point."""
     for power in range(6):
@@ -88,7 +86,7 @@ def spread_up(found: np.uint64, ways: np.uint64) -> np.uint64:
     return found
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def spread_in_row(grid: Grid, up: NDArray[np.uint64], row: int, shared: NDArray[np.uint64]) -> None:
     """Add the points of a row that lead to shared points along the row, its end not crossed."""
     base = row * grid.n_words
@@ -110,7 +108,7 @@ def spread_in_row(grid: Grid, up: NDArray[np.uint64], row: int, shared: NDArray[
         carry = found >> np.uint64(WORD - 1)
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def update_row(grid: Grid, up: NDArray[np.uint64], row: int, shared: NDArray[np.uint64]) -> bool:
     """Add to one row the points with a shared higher neighbour, and tell whether there were any new."""
     base = row * grid.n_words
@@ -130,7 +128,7 @@ def update_row(grid: Grid, up: NDArray[np.uint64], row: int, shared: NDArray[np.
     return changed
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def close_shared(
     grid: Grid,
     up: NDArray[np.uint64],

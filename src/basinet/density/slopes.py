@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from basinet.compiled import jit
 from basinet.density.bits import ONE, WORD, ZERO, greater, lowest, row_end, test_eight
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from basinet.density.facets import Facets
-
-# numba stamps its cache by this file alone: after changing bits.py, clear __pycache__.
 
 
 class Grid(NamedTuple):
@@ -71,7 +69,7 @@ def lay_out(shape: tuple[int, int, int], facets: Facets) -> Grid:
     )
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def up_facets(grid: Grid, up: NDArray[np.uint64], row: int, k: int) -> np.uint64:
     """Facets to higher neighbours of one point, as bits."""
     group = (row * grid.n_words + (k >> 6)) * grid.width
@@ -81,14 +79,14 @@ def up_facets(grid: Grid, up: NDArray[np.uint64], row: int, k: int) -> np.uint64
     return found & ((ONE << np.uint64(grid.n_facets)) - ONE)
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def step(grid: Grid, row: int, k: int, facet: int) -> tuple[int, int]:
     """Row and position of the point behind a facet."""
     k += grid.shift[facet]
     return grid.neighbour_row[row, facet], k - grid.length if k >= grid.length else k
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@jit(fastmath={"reassoc", "contract"})
 def row_sum(values: NDArray[np.float64], start: int, length: int) -> float:
     """Sum of part of an array; NaN and infinity stay what they are."""
     total = 0.0
@@ -97,7 +95,7 @@ def row_sum(values: NDArray[np.float64], start: int, length: int) -> float:
     return total
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def find_slopes(
     grid: Grid, density: NDArray[np.float64], threshold: float, first_row: int, last_row: int, up: NDArray[np.uint64]
 ) -> tuple[int, float]:
@@ -162,7 +160,7 @@ def find_slopes(
     return n_flat, total
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def is_flat(grid: Grid, density: NDArray[np.float64], row: int, k: int) -> bool:
     """Whether a point has a neighbour, other than itself, of the same density."""
     for facet in range(grid.n_facets):

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import extending, njit, types
+from numba import extending, types
 from numba.core import cgutils
 from numba.extending import models, register_model
 
+from basinet.compiled import jit
 from basinet.descriptors.clebsch_gordan import clebsch_gordan, component_labels
 
 if TYPE_CHECKING:
@@ -176,9 +177,6 @@ def fnma(typing_context, x, y, z):
     return lanes_type(lanes_type, lanes_type, lanes_type), codegen
 
 
-# mypy: disable-error-code="untyped-decorator"
-
-
 RFAC0 = 0.99363
 """Part of the half circle that the cutoff maps to; LAMMPS' recommended value."""
 
@@ -218,7 +216,7 @@ def taylor_coefficients(first: int) -> tuple[float, ...]:
 COSINE, SINE = taylor_coefficients(0), taylor_coefficients(1)
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def polynomial(coefficients: tuple[float, ...], x: Lanes) -> Lanes:
     """Horner's rule in every lane."""
     value = splat(0.0)
@@ -227,7 +225,7 @@ def polynomial(coefficients: tuple[float, ...], x: Lanes) -> Lanes:
     return value
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def gather_neighbours(
     rank: int,
     atoms: NDArray[np.int64],
@@ -258,7 +256,7 @@ def gather_neighbours(
             gathered[4, lane] = cutoff
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def angles(gathered: NDArray[np.float64]) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes]:
     """Distance r, pi / r_cut, the switch's angle, cos(theta_0) and sin(theta_0) / r of one neighbour in each lane.
 
@@ -276,7 +274,7 @@ def angles(gathered: NDArray[np.float64]) -> tuple[Lanes, Lanes, Lanes, Lanes, L
     return r, rate, switch, cosine, div(polynomial(COSINE, square), r)
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def rotations(gathered: NDArray[np.float64]) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes]:
     """Real and imaginary parts of a and b, and weight times cutoff function, of one neighbour in each lane."""
     x, y, z, weight = load(gathered, 0), load(gathered, 1), load(gathered, 2), load(gathered, 3)
@@ -287,7 +285,7 @@ def rotations(gathered: NDArray[np.float64]) -> tuple[Lanes, Lanes, Lanes, Lanes
     return cosine, a_imag, mul(y, sine_by_r), b_imag, fnma(half_weight, switch_sine, half_weight)
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def next_coefficient(
     rotation: tuple[Lanes, Lanes, Lanes, Lanes], old_real: Lanes, old_imag: Lanes, left_real: Lanes, left_imag: Lanes
 ) -> tuple[Lanes, Lanes]:
@@ -301,7 +299,7 @@ def next_coefficient(
     )
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def keep_mirror_row(row: NDArray[np.float64], length: int, b: int) -> None:
     """Set the mirror image of row b of the momentum 2b + 1 aside, by symmetry the row where b + 1 starts."""
     j = 2 * b + 1
@@ -311,7 +309,7 @@ def keep_mirror_row(row: NDArray[np.float64], length: int, b: int) -> None:
         store(row, 3 * length + j - a, fnma(sign, load(row, length + a), splat(0.0)))
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def take_mirror_row(row: NDArray[np.float64], length: int, b: int) -> None:
     """Go on from the row that :func:`keep_mirror_row` set aside."""
     for a in range(2 * b + 2):
@@ -319,7 +317,7 @@ def take_mirror_row(row: NDArray[np.float64], length: int, b: int) -> None:
         store(row, length + a, load(row, 3 * length + a))
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def add_neighbour(
     twojmax: int,
     offsets: NDArray[np.int64],
@@ -365,7 +363,7 @@ def add_neighbour(
             take_mirror_row(row, length, b)
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def complete_matrices(
     twojmax: int,
     offsets: NDArray[np.int64],
@@ -389,9 +387,6 @@ def complete_matrices(
                     mirror = offsets[j + 1] - 1 - b * (j + 1) - a
                     store(real, mirror, mul(sign, value_real))
                     store(imag, mirror, fnma(sign, value_imag, zero))
-
-
-# mypy: disable-error-code="untyped-decorator"
 
 
 class AdjointTables(NamedTuple):
@@ -442,7 +437,7 @@ def adjoint_tables(twojmax: int) -> AdjointTables:
     )
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def density_slopes(
     tables: AdjointTables,
     offsets: NDArray[np.int64],
@@ -504,14 +499,11 @@ def density_slopes(
                 store(y_imag, row + a, fma(slope, z_imag, load(y_imag, row + a)))
 
 
-# mypy: disable-error-code="untyped-decorator"
-
-
 TABLES = 8
 """Real and imaginary parts of the coefficients for the derivatives in Re a, Im a, Re b and Im b."""
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def gradient_coefficients(
     twojmax: int,
     offsets: NDArray[np.int64],
@@ -542,7 +534,7 @@ def gradient_coefficients(
                 spread(offsets, j, b, a, real, imag, gradient)
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def spread(
     offsets: NDArray[np.int64], j: int, b: int, a: int, real: Lanes, imag: Lanes, gradient: NDArray[np.float64]
 ) -> None:
@@ -574,13 +566,13 @@ def spread(
             add_to(gradient, k + 3, mirrored * turned, real)
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def add_to(array: NDArray[np.float64], row: int, scale: float, value: Lanes) -> None:
     """Add a scaled vector to a row."""
     store(array, row, fma(splat(scale), value, load(array, row)))
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def neighbour_slope(
     twojmax: int,
     offsets: NDArray[np.int64],
@@ -627,7 +619,7 @@ def neighbour_slope(
     store(slope, 2, mul(weight, fnma(across, g2, mul(along, z))))
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def polynomial_gradient(
     twojmax: int,
     offsets: NDArray[np.int64],
@@ -674,12 +666,7 @@ def polynomial_gradient(
     return total, total_1, total_2, total_3, total_4
 
 
-# numba stamps its cache by this file alone: after changing another file of this room, clear __pycache__.
-
-# mypy: disable-error-code="untyped-decorator"
-
-
-@njit(cache=True, nogil=True)
+@jit()
 def contract(
     tables: CouplingTables,
     real: NDArray[np.float64],
@@ -713,7 +700,7 @@ def contract(
         store(components, component, total)
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def most_neighbours(first: NDArray[np.int64], atoms: NDArray[np.int64]) -> int:
     """Largest number of neighbours among some atoms."""
     most = 0
@@ -722,7 +709,7 @@ def most_neighbours(first: NDArray[np.int64], atoms: NDArray[np.int64]) -> int:
     return most
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def bispectrum_of_groups(
     order: NDArray[np.int64],
     neighbours: Neighbours,
@@ -774,7 +761,7 @@ def bispectrum_of_groups(
             out[atom, :] = components[:, lane]
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def gradients_of_groups(
     order: NDArray[np.int64],
     neighbours: Neighbours,
@@ -826,7 +813,7 @@ def gradients_of_groups(
                     gradient[pair, :] = slope[:, lane]
 
 
-@njit(cache=True, nogil=True)
+@jit()
 def add_forces(
     neighbours: Neighbours, gradient: NDArray[np.float64], forces: NDArray[np.float64], virial: NDArray[np.float64]
 ) -> None:

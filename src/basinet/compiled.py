@@ -1,0 +1,135 @@
+"""Compiled functions (numba), kept on disk under a digest of all the sources that they are made of.
+
+numba by itself compiles again when the file of a function changes, but not when a constant or a function does that it
+takes from another file. Here the stamp of a compiled function covers its own file and every file of its package that
+this one imports, directly or not, so that nothing out of date is ever run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+from numba.core import caching
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_IMPORT = re.compile(r"^[ \t]*(?:from\s+(\S+)\s+import\s+(\([^)]*\)|.*)|import\s+(\S+))", flags=re.MULTILINE)
+
+
+def jit(**options: Any) -> Callable[[F], F]:
+    """Decorate a function that is to be compiled, to run without Python objects and without Python's lock.
+
+    Compiled code lies in ``NUMBA_CACHE_DIR`` if that is set, else in ``__pycache__`` beside the source, else in the
+    user's cache folder, else (an installation that cannot be written to, and no home) in a private temporary folder.
+
+    Parameters
+    ----------
+    options
+        Of `numba.njit`, such as ``fastmath`` or ``inline``.
+    """
+
+    def compiled(function: F) -> F:
+        kernel = numba.njit(nogil=True, **options)(function)
+        kernel._cache = _Cache(function)  # noqa: SLF001 - as its own cache=True does
+        return kernel  # type: ignore[no-any-return]
+
+    return compiled
+
+
+class _Locator(caching._CacheLocator):  # noqa: SLF001 - there is no public way to choose what code depends on
+    """Where the code of one function lies, and what it depends on."""
+
+    def __init__(self, source: str, line: int) -> None:
+        self._py_file, self._line = source, line
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> _Locator:
+        return cls(py_file, py_func.__code__.co_firstlineno)
+
+    def get_cache_path(self) -> str:
+        return str(_folder(Path(self._py_file).resolve().parent))
+
+    def get_source_stamp(self) -> str:
+        return _digest(Path(self._py_file).resolve())
+
+    def get_disambiguator(self) -> str:
+        return str(self._line)
+
+
+class _Format(caching.CompileResultCacheImpl):
+    """Compiled code as numba writes it, in a place of ours."""
+
+    _locator_classes = [_Locator]  # noqa: RUF012 - numba's own way
+
+
+class _Cache(caching.FunctionCache):
+    """The code of one function on disk; a full disk costs time, not the result."""
+
+    _impl_class = _Format
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        with suppress(OSError):
+            super().save_overload(sig, data)
+
+
+@cache
+def _digest(path: Path) -> str:
+    """Digest of a file and of all files of its package that it imports, directly or not."""
+    found, left = {path}, [path]
+    while left:
+        new = _imports(left.pop()) - found
+        found |= new
+        left.extend(new)
+    return sha256(b"".join(source.read_bytes() for source in sorted(found))).hexdigest()
+
+
+@cache
+def _imports(path: Path) -> frozenset[Path]:
+    """Files of the same package that a file imports."""
+    top = path.parent
+    while (top / "__init__.py").exists():
+        top = top.parent
+    found: set[Path] = set()
+    for module, names, plain in _IMPORT.findall(path.read_text(encoding="utf-8")):
+        stem = top / (module or plain).replace(".", "/")
+        for place in (stem, *(stem / name for name in re.findall(r"\w+", names))):
+            found.update(file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file())
+    return frozenset(found)
+
+
+@cache
+def _folder(sources: Path) -> Path:
+    """The first place for the code of a folder's functions that can be written to."""
+    for folder in _places(sources):
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+            return folder
+    return Path(tempfile.mkdtemp(prefix="basinet-"))
+
+
+def _places(sources: Path) -> Iterator[Path]:
+    """Places for compiled code, best first."""
+    name = f"{sources.name}-{sha256(str(sources).encode()).hexdigest()[:16]}"
+    if chosen := os.environ.get("NUMBA_CACHE_DIR"):
+        yield Path(chosen) / name
+    yield sources / "__pycache__"
+    home = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))  # noqa: PTH111 - Path raises without a home
+    if home.is_absolute():
+        yield home / "basinet" / name
+    with suppress(OSError):
+        private = Path(tempfile.gettempdir()) / f"basinet-{os.getuid()}"
+        private.mkdir(mode=0o700, exist_ok=True)
+        status = private.lstat()
+        if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077:
+            yield private / name  # code that another user could write is not to be run
