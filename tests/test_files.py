@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from hypothesis import given
@@ -16,7 +17,15 @@ from hypothesis import strategies as st
 
 from basinet import files
 from basinet.errors import InputError
-from basinet.files import atomic_write, prepare_output, read_json, write_json, write_yaml
+from basinet.files import (
+    atomic_write,
+    prepare_output,
+    read_json,
+    read_table,
+    write_json,
+    write_table,
+    write_yaml,
+)
 
 
 def listing(directory: Path) -> list[str]:
@@ -170,5 +179,70 @@ def test_any_bytes_are_json_or_an_input_error(tmp_path_factory, content):
         message = str(refusal)
     else:
         assert isinstance(value, float) or value == json.loads(content)
+        return
+    assert str(path) in message
+
+
+TABLE = {"x": "float64", "n": "Int64", "known": "boolean", "name": "str"}
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.none() | st.floats(allow_nan=False),
+            st.none() | st.integers(-(2**53), 2**53),
+            st.none() | st.booleans(),
+            st.none() | st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12),
+        ),
+        max_size=6,
+    )
+)
+def test_every_value_of_a_table_survives_the_round_trip(tmp_path_factory, rows):
+    path = tmp_path_factory.getbasetemp() / "table.csv"
+    columns = zip(*rows, strict=True) if rows else [()] * 4
+    table = pd.DataFrame({name: pd.Series(list(c), dtype=TABLE[name]) for name, c in zip(TABLE, columns, strict=True)})
+    write_table(path, table)
+    pd.testing.assert_frame_equal(read_table(path, TABLE), table, check_exact=True)
+
+
+def test_a_table_is_written_short_and_what_is_missing_is_empty(tmp_path):
+    table = pd.DataFrame({"x": [0.1, np.nan], "n": pd.array([3, None], "Int64"), "t": [True, False], "s": ["NA", None]})
+    write_table(tmp_path / "t.csv", table)
+    assert (tmp_path / "t.csv").read_text() == "x,n,t,s\n0.1,3,true,NA\n,,false,\n"
+    assert read_table(tmp_path / "t.csv")["s"].tolist()[0] == "NA"  # sodium, not a missing value
+
+
+def test_columns_that_a_table_lacks_are_missing(tmp_path):
+    (tmp_path / "t.csv").write_text("other,x\n1,2\n")
+    table = read_table(tmp_path / "t.csv", TABLE)
+    assert [*table.columns] == [*TABLE]
+    assert table.loc[0, "x"] == 2.0
+    assert table[["n", "known", "name"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("a,x\n1,2\n3", r"t\.csv, line 3: 1 values for 2 columns"),
+        ("x,x\n1,2\n", "appears twice"),
+        ("", "empty"),
+        ("x\nnought\n", "not the table expected"),
+    ],
+)
+def test_a_table_that_is_none_is_refused(tmp_path, text, fault):
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(InputError, match=fault):
+        read_table(tmp_path / "t.csv", TABLE)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_table_or_refused(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "garbage.csv"
+    path.write_bytes(content)
+    try:
+        read_table(path)
+    except InputError as refusal:
+        message = str(refusal)
+    else:
         return
     assert str(path) in message

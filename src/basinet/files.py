@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import fcntl
+import io
 import json
 import math
 import os
@@ -14,12 +16,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import IO, Any, Literal, TextIO
+from typing import IO, TYPE_CHECKING, Any, Literal, TextIO
 
 import numpy as np
 import yaml
 
 from basinet.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
@@ -246,6 +251,67 @@ def write_yaml(path: str | Path, value: Any) -> None:
     text = yaml.safe_dump(plain(value), sort_keys=False, allow_unicode=True, default_flow_style=False)
     with atomic_write(path) as stream:
         stream.write(text)
+
+
+def write_table(path: str | Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV, atomically, without its index.
+
+    Numbers are written with the fewest digits that give the same number back, booleans as ``true`` and ``false``,
+    missing values as nothing.
+    """
+    flags = table.select_dtypes(["bool", "boolean"])
+    spelled = table.assign(**{str(name): flags[name].map({True: "true", False: "false"}) for name in flags})
+    with atomic_write(path) as stream:
+        spelled.to_csv(stream, index=False, lineterminator="\n")
+
+
+def read_table(path: str | Path, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Read a CSV table.
+
+    Parameters
+    ----------
+    columns
+        Columns to return, with their pandas types; one that the file lacks is missing in every row. None: all columns,
+        with the types that their values spell.
+
+    Raises
+    ------
+    InputError
+        The file is missing, empty, not text, a row has too few or too many values, or a value is not of its type;
+        the message names the line.
+    """
+    import pandas as pd
+
+    text = read_text(path)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = next((cells for cells in reader if cells), None)
+        if header is None:
+            raise InputError(f"{path}: the table is empty; write it again")
+        if len(set(header)) != len(header):
+            raise InputError(f"{path}, line {reader.line_num}: a column name appears twice; rename one")
+        for cells in reader:
+            if cells and len(cells) != len(header):
+                raise InputError(
+                    f"{path}, line {reader.line_num}: {len(cells)} values for {len(header)} columns; "
+                    "the file may be cut short, write it again"
+                )
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num}: not a CSV table ({error}); write it again") from error
+    known = None if columns is None else {name: kind for name, kind in columns.items() if name in header}
+    try:
+        table = pd.read_csv(
+            io.StringIO(text, newline=""),
+            dtype=known,
+            keep_default_na=False,
+            na_values=[""],
+        )
+    except ValueError as error:
+        raise InputError(f"{path}: not the table expected ({error}); write it again") from error
+    if columns is None:
+        return table
+    absent = {name: pd.Series(index=table.index, dtype=kind) for name, kind in columns.items() if name not in header}
+    return table.assign(**absent)[[*columns]]
 
 
 def read_bytes(path: str | Path) -> bytes:

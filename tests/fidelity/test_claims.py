@@ -8,8 +8,8 @@ import pytest
 from basinet.frames.bootstrap import Interval
 from basinet.study.claims.evaluate import evaluate_claims
 from basinet.study.claims.members import WidthGrid, spearman
-from basinet.study.claims.table import ResultsTable, system_label
 from basinet.study.claims.verdict import judge_below, judge_difference
+from basinet.study.tables import RESULTS, as_table, mean_rows, member_rows, records, select, system_label
 
 WIDTHS = (4, 8, 16, 32, 64, 128, 256)
 SEEDS = tuple(range(6))
@@ -61,7 +61,7 @@ def study(local, total=lambda _system, _width: 0.98, *, systems=("ar",), scatter
 
 
 def verdicts(rows, key, **keywords):
-    found = [claim for claim in evaluate_claims(ResultsTable(rows), **keywords) if claim.key == key]
+    found = [claim for claim in evaluate_claims(as_table(rows, RESULTS), **keywords) if claim.key == key]
     return {claim.subject: claim.verdict for claim in found}
 
 
@@ -230,7 +230,7 @@ def test_the_relation_is_judged_by_the_variance_it_leaves_not_by_the_part_whole_
 
 @pytest.mark.parametrize("rows", [[], study(flat)[:1], [r for r in study(flat)[:400] if r["seed"] == 0][:14]])
 def test_what_is_missing_is_not_testable_and_says_why(rows):
-    claims = evaluate_claims(ResultsTable(rows))
+    claims = evaluate_claims(as_table(rows, RESULTS))
     assert {claim.verdict for claim in claims} == {"not testable here"}
     assert all(len(claim.detail) > 10 for claim in claims)
     assert all(np.isnan(claim.value) for claim in claims)
@@ -240,13 +240,13 @@ def test_diverged_members_are_left_out():
     rows = study(falling)
     for row in rows:
         if row["seed"] == 3 and row["width"] >= 64:
-            row["pearson_r"] = ""
+            row["pearson_r"] = None
     assert verdicts(rows, "local-falls") == {"Ar": "supported"}
 
 
 def test_results_are_the_same_every_time():
     rows = mixture_rows()
-    first, second = (evaluate_claims(ResultsTable(rows)) for _ in range(2))
+    first, second = (evaluate_claims(as_table(rows, RESULTS)) for _ in range(2))
     assert [(c.interval, c.verdict) for c in first if np.isfinite(c.value)] == [
         (c.interval, c.verdict) for c in second if np.isfinite(c.value)
     ]
@@ -267,13 +267,12 @@ def test_rank_correlation_shares_ranks_between_equal_values():
     assert np.isnan(spearman(x, np.ones(4)))
 
 
-def test_a_table_knows_missing_values_and_columns_it_does_not_have():
-    table = ResultsTable([{"width": 4, "seed": "mean", "transferred": "true"}, {"width": "", "seed": 0}])
-    assert len(table.select(transferred=True)) == 1
-    assert len(table.members()) == len(table.means()) == 1
-    assert np.isnan(table.floats("width")[1])
-    assert len(table.select(no_such_column=1)) == 0
-    assert table.rows()[1]["width"] is None
+def test_a_table_knows_missing_values_members_and_means():
+    table = as_table([{"width": 4, "seed": "mean", "transferred": True}, {"seed": 0}], RESULTS)
+    assert len(select(table, transferred=True)) == len(select(table, width=None)) == 1
+    assert len(select(table, width=(4, None))) == 2
+    assert len(member_rows(table)) == len(mean_rows(table)) == 1
+    assert records(table)[1]["width"] is None
 
 
 def test_systems_keep_their_own_names():

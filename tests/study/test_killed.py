@@ -79,13 +79,13 @@ def programs(out: Path) -> list[Path]:
 
 def table(out: Path) -> tuple[list[tuple[str, ...]], np.ndarray]:
     """What names a row, and its numbers (nan where missing), without the seconds it took."""
-    from basinet.study.tables import KEY_COLUMNS, VALUE_COLUMNS
+    from basinet.study.tables import RESULT_KEYS, RESULTS
 
     with (out / "results.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    values = [name for name in VALUE_COLUMNS if name != "train_seconds"]
+    values = [name for name in RESULTS if name not in {*RESULT_KEYS, "train_seconds"}]
     numbers = [[float(row[name]) if row[name] else np.nan for name in values] for row in rows]
-    return [tuple(row[name] for name in KEY_COLUMNS) for row in rows], np.array(numbers)
+    return [tuple(row[name] for name in RESULT_KEYS) for row in rows], np.array(numbers)
 
 
 def test_a_study_killed_at_any_moment_ends_with_the_same_table(tmp_path):

@@ -58,8 +58,7 @@ def study(root: Path, frames: list[Atoms], isolated: list[Atoms]) -> dict[str, A
     for task in [*trained, *composed]:
         run_task(str(root), task)
     from basinet.files import read_json
-    from basinet.study.running import result_path
-    from basinet.study.tables import task_rows
+    from basinet.study.running import result_path, task_rows
 
     ensembles = {task.name: load_model(model_path(root, task.name)) for task in trained}
     results = {task.name: read_json(result_path(root, task)) for task in trained}

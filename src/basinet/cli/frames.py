@@ -194,7 +194,6 @@ def select(
     frames play no part. Score: error over spread, mean of the systems. Chosen is the descriptor with the fewest
     components, then the weights nearest to 1, among those within one standard error of the least score.
     """
-    from basinet.jobs.tables import write_table
     from basinet.study.settings import load_study_config
 
     asked = {"rcut": rcut, "twojmax": twojmax, "weight_ratios": weight_ratios}
@@ -210,8 +209,9 @@ def select(
     from basinet.jobs.progress import Progress
     from basinet.jobs.workers import connect
     from basinet.study.run import load_data
-    from basinet.study.selection import SELECTION_COLUMNS, choose_by_ridge, selection_rows
+    from basinet.study.selection import choose_by_ridge, selection_rows
     from basinet.study.store import Store
+    from basinet.study.tables import SELECTION, write_rows
 
     progress = Progress()
     data = load_data(settings.data, settings.split, settings.seed, progress.note)
@@ -225,7 +225,7 @@ def select(
             descriptor, tasks = choose_by_ridge(client, root, store, settings.descriptor, progress)
         rows = selection_rows(root, tasks, descriptor)
     if out is not None:
-        write_table(out, rows, SELECTION_COLUMNS)
+        write_rows(out, rows, SELECTION)
     typer.echo(text_table(rows, CANDIDATE_COLUMNS))
     weights = ",".join(f"{element}={weight:g}" for element, weight in descriptor.weights.items())
     radii = ",".join(f"{element}={radius:g}" for element, radius in descriptor.radii.items())

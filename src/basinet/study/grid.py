@@ -14,10 +14,10 @@ from basinet.potentials.pair_potential import chosen_pair_potential
 from basinet.study import tasks as planning
 from basinet.study.baselines import baseline_rows
 from basinet.study.run import Run, StudyData, load_data
-from basinet.study.running import run_all
-from basinet.study.selection import choose_architectures
+from basinet.study.running import run_all, task_rows
+from basinet.study.selection import choose_architectures, write_training_tables
 from basinet.study.store import Store
-from basinet.study.tables import task_rows, write_results, write_training_tables
+from basinet.study.tables import write_results
 from basinet.study.tasks import TrainTask
 
 if TYPE_CHECKING:

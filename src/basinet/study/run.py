@@ -13,23 +13,22 @@ from basinet.errors import InputError
 from basinet.files import read_bytes, read_json, write_json
 from basinet.frames.labels import force_labels
 from basinet.jobs.provenance import provenance
-from basinet.jobs.tables import write_table
 from basinet.jobs.workers import connect
 from basinet.relation.fit import evaluate_relation, isolated_atom_check
 from basinet.study import tasks as planning
 from basinet.study.baselines import (
     baseline_rows,
+    gauge_record,
     learning_curve_of_ridge,
     other_reading_rows,
     out_of_fold_predictions,
     out_of_fold_rows,
     parity_rows,
 )
-from basinet.study.running import run_all
-from basinet.study.selection import SELECTION_COLUMNS, choose_architectures, choose_by_ridge, selection_rows
+from basinet.study.running import run_all, task_rows
+from basinet.study.selection import choose_architectures, choose_by_ridge, selection_rows, write_training_tables
 from basinet.study.store import Store
 from basinet.study.systems import (
-    RELATION_POINT_COLUMNS,
     StudySystem,
     describe_systems,
     group_systems,
@@ -37,7 +36,7 @@ from basinet.study.systems import (
     refuse_few,
     relation_points,
 )
-from basinet.study.tables import gauge_record, task_rows, write_results, write_training_tables
+from basinet.study.tables import PARITY, RELATION_POINTS, SELECTION, write_results, write_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -159,7 +158,7 @@ class Run:
             has_relation=any(system.relation is not None for system in data.systems),
         )
         write_json(self.root / "relation.json", _relations(data))
-        write_table(self.root / "relation_points.csv", relation_points(data.systems), RELATION_POINT_COLUMNS)
+        write_rows(self.root / "relation_points.csv", relation_points(data.systems), RELATION_POINTS)
 
     def record(self, **entries: Any) -> None:
         """Add entries to `study.json`."""
@@ -260,19 +259,6 @@ def _scores(system: StudySystem, frames: Iterable[int]) -> dict[str, float]:
     }
 
 
-PARITY_COLUMNS = (
-    "experiment",
-    "model",
-    "system",
-    "split",
-    "target",
-    "species",
-    "frame",
-    "reference_mev",
-    "prediction_mev",
-)
-
-
 @dataclass
 class _Plan:
     """Tasks of a study, as far as they are known."""
@@ -364,8 +350,8 @@ def _write_tables(
     if plan.folds:
         predictions = out_of_fold_predictions(root, store, systems, plan.folds, config, descriptor, chosen)
         rows += out_of_fold_rows(store, descriptor, predictions)
-        write_table(root / "parity.csv", list(parity_rows(store, descriptor, predictions)), PARITY_COLUMNS)
+        write_rows(root / "parity.csv", parity_rows(store, descriptor, predictions), PARITY)
     write_results(root / "results.csv", rows, config.definition)
     write_training_tables(root, plan.trained)
-    write_table(root / "selection.csv", selection_rows(root, plan.described, descriptor), SELECTION_COLUMNS)
+    write_rows(root / "selection.csv", selection_rows(root, plan.described, descriptor), SELECTION)
     write_json(root / "gauge.json", gauge_record(root, store, plan.trained, descriptor, chosen))

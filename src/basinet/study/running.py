@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from basinet.fidelity.scoring import evaluation_rows, fitted_gauges, scored_block, with_mean
-from basinet.files import write_json
+from basinet.files import read_json, write_json
 from basinet.frames.splits import blocked_folds
 from basinet.jobs.arrays import save_arrays
-from basinet.jobs.tables import by_element
 from basinet.potentials.ensemble import compose, load_model
 from basinet.potentials.ridge import STRENGTHS, fit_ridge, out_of_fold_errors
 from basinet.study.store import Store
 from basinet.study.systems import fold_frames
+from basinet.study.tables import by_element
 from basinet.study.tasks import ComposeTask, DescribeTask, TrainTask
 
 if TYPE_CHECKING:
@@ -59,6 +59,11 @@ def run_task(root: str, task: Task) -> str:
             result = _compose(store, Path(root), task)
         write_json(path, result)
     return task.name
+
+
+def task_rows(root: Path, tasks: Sequence[Task]) -> list[dict[str, Any]]:
+    """Rows of all tasks that are done."""
+    return [row for task in tasks for row in read_json(result_path(root, task))["rows"]]
 
 
 def descriptor_columns(descriptor: Bispectrum) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from basinet.files import read_json
-from basinet.jobs.tables import by_element
 from basinet.study import tasks as planning
 from basinet.study.running import descriptor_columns, result_path, run_all
+from basinet.study.tables import CURVES, LEARNING_RATES, by_element, rounded, write_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from distributed import Client
@@ -24,11 +24,6 @@ if TYPE_CHECKING:
     from basinet.study.settings import DescriptorSettings
     from basinet.study.store import Store
     from basinet.study.tasks import DescribeTask, TrainTask
-
-SELECTION_COLUMNS = (
-    "rcut", "twojmax", "weights", "radii", "system", "validation_rmse_mev", "validation_r", "strength", "score",
-    "chosen",
-)  # fmt: skip
 
 
 def descriptor_score(selection: dict[str, dict[str, float]]) -> float:
@@ -110,3 +105,45 @@ def choose_by_ridge(
     species = f"weights {by_element(descriptor.weights)}, radii {by_element(descriptor.radii)}"
     progress.note(f"  chosen: cutoff {descriptor.rcut:g} A, twojmax {descriptor.twojmax}, {species}")
     return descriptor, tasks + more
+
+
+def write_training_tables(root: Path, tasks: Sequence[TrainTask]) -> None:
+    """Write `curves.csv` (sweep, one in at most a hundred evaluations) and `learning_rates.csv`."""
+    curves, rates = [], []
+    for task in tasks:
+        result = read_json(result_path(root, task))
+        network = {"train_system": task.system, **task.architecture.as_dict()}
+        for rate, error in result["rate_errors"]:
+            chosen = rate == result["learning_rate"]
+            rates.append(
+                {
+                    "experiment": task.experiment,
+                    **network,
+                    "n_train": task.n_train,
+                    "lr": rate,
+                    "validation_rmse_mev": error,
+                    "chosen": chosen,
+                }
+            )
+        if task.experiment == "sweep":
+            curves += _curve_rows(network, result["curves"], task.seed)
+    write_rows(root / "curves.csv", curves, CURVES)
+    write_rows(root / "learning_rates.csv", rates, LEARNING_RATES)
+
+
+def _curve_rows(network: Mapping[str, Any], curves: Mapping[str, Any], seed: int) -> list[dict[str, Any]]:
+    step = max(len(curves["epoch"]) // 100, 1)
+    rows = []
+    for member, (train, validation) in enumerate(zip(curves["train"], curves["validation"], strict=True)):
+        for epoch, on_train, on_validation in list(zip(curves["epoch"], train, validation, strict=True))[::step]:
+            if on_train is not None:
+                rows.append(
+                    {
+                        **network,
+                        "seed": seed + member,
+                        "epoch": rounded(epoch),
+                        "train_rmse_mev": float(f"{on_train:.5g}"),
+                        "validation_rmse_mev": float(f"{on_validation:.5g}"),
+                    }
+                )
+    return rows

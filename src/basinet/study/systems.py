@@ -287,11 +287,6 @@ def refuse_few(systems: Sequence[StudySystem], settings: CrossValidationSettings
             raise InputError(msg) from error
 
 
-RELATION_POINT_COLUMNS = (
-    "system", "frame", "n_atoms", "split", "e_es_ev", "e_rest_ev", "e_total_ev", "residual_mev",
-)  # fmt: skip
-
-
 def relation_points(systems: Sequence[StudySystem]) -> list[dict[str, Any]]:
     """Rows of `relation_points.csv`; energies are relative to the line's own values at the isolated atoms.
 

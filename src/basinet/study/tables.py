@@ -1,188 +1,195 @@
-"""The fitted pair gauge h(r) of the mixture's models, for `gauge.json`."""
+"""The tables of a study as DataFrames with stated columns, and how rows are picked from them."""
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+import pandas as pd
 
-from basinet.fidelity.scoring import evaluation_rows, fitted_gauges, scored_block
-from basinet.files import read_json
-from basinet.jobs.tables import write_table
-from basinet.potentials.ensemble import load_model
-from basinet.potentials.ridge import fit_ridge
-from basinet.study.running import model_path, result_path
+from basinet.files import read_table, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
+Schema = dict[str, str]
+"""Type of each column, in the order of the file."""
 
-    from basinet.descriptors.bispectrum import Bispectrum
-    from basinet.potentials.dataset import Dataset
-    from basinet.potentials.network import Architecture
-    from basinet.study.store import Store, StoredSystem
-    from basinet.study.tasks import Task, TrainTask
+_TEXT, _WHOLE, _NUMBER, _FLAG = "str", "Int64", "float64", "boolean"
 
-DISTANCES = np.linspace(3.0, 7.0, 81)
+_ARCHITECTURE: Schema = {"activation": _TEXT, "depth": _WHOLE, "width": _WHOLE}
+_DESCRIPTOR: Schema = {"rcut": _NUMBER, "twojmax": _WHOLE, "weights": _TEXT, "radii": _TEXT}
+_ERRORS: Schema = {"train_rmse_mev": _NUMBER, "validation_rmse_mev": _NUMBER}
+_NETWORK: Schema = {"train_system": _TEXT, **_ARCHITECTURE, "parametrisation": _TEXT}
 
-
-def gauge_record(
-    root: Path,
-    store: Store,
-    tasks: Sequence[TrainTask],
-    descriptor: Bispectrum,
-    chosen: Mapping[str, tuple[Architecture, float]],
-) -> dict[str, list[dict[str, Any]]]:
-    """Describe the gauge of ridge and of the chosen network (ensemble mean) of every mixture."""
-    record = {}
-    for system in store.systems():
-        if system.split is None or len(system.elements) < 2 or "local_energy" not in system.arrays:
-            continue
-        ridge = fit_ridge(store.dataset(system, descriptor).select(system.split.train))
-        entries = [_entry(store, system, descriptor, "ridge", ridge.predict)]
-        task = next(
-            (
-                t
-                for t in tasks
-                if (t.experiment, t.system, t.architecture) == ("sweep", system.name, chosen[system.name][0])
-            ),
-            None,
-        )
-        if task is not None:
-            ensemble = load_model(model_path(root, task.name))
-            name = f"network {task.architecture}"
-            entries.append(_entry(store, system, descriptor, name, lambda d, e=ensemble: e.predict(d).mean(0)))
-        record[system.name] = [pair for entry in entries for pair in entry]
-    return record
-
-
-def _entry(
-    store: Store, system: StoredSystem, descriptor: Bispectrum, model: str, predict: Any
-) -> list[dict[str, Any]]:
-    """One entry per pair of species."""
-    held = scored_block(store, system, descriptor, "validation")
-    test = scored_block(store, system, descriptor, "test")
-    gauges = fitted_gauges(_as_member(predict, held.dataset), held)
-    rows = [
-        row
-        for row in evaluation_rows(_as_member(predict, test.dataset), test, [0], {}, gauges)
-        if row["target"] == "local" and row["species"] != "all"
-    ]
-    local_r: dict[str, dict[str, float]] = {}
-    for row in rows:
-        local_r.setdefault(row["species"], {})[row["gauge"]] = row["pearson_r"]
-    pairs = [(a, b) for i, a in enumerate(system.elements) for b in system.elements[i + 1 :]]
-    return [
-        {
-            "model": model,
-            "pair": f"{a}-{b}",
-            "r": DISTANCES,
-            "h_ev": gauges["pair"].h(DISTANCES, index)[0],
-            "h_control_ev": gauges["control"].h(DISTANCES, index)[0],
-            "local_r": local_r,
-        }
-        for index, (a, b) in enumerate(pairs)
-    ]
+RESULT_KEYS: Schema = {
+    "experiment": _TEXT, "model": _TEXT, "train_system": _TEXT, "test_system": _TEXT, "n_atoms": _WHOLE,
+    "split": _TEXT, "transferred": _FLAG, **_ARCHITECTURE, **_DESCRIPTOR, "seed": _TEXT, "n_train": _WHOLE,
+    "parametrisation": _TEXT, "definition": _TEXT, "target": _TEXT, "gauge": _TEXT, "species": _TEXT,
+}  # fmt: skip
+"""Columns of ``results.csv`` that tell what a row is. `seed` is that of a member, or ``mean`` of an ensemble."""
+RESULTS: Schema = RESULT_KEYS | {
+    "pearson_r": _NUMBER, "pearson_r_low": _NUMBER, "pearson_r_high": _NUMBER, "r2": _NUMBER,
+    "r2_determination": _NUMBER, "rmse_mev": _NUMBER, "slope": _NUMBER, "offset_mev": _NUMBER,
+    "pearson_r_within": _NUMBER, "n_values": _WHOLE, "lr": _NUMBER, "epochs": _NUMBER, **_ERRORS,
+    "train_seconds": _NUMBER,
+}  # fmt: skip
+"""Columns of ``results.csv``."""
+PARITY: Schema = {
+    "experiment": _TEXT, "model": _TEXT, "system": _TEXT, "split": _TEXT, "target": _TEXT, "species": _TEXT,
+    "frame": _WHOLE, "reference_mev": _NUMBER, "prediction_mev": _NUMBER,
+}  # fmt: skip
+"""Columns of ``parity.csv``: predictions beside DFT energies, per atom."""
+RELATION_POINTS: Schema = {
+    "system": _TEXT, "frame": _TEXT, "n_atoms": _WHOLE, "split": _TEXT, "e_es_ev": _NUMBER, "e_rest_ev": _NUMBER,
+    "e_total_ev": _NUMBER, "residual_mev": _NUMBER,
+}  # fmt: skip
+"""Columns of ``relation_points.csv``: energies of each frame, per atom."""
+SELECTION: Schema = _DESCRIPTOR | {
+    "system": _TEXT, "validation_rmse_mev": _NUMBER, "validation_r": _NUMBER, "strength": _NUMBER, "score": _NUMBER,
+    "chosen": _FLAG,
+}  # fmt: skip
+"""Columns of ``selection.csv``: the descriptors that were tried."""
+CURVES: Schema = _NETWORK | {"seed": _TEXT, "epoch": _NUMBER, **_ERRORS}
+"""Columns of ``curves.csv``: errors while training."""
+LEARNING_RATES: Schema = {
+    "experiment": _TEXT, **_NETWORK, "n_train": _WHOLE, "lr": _NUMBER, "validation_rmse_mev": _NUMBER,
+    "chosen": _FLAG,
+}  # fmt: skip
+"""Columns of ``learning_rates.csv``."""
 
 
-def _as_member(predict: Any, dataset: Dataset) -> NDArray[np.float64]:
-    return np.asarray(predict(dataset))[None]
+def as_table(rows: Iterable[Mapping[str, Any]], schema: Schema) -> pd.DataFrame:
+    """Rows as a table; what a row lacks is missing.
+
+    Raises
+    ------
+    ValueError
+        If a row has a column that is not of the table.
+
+    Examples
+    --------
+    >>> table = as_table([{"width": 4, "seed": 0}, {"width": 8, "seed": "mean"}], RESULTS)
+    >>> distinct(select(table, width=(4, 8)), "width"), len(member_rows(table)), len(select(table, split="test"))
+    ((4, 8), 1, 0)
+    """
+    rows = list(rows)
+    unknown = sorted({name for row in rows for name in row} - schema.keys())
+    if unknown:
+        msg = f"no such column: {', '.join(unknown)}"
+        raise ValueError(msg)
+    columns = {name: [row.get(name) for row in rows] for name in schema}
+    return pd.DataFrame({name: pd.Series(_plain(columns[name], kind), dtype=kind) for name, kind in schema.items()})
 
 
-KEY_COLUMNS = (
-    "experiment", "model", "train_system", "test_system", "n_atoms", "split", "transferred", "activation", "depth",
-    "width", "rcut", "twojmax", "weights", "radii", "seed", "n_train", "parametrisation", "definition", "target",
-    "gauge", "species",
-)  # fmt: skip
-VALUE_COLUMNS = (
-    "pearson_r", "pearson_r_low", "pearson_r_high", "r2", "r2_determination", "rmse_mev", "slope", "offset_mev",
-    "pearson_r_within", "n_values", "lr", "epochs", "train_rmse_mev", "validation_rmse_mev", "train_seconds",
-)  # fmt: skip
-
-NETWORK_COLUMNS = ("train_system", "activation", "depth", "width", "parametrisation")
+def _plain(values: list[Any], kind: str) -> list[Any]:
+    return [None if value is None else str(value) for value in values] if kind == _TEXT else values
 
 
-def sort_key(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Order rows by what they are, so that the table does not depend on the order of the work."""
-    return tuple(_sortable(row.get(column)) for column in KEY_COLUMNS)
-
-
-def _sortable(value: Any) -> tuple[int, float, str]:
-    """Missing values first, then numbers, then text."""
-    if value is None or value == "":
-        return (0, 0.0, "")
-    if isinstance(value, bool | int | float):
-        return (1, float(value), "")
-    return (2, 0.0, str(value))
-
-
-def rounded(value: Any) -> Any:
-    """Round to ten significant digits: what lies beyond is rounding of the arithmetic."""
-    if not isinstance(value, float):
-        return value
-    return float(f"{value:.10g}") if math.isfinite(value) else None
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], schema: Schema) -> None:
+    """Write rows as a table of stated columns."""
+    write_table(path, as_table(rows, schema))
 
 
 def write_results(path: Path, rows: Iterable[Mapping[str, Any]], definition: str) -> None:
-    """Write `results.csv`."""
-    complete = [{"definition": definition, **{k: rounded(v) for k, v in row.items()}} for row in rows]
-    write_table(path, sorted(complete, key=sort_key), [*KEY_COLUMNS, *VALUE_COLUMNS])
+    """Write ``results.csv``: ordered by what rows are, whatever the order of the work, to ten significant digits."""
+    table = as_table(({"definition": definition, **row} for row in rows), RESULTS)
+    numbers = [name for name, kind in RESULTS.items() if kind == _NUMBER]
+    table[numbers] = table[numbers].map(rounded)
+    write_table(path, table.sort_values([*RESULT_KEYS], key=_order, na_position="first", kind="stable"))
 
 
-def task_rows(root: Path, tasks: Sequence[Task]) -> list[dict[str, Any]]:
-    """Rows of all tasks that are done."""
-    return [row for task in tasks for row in read_json(result_path(root, task))["rows"]]
+def rounded(value: float) -> float:
+    """Round to ten significant digits: what lies beyond is rounding of the arithmetic."""
+    return float(f"{value:.10g}") if math.isfinite(value) else math.nan
 
 
-def write_training_tables(root: Path, tasks: Sequence[TrainTask]) -> None:
-    """Write `curves.csv` (sweep, one in at most a hundred evaluations) and `learning_rates.csv`."""
-    curves, rates = [], []
-    for task in tasks:
-        result = read_json(result_path(root, task))
-        network = {"train_system": task.system, **task.architecture.as_dict()}
-        for rate, error in result["rate_errors"]:
-            chosen = rate == result["learning_rate"]
-            rates.append(
-                {
-                    "experiment": task.experiment,
-                    **network,
-                    "n_train": task.n_train,
-                    "lr": rate,
-                    "validation_rmse_mev": error,
-                    "chosen": chosen,
-                }
-            )
-        if task.experiment == "sweep":
-            curves += _curve_rows(network, result["curves"], task.seed)
-    write_table(
-        root / "curves.csv",
-        curves,
-        [*NETWORK_COLUMNS, "seed", "epoch", "train_rmse_mev", "validation_rmse_mev"],
-    )
-    write_table(
-        root / "learning_rates.csv",
-        rates,
-        ["experiment", *NETWORK_COLUMNS, "n_train", "lr", "validation_rmse_mev", "chosen"],
-    )
+def _order(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Members by the numbers of their seeds, then the mean."""
+    return column.replace("mean", "inf").astype(float) if column.name == "seed" else column
 
 
-def _curve_rows(network: Mapping[str, Any], curves: Mapping[str, Any], seed: int) -> list[dict[str, Any]]:
-    step = max(len(curves["epoch"]) // 100, 1)
-    rows = []
-    for member, (train, validation) in enumerate(zip(curves["train"], curves["validation"], strict=True)):
-        for epoch, on_train, on_validation in list(zip(curves["epoch"], train, validation, strict=True))[::step]:
-            if on_train is not None:
-                rows.append(
-                    {
-                        **network,
-                        "seed": seed + member,
-                        "epoch": rounded(epoch),
-                        "train_rmse_mev": float(f"{on_train:.5g}"),
-                        "validation_rmse_mev": float(f"{on_validation:.5g}"),
-                    }
-                )
-    return rows
+def read_rows(path: Path, schema: Schema) -> pd.DataFrame:
+    """Read a table; without rows if there is no such file."""
+    return read_table(path, schema) if path.is_file() else as_table([], schema)
+
+
+def select(table: pd.DataFrame, **conditions: Any) -> pd.DataFrame:
+    """The rows whose columns equal the values given; of a tuple, list or set any will do. None is a missing value."""
+    chosen = pd.Series(data=True, index=table.index)
+    for name, wanted in conditions.items():
+        options = [*wanted] if isinstance(wanted, (tuple, list, set, frozenset)) else [wanted]
+        match = table[name].isin([value for value in options if value is not None])
+        chosen &= match | table[name].isna() if None in options else match
+    return table[chosen]
+
+
+def distinct(table: pd.DataFrame, name: str) -> tuple[Any, ...]:
+    """Values that occur in a column, sorted, without missing ones."""
+    return tuple(sorted(table[name].dropna().unique().tolist()))
+
+
+def most_common(table: pd.DataFrame, name: str) -> Any:
+    """The value that most rows have; None if there is none."""
+    return next(iter(table[name].mode().tolist()), None)
+
+
+def member_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of single members of ensembles."""
+    return table[table["seed"].notna() & (table["seed"] != "mean")]
+
+
+def mean_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of ensemble means, and of models without seeds."""
+    return select(table, seed=("mean", None))
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as dictionaries; a missing value is None."""
+    return [
+        {str(name): None if pd.isna(value) else value for name, value in row.items()}
+        for row in table.to_dict("records")
+    ]
+
+
+def by_element(numbers: Mapping[str, float]) -> str:
+    """Numbers of elements as a cell of a table, such as ``Ar:1 Kr:1.3``."""
+    return " ".join(f"{element}:{number:g}" for element, number in numbers.items())
+
+
+def is_mixture(elements: Sequence[str]) -> bool:
+    """Tell a system of several elements."""
+    return len(elements) > 1
+
+
+def system_elements(
+    table: pd.DataFrame, elements: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, tuple[str, ...]]:
+    """Elements of every test system, pure ones first.
+
+    What ``elements`` does not say is taken from the species that have rows of their own, which only mixtures
+    have.
+    """
+    known = {name: tuple(values) for name, values in (elements or {}).items()}
+    for name in distinct(table, "test_system"):
+        species = tuple(s for s in distinct(select(table, test_system=name), "species") if s != "all")
+        known.setdefault(str(name), species)
+    return dict(sorted(known.items(), key=lambda item: (is_mixture(item[1]), item[0])))
+
+
+def system_label(name: str, elements: Sequence[str] = ()) -> str:
+    """How a system is called in figures and tables: its element, Mx (the paper's name) for ``mix``, else its own name.
+
+    Examples
+    --------
+    >>> system_label("ar", ["Ar"]), system_label("mix", ["Ar", "Kr"]), system_label("ar+kr"), system_label("brine")
+    ('Ar', 'Mx', 'Ar + Kr', 'brine')
+    """
+    if "+" in name:
+        return " + ".join(system_label(part) for part in name.split("+"))
+    if name.lower() in ("mix", "mx", "mixture"):
+        return "Mx"
+    if len(elements) == 1 and name.lower() == elements[0].lower():
+        return elements[0]
+    return name.capitalize() if name.islower() and len(name) <= 2 else name

@@ -9,18 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from basinet.jobs.tables import write_table
+from basinet.study import tables
 from basinet.study.report.page import write_report
 from basinet.study.report.results import load_results
+from basinet.study.tables import write_results, write_rows
 
 WIDTHS = (4, 16, 64)
 ELEMENTS = {"ar": ["Ar"], "kr": ["Kr"], "mix": ["Ar", "Kr"]}
-COLUMNS = """
-    experiment model train_system test_system n_atoms split transferred activation depth width rcut twojmax weights
-    radii seed n_train parametrisation definition target gauge species pearson_r pearson_r_low pearson_r_high r2
-    r2_determination rmse_mev slope offset_mev pearson_r_within n_values lr epochs train_rmse_mev
-    validation_rmse_mev train_seconds
-""".split()  # noqa: SIM905 - one name per line would be long and no clearer
 NETWORK = {"model": "network", "activation": "tanh", "depth": 1, "width": 16, "seed": "mean"}
 
 
@@ -99,12 +94,12 @@ class Builder:
 
     def write(self, root):
         root.mkdir(parents=True, exist_ok=True)
-        write_table(root / "results.csv", self.rows, COLUMNS)
+        write_results(root / "results.csv", self.rows, "total")
         points, parity, curves, rates = self.points(), self.parity(), self.curves(), self.rates()
-        tables = {"relation_points": points, "parity": parity, "curves": curves, "learning_rates": rates}
-        tables["selection"] = [{"rcut": 5.25, "twojmax": 6, "system": self.systems[0], "score": 0.3, "chosen": True}]
-        for name, rows in tables.items():
-            write_table(root / f"{name}.csv", rows, list(rows[0]))
+        written = {"relation_points": points, "parity": parity, "curves": curves, "learning_rates": rates}
+        written["selection"] = [{"rcut": 5.25, "twojmax": 6, "system": self.systems[0], "score": 0.3, "chosen": True}]
+        for name, rows in written.items():
+            write_rows(root / f"{name}.csv", rows, getattr(tables, name.upper()))
         gauge = {
             "model": "ridge",
             "pair": "Ar-Kr",
@@ -233,5 +228,5 @@ def bare_directory(tmp_path):
     builder.add("brine", "total", 0.9, experiment="sweep", **kind)
     root = tmp_path / "bare"
     root.mkdir()
-    write_table(root / "results.csv", builder.rows, COLUMNS)
+    write_results(root / "results.csv", builder.rows, "total")
     return root

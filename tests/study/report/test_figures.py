@@ -11,11 +11,11 @@ import pytest
 from matplotlib.image import imread
 
 from basinet.plotting import AbsentError, rc_context
-from basinet.study.claims.table import ResultsTable
 from basinet.study.figures.catalogue import EXTRA_FIGURES, PAPER_FIGURES, write_figure
 from basinet.study.figures.mixture import draw_species, neighbour_weight
 from basinet.study.figures.training import draw_learning_curve
 from basinet.study.report.results import load_results
+from basinet.study.tables import RESULTS, as_table, distinct, member_rows, records, select
 
 NAMES = [entry.name for entry in PAPER_FIGURES] + [entry.name for entry in EXTRA_FIGURES]
 
@@ -75,19 +75,19 @@ def test_figures_against_width_have_the_widths_as_ticks_and_name_pearson(results
 def test_the_curve_is_the_mean_over_seeds(results):
     with rc_context():
         figure = PAPER_FIGURES[1].draw(results)
-    rows = results.table.select(experiment="sweep", test_system="ar", transferred=False, split="test", target="local")
-    rows = rows.select(activation="tanh", depth=1, width=16).members()
+    rows = select(results.table, experiment="sweep", test_system="ar", transferred=False, split="test", target="local")
+    rows = member_rows(select(rows, activation="tanh", depth=1, width=16))
     curve = figure.axes[0].containers[0].lines[0].get_ydata()
-    assert curve[1] == pytest.approx(rows.floats("pearson_r").mean())
+    assert curve[1] == pytest.approx(rows["pearson_r"].mean())
 
 
 def test_every_mixture_has_panels_of_its_own(results):
-    rows = results.table.rows()
+    rows = records(results.table)
     other = [row | {"test_system": "xe", "train_system": "xe", "pearson_r": 0.5} for row in rows]
     other = [row for row, before in zip(other, rows, strict=True) if before["test_system"] == "mix"]
     systems = {**results.systems, "xe": ("Ar", "Kr")}
     with rc_context():
-        figure = draw_species(replace(results, table=ResultsTable([*rows, *other]), systems=systems))
+        figure = draw_species(replace(results, table=as_table([*rows, *other], RESULTS), systems=systems))
     titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_visible()]
     assert titles == ["Mx: Ar", "Mx: Kr", "Xe: Ar", "Xe: Kr"]
     lines = [axes.containers[0].lines[0].get_ydata() for axes in figure.axes[:4]]
@@ -103,7 +103,7 @@ def test_the_learning_curve_keeps_widths_and_models_apart(results):
     with rc_context():
         figure = draw_learning_curve(results)
     _, labels = figure.axes[0].get_legend_handles_labels()
-    shown = results.table.select(experiment="learning_curve", model="network").distinct("width")
+    shown = distinct(select(results.table, experiment="learning_curve", model="network"), "width")
     assert len(shown) > 1
     assert sorted(labels) == sorted([*(f"network of width {width}" for width in shown), "ridge"])
 
@@ -128,8 +128,7 @@ def test_a_figure_is_the_same_every_time_and_leaves_matplotlib_alone(results, tm
 
 def test_diverged_networks_do_not_stop_a_figure(full_directory):
     results = load_results(full_directory)
-    values = results.table.columns["pearson_r"]
-    values[results.table.column("width") == 64] = None
+    results.table.loc[results.table["width"] == 64, "pearson_r"] = np.nan
     with rc_context():
         figure = PAPER_FIGURES[7].draw(results)
     assert np.isfinite(figure.axes[0].get_ylim()).all()

@@ -16,6 +16,7 @@ from basinet.study.report.answer import width_answer
 from basinet.study.report.page import write_report
 from basinet.study.report.pieces import data, text
 from basinet.study.report.provenance import repetition
+from basinet.study.tables import select
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -95,11 +96,10 @@ def test_markup_in_results_is_escaped(content):
 
 
 def test_the_answer_leads_with_the_numbers_of_the_study(content, results):
-    row = results.table.select(
-        experiment="sweep", test_system="ar", split="test", target="local", seed="mean", width=16, depth=1
-    ).select(activation="tanh", transferred=False)
+    rows = select(results.table, experiment="sweep", test_system="ar", split="test", target="local", seed="mean")
+    row = select(rows, width=16, depth=1, activation="tanh", transferred=False)
     answer = content[content.index('id="answer"') : content.index('id="figures"')]
-    assert f"{row.floats('pearson_r')[0]:.3f}" in answer
+    assert f"{row['pearson_r'].iloc[0]:.3f}" in answer
     assert "pair gauge" in answer
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from basinet.study.claims.evaluate import evaluate_claims
-from basinet.study.claims.table import ResultsTable, system_label
 from basinet.study.claims.verdict import Claim
 
 __all__ = [
     "Claim",
-    "ResultsTable",
     "evaluate_claims",
     "system_label",
 ]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 from basinet.study.claims.members import sweep_members
 from basinet.study.claims.relation import relation_claims
-from basinet.study.claims.table import ResultsTable, system_elements
 from basinet.study.claims.transfer import (
     better_local_transfers_better,
     mixture_struggles,
@@ -23,10 +24,11 @@ from basinet.study.claims.width import (
     small_networks_scatter,
     totals_stay_accurate,
 )
+from basinet.study.tables import select, system_elements
 
 
 def evaluate_claims(
-    table: ResultsTable,
+    table: pd.DataFrame,
     relation: Mapping[str, Any] | None = None,
     elements: Mapping[str, Sequence[str]] | None = None,
 ) -> list[Claim]:
@@ -58,12 +60,13 @@ def evaluate_claims(
 
     Examples
     --------
-    >>> claims = evaluate_claims(ResultsTable([]))
+    >>> from basinet.study.tables import RESULTS, as_table
+    >>> claims = evaluate_claims(as_table([], RESULTS))
     >>> {claim.verdict for claim in claims}
     {'not testable here'}
     """
     rows = sweep_members(table)
-    systems = system_elements(table.select(transferred=False), elements)
+    systems = system_elements(select(table, transferred=False), elements)
     if not systems:
         systems = {"study": ()}
     return [

@@ -9,14 +9,20 @@ draws whole seeds. Neither covers the order of minibatches or the choice of the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy.stats import rankdata
 
-from basinet.arrays import FloatArray
 from basinet.fidelity.seeds import seed_interval
 from basinet.frames.bootstrap import Interval, percentile_interval
-from basinet.study.claims.table import ResultsTable
+from basinet.study.tables import member_rows, most_common, select
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from basinet.arrays import FloatArray
 
 Architecture = tuple[str, int]
 
@@ -32,14 +38,12 @@ class WidthGrid:
 
     @property
     def testable(self) -> bool:
-        """Whether there are at least two widths and two seeds."""
+        """There are at least two widths and two seeds."""
         return self.widths.size >= 2 and len(self.values) >= 2
 
     def mean(self) -> FloatArray:
-        """(n_widths,) mean over members."""
-        present = np.isfinite(self.values)
-        total = np.where(present, self.values, 0.0).sum(axis=0)
-        return np.asarray(np.where(present.any(axis=0), total / np.maximum(present.sum(axis=0), 1), np.nan))
+        """(n_widths,) mean over members; nan where there is none."""
+        return _mean(self.values)
 
     def spread(self) -> FloatArray:
         """(n_widths,) standard deviation over members; 0 where there is one member only."""
@@ -49,7 +53,7 @@ class WidthGrid:
 
     def over_widths(self, chosen: NDArray[np.bool_]) -> FloatArray:
         """(n_seeds,) mean over the chosen widths (n_widths,); nan where there is no value."""
-        return WidthGrid(np.arange(len(self.values), dtype=np.float64), self.values[:, chosen].T).mean()
+        return _mean(self.values[:, chosen].T)
 
     def best(self) -> int:
         """Index of the width with the highest mean."""
@@ -61,14 +65,10 @@ class WidthGrid:
         Choosing the best width and measuring it on the same members would favour whichever width was lucky.
         ``chosen`` (n_widths,) restricts the choice.
         """
-        present = np.isfinite(self.values)
-        filled = np.where(present, self.values, 0.0)
-        others = present.sum(axis=0) - present
-        means = np.where(others > 0, (filled.sum(axis=0) - filled) / np.maximum(others, 1), -np.inf)
-        if chosen is not None:
-            means = np.where(chosen, means, -np.inf)
-        index = means.argmax(axis=1)
-        return np.asarray(self.values[np.arange(len(self.values)), index])
+        seeds = np.arange(len(self.values))
+        means = np.array([_mean(self.values[seeds != seed]) for seed in seeds]).reshape(self.values.shape)
+        allowed = np.isfinite(means) & (True if chosen is None else chosen)
+        return np.asarray(self.values[seeds, np.where(allowed, means, -np.inf).argmax(axis=1)])
 
     def falls(self) -> FloatArray:
         """(n_seeds,) fall of the quantity from its (cross-fitted) best narrower width to the widest."""
@@ -88,35 +88,32 @@ class WidthGrid:
         )
 
 
-def sweep_members(table: ResultsTable) -> ResultsTable:
+def _mean(values: FloatArray) -> FloatArray:
+    """Mean over the rows that have a value; nan where none has."""
+    present = np.isfinite(values)
+    total = np.where(present, values, 0.0).sum(axis=0)
+    return np.asarray(np.where(present.any(axis=0), total / np.maximum(present.sum(axis=0), 1), np.nan))
+
+
+def sweep_members(table: pd.DataFrame) -> pd.DataFrame:
     """Single networks of the sweep on test frames; standard parametrisation, main descriptor."""
-    rows = table.select(experiment="sweep", model="network", split="test").members()
-    rows = rows.select(parametrisation=("standard", None))
+    rows = select(table, experiment="sweep", model="network", split="test", parametrisation="standard")
+    rows = member_rows(rows)
     for name in ("rcut", "twojmax", "definition"):
-        rows = rows.select(**{name: rows.most_common(name)})
+        rows = select(rows, **{name: most_common(rows, name)})
     return rows
 
 
-def width_grid(rows: ResultsTable, quantity: str = "pearson_r") -> WidthGrid:
+def width_grid(rows: pd.DataFrame, quantity: str = "pearson_r") -> WidthGrid:
     """The quantity of rows that differ in width and seed only; of duplicates the last counts."""
-    widths, seeds = rows.distinct("width"), rows.distinct("seed")
-    values = np.full((len(seeds), len(widths)), np.nan)
-    column_of = {width: i for i, width in enumerate(widths)}
-    row_of = {seed: i for i, seed in enumerate(seeds)}
-    for seed, width, value in zip(rows.column("seed"), rows.column("width"), rows.floats(quantity), strict=True):
-        if width is not None:
-            values[row_of[seed], column_of[width]] = value
-    kept = np.isfinite(values).any(axis=0)
-    return WidthGrid(np.array(widths, dtype=np.float64)[kept], values[:, kept])
+    one_each = rows.assign(seed=rows["seed"].astype(int)).drop_duplicates(["seed", "width"], keep="last")
+    grid = one_each.pivot(index="seed", columns="width", values=quantity).dropna(axis="columns", how="all")
+    return WidthGrid(grid.columns.to_numpy(float), grid.to_numpy(float))
 
 
-def architectures(rows: ResultsTable) -> list[Architecture]:
+def architectures(rows: pd.DataFrame) -> list[Architecture]:
     """Activation and depth of the networks, tanh with one hidden layer (the paper's main one) first."""
-    found = {
-        (str(a), int(d))
-        for a, d in zip(rows.column("activation"), rows.column("depth"), strict=True)
-        if a and d is not None
-    }
+    found = set(rows[["activation", "depth"]].dropna().itertuples(index=False, name=None))
     return sorted(found, key=lambda item: (item != ("tanh", 1), item))
 
 
@@ -126,32 +123,35 @@ def architecture_name(architecture: Architecture) -> str:
     return f"{activation}, {depth} layer{'s' if depth != 1 else ''}"
 
 
-def of_architecture(rows: ResultsTable, architecture: Architecture) -> ResultsTable:
+def of_architecture(rows: pd.DataFrame, architecture: Architecture) -> pd.DataFrame:
     """Rows of one architecture."""
-    return rows.select(activation=architecture[0], depth=architecture[1])
+    return select(rows, activation=architecture[0], depth=architecture[1])
 
 
-def ranks(values: FloatArray) -> FloatArray:
-    """Ranks from 0; equal values share their mean rank."""
-    _, inverse, count = np.unique(values, return_inverse=True, return_counts=True)
-    return np.asarray((np.cumsum(count) - (count + 1) / 2.0)[inverse], dtype=np.float64)
+def spearman(x: FloatArray, y: FloatArray) -> FloatArray:
+    """Spearman's rank correlation along the last axis, ``(...,)``; pairs with a nan are left out.
+
+    nan where fewer than three pairs are left, or one side is constant.
+    """
+    present = np.isfinite(x) & np.isfinite(y)
+    first, second = (centred_ranks(np.where(present, values, np.nan)) for values in (x, y))
+    variances = (first * first).sum(axis=-1) * (second * second).sum(axis=-1)
+    defined = (present.sum(axis=-1) >= 3) & (variances > 0.0)
+    return np.asarray(
+        np.where(defined, (first * second).sum(axis=-1) / np.sqrt(np.where(defined, variances, 1.0)), np.nan)
+    )
 
 
-def spearman(x: FloatArray, y: FloatArray) -> float:
-    """Spearman's rank correlation; nan for fewer than three values or a constant."""
-    if x.size < 3 or np.ptp(x) == 0.0 or np.ptp(y) == 0.0:
-        return float("nan")
-    first, second = (ranks(values) - (x.size - 1) / 2.0 for values in (x, y))
-    return float(first @ second / np.sqrt((first @ first) * (second @ second)))
+def centred_ranks(values: FloatArray) -> FloatArray:
+    """Ranks along the last axis less their mean, equal values sharing theirs; 0 where there is no value."""
+    ranks = rankdata(values, axis=-1, nan_policy="omit")
+    count = np.isfinite(values).sum(axis=-1, keepdims=True)
+    return np.asarray(np.where(np.isfinite(ranks), ranks - (count + 1) / 2.0, 0.0))
 
 
 def width_rank_correlation(grid: WidthGrid, seed: int = 0) -> Interval:
     """Spearman correlation of the quantity with width over all members; the bootstrap draws whole seeds."""
-
-    def statistic(values: FloatArray) -> float:
-        present = np.isfinite(values)
-        widths = np.broadcast_to(grid.widths, values.shape)
-        return spearman(widths[present], values[present])
-
     drawn = np.random.default_rng(seed).integers(len(grid.values), size=(N_RESAMPLES, len(grid.values)))
-    return percentile_interval([statistic(grid.values[index]) for index in drawn], statistic(grid.values))
+    widths = np.tile(grid.widths, len(grid.values))
+    samples = spearman(widths, grid.values[drawn].reshape(N_RESAMPLES, -1))
+    return percentile_interval(samples, float(spearman(widths, grid.values.ravel())))

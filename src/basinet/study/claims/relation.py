@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from basinet.frames.bootstrap import Interval
-from basinet.study.claims.table import is_mixture, system_label
 from basinet.study.claims.verdict import Claim, Statement, Verdict, judge_below
+from basinet.study.tables import is_mixture, system_label
 
 NO_RELATION = "no relation was fitted in this study"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from basinet.arrays import FloatArray
@@ -14,12 +15,11 @@ from basinet.study.claims.members import (
     N_RESAMPLES,
     WidthGrid,
     architectures,
+    centred_ranks,
     of_architecture,
-    ranks,
     spearman,
     width_grid,
 )
-from basinet.study.claims.table import ResultsTable, is_mixture, system_label
 from basinet.study.claims.verdict import (
     SMALLEST_EFFECT,
     SMALLEST_RANK_CORRELATION,
@@ -29,6 +29,7 @@ from basinet.study.claims.verdict import (
     spelled,
 )
 from basinet.study.claims.width import fall_claim, own_rows
+from basinet.study.tables import distinct, is_mixture, select, system_label
 
 NO_TRANSFER = "no transferred models in this study: it takes a mixture and the pure systems of its elements"
 
@@ -54,10 +55,10 @@ BETTER_TRANSFER = Statement(
 )
 
 
-def transfer_cases(rows: ResultsTable) -> list[tuple[str, str]]:
+def transfer_cases(rows: pd.DataFrame) -> list[tuple[str, str]]:
     """(train system, test system) of every transfer."""
-    moved = rows.select(transferred=True)
-    return sorted(set(zip(moved.column("train_system"), moved.column("test_system"), strict=True)))
+    moved = select(rows, transferred=True)
+    return sorted(set(zip(moved["train_system"], moved["test_system"], strict=True)))
 
 
 def transfer_label(train: str, test: str, elements: Mapping[str, tuple[str, ...]]) -> str:
@@ -65,19 +66,14 @@ def transfer_label(train: str, test: str, elements: Mapping[str, tuple[str, ...]
     return f"{system_label(train, elements.get(train, ()))} to {system_label(test, elements.get(test, ()))}"
 
 
-def moved_rows(rows: ResultsTable, train: str, test: str, target: str) -> ResultsTable:
+def moved_rows(rows: pd.DataFrame, train: str, test: str, target: str) -> pd.DataFrame:
     """Members of one transfer, raw gauge, all species."""
-    return rows.select(
-        train_system=train,
-        test_system=test,
-        transferred=True,
-        target=target,
-        species=("all", None),
-        gauge=("raw", None),
+    return select(
+        rows, train_system=train, test_system=test, transferred=True, target=target, species="all", gauge="raw"
     )
 
 
-def transfer_falls(rows: ResultsTable, elements: Mapping[str, tuple[str, ...]]) -> list[Claim]:
+def transfer_falls(rows: pd.DataFrame, elements: Mapping[str, tuple[str, ...]]) -> list[Claim]:
     """Fall of transferred r, total and local, from the best width to the widest."""
     claims = []
     for statement, target in ((TRANSFER_TOTAL_FALLS, "total"), (TRANSFER_LOCAL_FALLS, "local")):
@@ -90,7 +86,7 @@ def transfer_falls(rows: ResultsTable, elements: Mapping[str, tuple[str, ...]]) 
     return claims
 
 
-def tanh_transfers_longer(rows: ResultsTable, elements: Mapping[str, tuple[str, ...]]) -> list[Claim]:
+def tanh_transfers_longer(rows: pd.DataFrame, elements: Mapping[str, tuple[str, ...]]) -> list[Claim]:
     """Transferred total r, tanh less linear, averaged over the widths they share and over depths."""
     cases = transfer_cases(rows)
     if not cases:
@@ -99,7 +95,7 @@ def tanh_transfers_longer(rows: ResultsTable, elements: Mapping[str, tuple[str, 
     for train, test in cases:
         label = transfer_label(train, test, elements)
         moved = moved_rows(rows, train, test, "total")
-        depths = [d for d in moved.distinct("depth") if {("tanh", d), ("linear", d)} <= set(architectures(moved))]
+        depths = [d for d in distinct(moved, "depth") if {("tanh", d), ("linear", d)} <= set(architectures(moved))]
         by_depth = {depth: tanh_gain(moved, depth) for depth in depths}
         by_depth = {depth: gain for depth, gain in by_depth.items() if gain.size >= 2}
         if not by_depth:
@@ -121,7 +117,7 @@ def tanh_transfers_longer(rows: ResultsTable, elements: Mapping[str, tuple[str, 
     return claims
 
 
-def tanh_gain(rows: ResultsTable, depth: int) -> FloatArray:
+def tanh_gain(rows: pd.DataFrame, depth: int) -> FloatArray:
     """(n_seeds,) r of tanh less r of linear, averaged over the widths that both have."""
     tanh, linear = (width_grid(of_architecture(rows, (kind, depth))) for kind in ("tanh", "linear"))
     common = np.intersect1d(tanh.widths, linear.widths)
@@ -135,7 +131,7 @@ def tanh_gain(rows: ResultsTable, depth: int) -> FloatArray:
 
 
 def paired_fidelity(
-    rows: ResultsTable, train: str, test: str, target: str
+    rows: pd.DataFrame, train: str, test: str, target: str
 ) -> tuple[FloatArray, FloatArray, list[tuple[str, int, int]]]:
     """Local r at home and transferred r of the same model, with each model's (activation, depth, width).
 
@@ -150,14 +146,18 @@ def paired_fidelity(
     return x, y, [key[:3] for key in shared]
 
 
-def fidelity_by_model(rows: ResultsTable) -> dict[tuple[str, int, int, int], float]:
+MODEL = ("activation", "depth", "width", "seed")
+
+
+def fidelity_by_model(rows: pd.DataFrame) -> dict[tuple[str, int, int, str], float]:
     """Pearson r by (activation, depth, width, seed)."""
-    names = ("activation", "depth", "width", "seed")
-    keys = zip(*(rows.column(name) for name in names), strict=True)
-    return {key: r for key, r in zip(keys, rows.floats("pearson_r"), strict=True) if None not in key}
+    return {
+        (activation, depth, width, seed): r
+        for activation, depth, width, seed, r in rows[[*MODEL, "pearson_r"]].itertuples(index=False, name=None)
+    }
 
 
-def better_local_transfers_better(rows: ResultsTable, elements: Mapping[str, tuple[str, ...]]) -> list[Claim]:
+def better_local_transfers_better(rows: pd.DataFrame, elements: Mapping[str, tuple[str, ...]]) -> list[Claim]:
     """Spearman correlation over all models of local r at home with transferred r."""
     cases = transfer_cases(rows)
     if not cases:
@@ -191,21 +191,20 @@ def better_local_transfers_better(rows: ResultsTable, elements: Mapping[str, tup
 
 def clustered_spearman(x: FloatArray, y: FloatArray, cluster: NDArray[np.intp], seed: int = 0) -> Interval:
     """Spearman correlation with an interval from resampled clusters."""
-    groups = [np.flatnonzero(cluster == c) for c in range(int(cluster.max()) + 1)]
-    rng = np.random.default_rng(seed)
-    samples = []
-    for _ in range(N_RESAMPLES):
-        index = np.concatenate([groups[g] for g in rng.integers(len(groups), size=len(groups))])
-        samples.append(spearman(x[index], y[index]))
-    return percentile_interval(samples, spearman(x, y))
+    count = np.bincount(cluster)
+    drawn = np.random.default_rng(seed).integers(count.size, size=(N_RESAMPLES, count.size))
+    padded = np.full((2, count.size, count.max()), np.nan)
+    for number in range(count.size):
+        padded[:, number, : count[number]] = x[cluster == number], y[cluster == number]
+    samples = spearman(*padded[:, drawn].reshape(2, N_RESAMPLES, -1))
+    return percentile_interval(samples, float(spearman(x, y)))
 
 
 def rank_within(values: FloatArray, cluster: NDArray[np.intp]) -> FloatArray:
     """Ranks within each cluster, centred: what remains when clusters are made equal."""
     centred = np.zeros(values.size)
-    for c in np.unique(cluster):
-        chosen = cluster == c
-        centred[chosen] = ranks(values[chosen]) - (chosen.sum() - 1) / 2.0
+    for number in np.unique(cluster):
+        centred[cluster == number] = centred_ranks(values[cluster == number])
     return centred
 
 
@@ -221,7 +220,7 @@ EARLIER = Statement(
 )
 
 
-def mixture_struggles(table: ResultsTable, rows: ResultsTable, elements: Mapping[str, tuple[str, ...]]) -> list[Claim]:
+def mixture_struggles(table: pd.DataFrame, rows: pd.DataFrame, elements: Mapping[str, tuple[str, ...]]) -> list[Claim]:
     """Best r and fall of r, mixture against the pure liquids; raw and with the pair gauge removed."""
     pure = {s: main_grid(rows, s, "raw") for s, species in elements.items() if not is_mixture(species)}
     pure = {system: grid for system, grid in pure.items() if grid.testable}
@@ -297,7 +296,7 @@ def faster_claim(
     )
 
 
-def main_grid(rows: ResultsTable, system: str, gauge: str) -> WidthGrid:
+def main_grid(rows: pd.DataFrame, system: str, gauge: str) -> WidthGrid:
     """Local r of the system's first architecture (tanh with one layer if present)."""
     local = own_rows(rows, system, "local", gauge)
     found = architectures(local)
@@ -322,15 +321,15 @@ def widened(found: Interval, *half_widths: float) -> Interval:
     return Interval(found.estimate, found.estimate - half, found.estimate + half)
 
 
-def frame_half_width(table: ResultsTable, system: str, gauge: str, grid: WidthGrid) -> float:
+def frame_half_width(table: pd.DataFrame, system: str, gauge: str, grid: WidthGrid) -> float:
     """Half of the bootstrap interval over frames of the ensemble mean at its best width."""
-    rows = table.select(
-        experiment="sweep", model="network", split="test", seed="mean", width=int(grid.widths[grid.best()])
+    rows = select(
+        table, experiment="sweep", model="network", split="test", seed="mean", width=int(grid.widths[grid.best()])
     )
     rows = own_rows(rows, system, "local", gauge)
     found = architectures(rows)
     if not found:
         return float("nan")
     one = of_architecture(rows, found[0])
-    span = one.floats("pearson_r_high") - one.floats("pearson_r_low")
+    span = one["pearson_r_high"].to_numpy(float) - one["pearson_r_low"].to_numpy(float)
     return float(span[0] / 2.0) if span.size else float("nan")

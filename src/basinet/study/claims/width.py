@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from basinet.fidelity.seeds import seed_interval, width_trend
@@ -19,7 +20,6 @@ from basinet.study.claims.members import (
     width_grid,
     width_rank_correlation,
 )
-from basinet.study.claims.table import ResultsTable, is_mixture, system_label
 from basinet.study.claims.verdict import (
     ACCURATE,
     ALIKE,
@@ -32,6 +32,7 @@ from basinet.study.claims.verdict import (
     judge_difference,
     spelled,
 )
+from basinet.study.tables import is_mixture, member_rows, select, system_label
 
 TOO_FEW = "needs at least two widths and two seeds of one architecture on test frames"
 SMALL_WIDTHS = (12, 100)
@@ -76,12 +77,12 @@ def own_cases(elements: Mapping[str, tuple[str, ...]]) -> list[tuple[str, str, s
     return cases
 
 
-def own_rows(rows: ResultsTable, system: str, target: str, gauge: str = "raw") -> ResultsTable:
+def own_rows(rows: pd.DataFrame, system: str, target: str, gauge: str = "raw") -> pd.DataFrame:
     """Members on their own system's test frames."""
-    return rows.select(test_system=system, transferred=False, target=target, species=("all", None), gauge=(gauge, None))
+    return select(rows, test_system=system, transferred=False, target=target, species="all", gauge=gauge)
 
 
-def totals_stay_accurate(rows: ResultsTable, elements: Mapping[str, tuple[str, ...]]) -> list[Claim]:
+def totals_stay_accurate(rows: pd.DataFrame, elements: Mapping[str, tuple[str, ...]]) -> list[Claim]:
     """The worst network architecture and width decides: its mean r must exceed ACCURATE with its interval."""
     claims = []
     for system, species in elements.items():
@@ -110,7 +111,7 @@ def totals_stay_accurate(rows: ResultsTable, elements: Mapping[str, tuple[str, .
     return claims
 
 
-def small_networks_scatter(rows: ResultsTable, elements: Mapping[str, tuple[str, ...]]) -> list[Claim]:
+def small_networks_scatter(rows: pd.DataFrame, elements: Mapping[str, tuple[str, ...]]) -> list[Claim]:
     """Ratio of standard deviations over seeds: narrowest over widest third of the widths."""
     claims = []
     for system, species in elements.items():
@@ -174,14 +175,14 @@ def scatter_ratio(grids: list[WidthGrid], seed: int = 0) -> Interval:
     return percentile_interval(samples, statistic([grid.values for grid in grids]))
 
 
-def local_falls(rows: ResultsTable, elements: Mapping[str, tuple[str, ...]]) -> list[Claim]:
+def local_falls(rows: pd.DataFrame, elements: Mapping[str, tuple[str, ...]]) -> list[Claim]:
     """Fall of local r from its best width to the widest network, in the paper's main architecture."""
     return [
         fall_claim(FALLS, label, own_rows(rows, system, "local", gauge)) for system, gauge, label in own_cases(elements)
     ]
 
 
-def fall_claim(statement: Statement, label: str, rows: ResultsTable) -> Claim:
+def fall_claim(statement: Statement, label: str, rows: pd.DataFrame) -> Claim:
     """The statement that r falls with width, for one curve; other architectures are in the detail."""
     found = {a: width_grid(of_architecture(rows, a)) for a in architectures(rows)}
     grids = {a: grid for a, grid in found.items() if grid.testable}
@@ -203,7 +204,7 @@ def fall_claim(statement: Statement, label: str, rows: ResultsTable) -> Claim:
     )
 
 
-def small_networks(rows: ResultsTable, elements: Mapping[str, tuple[str, ...]]) -> list[Claim]:
+def small_networks(rows: pd.DataFrame, elements: Mapping[str, tuple[str, ...]]) -> list[Claim]:
     """The paper's range of widths against wider ones (mean), and against all others (best)."""
     better, suffice = [], []
     low, high = SMALL_WIDTHS
@@ -244,7 +245,7 @@ CHEAPER = Statement(
 )
 
 
-def architectures_alike(rows: ResultsTable, elements: Mapping[str, tuple[str, ...]]) -> list[Claim]:
+def architectures_alike(rows: pd.DataFrame, elements: Mapping[str, tuple[str, ...]]) -> list[Claim]:
     """Largest difference between architectures of local r averaged over the widths that all have."""
     claims = []
     for system, gauge, label in own_cases(elements):
@@ -299,18 +300,18 @@ def largest_difference(values: list[NDArray[np.float64]], seed: int = 0) -> Inte
 
 
 def small_networks_cheaper(
-    table: ResultsTable, rows: ResultsTable, elements: Mapping[str, tuple[str, ...]]
+    table: pd.DataFrame, rows: pd.DataFrame, elements: Mapping[str, tuple[str, ...]]
 ) -> list[Claim]:
     """CPU time of the widest network over that of the narrowest one that is as accurate on validation frames.
 
     One ratio per system and architecture; the interval of their geometric mean comes from resampling these.
     """
-    validation = table.select(experiment="sweep", model="network", split="validation", transferred=False).members()
-    validation = validation.select(target="total", parametrisation=("standard", None))
+    validation = member_rows(select(table, experiment="sweep", model="network", split="validation", transferred=False))
+    validation = select(validation, target="total", parametrisation="standard")
     ratios: dict[str, float] = {}
     chosen_widths: list[float] = []
     for system, species in elements.items():
-        own, scores = own_rows(rows, system, "total"), validation.select(test_system=system)
+        own, scores = own_rows(rows, system, "total"), select(validation, test_system=system)
         for architecture in architectures(own):
             accuracy = width_grid(of_architecture(scores, architecture))
             seconds = width_grid(of_architecture(own, architecture), "train_seconds")

@@ -5,30 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from basinet.study.claims.table import ResultsTable
+import pandas as pd
+
 from basinet.study.report.results import StudyResults
+from basinet.study.tables import distinct, member_rows
 
 
-def footer(results: StudyResults, rows: ResultsTable, note: str = "") -> str:
+def footer(results: StudyResults, rows: pd.DataFrame, note: str = "") -> str:
     """Settings of rows in words; what a study did not record is left out."""
-    parts = [listed("{} atoms per frame", rows.distinct("n_atoms")), trained_on(results, rows)]
-    members = rows.members()
+    parts = [listed("{} atoms per frame", distinct(rows, "n_atoms")), trained_on(results, rows)]
+    members = member_rows(rows)
     if len(members):
-        parts.append(f"{len(members.distinct('seed'))} networks (seeds) each")
-    parts.append(listed("cutoff {} Å", rows.distinct("rcut")))
-    parts.append(listed("twojmax {}", rows.distinct("twojmax")))
-    parts.append(listed("{} frames", [str(value).replace("_", "-") for value in rows.distinct("split")]))
-    definition = rows.distinct("definition")
+        parts.append(f"{len(distinct(members, 'seed'))} networks (seeds) each")
+    parts.append(listed("cutoff {} Å", distinct(rows, "rcut")))
+    parts.append(listed("twojmax {}", distinct(rows, "twojmax")))
+    parts.append(listed("{} frames", [str(value).replace("_", "-") for value in distinct(rows, "split")]))
+    definition = distinct(rows, "definition")
     if definition and definition != ("total",):
         parts.append(listed("local energies: {} definition", definition))
     text = "; ".join(part for part in parts if part)
     return " ".join(part for part in (text + "." if text else "", note) if part)
 
 
-def trained_on(results: StudyResults, rows: ResultsTable) -> str:
+def trained_on(results: StudyResults, rows: pd.DataFrame) -> str:
     """Numbers of training frames, by system where they differ."""
-    pairs = set(zip(rows.column("train_system"), rows.column("n_train"), strict=True))
-    known = sorted((str(system), number) for system, number in pairs if system and isinstance(number, (int, float)))
+    known = sorted(set(rows[["train_system", "n_train"]].dropna().itertuples(index=False, name=None)))
     if not known:
         return ""
     if len({number for _, number in known}) == 1:

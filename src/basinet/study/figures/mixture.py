@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from basinet.jobs.tables import by_element
 from basinet.plotting import (
     BLACK,
     BLUE,
@@ -26,9 +26,9 @@ from basinet.plotting import (
     width_axis,
 )
 from basinet.study.claims.members import architecture_name, architectures, of_architecture, sweep_members, width_grid
-from basinet.study.claims.table import ResultsTable
 from basinet.study.figures.footer import footer
 from basinet.study.report.results import StudyResults, preferred_split
+from basinet.study.tables import by_element, distinct, most_common, select
 
 MEV = 1e3
 
@@ -82,11 +82,11 @@ GAUGES = (
 
 def draw_species(results: StudyResults) -> Figure:
     """Local r of each species of the mixture against width, in three gauges."""
-    rows = sweep_members(results.table).select(target="local", transferred=False, test_system=tuple(results.mixtures))
+    rows = select(sweep_members(results.table), target="local", transferred=False, test_system=tuple(results.mixtures))
     panels = [
         (system, str(name))
         for system in results.mixtures
-        for name in rows.select(test_system=system).distinct("species")
+        for name in distinct(select(rows, test_system=system), "species")
         if name != "all"
     ]
     if not panels:
@@ -105,7 +105,7 @@ def draw_species(results: StudyResults) -> Figure:
     lows = [1.0]
     for axis, (system, name) in zip(axes, panels, strict=True):
         for gauge, label, color, marker, line in GAUGES:
-            grid = width_grid(rows.select(test_system=system, species=name, gauge=gauge))
+            grid = width_grid(select(rows, test_system=system, species=name, gauge=gauge))
             if not grid.widths.size:
                 continue
             spread = grid.spread()
@@ -121,7 +121,7 @@ def draw_species(results: StudyResults) -> Figure:
             )
             lows.append(float(np.nanmin(grid.mean() - spread)))
         axis.set_title(name if len(results.mixtures) == 1 else f"{results.label(system)}: {name}", loc="left")
-        width_axis(axis, rows.distinct("width"))
+        width_axis(axis, distinct(rows, "width"))
     correlation_axis(axes[0], lows, "Pearson r, local energies")
     for axis in axes[1:]:
         axis.grid(axis="y", color="#E6E6E6", linewidth=0.6)
@@ -141,22 +141,22 @@ def neighbour_weight(text: str, element: str) -> float:
 
 def draw_weights(results: StudyResults) -> Figure:
     """Pearson r of ridge at the chosen cutoff against the second element's weight; a panel for each choice of sizes."""
-    rows = preferred_split(results.table.select(experiment="resolution", model="ridge"))
+    rows = preferred_split(select(results.table, experiment="resolution", model="ridge"))
     chosen = results.study.get("descriptor", {})
-    rows = rows.select(rcut=chosen.get("rcut"))
-    rows = rows.select(twojmax=rows.most_common("twojmax"))
+    rows = select(rows, rcut=chosen.get("rcut"))
+    rows = select(rows, twojmax=most_common(rows, "twojmax"))
     panels = [
         (system, radii, scan)
         for system in results.mixtures
-        for radii in rows.select(test_system=system).distinct("radii") or (None,)
-        if len((scan := rows.select(test_system=system, radii=radii)).distinct("weights")) > 1
+        for radii in distinct(select(rows, test_system=system), "radii") or (None,)
+        if len(distinct(scan := select(rows, test_system=system, radii=radii), "weights")) > 1
     ]
     if not panels:
         raise AbsentError("a scan of species weights in a mixture")
     size = (max(4.6, 1.3 + 3.0 * len(panels)), 4.4)
     figure = canvas("Fidelity against weight and size of the species", footer(results, rows), size)
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    values = np.concatenate([scan.floats("pearson_r") for *_, scan in panels]).tolist()
+    values = np.concatenate([scan["pearson_r"].to_numpy(float) for *_, scan in panels]).tolist()
     for axis, (system, radii, scan) in zip(axes, panels, strict=True):
         draw_curves(axis, scan, results.systems[system])
         correlation_axis(axis, values, "")
@@ -187,7 +187,7 @@ def size_text(radii: str | None) -> str:
     return ", one cutoff" if len(distinct) == 1 else ", cutoffs by size"
 
 
-def draw_curves(axes: Axes, rows: ResultsTable, elements: tuple[str, ...]) -> None:
+def draw_curves(axes: Axes, rows: pd.DataFrame, elements: tuple[str, ...]) -> None:
     """Totals, and local energies of each species: raw (full lines) and with the pair gauge removed (dashed)."""
     curves = [("total", "raw", "all", "total", BLACK, "o", "-")]
     for index, element in enumerate(elements):
@@ -195,8 +195,8 @@ def draw_curves(axes: Axes, rows: ResultsTable, elements: tuple[str, ...]) -> No
         curves.append(("local", "raw", element, f"local {element}", style.color, style.marker, "-"))
         curves.append(("local", "pair", element, f"local {element}, gauge removed", style.color, style.marker, "--"))
     for target, gauge, species, label, color, marker, line in curves:
-        chosen = rows.select(target=target, gauge=gauge, species=species)
-        weights = [neighbour_weight(str(text), elements[-1]) for text in chosen.column("weights")]
-        points = sorted(zip(weights, chosen.floats("pearson_r"), strict=True))
+        chosen = select(rows, target=target, gauge=gauge, species=species)
+        weights = [neighbour_weight(str(text), elements[-1]) for text in chosen["weights"]]
+        points = sorted(zip(weights, chosen["pearson_r"].to_numpy(float), strict=True))
         if points:
             axes.plot(*zip(*points, strict=True), line, color=color, marker=marker, label=label)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from basinet.plotting import BLUE, GREEN, GREY, SINGLE, VERMILION, AbsentError, canvas, look
-from basinet.study.claims.table import ResultsTable
 from basinet.study.report.results import StudyResults
+from basinet.study.tables import distinct, select
 
 MEV = 1e3
 ISOLATED = "isolated atoms"
@@ -33,7 +34,7 @@ def draw_relation(results: StudyResults, number: int) -> Figure:
     """The line, and what it leaves, of one system."""
     system = relation_system(results, number)
     entry = results.relation.get(system)
-    points = results.relation_points.select(system=system)
+    points = select(results.relation_points, system=system)
     if not entry or not len(points):
         raise AbsentError(f"a relation of {results.label(system)} (it needs total and electrostatic energies)")
     given = results.main_systems.get(system, {}).get("e0", ISOLATED) == ISOLATED
@@ -46,7 +47,7 @@ def draw_relation(results: StudyResults, number: int) -> Figure:
     figure = canvas(title, note, (SINGLE[0], 4.5))
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2.6, 1.0))
     slope = float(entry["slope"])
-    points = points.select(split=tuple(split for split, *_ in SPLITS))
+    points = select(points, split=tuple(split for split, *_ in SPLITS))
     draw_points(upper, points, "e_rest_ev", MEV)
     draw_line(upper, points, slope)
     draw_points(lower, points, "residual_mev", 1.0)
@@ -68,16 +69,16 @@ def draw_relation(results: StudyResults, number: int) -> Figure:
     return figure
 
 
-def draw_points(axes: Axes, points: ResultsTable, quantity: str, unit: float) -> None:
+def draw_points(axes: Axes, points: pd.DataFrame, quantity: str, unit: float) -> None:
     """Frames by split; those of another size, which the line was not fitted to either, on their own."""
     for split, name, color, marker in SPLITS:
-        chosen = points.select(split=split)
+        chosen = select(points, split=split)
         if not len(chosen):
             continue
-        sizes = ", ".join(map(str, chosen.distinct("n_atoms")))
+        sizes = ", ".join(map(str, distinct(chosen, "n_atoms")))
         axes.plot(
-            MEV * chosen.floats("e_es_ev"),
-            unit * chosen.floats(quantity),
+            MEV * chosen["e_es_ev"].to_numpy(float),
+            unit * chosen[quantity].to_numpy(float),
             marker,
             color=color,
             mfc=color if split == "train" else "none",
@@ -87,11 +88,11 @@ def draw_points(axes: Axes, points: ResultsTable, quantity: str, unit: float) ->
         )
 
 
-def draw_line(axes: Axes, points: ResultsTable, slope: float) -> None:
+def draw_line(axes: Axes, points: pd.DataFrame, slope: float) -> None:
     """The line through the training frames, across the range of all frames."""
-    fitted = points.select(split="train") if len(points.select(split="train")) else points
-    intercept = np.mean(MEV * (fitted.floats("e_rest_ev") - slope * fitted.floats("e_es_ev")))
-    ends = MEV * np.array([points.floats("e_es_ev").min(), points.floats("e_es_ev").max()])
+    fitted = select(points, split="train") if len(select(points, split="train")) else points
+    intercept = np.mean(MEV * (fitted["e_rest_ev"].to_numpy(float) - slope * fitted["e_es_ev"].to_numpy(float)))
+    ends = MEV * np.array([points["e_es_ev"].to_numpy(float).min(), points["e_es_ev"].to_numpy(float).max()])
     axes.plot(ends, intercept + slope * ends, color="black", linewidth=1.0, label=f"line, slope {slope:.4f}")
 
 
@@ -116,15 +117,15 @@ MAX_POINTS = 2000
 
 def draw_parity(results: StudyResults) -> Figure:
     """Networks' predictions: totals above, local energies below, a column per system."""
-    rows = results.parity.select(model="network")
-    experiments = rows.distinct("experiment")
+    rows = select(results.parity, model="network")
+    experiments = distinct(rows, "experiment")
     if not experiments:
         raise AbsentError("predictions of networks on unseen frames")
     experiment = "cross_validation" if "cross_validation" in experiments else experiments[0]
-    rows = rows.select(experiment=experiment)
-    systems = [system for system in results.systems if len(rows.select(system=system))]
+    rows = select(rows, experiment=experiment)
+    systems = [system for system in results.systems if len(select(rows, system=system))]
     note = (
-        f"Ensemble mean of the chosen network; {', '.join(rows.distinct('split')).replace('_', '-')} frames. "
+        f"Ensemble mean of the chosen network; {', '.join(distinct(rows, 'split')).replace('_', '-')} frames. "
         "Energies per atom, each species centred; line: equality. Local energies of the mixture: raw gauge."
     )
     size = (max(4.6, 0.9 + 1.9 * len(systems)), 5.4)
@@ -132,7 +133,7 @@ def draw_parity(results: StudyResults) -> Figure:
     axes = figure.subplots(2, len(systems), squeeze=False)
     for column, system in enumerate(systems):
         for row, target in enumerate(("total", "local")):
-            chosen = rows.select(system=system, target=target)
+            chosen = select(rows, system=system, target=target)
             draw_panel(axes[row, column], chosen)
             axes[row, column].set_title(f"{results.label(system)}, {target}", loc="left")
         axes[1, column].set_xlabel("DFT (meV/atom)")
@@ -141,16 +142,16 @@ def draw_parity(results: StudyResults) -> Figure:
     return figure
 
 
-def draw_panel(axes: Axes, rows: ResultsTable) -> None:
+def draw_panel(axes: Axes, rows: pd.DataFrame) -> None:
     """One system and target; colour and marker by species."""
-    x, y = rows.floats("reference_mev"), rows.floats("prediction_mev")
+    x, y = rows["reference_mev"].to_numpy(float), rows["prediction_mev"].to_numpy(float)
     if not x.size:
         axes.text(0.5, 0.5, "none", ha="center", transform=axes.transAxes)
         return
     rng = np.random.default_rng(0)
-    species = rows.distinct("species")
+    species = distinct(rows, "species")
     for index, name in enumerate(species):
-        chosen = np.flatnonzero(rows.column("species") == name)
+        chosen = np.flatnonzero(rows["species"] == name)
         if chosen.size > MAX_POINTS // len(species):
             chosen = rng.choice(chosen, MAX_POINTS // len(species), replace=False)
         style = look(index)

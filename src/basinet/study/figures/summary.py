@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from basinet.plotting import BLACK, BLUE, GREY, GRID, SKY, AbsentError, canvas, correlation_axis, legend_above, look
 from basinet.study.claims.members import spearman, sweep_members
-from basinet.study.claims.table import ResultsTable
 from basinet.study.claims.transfer import paired_fidelity, transfer_cases, transfer_label
 from basinet.study.figures.footer import footer
 from basinet.study.report.results import StudyResults, baseline, ensemble, floor, preferred_split
+from basinet.study.tables import RESULTS, as_table, distinct, mean_rows, most_common, records, select
 
 MODELS = (
     ("ceiling", "network trained on\nlocal energies (ceiling)"),
@@ -45,7 +46,7 @@ def draw_summary(results: StudyResults) -> Figure:
     if not rows:
         raise AbsentError("ensemble means and baselines on test frames")
     note = "Bars: 95 % block bootstrap over frames. Grey: untrained networks, 95th percentile of |r|."
-    figure = canvas("What each model recovers", footer(results, ResultsTable(rows), note), (6.2, 4.6))
+    figure = canvas("What each model recovers", footer(results, as_table(rows, RESULTS), note), (6.2, 4.6))
     axes = figure.subplots(1, 2, sharey=True)
     for axis, target in zip(axes, ("total", "local"), strict=True):
         lowest = draw_target(axis, results, target)
@@ -112,7 +113,7 @@ def draw_transfer_scatter(results: StudyResults) -> Figure:
     )
     order = list(results.systems)
     title = "Do better local energies transfer better?"
-    figure = canvas(title, footer(results, rows.select(transferred=True), note), (GRID[0], 4.3))
+    figure = canvas(title, footer(results, select(rows, transferred=True), note), (GRID[0], 4.3))
     axes = figure.subplots(1, 2)
     for axis, target in zip(axes, ("total", "local"), strict=True):
         for train, test in cases:
@@ -147,21 +148,21 @@ VARIANTS = {"network": "width", "ridge": "twojmax"}
 
 def draw_resolution(results: StudyResults) -> Figure:
     """Pearson r against cutoff: a row per kind of model, a column per system, a line style per width."""
-    rows = preferred_split(results.table.select(experiment="resolution", species=("all", None)))
-    rows = usual_species(rows).means()
-    systems = [system for system in results.systems if len(rows.select(test_system=system))]
-    models = [model for model in VARIANTS if len(rows.select(model=model))]
+    rows = preferred_split(select(results.table, experiment="resolution", species=("all", None)))
+    rows = mean_rows(usual_species(rows))
+    systems = [system for system in results.systems if len(select(rows, test_system=system))]
+    models = [model for model in VARIANTS if len(select(rows, model=model))]
     if not systems or not models:
         raise AbsentError("a scan of cutoff and twojmax")
     columns = len(systems)
     size = (max(4.6, 1.3 + 2.0 * columns), 2.2 + 1.75 * len(models))
     figure = canvas("Fidelity against the cutoff of the descriptor", footer(results, rows), size)
     axes = figure.subplots(len(models), columns, sharex=True, sharey=True, squeeze=False)
-    values = rows.floats("pearson_r").tolist()
+    values = rows["pearson_r"].to_numpy(float).tolist()
     for row, model in enumerate(models):
         for column, system in enumerate(systems):
             axis = axes[row, column]
-            draw_scan(axis, rows.select(model=model, test_system=system), model)
+            draw_scan(axis, select(rows, model=model, test_system=system), model)
             correlation_axis(axis, values, "")
             axis.set_title(f"{results.label(system)}, {model}", loc="left")
     figure.supylabel("Pearson r", fontsize=9.5)
@@ -173,34 +174,34 @@ def draw_resolution(results: StudyResults) -> Figure:
     return figure
 
 
-def legend_entries(rows: ResultsTable, gauges: set[str]) -> tuple[list[Line2D], list[str]]:
+def legend_entries(rows: pd.DataFrame, gauges: set[str]) -> tuple[list[Line2D], list[str]]:
     """Colours for quantities, line styles for the widths of networks."""
     shown = [entry for entry in QUANTITIES if entry[1] in gauges]
     handles = [Line2D([], [], color=color, marker=marker, ms=3.5) for *_, color, marker in shown]
     labels = [label for _, _, label, _, _ in shown]
-    for index, width in enumerate(rows.select(model="network").distinct("width")):
+    for index, width in enumerate(distinct(select(rows, model="network"), "width")):
         handles.append(Line2D([], [], color=GREY, ls=LINES[index % len(LINES)]))
         labels.append(f"network of width {width}")
     return handles, labels
 
 
-def draw_scan(axes: Axes, rows: ResultsTable, model: str) -> None:
+def draw_scan(axes: Axes, rows: pd.DataFrame, model: str) -> None:
     """One system and kind of model: a curve for each quantity and each width (networks) or scanned twojmax (ridge)."""
     column = VARIANTS[model]
     for target, gauge, _, color, marker in QUANTITIES:
-        for index, variant in enumerate(rows.distinct(column)):
-            chosen = rows.select(target=target, gauge=gauge, **{column: variant})
-            points = sorted(zip(chosen.floats("rcut"), chosen.floats("pearson_r"), strict=True))
+        for index, variant in enumerate(distinct(rows, column)):
+            chosen = select(rows, target=target, gauge=gauge, **{column: variant})
+            points = sorted(zip(chosen["rcut"].to_numpy(float), chosen["pearson_r"].to_numpy(float), strict=True))
             if len(points) > 1:
                 line = LINES[index % len(LINES)] if model == "network" else "-"
                 axes.plot(*zip(*points, strict=True), line, color=color, marker=marker, ms=3.5)
 
 
-def usual_species(rows: ResultsTable) -> ResultsTable:
+def usual_species(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows with the species weights and radii that most rows have: those of the networks."""
     for column in ("weights", "radii"):
-        usual = rows.most_common(column)
-        rows = rows.select(**{column: (usual, None)}) if usual is not None else rows
+        usual = most_common(rows, column)
+        rows = select(rows, **{column: (usual, None)}) if usual is not None else rows
     return rows
 
 
@@ -209,8 +210,8 @@ SIZE_MODELS = (("network", "network", "-"), ("ridge", "ridge", "--"), ("lennard_
 
 def draw_size(results: StudyResults) -> Figure:
     """Pearson r by the number of atoms per frame; totals left, local energies right."""
-    rows = results.table.select(experiment="size_transfer", species=("all", None), gauge=("raw", None))
-    rows = rows.select(transferred=(False, None))
+    rows = select(results.table, experiment="size_transfer", species=("all", None), gauge=("raw", None))
+    rows = select(rows, transferred=(False, None))
     if not len(rows):
         raise AbsentError("frames of another size")
     sizes = ", ".join(f"{results.label(name)} {entry.get('n_atoms')}" for name, entry in results.main_systems.items())
@@ -219,7 +220,7 @@ def draw_size(results: StudyResults) -> Figure:
     figure = canvas("Transfer to frames of other sizes", footer(results, rows, note), (GRID[0], 4.1))
     axes = figure.subplots(1, 2, sharex=True)
     for axis, target in zip(axes, ("total", "local"), strict=True):
-        draw_size_target(axis, results, rows.select(target=target), target)
+        draw_size_target(axis, results, select(rows, target=target), target)
         axis.set_title(f"{target} energies", loc="left")
         axis.set_xlabel("atoms per frame")
         axis.set_ylabel("Pearson r")
@@ -229,21 +230,21 @@ def draw_size(results: StudyResults) -> Figure:
     return figure
 
 
-def size_rows(results: StudyResults, rows: ResultsTable, system: str, model: str, target: str) -> list[Any]:
+def size_rows(results: StudyResults, rows: pd.DataFrame, system: str, model: str, target: str) -> list[Any]:
     """Rows of one model by size; that of the size trained on is added if it is not among them."""
-    chosen = rows.select(test_system=system, model=model, transferred=(False, None)).means()
+    chosen = mean_rows(select(rows, test_system=system, model=model, transferred=(False, None)))
     if model == "network":
-        chosen = chosen.select(**results.chosen(system))
+        chosen = select(chosen, **results.chosen(system))
         home = ensemble(results, system, target)
     else:
         home = baseline(results, model, system, target)
-    by_size = {row["n_atoms"]: row for row in [home, *chosen.rows()] if row.get("n_atoms")}
+    by_size = {row["n_atoms"]: row for row in [home, *records(chosen)] if row.get("n_atoms")}
     if not len(chosen):
         return []
     return [by_size[size] for size in sorted(by_size) if by_size[size]["pearson_r"] is not None]
 
 
-def draw_size_target(axes: Axes, results: StudyResults, rows: ResultsTable, target: str) -> None:
+def draw_size_target(axes: Axes, results: StudyResults, rows: pd.DataFrame, target: str) -> None:
     """Curves of every system and model."""
     sizes: set[float] = set()
     for index, system in enumerate(results.systems):

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from basinet.plotting import GRID, SINGLE, AbsentError, Look, canvas, correlation_axis, legend_above, look, width_axis
 from basinet.study.claims.members import Architecture, architectures, of_architecture, sweep_members, width_grid
-from basinet.study.claims.table import ResultsTable
 from basinet.study.figures.footer import footer
 from basinet.study.report.results import StudyResults, baseline, floor
+from basinet.study.tables import distinct, member_rows, select
 
 BASELINES = (("lennard_jones", "pair pot."), ("ridge", "ridge"), ("ceiling", "ceiling"))
 PANEL_ORDER = (("linear", 1), ("tanh", 1), ("linear", 2), ("tanh", 2))
@@ -41,8 +42,8 @@ class WidthFigure:
 
 def draw_width(results: StudyResults, shown: WidthFigure) -> Figure:
     """Mean and standard deviation over members of Pearson r against width, one curve per test system."""
-    rows = sweep_members(results.table).select(target=shown.target, transferred=shown.transferred)
-    rows = rows.select(species=("all", None))
+    rows = select(sweep_members(results.table), target=shown.target, transferred=shown.transferred)
+    rows = select(rows, species=("all", None))
     if not len(rows):
         need = "transferred models (a mixture and its pure systems)" if shown.transferred else "a sweep"
         raise AbsentError(f"{need} with {shown.target} energies on test frames")
@@ -89,12 +90,12 @@ def draw_width(results: StudyResults, shown: WidthFigure) -> Figure:
     return figure
 
 
-def curves_of(results: StudyResults, rows: ResultsTable) -> list[Curve]:
+def curves_of(results: StudyResults, rows: pd.DataFrame) -> list[Curve]:
     """One curve per test system and origin; a mixture has its local energies in both gauges."""
     order = list(results.systems)
-    pairs = set(zip(rows.column("train_system"), rows.column("test_system"), rows.column("gauge"), strict=True))
+    pairs = set(zip(rows["train_system"], rows["test_system"], rows["gauge"], strict=True))
     curves = []
-    transferred = rows.distinct("transferred") == (True,)
+    transferred = distinct(rows, "transferred") == (True,)
     for train, test, gauge in sorted(pairs, key=lambda p: (system_index(order, p[1]), p[0], p[2] != "raw")):
         if gauge == "control":
             continue
@@ -113,10 +114,10 @@ def system_index(order: list[str], system: str) -> int:
     return order.index(system) if system in order else len(order)
 
 
-def draw_panel(axes: Axes, rows: ResultsTable, curves: list[Curve]) -> None:
+def draw_panel(axes: Axes, rows: pd.DataFrame, curves: list[Curve]) -> None:
     """All curves of one architecture; shifted sideways a little so that bars do not hide each other."""
     for index, curve in enumerate(curves):
-        grid = width_grid(rows.select(train_system=curve.train, test_system=curve.test, gauge=curve.gauge))
+        grid = width_grid(select(rows, train_system=curve.train, test_system=curve.test, gauge=curve.gauge))
         if not grid.widths.size:
             continue
         spread = grid.spread()
@@ -133,7 +134,7 @@ def draw_panel(axes: Axes, rows: ResultsTable, curves: list[Curve]) -> None:
             elinewidth=0.9,
             label=curve.label,
         )
-    width_axis(axes, rows.distinct("width"))
+    width_axis(axes, distinct(rows, "width"))
 
 
 def draw_baselines(axes: Axes, results: StudyResults, curves: list[Curve], target: str) -> None:
@@ -162,13 +163,13 @@ def draw_baselines(axes: Axes, results: StudyResults, curves: list[Curve], targe
     axes.spines["left"].set_visible(False)
 
 
-def lowest_point(rows: ResultsTable, curves: list[Curve], panels: list[Architecture]) -> float:
+def lowest_point(rows: pd.DataFrame, curves: list[Curve], panels: list[Architecture]) -> float:
     """Lowest end of an error bar."""
     lows = [1.0]
     for architecture in panels:
         chosen = of_architecture(rows, architecture)
         for curve in curves:
-            grid = width_grid(chosen.select(train_system=curve.train, test_system=curve.test, gauge=curve.gauge))
+            grid = width_grid(select(chosen, train_system=curve.train, test_system=curve.test, gauge=curve.gauge))
             if grid.widths.size:
                 lows.append(float(np.nanmin(grid.mean() - grid.spread())))
     return min(lows)
@@ -196,11 +197,11 @@ NAMES = {
 
 def draw_controls(results: StudyResults) -> Figure:
     """Pearson r against width by parametrisation: totals above, local energies below, a column per system."""
-    rows = results.table.select(experiment="parametrisation", species=("all", None), transferred=(False, None))
-    rows = rows.select(split="test", gauge=("raw", None)).members()
-    systems = [system for system in results.systems if len(rows.select(test_system=system))]
-    found = [name for name in NAMES if len(rows.select(parametrisation=name))]
-    found += [name for name in rows.distinct("parametrisation") if name not in NAMES]
+    rows = select(results.table, experiment="parametrisation", species=("all", None), transferred=(False, None))
+    rows = member_rows(select(rows, split="test", gauge=("raw", None)))
+    systems = [system for system in results.systems if len(select(rows, test_system=system))]
+    found = [name for name in NAMES if len(select(rows, parametrisation=name))]
+    found += [name for name in distinct(rows, "parametrisation") if name not in NAMES]
     if not systems or len(found) < 2:
         raise AbsentError("networks in more than one parametrisation")
     note = "Mean and standard deviation over seeds; local energies in the raw gauge."
@@ -208,11 +209,11 @@ def draw_controls(results: StudyResults) -> Figure:
     figure = canvas("Controls: parametrisation of the network", footer(results, rows, note), size)
     axes = figure.subplots(2, len(systems), squeeze=False, sharex=True, sharey="row")
     for row, target in enumerate(("total", "local")):
-        chosen = rows.select(target=target)
+        chosen = select(rows, target=target)
         for column, system in enumerate(systems):
             axis = axes[row, column]
             for index, name in enumerate(found):
-                grid = width_grid(chosen.select(test_system=system, parametrisation=name))
+                grid = width_grid(select(chosen, test_system=system, parametrisation=name))
                 if grid.widths.size:
                     style = look(index)
                     axis.errorbar(
@@ -225,9 +226,9 @@ def draw_controls(results: StudyResults) -> Figure:
                         capsize=2,
                         label=NAMES.get(name, name),
                     )
-            width_axis(axis, rows.distinct("width"), "layer width" if row else "")
+            width_axis(axis, distinct(rows, "width"), "layer width" if row else "")
             axis.set_title(f"{results.label(system)}, {target}", loc="left")
-            correlation_axis(axis, chosen.floats("pearson_r").tolist(), "Pearson r" if column == 0 else "")
+            correlation_axis(axis, chosen["pearson_r"].to_numpy(float).tolist(), "Pearson r" if column == 0 else "")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     legend_above(figure, handles, labels)
     return figure

@@ -9,14 +9,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from basinet.errors import InputError
-from basinet.jobs.tables import read_table
 from basinet.study.claims.evaluate import evaluate_claims
-from basinet.study.claims.table import ResultsTable, is_mixture, system_elements, system_label
 from basinet.study.claims.verdict import Claim
+from basinet.study.tables import (
+    CURVES,
+    LEARNING_RATES,
+    PARITY,
+    RELATION_POINTS,
+    RESULTS,
+    SELECTION,
+    distinct,
+    is_mixture,
+    mean_rows,
+    member_rows,
+    read_rows,
+    records,
+    select,
+    system_elements,
+    system_label,
+)
 
-EMPTY = ResultsTable([])
 TOTALS_ONLY = "total energies only"
 """What the paper's networks see; captions say it in these words."""
 SPLITS = ("out_of_fold", "test", "validation", "train")
@@ -41,17 +56,17 @@ class StudyResults:
         ``config.yaml`` as text.
     """
 
-    table: ResultsTable
+    table: pd.DataFrame
     systems: dict[str, tuple[str, ...]]
+    relation_points: pd.DataFrame
+    parity: pd.DataFrame
+    curves: pd.DataFrame
+    learning_rates: pd.DataFrame
+    selection: pd.DataFrame
     relation: Mapping[str, Any] = field(default_factory=dict)
     gauge: Mapping[str, Any] = field(default_factory=dict)
     study: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    relation_points: ResultsTable = EMPTY
-    parity: ResultsTable = EMPTY
-    curves: ResultsTable = EMPTY
-    learning_rates: ResultsTable = EMPTY
-    selection: ResultsTable = EMPTY
     config: str = ""
 
     def label(self, system: str) -> str:
@@ -106,31 +121,26 @@ def load_results(directory: str | Path) -> StudyResults:
         raise InputError(f"{root}: no such directory; give the output directory of `basinet reproduce` or `train`")
     if not (root / "results.csv").is_file():
         raise InputError(f"{root}: holds no results.csv; give the output directory of `basinet reproduce` or `train`")
-    table = ResultsTable(read_table(root / "results.csv"))
+    table = read_rows(root / "results.csv", RESULTS)
     study = read_mapping(root / "study.json")
     named = study.get("data", {}).get("systems", {})
-    tested = table.distinct("test_system")
+    tested = distinct(table, "test_system")
     elements = {str(name): tuple(entry.get("elements", ())) for name, entry in named.items() if name in tested}
     config = root / "config.yaml"
     return StudyResults(
         table=table,
-        systems=system_elements(table.select(transferred=(False, None)), elements),
+        systems=system_elements(select(table, transferred=(False, None)), elements),
         relation=read_mapping(root / "relation.json"),
         gauge=read_mapping(root / "gauge.json"),
         study=study,
         provenance=read_mapping(root / "provenance.json"),
-        relation_points=read_columns(root / "relation_points.csv"),
-        parity=read_columns(root / "parity.csv"),
-        curves=read_columns(root / "curves.csv"),
-        learning_rates=read_columns(root / "learning_rates.csv"),
-        selection=read_columns(root / "selection.csv"),
+        relation_points=read_rows(root / "relation_points.csv", RELATION_POINTS),
+        parity=read_rows(root / "parity.csv", PARITY),
+        curves=read_rows(root / "curves.csv", CURVES),
+        learning_rates=read_rows(root / "learning_rates.csv", LEARNING_RATES),
+        selection=read_rows(root / "selection.csv", SELECTION),
         config=config.read_text(encoding="utf-8") if config.is_file() else "",
     )
-
-
-def read_columns(path: Path) -> ResultsTable:
-    """A CSV table; empty if there is no such file."""
-    return ResultsTable(read_table(path)) if path.is_file() else EMPTY
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
@@ -146,18 +156,18 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return value
 
 
-def best_on_validation(table: ResultsTable, system: str) -> dict[str, Any]:
+def best_on_validation(table: pd.DataFrame, system: str) -> dict[str, Any]:
     """The ensemble mean of the sweep with the lowest validation error of totals; empty if there is none."""
-    rows = table.select(experiment="sweep", model="network", split="validation", seed="mean", test_system=system)
-    rows = rows.select(target="total", transferred=False)
-    errors = rows.floats("rmse_mev")
-    return rows.rows()[int(np.nanargmin(errors))] if np.isfinite(errors).any() else {}
+    rows = select(table, experiment="sweep", model="network", split="validation", seed="mean", test_system=system)
+    rows = select(rows, target="total", transferred=False)
+    errors = rows["rmse_mev"].to_numpy(float)
+    return records(rows)[int(np.nanargmin(errors))] if np.isfinite(errors).any() else {}
 
 
-def preferred_split(rows: ResultsTable) -> ResultsTable:
+def preferred_split(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of the split that says most about unseen frames."""
     for split in SPLITS:
-        chosen = rows.select(split=split)
+        chosen = select(rows, split=split)
         if len(chosen):
             return chosen
     return rows
@@ -165,29 +175,29 @@ def preferred_split(rows: ResultsTable) -> ResultsTable:
 
 def floor(results: StudyResults, system: str, target: str) -> float:
     """95th percentile of |r| of untrained networks; nan if there are none."""
-    rows = results.table.select(model="untrained", test_system=system, target=target, species=("all", None))
-    values = np.abs(rows.select(gauge=("raw", None)).members().floats("pearson_r"))
+    rows = select(results.table, model="untrained", test_system=system, target=target, species=("all", None))
+    values = np.abs(member_rows(select(rows, gauge=("raw", None)))["pearson_r"].to_numpy(float))
     values = values[np.isfinite(values)]
     return float(np.quantile(values, 0.95)) if values.size else float("nan")
 
 
 def baseline(results: StudyResults, model: str, system: str, target: str, gauge: str = "raw") -> dict[str, Any]:
     """The row of a baseline on unseen frames (ensemble mean, else mean of r); empty if missing."""
-    rows = results.table.select(experiment="baseline", model=model, test_system=system, target=target)
-    rows = rows.select(species=("all", None), gauge=(gauge, None), transferred=(False, None))
-    rows = rows.select(split="test") if len(rows.select(split="test")) else preferred_split(rows)
+    rows = select(results.table, experiment="baseline", model=model, test_system=system, target=target)
+    rows = select(rows, species=("all", None), gauge=(gauge, None), transferred=(False, None))
+    rows = select(rows, split="test") if len(select(rows, split="test")) else preferred_split(rows)
     if model in ("ridge", "network"):
-        rows = rows.select(train_system=(system, None))
-    means = rows.means().rows()
+        rows = select(rows, train_system=(system, None))
+    means = records(mean_rows(rows))
     if means:
         return means[0]
-    values = rows.floats("pearson_r")
-    return {**rows.rows()[0], "pearson_r": float(np.nanmean(values))} if len(rows) else {}
+    values = rows["pearson_r"].to_numpy(float)
+    return {**records(rows)[0], "pearson_r": float(np.nanmean(values))} if len(rows) else {}
 
 
 def ensemble(results: StudyResults, system: str, target: str, gauge: str = "raw") -> dict[str, Any]:
     """The ensemble mean of a system's chosen network on its own test frames; empty if missing."""
-    rows = results.table.select(model="network", experiment="sweep", split="test", test_system=system, seed="mean")
-    rows = rows.select(transferred=False, target=target, species=("all", None), gauge=(gauge, None))
-    found = rows.select(**results.chosen(system)).rows()
+    rows = select(results.table, model="network", experiment="sweep", split="test", test_system=system, seed="mean")
+    rows = select(rows, transferred=False, target=target, species=("all", None), gauge=(gauge, None))
+    found = records(select(rows, **results.chosen(system)))
     return found[0] if found else {}

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import pandas as pd
+
 from basinet.study.claims.members import architecture_name, architectures, of_architecture, sweep_members, width_grid
-from basinet.study.claims.table import ResultsTable
 from basinet.study.report.pieces import interval, paragraph, table, with_interval
 from basinet.study.report.results import StudyResults, baseline, ensemble, floor
+from basinet.study.tables import mean_rows, records, select
 
 METRICS = ("r2", "r2_determination", "slope", "rmse_mev", "offset_mev", "pearson_r_within", "n_values")
 METRIC_HEAD = (
@@ -63,16 +65,14 @@ def headline(results: StudyResults) -> str:
 
 def architecture_summary(results: StudyResults) -> str:
     """Mean r at the narrowest, best and widest network for every architecture, target and transfer."""
-    rows = sweep_members(results.table).select(species=("all", None))
+    rows = select(sweep_members(results.table), species=("all", None))
     names = ("target", "train_system", "test_system", "gauge")
-    cases = sorted(
-        {values for values in zip(*(rows.column(name) for name in names), strict=True) if None not in values}
-    )
+    cases = sorted(set(rows[[*names]].dropna().itertuples(index=False, name=None)))
     lines = []
     for target, train, test, gauge in cases:
         if gauge == "control":
             continue
-        chosen = rows.select(target=target, train_system=train, test_system=test, gauge=gauge)
+        chosen = select(rows, target=target, train_system=train, test_system=test, gauge=gauge)
         for architecture in architectures(chosen):
             grid = width_grid(of_architecture(chosen, architecture))
             if not grid.widths.size:
@@ -102,10 +102,10 @@ def architecture_summary(results: StudyResults) -> str:
     return table(head, lines) + paragraph(note, "note") if lines else NOTHING
 
 
-def metric_rows(results: StudyResults, rows: ResultsTable) -> list[list[Any]]:
+def metric_rows(results: StudyResults, rows: pd.DataFrame) -> list[list[Any]]:
     """Model, system, target and all metrics of every row."""
     lines = []
-    for row in rows.rows():
+    for row in records(rows):
         metrics = [row.get(name) for name in METRICS]
         names = [
             row.get("model"),
@@ -120,7 +120,7 @@ def metric_rows(results: StudyResults, rows: ResultsTable) -> list[list[Any]]:
 
 def baselines(results: StudyResults) -> str:
     """All baselines on test frames."""
-    rows = results.table.select(experiment="baseline", species=("all", None), split="test").means()
+    rows = mean_rows(select(results.table, experiment="baseline", species=("all", None), split="test"))
     lines = metric_rows(results, rows)
     head = ("model", "trained on", "system", "target", "species", "gauge", *METRIC_HEAD)
     floors = [
@@ -137,7 +137,7 @@ def baselines(results: StudyResults) -> str:
 
 def out_of_fold(results: StudyResults) -> str:
     """Cross-validation: every frame predicted by a model that did not see it."""
-    rows = results.table.select(experiment="cross_validation", split="out_of_fold").means()
+    rows = mean_rows(select(results.table, experiment="cross_validation", split="out_of_fold"))
     lines = metric_rows(results, rows)
     head = ("model", "trained on", "system", "target", "species", "gauge", *METRIC_HEAD)
     return table(head, lines) + paragraph(METRIC_NOTE, "note") if lines else NOTHING
@@ -169,7 +169,7 @@ def selection(results: StudyResults) -> str:
     names = ("rcut", "twojmax", "weights", "radii", "system", "validation_rmse_mev", "validation_r", "score", "chosen")
     lines = [
         [results.label(str(row[name])) if name == "system" else row.get(name) for name in names]
-        for row in results.selection.rows()
+        for row in records(results.selection)
     ]
     head = (
         "cutoff Å",
