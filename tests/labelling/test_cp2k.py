@@ -13,7 +13,7 @@ from basinet.cp2k.potentials import data_directories, find_potential_file, read_
 from basinet.cp2k.run_directory import read_run
 from basinet.density.cube import read_cube, write_cube
 from basinet.errors import InputError
-from basinet.labelling.many import Run
+from basinet.labelling.many import PartitionBatch
 from basinet.labelling.partition import partition_input
 from basinet.labelling.partition_settings import Job, PartitionSettings
 from basinet.labelling.sources import GTH_PBE, cores_of_file, default_cores, expanded
@@ -151,10 +151,10 @@ def test_options_for_plain_cubes_are_refused(argon_run):
 
 
 def test_a_trajectory_is_an_input_for_each_density_and_can_be_related(dynamics):
-    run = Run(expanded([Job(dynamics)]), PartitionSettings(threads=1))
+    run = PartitionBatch(expanded([Job(dynamics)]), PartitionSettings(threads=1))
     run.compute(1, None)
     assert run.failures == {}
-    frames = [atoms for atoms, _ in run.frames()]
+    frames = [done.atoms for done in run.results()]
     assert [atoms.info["step"] for atoms in frames] == [0, 1, 2]
     energies = [
         evaluation.energies["REF_energy"] for evaluation in read_cp2k_output(dynamics / "argon.out").evaluations

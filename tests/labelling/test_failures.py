@@ -13,7 +13,7 @@ from tests.labelling.campaigns import fake, journal, results, write_campaign
 
 from basinet.errors import InputError
 from basinet.frames.reading import read_frames
-from basinet.labelling import campaign as store
+from basinet.jobs import store
 from basinet.labelling.campaign import check_same, create_campaign, load_inputs
 from basinet.labelling.settings import load_campaign_config
 from basinet.labelling.work import run_unit

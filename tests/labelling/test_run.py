@@ -14,7 +14,7 @@ from basinet.frames.reading import read_frames
 from basinet.jobs.workers import DIED, Failed, Workers
 from basinet.labelling import many as resources
 from basinet.labelling import many as run_module
-from basinet.labelling.many import Run
+from basinet.labelling.many import PartitionBatch
 from basinet.labelling.partition_settings import Job, PartitionSettings
 
 SETTINGS = PartitionSettings(cores=known.CORES, threads=1)
@@ -56,7 +56,7 @@ def computed(monkeypatch):
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_order_is_that_of_the_inputs_and_labels_do_not_depend_on_workers(tmp_path, jobs, workers):
-    run = Run(jobs, SETTINGS)
+    run = PartitionBatch(jobs, SETTINGS)
     run.compute(workers, None)
     run.write(tmp_path / "all.extxyz")
     frames = read_frames(tmp_path / "all.extxyz")
@@ -67,7 +67,7 @@ def test_order_is_that_of_the_inputs_and_labels_do_not_depend_on_workers(tmp_pat
 
 
 def test_frames_written_have_all_their_digits(tmp_path, jobs):
-    run = Run(jobs[:1], SETTINGS)
+    run = PartitionBatch(jobs[:1], SETTINGS)
     run.compute(1, None)
     run.write(tmp_path / "all.extxyz")
     (read,) = read_frames(tmp_path / "all.extxyz")
@@ -79,7 +79,7 @@ def test_frames_written_have_all_their_digits(tmp_path, jobs):
 
 def test_a_bad_input_is_passed_over(tmp_path, jobs):
     jobs[1].path.write_text(jobs[1].path.read_text()[:5000])
-    run = Run(jobs, SETTINGS)
+    run = PartitionBatch(jobs, SETTINGS)
     run.compute(1, None)
     run.write(tmp_path / "all.extxyz")
     assert list(run.failures) == [1]
@@ -88,49 +88,49 @@ def test_a_bad_input_is_passed_over(tmp_path, jobs):
 
 
 def test_finished_inputs_are_kept_and_changed_ones_done_again(jobs, folder, computed):
-    Run(jobs[:2], SETTINGS, folder).compute(1, None)
+    PartitionBatch(jobs[:2], SETTINGS, folder).compute(1, None)
     assert computed == ["b", "a"]
-    Run(jobs, SETTINGS, folder).compute(1, None)
+    PartitionBatch(jobs, SETTINGS, folder).compute(1, None)
     assert computed == ["b", "a", "c"]
     known.write_neutral_atoms(jobs[1].path, shape=(21, 16, 18), factor=1.0002)
-    run = Run(jobs, SETTINGS, folder)
+    run = PartitionBatch(jobs, SETTINGS, folder)
     run.compute(1, None)
     assert computed == ["b", "a", "c", "a"]
-    found = [atoms.info["bader_renormalisation"] for atoms, _ in run.frames()]
+    found = [done.atoms.info["bader_renormalisation"] for done in run.results()]
     assert found[1] == pytest.approx(1 / 1.0002 * (1 + found[0]) - 1, abs=1e-9)
 
 
 def test_a_density_may_be_deleted_once_its_frame_is_done(jobs, folder, computed):
-    Run(jobs, SETTINGS, folder).compute(1, None)
+    PartitionBatch(jobs, SETTINGS, folder).compute(1, None)
     jobs[1].path.unlink()
-    run = Run(jobs, SETTINGS, folder)
+    run = PartitionBatch(jobs, SETTINGS, folder)
     run.compute(1, None)
-    assert len(computed) == len(list(run.frames())) == 3
+    assert len(computed) == len(list(run.results())) == 3
 
 
 def test_a_changed_field_is_noticed(tmp_path, jobs, folder, computed):
     settings = PartitionSettings(cores=known.CORES, threads=1, fields={"again": tmp_path / "c.cube"})
-    Run(jobs[:1], settings, folder).compute(1, None)
+    PartitionBatch(jobs[:1], settings, folder).compute(1, None)
     known.write_neutral_atoms(tmp_path / "c.cube", shape=(21, 16, 18), factor=2.0)
-    Run(jobs[:1], settings, folder).compute(1, None)
+    PartitionBatch(jobs[:1], settings, folder).compute(1, None)
     assert computed == ["b", "b"]
 
 
 def test_other_settings_are_another_result(jobs, folder, computed):
-    Run(jobs[:1], SETTINGS, folder).compute(1, None)
-    Run(jobs[:1], PartitionSettings(cores=known.CORES, threads=2), folder).compute(1, None)
+    PartitionBatch(jobs[:1], SETTINGS, folder).compute(1, None)
+    PartitionBatch(jobs[:1], PartitionSettings(cores=known.CORES, threads=2), folder).compute(1, None)
     assert computed == ["b"]  # threads are no setting of the result
-    Run(jobs[:1], PartitionSettings(cores=known.CORES, vacuum=1e-3), folder).compute(1, None)
+    PartitionBatch(jobs[:1], PartitionSettings(cores=known.CORES, vacuum=1e-3), folder).compute(1, None)
     assert computed == ["b", "b"]
 
 
 def test_a_damaged_result_is_done_again(jobs, folder, computed):
-    Run(jobs[:1], SETTINGS, folder).compute(1, None)
+    PartitionBatch(jobs[:1], SETTINGS, folder).compute(1, None)
     (kept,) = folder.glob("*.json")
-    for text in (kept.read_text()[:-40], "[]", '{"format": 0}'):
+    for text in (kept.read_text()[:-40], "[]", '{"fingerprint": 0, "result": {}}'):
         with atomic_write(kept) as stream:
             stream.write(text)
-        Run(jobs[:1], SETTINGS, folder).compute(1, None)
+        PartitionBatch(jobs[:1], SETTINGS, folder).compute(1, None)
     assert computed == ["b"] * 4
 
 
@@ -140,10 +140,10 @@ def test_a_locpot_that_appears_later_is_noticed(tmp_path, folder, computed):
     chgcar = write_vasp(tmp_path / "CHGCAR", known.density() * np.linalg.det(known.CELL))
     settings = PartitionSettings(threads=1)
     for _ in range(2):
-        Run([Job(chgcar)], settings, folder).compute(1, None)
+        PartitionBatch([Job(chgcar)], settings, folder).compute(1, None)
     assert len(computed) == 1
     write_vasp(tmp_path / "LOCPOT", known.density())
-    Run([Job(chgcar)], settings, folder).compute(1, None)
+    PartitionBatch([Job(chgcar)], settings, folder).compute(1, None)
     assert len(computed) == 2
 
 
@@ -165,7 +165,7 @@ def test_a_defect_of_ours_is_raised(jobs, monkeypatch):
 
     monkeypatch.setattr(run_module, "partition_input", broken)
     with pytest.raises(RuntimeError) as defect:
-        Run(jobs, SETTINGS).compute(1, None)
+        PartitionBatch(jobs, SETTINGS).compute(1, None)
     assert "b.cube" in defect.value.__notes__[0]
 
 

@@ -43,7 +43,7 @@ def test_an_error_that_nobody_thought_of_costs_its_frame_alone(prepare, monkeypa
     monkeypatch.setattr(work, "labelled_frames", exhausted)
     outcome = run_unit(str(campaign.root), "00000", 1)
     assert (outcome.kind, outcome.message) == ("unusable", "MemoryError: no room for the grid")
-    assert [failure.kind for failure in campaign.store.failures()] == ["unusable"]
+    assert [failure.kind for failure in campaign.failures("00000")] == ["unusable"]
 
 
 def test_a_try_that_a_worker_died_over_is_counted_by_the_next_worker(prepare, tmp_path):
@@ -79,14 +79,14 @@ def test_scratch_and_files_of_the_users_own_do_not_depend_on_where_cp2k_runs(tmp
     assert settings.cp2k.basis_set_file == "BASIS_MOLOPT"
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", '{"version": 1}', '{"version": 1, "unit": "x"}', "not JSON"])
+@pytest.mark.parametrize("text", ["[]", "{}", '{"fingerprint": 1, "result": {}}', "not JSON"])
 def test_files_that_are_not_ours_are_no_results(prepare, text):
     campaign = prepare()
     for folder in ("results", "failures"):
         (campaign.root / folder).mkdir()
         (campaign.root / folder / "00000.json").write_text(text)
-    assert campaign.store.read("00000") is None
-    assert campaign.store.failures() == []
+    assert campaign.result("00000") is None
+    assert campaign.failures("00000") == []
 
 
 def test_numbers_of_frames_that_are_no_numbers_are_counted_anew(prepare):

@@ -72,7 +72,7 @@ def run(
             raise InputError(
                 f"{root}: {failed} of {len(campaign.units)} calculations failed; 'basinet dft status {root}' lists them"
             )
-        campaign.store.clear()
+        campaign.clear()
     typer.echo(root / LABELLED)
 
 
@@ -131,7 +131,7 @@ def calculate(campaign: Campaign, scheduler: str | None, *, retry_failed: bool) 
     orphans = end_orphans()
     if orphans:
         progress.note(f"ended {orphans} processes that a killed campaign left behind")
-    forgive(campaign.store, campaign.store.failures(), everything=retry_failed)
+    forgive(campaign, everything=retry_failed)
     stopped = None
     try:
         with connected(campaign, scheduler) as client:

@@ -16,7 +16,7 @@ from basinet.errors import InputError
 
 if TYPE_CHECKING:
     from basinet.density.cores import Core
-    from basinet.labelling.many import Run
+    from basinet.labelling.many import PartitionBatch
     from basinet.labelling.partition_settings import Job
 
 COLUMNS = {
@@ -54,7 +54,7 @@ def partition(
     With --out, finished inputs are kept in FILE.extxyz.work, so that a run that was interrupted can go on, and so that
     inputs can be added later.
     """
-    from basinet.labelling.many import Run
+    from basinet.labelling.many import PartitionBatch
     from basinet.labelling.partition_settings import PartitionSettings
 
     if potential is not None and len(inputs) > 1:
@@ -65,7 +65,7 @@ def partition(
         nuclear_radius, vacuum, not no_error_bars, _cores(cores), potential_file, potential, _fields(field or []),
         allow_unconverged, cross_check, system, config_type, threads,
     )  # fmt: skip
-    run = Run(_jobs(inputs, structure), settings, None if out is None else out.with_name(f"{out.name}.work"))
+    run = PartitionBatch(_jobs(inputs, structure), settings, None if out is None else out.with_name(f"{out.name}.work"))
     if out is None:
         if resume or overwrite:
             raise InputError("--resume and --overwrite are for --out; name the file to write")
@@ -78,7 +78,7 @@ def partition(
         raise InputError(f"{len(run.failures)} of {len(run.jobs)} inputs failed, see above; mend or leave them out")
 
 
-def _compute(run: Run, workers: int | None) -> None:
+def _compute(run: PartitionBatch, workers: int | None) -> None:
     """Compute; an error of the only input is raised."""
     from basinet.jobs.progress import Progress
 
@@ -88,7 +88,7 @@ def _compute(run: Run, workers: int | None) -> None:
         raise InputError(run.failures[0])
 
 
-def _write(run: Run, out: Path, workers: int | None, *, resume: bool, overwrite: bool) -> None:
+def _write(run: PartitionBatch, out: Path, workers: int | None, *, resume: bool, overwrite: bool) -> None:
     """Compute with results kept beside the output, and write that in the order of the inputs."""
     from basinet.cli.output import prepared
 
@@ -117,7 +117,7 @@ def _clear_away_if_empty(folder: Path) -> Iterator[None]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _show(run: Run, definition: str, *, as_json: bool) -> None:
+def _show(run: PartitionBatch, definition: str, *, as_json: bool) -> None:
     """Print what was found: tables, or one document."""
     from basinet.cli.options import text_table
     from basinet.labelling.partition import document, heading, rows, sums, totals
@@ -125,24 +125,25 @@ def _show(run: Run, definition: str, *, as_json: bool) -> None:
     if as_json:
         _print_json(run, definition)
         return
-    for atoms, result in run.frames():
-        found = document(atoms, result.report)
+    for done in run.results():
+        found = document(done.atoms, done.report)
         table, reading = rows(found, definition)
-        typer.echo(heading(atoms.info["source"], found))
+        typer.echo(heading(done.atoms.info["source"], found))
         columns = {name: spec for name, spec in COLUMNS.items() if any(name in row for row in table)}
         typer.echo(text_table([*table, sums(found, reading)], columns))
         typer.echo("\n".join(totals(found, reading)) + "\n")
 
 
-def _print_json(run: Run, definition: str) -> None:
+def _print_json(run: PartitionBatch, definition: str) -> None:
     """Print one document, a frame at a time, so that thousands need no memory."""
     import json
 
     from basinet.labelling.partition import document
 
     typer.echo(f'{{"definition": "{definition}", "frames": [', nl=False)
-    for count, (atoms, result) in enumerate(run.frames()):
-        typer.echo((",\n" if count else "\n") + json.dumps(document(atoms, result.report), allow_nan=False), nl=False)
+    for count, done in enumerate(run.results()):
+        text = json.dumps(document(done.atoms, done.report), allow_nan=False)
+        typer.echo((",\n" if count else "\n") + text, nl=False)
     failed = [
         {"frame": index, "input": str(run.jobs[index].path), "error": error}
         for index, error in sorted(run.failures.items())
@@ -150,13 +151,13 @@ def _print_json(run: Run, definition: str) -> None:
     typer.echo(f'\n], "failed": {json.dumps(failed)}}}')
 
 
-def _summarise(run: Run, out: Path) -> None:
+def _summarise(run: PartitionBatch, out: Path) -> None:
     """Say what was written, with the worst of what should be small."""
     closure, frames, notes = 0.0, 0, set[str]()
-    for _, result in run.results():
+    for done in run.results():
         frames += 1
-        closure = max(closure, abs(result.closure_error or 0.0))
-        notes |= set(result.report["notes"])
+        closure = max(closure, abs(done.report["closure_error"] or 0.0))
+        notes |= set(done.report["notes"])
     if frames:
         typer.echo(f"{out}: {frames} frames; atoms less printed Hartree energy: {closure:.1e} eV at most")
     for note in sorted(notes):

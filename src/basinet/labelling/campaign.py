@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ase import Atoms
 
@@ -18,6 +16,7 @@ from basinet.cp2k.writer import Request, Template, check_atoms, cp2k_input, read
 from basinet.errors import InputError
 from basinet.files import atomic_write, write_yaml
 from basinet.frames.reading import read_frames, write_frames
+from basinet.jobs.store import Results, fingerprint
 from basinet.labelling.settings import CampaignConfig
 
 
@@ -114,32 +113,25 @@ def input_text(
     return cp2k_input(settings, atoms, request, config.aimd)
 
 
+RESULT_VERSION = 2
+"""Of what is kept of a unit; results of another version are computed anew."""
+
+
 def unit_key(unit: Unit, config: CampaignConfig, template: Template | None, atoms: Atoms) -> str:
-    """Checksum of all that settles a unit's result: its input, and its place in a trajectory or chain."""
+    """Fingerprint of all that settles a unit's result: its input, and its place in a trajectory or chain."""
     request = replace(request_for(unit, config), guess="RESTART" if unit.previous and not unit.steps else "ATOMIC")
     text = input_text(config, template, atoms, request)
-    return checksum(f"{text}\n{unit.start} {config.partition} {config.error_bars}")
-
-
-def checksum(text: str) -> str:
-    """SHA-256 of a text."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-VERSION = 1
-Kept = TypeVar("Kept")
+    return fingerprint(RESULT_VERSION, text, unit.start, config.partition, config.error_bars)
 
 
 @dataclass(frozen=True)
-class Result:
+class UnitResult:
     """A finished unit.
 
     Attributes
     ----------
-    key
-        Checksum of what it was made from; see `unit_key`.
     frames
-        Labelled frames as extended XYZ: one of a single point, several of molecular dynamics.
+        Labelled: one of a single point, several of molecular dynamics.
     seconds
         Of CP2K and the partition.
     cp2k_version, input_sha256, attempt, host, finished
@@ -150,8 +142,7 @@ class Result:
         State for the next segment of a trajectory.
     """
 
-    key: str
-    frames: list[str]
+    frames: list[Atoms]
     seconds: float
     cp2k_version: str
     input_sha256: str
@@ -163,11 +154,9 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Failure:
+class FailedTry:
     """A try of a unit that gave nothing; `forgiven` ones no longer count against the retries."""
 
-    unit: str
-    key: str
     attempt: int
     kind: str
     message: str
@@ -178,80 +167,11 @@ class Failure:
     forgiven: bool = False
 
 
-class Store:
-    """Folders ``results``, ``failures`` and ``logs`` of a campaign."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def path(self, unit: str) -> Path:
-        """File of a unit's result."""
-        return self.root / "results" / f"{unit}.json"
-
-    def wavefunction(self, unit: str) -> Path:
-        """File of the wave functions that a unit hands on."""
-        return self.root / "wavefunctions" / f"{unit}.wfn"
-
-    def log(self, unit: str, attempt: int) -> Path:
-        """CP2K's output of a try that failed."""
-        return self.root / "logs" / f"{unit}-{attempt}.out"
-
-    def write(self, unit: str, result: Result) -> None:
-        """Keep a result, which appears when it is whole."""
-        text = json.dumps({"version": VERSION, **asdict(result)}, allow_nan=False)
-        with atomic_write(self.path(unit)) as stream:
-            stream.write(text)
-
-    def read(self, unit: str) -> Result | None:
-        """Result of a unit; None if there is none."""
-        return read_object(self.path(unit), Result)
-
-    def record(self, failure: Failure) -> None:
-        """Keep a failure."""
-        path = self.root / "failures" / f"{failure.unit}-{failure.attempt}.json"
-        with atomic_write(path) as stream:
-            json.dump({"version": VERSION, **asdict(failure)}, stream)
-
-    def failures(self, unit: str | None = None) -> list[Failure]:
-        """Failures of a unit, or all of them, in the order of tries."""
-        paths = (self.root / "failures").glob("*.json" if unit is None else f"{unit}-*.json")
-        found = [failure for path in paths if (failure := read_object(path, Failure)) is not None]
-        ours = [failure for failure in found if unit in (None, failure.unit)]
-        return sorted(ours, key=lambda failure: (failure.unit, failure.attempt))
-
-    def keep_log(self, unit: str, attempt: int, output: Path, errors: Path, limit: int) -> str | None:
-        """Copy the end of CP2K's output and complaints; give back its path in the campaign's directory."""
-        parts = []
-        for path in (output, errors):
-            if path.is_file() and path.stat().st_size:
-                with path.open("rb") as stream:
-                    stream.seek(max(0, path.stat().st_size - limit))
-                    parts.append(stream.read())
-        if not parts:
-            return None
-        target = self.log(unit, attempt)
-        with atomic_write(target, "wb") as stream:
-            stream.write(b"\n".join(parts))
-        return str(target.relative_to(self.root))
-
-    def clear(self) -> None:
-        """Remove what no resumed campaign needs, once all is done."""
-        for folder in ("wavefunctions", "scratch", "running"):
-            shutil.rmtree(self.root / folder, ignore_errors=True)
-
-
-def read_object(path: Path, kind: type[Kept]) -> Kept | None:
-    """Read a file of ours; None if it is missing, damaged or of another version."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        return kind(**values) if values.pop("version") == VERSION else None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return None
-
-
 CONFIG = "config.yaml"
 FRAMES = "frames.extxyz"
 TEMPLATE = "template.inp"
+LOG_LIMIT = 1 << 20
+"""Bytes of each of CP2K's outputs that are kept of a failure."""
 
 
 @dataclass(frozen=True)
@@ -275,11 +195,6 @@ class Campaign:
     frames: tuple[Atoms, ...]
     template: Template | None
 
-    @property
-    def store(self) -> Store:
-        """Results and failures."""
-        return Store(self.root)
-
     @cached_property
     def units(self) -> dict[str, Unit]:
         """All units by name, in an order in which they can be done."""
@@ -302,16 +217,58 @@ class Campaign:
     @property
     def identity(self) -> str:
         """Tells this directory from others."""
-        return checksum(str(self.root.resolve()))[:12]
+        return fingerprint(self.root.resolve())[:12]
+
+    @property
+    def results(self) -> Results:
+        """Results of units, by name."""
+        return Results(self.root / "results")
+
+    def result(self, name: str) -> UnitResult | None:
+        """Result of a unit; None if it is not done."""
+        found = self.results.get(name, self.keys[name])
+        return None if found is None else UnitResult(**found)
+
+    def keep(self, name: str, result: UnitResult) -> None:
+        """Keep the result of a unit."""
+        self.results.put(name, self.keys[name], vars(result))
 
     def done(self) -> dict[str, float]:
-        """Units whose results are there and belong to these settings and frames; with the seconds they took."""
-        found = {}
-        for name, key in self.keys.items():
-            result = self.store.read(name)
-            if result is not None and result.key == key:
-                found[name] = result.seconds
-        return found
+        """Names of units that are done, with the seconds they took."""
+        return {name: result.seconds for name in self.units if (result := self.result(name)) is not None}
+
+    def failures(self, name: str) -> list[FailedTry]:
+        """Tries of a unit that failed, in their order."""
+        found = Results(self.root / "failures").get(name, self.keys[name])
+        return [FailedTry(**values) for values in found or []]
+
+    def keep_failures(self, name: str, failures: Sequence[FailedTry]) -> None:
+        """Keep all failed tries of a unit."""
+        Results(self.root / "failures").put(name, self.keys[name], [vars(failure) for failure in failures])
+
+    def keep_log(self, name: str, attempt: int, *outputs: Path) -> str | None:
+        """Copy the end of CP2K's output and complaints; give back its path in the campaign's directory."""
+        parts = []
+        for path in outputs:
+            if path.is_file() and path.stat().st_size:
+                with path.open("rb") as stream:
+                    stream.seek(max(0, path.stat().st_size - LOG_LIMIT))
+                    parts.append(stream.read())
+        if not parts:
+            return None
+        target = self.root / "logs" / f"{name}-{attempt}.out"
+        with atomic_write(target, "wb") as stream:
+            stream.write(b"\n".join(parts))
+        return str(target.relative_to(self.root))
+
+    def wavefunction(self, name: str) -> Path:
+        """File of the wave functions that a unit hands on."""
+        return self.root / "wavefunctions" / f"{name}.wfn"
+
+    def clear(self) -> None:
+        """Remove what no resumed campaign needs, once all is done."""
+        for folder in ("wavefunctions", "scratch", "running"):
+            shutil.rmtree(self.root / folder, ignore_errors=True)
 
 
 def load_inputs(config: CampaignConfig) -> tuple[list[Atoms], Template | None]:

@@ -16,15 +16,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from basinet.cp2k.program import FailureKind
+from basinet.cp2k.program import CalculationFailed, FailureKind
 from basinet.errors import InputError
 from basinet.files import is_held
 from basinet.jobs.progress import Progress
 from basinet.jobs.provenance import available_processors
 from basinet.jobs.workers import connect
-from basinet.labelling.campaign import Campaign, Failure, Unit
+from basinet.labelling.campaign import Campaign, Unit
 from basinet.labelling.ledger import Ledger, ledger
-from basinet.labelling.work import LOST, Outcome, now, run_unit
+from basinet.labelling.work import LOST, Outcome, failed_try, record, run_unit
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -277,7 +277,7 @@ def begin(campaign: Campaign, book: Ledger, progress: CampaignProgress) -> None:
     progress.spent = sum(kept.values())
     sizes = {name: size(campaign, unit) for name, unit in campaign.units.items()}
     progress.start("dft run", list(sizes.values()), [sizes[name] for name in kept])
-    others = sum(result is not None for result in map(campaign.store.read, campaign.units)) - len(kept)
+    others = sum(campaign.results.path(name).exists() for name in campaign.units) - len(kept)
     if others:
         progress.note(f"  {others} results are of other steps or of another version of basinet; they are done again")
     given_up = [name for name in campaign.units if book.given_up(name)]
@@ -326,13 +326,10 @@ def outcome_of(campaign: Campaign, future: Future[Any], unit: Unit, attempt: int
     try:
         outcome: Outcome = future.result()
     except (KilledWorker, OSError) as error:
-        failure = Failure(
-            unit=unit.name, key=campaign.keys[unit.name], attempt=attempt, kind=FailureKind.killed,
-            message=LOST if isinstance(error, KilledWorker) else f"{LOST}: {error}", log=None, seconds=0.0, host="",
-            time=now(),
-        )  # fmt: skip
-        campaign.store.record(failure)
-        return Outcome(unit.name, 0.0, FailureKind.killed, failure.message)
+        message = LOST if isinstance(error, KilledWorker) else f"{LOST}: {error}"
+        lost = CalculationFailed(FailureKind.killed, message)
+        record(campaign, unit.name, failed_try(attempt, lost, message))
+        return Outcome(unit.name, 0.0, FailureKind.killed, message)
     return outcome
 
 
@@ -364,14 +361,15 @@ def survey(campaign: Campaign) -> dict[str, Any]:
     """The state of a campaign in plain types."""
     book = ledger(campaign)
     seconds = campaign.done()
-    failures = campaign.store.failures()
     units = campaign.units
+    failures = {name: campaign.failures(name) for name in units}
+    tries = [failure for found in failures.values() for failure in found]
     given_up = [name for name in units if book.given_up(name)]
     blocked = [name for name, unit in units.items() if book.blocked(unit)]
     working = [item for item in running(campaign.root) if item["unit"] not in seconds]
     sizes = {name: size(campaign, unit) for name, unit in units.items()}
     left = sum(sizes[unit.name] for unit in book.remaining())
-    spent = sum(seconds.values()) + sum(failure.seconds for failure in failures)
+    spent = sum(seconds.values()) + sum(failure.seconds for failure in tries)
     workers = min(len(working) or local_workers(campaign.config), max(book.abreast(), 1))
     return {
         "directory": str(campaign.root),
@@ -385,7 +383,7 @@ def survey(campaign: Campaign) -> dict[str, Any]:
         "mean_seconds": sum(seconds.values()) / len(seconds) if seconds else None,
         "workers": workers,
         "seconds_left": seconds_left(spent, sum(sizes[name] for name in seconds), left, workers) if left else 0.0,
-        "tries_failed": dict(Counter(failure.kind for failure in failures)),
+        "tries_failed": dict(Counter(failure.kind for failure in tries)),
         "failures": [
             {
                 "unit": name,
@@ -395,7 +393,7 @@ def survey(campaign: Campaign) -> dict[str, Any]:
                 "log": None if last.log is None else str(campaign.root / last.log),
             }
             for name in given_up
-            for last in [failure for failure in failures if failure.unit == name][-1:]
+            for last in failures[name][-1:]
         ],
     }
 

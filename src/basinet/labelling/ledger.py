@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from basinet.cp2k.program import FailureKind
-from basinet.labelling.campaign import Campaign, Failure, Store, Unit
+from basinet.labelling.campaign import Campaign, Unit
 from basinet.labelling.settings import RetrySettings
 from basinet.labelling.work import Outcome
 
@@ -99,26 +99,25 @@ class Ledger:
 
 def ledger(campaign: Campaign) -> Ledger:
     """The state that the files of a campaign tell."""
-    found = campaign.store.failures()
-    counting = [item for item in found if not item.forgiven and item.key == campaign.keys.get(item.unit)]
-    failures: dict[str, Counter[str]] = {}
-    for item in counting:
-        failures.setdefault(item.unit, Counter())[item.kind] += 1
-    attempts: Counter[str] = Counter()
-    for item in found:
-        attempts[item.unit] = max(attempts[item.unit], item.attempt)
+    tries = {name: found for name in campaign.units if (found := campaign.failures(name))}
     return Ledger(
         units=campaign.units,
         done=set(campaign.done()),
-        failures=failures,
-        attempts=attempts,
+        failures={
+            name: Counter(failure.kind for failure in found if not failure.forgiven) for name, found in tries.items()
+        },
+        attempts=Counter({name: max(failure.attempt for failure in found) for name, found in tries.items()}),
         retries=campaign.config.run.retries,
         running=set(),
     )
 
 
-def forgive(store: Store, failures: Sequence[Failure], *, everything: bool) -> None:
+def forgive(campaign: Campaign, *, everything: bool) -> None:
     """Let failures no longer count: those from outside, or all of them."""
-    for failure in failures:
-        if not failure.forgiven and (everything or failure.kind in OUTSIDE):
-            store.record(replace(failure, forgiven=True))
+    for name in campaign.units:
+        before = campaign.failures(name)
+        after = [
+            replace(failure, forgiven=failure.forgiven or everything or failure.kind in OUTSIDE) for failure in before
+        ]
+        if after != before:
+            campaign.keep_failures(name, after)

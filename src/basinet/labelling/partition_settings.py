@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from basinet.density.cores import Core
-from basinet.jobs.provenance import PACKAGE, version
 
 
 @dataclass(frozen=True)
@@ -74,18 +71,6 @@ class PartitionSettings:
     system: str | None = None
     config_type: str | None = None
     threads: int | None = None
-
-    def identity(self) -> str:
-        """What tells these settings from others that give another result."""
-        values = {key: value for key, value in asdict(self).items() if key != "threads"}
-        return json.dumps(values, sort_keys=True, default=str)
-
-
-def job_key(job: Job, settings: PartitionSettings) -> str:
-    """Name of a result: of its input, the settings, and the version of this package."""
-    structure = None if job.structure is None else f"{job.structure.resolve()}@{job.index}"
-    identity = json.dumps([str(job.path.resolve()), structure, settings.identity(), version(PACKAGE)])
-    return hashlib.sha256(identity.encode()).hexdigest()[:24]
 
 
 def named(path: Path, message: str) -> str:

@@ -15,21 +15,21 @@ from numpy.typing import NDArray
 from basinet.config.loading import validated
 from basinet.errors import InputError
 from basinet.files import atomic_write, read_json, write_json
-from basinet.frames.reading import format_frame, parse_frames, read_frames, system_of
+from basinet.frames.reading import format_frame, read_frames, system_of
 from basinet.frames.shipped import SIZES, SYSTEMS, load_isolated_atoms, load_reference
 from basinet.jobs.provenance import provenance
-from basinet.labelling.campaign import CONFIG, FRAMES, Campaign, Result, Unit, open_campaign
+from basinet.labelling.campaign import CONFIG, FRAMES, Campaign, Unit, UnitResult, open_campaign
 from basinet.labelling.ledger import ledger
 from basinet.labelling.settings import CampaignConfig, resolved
 from basinet.labelling.work import said_of
 from basinet.relation.fit import fit_relation
 
 
-def finished_units(campaign: Campaign) -> Iterator[tuple[Unit, Result]]:
+def finished_units(campaign: Campaign) -> Iterator[tuple[Unit, UnitResult]]:
     """Units that are done with their results, one at a time: by frame, and of a trajectory by time."""
     for unit in sorted(campaign.units.values(), key=lambda unit: (unit.frame, unit.start)):
-        result = campaign.store.read(unit.name)
-        if result is not None and result.key == campaign.keys[unit.name]:
+        result = campaign.result(unit.name)
+        if result is not None:
             yield unit, result
 
 
@@ -38,8 +38,7 @@ def finished_frames(campaign: Campaign) -> Iterator[Atoms]:
     aimd, numbered = campaign.config.aimd, well_numbered(campaign.frames)
     for unit, result in finished_units(campaign):
         start = campaign.frames[unit.frame]
-        for text in result.frames:
-            (atoms,) = parse_frames(text, str(campaign.store.path(unit.name)))
+        for atoms in result.frames:
             atoms.info.update(said_of(start, unit))
             if unit.steps:
                 first = unit.frame * (aimd.steps // aimd.density_every + 1)

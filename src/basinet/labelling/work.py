@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +40,12 @@ from basinet.cp2k.run_directory import DENSITY, evaluations_by_step, read_trajec
 from basinet.cp2k.writer import PREVIOUS, PROJECT
 from basinet.errors import InputError
 from basinet.files import FULL_DISK, atomic_write, holding
-from basinet.frames.reading import LABEL_PREFIXES, format_frame, system_of
+from basinet.frames.reading import LABEL_PREFIXES, system_of
 from basinet.labelling.campaign import (
     Campaign,
-    Failure,
-    Result,
+    FailedTry,
     Unit,
-    checksum,
+    UnitResult,
     input_text,
     keeps_wavefunction,
     open_campaign,
@@ -274,10 +274,6 @@ def whole_energy(start: Atoms, evaluation: Evaluation, output: Cp2kOutput) -> At
     return atoms
 
 
-LOG_LIMIT = 1 << 20
-"""Bytes of CP2K's output that are kept of a failure."""
-
-
 @dataclass(frozen=True)
 class Outcome:
     """What became of a unit: ``kind`` and ``message`` of a failure, or None and nothing; seconds it took."""
@@ -310,8 +306,8 @@ def run_unit(root: str, name: str, attempt: int, session: str = "") -> Outcome:
     campaign = open_campaign(root)
     unit = campaign.units[name]
     with running(campaign.root, name, f"{session}-{attempt}") as dead:
-        kept = campaign.store.read(name)
-        if kept is not None and kept.key == campaign.keys[name]:
+        kept = campaign.result(name)
+        if kept is not None:
             return Outcome(name, kept.seconds)
         if dead is not None:
             lost = CalculationFailed(FailureKind.killed, f"{LOST}: {dead}")
@@ -323,7 +319,7 @@ def run_unit(root: str, name: str, attempt: int, session: str = "") -> Outcome:
             with scratch_directory(campaign.scratch, name) as directory:
                 try:
                     result = calculate(campaign, unit, attempt, directory, words, version)
-                    campaign.store.write(name, result)
+                    campaign.keep(name, result)
                 except Exception as error:  # noqa: BLE001  (one frame's trouble is not the campaign's)
                     return failed(campaign, unit, attempt, directory, as_failure(error), time.monotonic() - begun)
         except OSError as error:
@@ -334,9 +330,9 @@ def run_unit(root: str, name: str, attempt: int, session: str = "") -> Outcome:
 
 def calculate(
     campaign: Campaign, unit: Unit, attempt: int, directory: Path, words: tuple[str, ...], version: str
-) -> Result:
+) -> UnitResult:
     """Run CP2K and partition its densities."""
-    config, atoms, key = campaign.config, campaign.frames[unit.frame], campaign.keys[unit.name]
+    config, atoms = campaign.config, campaign.frames[unit.frame]
     begun = time.monotonic()
     cubes = (unit.steps // config.aimd.density_every + 1) if unit.steps else 1
     cutoff = None if campaign.template is not None else config.cp2k.cutoff
@@ -344,9 +340,10 @@ def calculate(
     wavefunction = bring_state(campaign, unit, directory)
     request = request_for(unit, config, wavefunction=wavefunction)
     rescue = campaign.template is None and FailureKind.scf_not_converged in [
-        item.kind for item in campaign.store.failures(unit.name)
+        item.kind for item in campaign.failures(unit.name)
     ]
     text = input_text(config, campaign.template, atoms, request, rescue=rescue)
+    checksum = sha256(text.encode()).hexdigest()
     (directory / INPUT).write_text(text, encoding="utf-8")
     spent = run_program(words, directory, threads=config.run.threads, time_limit=config.run.time_limit, owner=owner())
     check_convergence(directory)
@@ -354,14 +351,13 @@ def calculate(
     for frame in frames:
         # Words, not bare digits: extended XYZ would give 2023.1 or 12e45678... back as numbers.
         frame.info["cp2k_version"] = f"CP2K {version}"
-        frame.info["input_checksum"] = f"sha256:{checksum(text)[:16]}"
+        frame.info["input_checksum"] = f"sha256:{checksum[:16]}"
     keep_cubes(campaign, unit, directory)
-    return Result(
-        key=key,
-        frames=[format_frame(frame) for frame in frames],
+    return UnitResult(
+        frames=frames,
         seconds=time.monotonic() - begun,
         cp2k_version=version,
-        input_sha256=checksum(text),
+        input_sha256=checksum,
         attempt=attempt,
         host=owner().partition(".")[0],
         finished=now(),
@@ -375,11 +371,11 @@ def bring_state(campaign: Campaign, unit: Unit, directory: Path) -> bool:
     if unit.previous is None:
         return False
     if unit.steps:
-        before = campaign.store.read(unit.previous)
+        before = campaign.result(unit.previous)
         if before is None or before.restart is None:
             raise CalculationFailed(FailureKind.unusable, f"{unit.previous}: has left no state to go on from")
         (directory / f"{PREVIOUS}.restart").write_text(before.restart, encoding="utf-8")
-    file = campaign.store.wavefunction(unit.previous)
+    file = campaign.wavefunction(unit.previous)
     if not (keeps_wavefunction(campaign.config) and file.is_file()):
         return False
     shutil.copyfile(file, directory / f"{PREVIOUS}.wfn")
@@ -391,7 +387,7 @@ def hand_on_state(campaign: Campaign, unit: Unit, directory: Path) -> str | None
     wavefunction = directory / f"{PROJECT}-RESTART.wfn"
     wanted = any(other.previous == unit.name for other in campaign.units.values())
     if wanted and keeps_wavefunction(campaign.config) and wavefunction.is_file():
-        with atomic_write(campaign.store.wavefunction(unit.name), "wb") as stream, wavefunction.open("rb") as source:
+        with atomic_write(campaign.wavefunction(unit.name), "wb") as stream, wavefunction.open("rb") as source:
             shutil.copyfileobj(source, stream)
     if not unit.steps:
         return None
@@ -401,7 +397,7 @@ def hand_on_state(campaign: Campaign, unit: Unit, directory: Path) -> str | None
 def clear_predecessor(campaign: Campaign, unit: Unit) -> None:
     """Remove wave functions that nothing starts from any more."""
     if unit.previous is not None:
-        campaign.store.wavefunction(unit.previous).unlink(missing_ok=True)
+        campaign.wavefunction(unit.previous).unlink(missing_ok=True)
 
 
 def keep_cubes(campaign: Campaign, unit: Unit, directory: Path) -> None:
@@ -445,16 +441,23 @@ def failed(
     message = failure.message.replace(f"{directory}/", "").replace(f"{directory}: ", "")
     log = None
     try:
-        log = campaign.store.keep_log(unit.name, attempt, directory / OUTPUT, directory / ERRORS, LOG_LIMIT)
-        campaign.store.record(
-            Failure(
-                unit=unit.name, key=campaign.keys[unit.name], attempt=attempt, kind=failure.kind, message=message,
-                log=log, seconds=seconds, host=owner().partition(".")[0], time=now(),
-            )
-        )  # fmt: skip
+        log = campaign.keep_log(unit.name, attempt, directory / OUTPUT, directory / ERRORS)
+        record(campaign, unit.name, failed_try(attempt, failure, message, log, seconds))
     except (InputError, OSError):
         pass
     return Outcome(unit.name, seconds, failure.kind, message, log)
+
+
+def failed_try(
+    attempt: int, failure: CalculationFailed, message: str, log: str | None = None, seconds: float = 0.0
+) -> FailedTry:
+    """The record of a failure on this machine."""
+    return FailedTry(attempt, failure.kind, message, log, seconds, owner().partition(".")[0], now())
+
+
+def record(campaign: Campaign, name: str, failure: FailedTry) -> None:
+    """Add a failed try to those of a unit; nobody else is to work at it."""
+    campaign.keep_failures(name, [*campaign.failures(name), failure])
 
 
 def now() -> str:
