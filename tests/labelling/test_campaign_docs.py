@@ -15,7 +15,7 @@ from basinet.cli.app import app
 from basinet.cp2k.program import FailureKind
 from basinet.cp2k.writer import NAMES, read_template
 from basinet.frames.reading import read_frames, write_frames
-from basinet.labelling.settings import CampaignConfig, RetrySettings, load_campaign_config
+from basinet.labelling.settings import CampaignConfig, RetrySettings, check_template, load_campaign_config
 
 pytestmark = pytest.mark.long
 
@@ -72,7 +72,7 @@ def test_the_template_serves_every_mode(place):
     (place / "own.yaml").write_text("frames: start.extxyz\ntemplate: own.inp\n")
     for mode in ("single_points", "aimd"):
         config = load_campaign_config("own.yaml", {"mode": mode, "wavefunction_chain": 2})
-        read_template("own.inp").check(frames(1)[0], config)
+        check_template(read_template("own.inp"), frames(1)[0], config)
 
 
 def keys(model: type[BaseModel], prefix: str = "") -> list[str]:

@@ -59,7 +59,7 @@ def test_what_a_campaign_is_made_from_is_not_overwritten(tmp_path, run):
 
 def test_a_cutoff_too_low_for_a_core_is_told():
     from basinet.cp2k.potentials import data_directories, find_potential_file
-    from basinet.cp2k.settings import Cp2kSettings
+    from basinet.cp2k.writer import Cp2kSettings
     from basinet.labelling.settings import unresolved_cores
 
     if find_potential_file("GTH_POTENTIALS", data_directories(None, None)) is None:

@@ -1,4 +1,4 @@
-"""Which files of a directory belong to a CP2K run: output, input, and cubes."""
+"""One finished run of CP2K: its files, checked against each other, and what they give to the partition."""
 
 from __future__ import annotations
 
@@ -10,22 +10,15 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
+from ase.data import atomic_numbers
+from ase.geometry import cell_to_cellpar
 from numpy.typing import NDArray
 
 from basinet import units
-from basinet.cp2k.input import Cp2kInput, parse_atoms, read_cp2k_input
+from basinet.cp2k.input import Cp2kInput, guess_element, parse_atoms, read_cp2k_input
 from basinet.cp2k.language import Line, parse_number, read_cp2k_text
 from basinet.cp2k.output import Cp2kOutput, Evaluation, read_cp2k_output
-from basinet.cp2k.potentials import Core
-from basinet.cp2k.run_checks import (
-    agreed_positions,
-    agreed_symbols,
-    atomic_cores,
-    check_cell,
-    check_ending,
-    check_evaluation,
-    check_method,
-)
+from basinet.cp2k.potentials import Core, atomic_cores
 from basinet.errors import InputError
 
 HEAD = 1 << 16
@@ -190,6 +183,150 @@ def read_trajectory(path: Path, names: tuple[str, ...]) -> dict[int, Frame]:
         energy = parse_number(title[2], f"{path}, line {start + 2}") * units.Hartree
         frames[int(title[1])] = Frame(positions, energy)
     return frames
+
+
+POSITION_DIGITS = 2e-6
+"""Positions are printed with 6 decimals."""
+CELL_DIGITS = 2e-6
+"""So are lengths (Å) and angles (degrees) of the cell."""
+COMPONENT_DIGITS = 1e-3
+"""Components of cell vectors are printed with 3."""
+
+REMEDY = "put the input of this very run beside the output, or run it without EXT_RESTART"
+
+SINGLE_POINTS = ("ENERGY", "ENERGY_FORCE", "WAVEFUNCTION_OPTIMIZATION", "WFN_OPT")
+TRAJECTORIES = ("MD", "MOLECULAR_DYNAMICS")
+
+
+def check_ending(output: Cp2kOutput, *, allow_unconverged: bool = False) -> None:
+    """Refuse a run that failed, was cut short or did not converge; of a trajectory, one that ended so.
+
+    Raises
+    ------
+    InputError
+        Names the output, what happened and what to do.
+    """
+    ended = len(output.evaluations) == 1 or (output.evaluations and not output.finished)
+    if ended and not allow_unconverged:
+        check_convergence(output.evaluations[-1], output)
+    if output.abort_line is not None:
+        raise InputError(f"{output.path}, line {output.abort_line}: CP2K aborted; mend what its message says")
+    if not output.finished:
+        raise InputError(
+            f"{output.path}: the output is cut short, CP2K has not ended (no PROGRAM ENDED); wait, or run it again"
+        )
+    if not output.evaluations:
+        raise InputError(f"{output.path}: no energies in this output; use RUN_TYPE ENERGY_FORCE")
+
+
+def check_convergence(evaluation: Evaluation, output: Cp2kOutput) -> None:
+    """Refuse an evaluation whose SCF cycle did not converge."""
+    if evaluation.scf_converged is False:
+        step = "" if evaluation.step is None else f" at step {evaluation.step}"
+        raise InputError(
+            f"{output.path}: the SCF run did NOT converge{step}; raise MAX_SCF or change the minimiser, "
+            "and run CP2K again"
+        )
+
+
+def check_method(output: Cp2kOutput, given: Cp2kInput) -> None:
+    """Refuse what the partition is not defined for: all-electron methods, and potentials that are not periodic."""
+    method = output.method or given.method
+    if method != "GPW":
+        raise InputError(
+            f"{output.path}: method {method}; basinet reads GPW with GTH pseudopotentials alone, so set METHOD GPW"
+        )
+    for kind in output.kinds:
+        if kind.potential_type not in (None, "GTH"):
+            raise InputError(
+                f"{output.path}: kind {kind.name} has the {kind.potential_type} potential {kind.potential}; "
+                "basinet reads only GTH pseudopotentials"
+            )
+    solver = output.poisson_solver or given.poisson_solver
+    if solver != "PERIODIC":
+        raise InputError(
+            f"{output.path}: Poisson solver {solver}; basinet's electrostatics is periodic, so set it to PERIODIC"
+        )
+    if given.run_type not in (*SINGLE_POINTS, *TRAJECTORIES):
+        raise InputError(f"{given.path}: RUN_TYPE {given.run_type}; basinet reads ENERGY, ENERGY_FORCE and MD")
+    if "NPT" in given.ensemble or "NPE" in given.ensemble:
+        raise InputError(f"{given.path}: ENSEMBLE {given.ensemble} changes the cell; run single points of its frames")
+
+
+def check_evaluation(
+    evaluation: Evaluation, n_atoms: int, output: Cp2kOutput, *, allow_unconverged: bool = False
+) -> None:
+    """Refuse an evaluation that did not converge, or lacks its total, its convergence, or forces on some atoms."""
+    if not allow_unconverged:
+        check_convergence(evaluation, output)
+    if evaluation.scf_converged is None or "REF_energy" not in evaluation.energies:
+        raise InputError(f"{output.path}: prints no energy or no SCF convergence; set PRINT_LEVEL MEDIUM")
+    if evaluation.forces is not None and len(evaluation.forces) != n_atoms:
+        raise InputError(
+            f"{output.path}: {len(evaluation.forces)} rows of forces for {n_atoms} atoms; the output is damaged"
+        )
+
+
+def check_cell(output: Cp2kOutput, given: Cp2kInput) -> None:
+    """Refuse an input whose cell is not the one that the output was calculated in."""
+    if output.cell is None:
+        return
+    difference = np.abs(cell_to_cellpar(output.cell) - cell_to_cellpar(given.cell)).max()
+    components = np.abs(output.cell - given.cell).max()
+    if not (components <= COMPONENT_DIGITS and difference <= CELL_DIGITS):
+        raise InputError(f"{given.path}: its cell is not that of {output.path.name}; {REMEDY}")
+
+
+def agreed_symbols(output: Cp2kOutput, given: Cp2kInput) -> tuple[str, ...]:
+    """Elements as the output has them, or as the input implies.
+
+    Raises
+    ------
+    InputError
+        Input and output have different numbers of atoms, or different elements; or a name belongs to none.
+    """
+    symbols = output.symbols or given.elements
+    if len(symbols) != len(given.names):
+        raise InputError(f"{given.path}: {len(given.names)} atoms, but {len(symbols)} in {output.path.name}; {REMEDY}")
+    for name, symbol, element in zip(given.names, symbols, given.elements, strict=True):
+        if not atomic_numbers.get(symbol):
+            raise InputError(f"{given.path}: the atom {name!r} is of no known element; give its &KIND an ELEMENT")
+        if symbol != element and is_certain(name, element):
+            raise InputError(
+                f"{given.path}: the atom {name!r} is {element}, but {symbol} in {output.path.name}; {REMEDY}"
+            )
+    return symbols
+
+
+def is_certain(name: str, element: str) -> bool:
+    """Whether the input alone settles an atom's element: a name such as ``OW`` does not."""
+    return element != guess_element(name) or name.rstrip("0123456789").capitalize() == element
+
+
+def agreed_positions(output: Cp2kOutput, given: Cp2kInput) -> NDArray[np.float64]:
+    """Positions of the input (n_atoms, 3), moved as CP2K moved them if it centred the atoms.
+
+    Raises
+    ------
+    InputError
+        The output has other positions than rounding explains, or none where the input does not settle them.
+    """
+    table = output.coordinates
+    if table is None:
+        if given.centred or given.restarted:
+            raise InputError(
+                f"{output.path}: prints no atoms, yet CP2K moved those of the input; set PRINT_LEVEL MEDIUM"
+            )
+        return given.positions
+    moved = table.positions - given.positions
+    shift = moved.mean(axis=0) if given.centred else np.zeros(3)
+    wrong = np.flatnonzero(np.abs(moved - shift).max(axis=1) > POSITION_DIGITS)
+    if wrong.size:
+        raise InputError(
+            f"{given.path}: atom {wrong[0] + 1} is not where {output.path.name} has it "
+            f"({np.abs(moved - shift).max():.2g} Å apart); {REMEDY}"
+        )
+    return given.positions + shift
 
 
 ENERGY_DIGITS = 1e-8

@@ -12,18 +12,16 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from ase import Atoms
+from pydantic import Field, model_validator
 
+from basinet.config.loading import Count, Positive, Section
 from basinet.cp2k.input import read_cp2k_input
 from basinet.errors import InputError
 from basinet.files import read_text
-
-if TYPE_CHECKING:
-    from basinet.cp2k.settings import AimdSettings, Cp2kSettings
-    from basinet.labelling.settings import CampaignConfig
 
 PROJECT = "basinet"
 """Name that CP2K's files begin with."""
@@ -33,6 +31,57 @@ PREVIOUS = "previous"
 Guess = Literal["ATOMIC", "RESTART"]
 Tree = Mapping[str, "str | Tree | None"]
 """Keywords with their values, and sections by ``&NAME``; None leaves one out."""
+
+
+Word = Annotated[str, Field(pattern=r"^[^\s&@#!$]+$")]
+
+AIMD_EPS_SCF = 1e-7
+"""A step begins with extrapolated wave functions and ends just below EPS_SCF, a single point far below: with 1e-6 the
+electrostatic energies of dynamics, first order in the density, are off by up to 0.14 meV per atom (Ar4), with 1e-7 by
+0.002."""
+
+
+class Cp2kSettings(Section):
+    """What CP2K calculates: Quickstep (GPW) with the functional rVV10 in place, GTH pseudopotentials and OT."""
+
+    cutoff: float = Field(600, ge=50, le=5000, description="plane-wave cutoff of the finest grid, Ry")
+    rel_cutoff: float = Field(60, ge=20, le=1000, description="cutoff that Gaussians are mapped to grids by, Ry")
+    vdw_cutoff: float = Field(160, ge=20, le=5000, description="cutoff of the non-local correlation's grid, Ry")
+    grids: int = Field(5, ge=1, le=10, description="levels of the multigrid")
+    eps_default: Positive = Field(1e-12, description="EPS_DEFAULT, precision of everything else")
+    eps_scf: Positive = Field(1e-6, description="convergence of the SCF cycle; of molecular dynamics 1e-7")
+    max_scf: Count = Field(50, description="most SCF steps")
+    minimiser: Literal["DIIS", "CG"] = Field("DIIS", description="minimiser of the orbital transformation")
+    rvv10_b: Positive = Field(6.3, description="parameter b of rVV10")
+    rvv10_c: Positive = Field(9.3e-3, description="parameter C of rVV10")
+    basis_set: Word = Field("DZVP-MOLOPT-SR-GTH", description="Gaussian basis set, the same for every element")
+    basis_set_file: Word = Field("BASIS_MOLOPT", description="file of basis sets")
+    potential: Word = Field("GTH-PBE", description="GTH pseudopotential, the same for every element")
+    potential_file: Word = Field("GTH_POTENTIALS", description="file of pseudopotentials")
+
+
+class AimdSettings(Section):
+    """Ab initio molecular dynamics in the canonical ensemble, every frame given being a start of its own."""
+
+    temperature: Positive = Field(120, description="K")
+    timestep: Positive = Field(2, description="fs")
+    steps: Count = Field(500, description="of each trajectory")
+    density_every: Count = Field(10, description="steps between densities, each of which becomes a labelled frame")
+    segment: Count = Field(
+        50,
+        description="steps of one calculation, a multiple of density_every; a kill loses one segment at most, and as "
+        "many densities as one holds lie on the disk at a time",
+    )
+    chain_length: Count = Field(3, description="of the Nose-Hoover chain")
+    time_constant: Positive = Field(100, description="of the Nose-Hoover chain, fs")
+    seed: int = Field(0, ge=0, le=10**8, description="of the first trajectory's velocities; the next ones count on")
+
+    @model_validator(mode="after")
+    def _whole_segments(self) -> AimdSettings:
+        if self.segment % self.density_every or self.steps % self.density_every:
+            msg = f"segment and steps must be multiples of density_every = {self.density_every}"
+            raise ValueError(msg)
+        return self
 
 
 @dataclass(frozen=True)
@@ -271,21 +320,20 @@ class Template:
         values = fillings(atoms, request, aimd)
         return PLACEHOLDER.sub(lambda match: values[match[1]], self.text)
 
-    def check(self, atoms: Atoms, config: CampaignConfig) -> None:
-        """Refuse a template that lacks what the campaign needs, or says something else than it is told.
+    def check(self, atoms: Atoms, request: Request, aimd: AimdSettings, needed: Iterable[str]) -> None:
+        """Refuse a template that lacks a needed placeholder, or says something else than it is told.
 
         Raises
         ------
         InputError
             Names the placeholder, or what basinet reads in the filled-in input that is not so.
         """
-        missing = [name for name in needed(config) if name not in PLACEHOLDER.findall(self.text)]
+        missing = [name for name in needed if name not in PLACEHOLDER.findall(self.text)]
         if missing:
             raise InputError(f"{self.path}: lacks {{{{{missing[0]}}}}}; put it where docs/campaigns.md shows it")
-        request = Request(density=config.partition, steps=config.aimd.segment if config.mode == "aimd" else 0)
         with tempfile.TemporaryDirectory() as place:
             file = Path(place) / "template.inp"
-            file.write_text(self.render(atoms, request, config.aimd), encoding="utf-8")
+            file.write_text(self.render(atoms, request, aimd), encoding="utf-8")
             try:
                 found = read_cp2k_input(file)
             except InputError as error:
@@ -302,18 +350,6 @@ class Template:
                 f"{self.path}: filled in, it has another cell or other atoms than the frame; let {{{{cell}}}} and "
                 "{{atoms}} stand alone in &CELL and &COORD, in angstrom"
             )
-
-
-def needed(config: CampaignConfig) -> list[str]:
-    """Placeholders that a campaign cannot do without."""
-    names = ["cell", "atoms", "project"]
-    if config.partition:
-        names.append("density")
-    if config.mode == "aimd":
-        names += ["run_type", "seed", "motion"]
-    if config.wavefunction_chain > 1:
-        names += ["guess", "wavefunction"]
-    return names
 
 
 def read_template(path: str | Path) -> Template:

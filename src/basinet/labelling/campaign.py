@@ -17,7 +17,7 @@ from basinet.errors import InputError
 from basinet.files import atomic_write, write_yaml
 from basinet.frames.reading import read_frames, write_frames
 from basinet.jobs.store import Results, fingerprint
-from basinet.labelling.settings import CampaignConfig
+from basinet.labelling.settings import CampaignConfig, check_template
 
 
 @dataclass(frozen=True)
@@ -287,7 +287,7 @@ def load_inputs(config: CampaignConfig) -> tuple[list[Atoms], Template | None]:
             raise InputError(f"{', '.join(config.frames)}, frame {index}: {error}") from error
     template = None if config.template is None else read_template(config.template)
     if template is not None:
-        template.check(frames[0], config)
+        check_template(template, frames[0], config)
     return frames, template
 
 

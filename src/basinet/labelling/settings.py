@@ -6,26 +6,20 @@ import math
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from ase import Atoms
 from ase.data import atomic_numbers
 from pydantic import Field, field_validator
 
 from basinet.config.loading import Count, Positive, Section, overlay, parse_yaml, read_yaml, validated
 from basinet.cp2k.language import read_cp2k_text
 from basinet.cp2k.potentials import data_directories, find_potential_file, read_gth_potentials
-from basinet.cp2k.settings import AIMD_EPS_SCF, AimdSettings, Cp2kSettings
+from basinet.cp2k.writer import AIMD_EPS_SCF, AimdSettings, Cp2kSettings, Request, Template
 from basinet.errors import InputError
 from basinet.units import Bohr
 
-if TYPE_CHECKING:
-    pass
-
 CampaignPreset = Literal["paper", "reference"]
-
-"""A step begins with extrapolated wave functions and ends just below EPS_SCF, a single point far below: with 1e-6 the
-electrostatic energies of dynamics, first order in the density, are off by up to 0.14 meV per atom (Ar4), with 1e-7 by
-0.002."""
 
 
 class RetrySettings(Section):
@@ -98,6 +92,19 @@ class CampaignConfig(Section):
     def _one_file(cls, value: Any) -> Any:
         """Take a single file for a list of one."""
         return [value] if isinstance(value, str) else value
+
+
+def check_template(template: Template, atoms: Atoms, config: CampaignConfig) -> None:
+    """Refuse a template that lacks what the campaign needs, or says something else; see `Template.check`."""
+    needed = ["cell", "atoms", "project"]
+    if config.partition:
+        needed.append("density")
+    if config.mode == "aimd":
+        needed += ["run_type", "seed", "motion"]
+    if config.wavefunction_chain > 1:
+        needed += ["guess", "wavefunction"]
+    steps = config.aimd.segment if config.mode == "aimd" else 0
+    template.check(atoms, Request(density=config.partition, steps=steps), config.aimd, needed)
 
 
 def preset_values(preset: str) -> dict[str, Any]:

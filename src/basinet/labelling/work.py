@@ -35,8 +35,14 @@ from basinet.cp2k.program import (
     program_version,
     run_program,
 )
-from basinet.cp2k.run_checks import check_ending, check_evaluation
-from basinet.cp2k.run_directory import DENSITY, evaluations_by_step, read_trajectory, step_of
+from basinet.cp2k.run_directory import (
+    DENSITY,
+    check_ending,
+    check_evaluation,
+    evaluations_by_step,
+    read_trajectory,
+    step_of,
+)
 from basinet.cp2k.writer import PREVIOUS, PROJECT
 from basinet.errors import InputError
 from basinet.files import FULL_DISK, atomic_write, holding
