@@ -27,8 +27,9 @@ def pair_calculator():
     return PairPotentialCalculator(literature_lennard_jones())
 
 
-def mean_rows(rows):
-    return {(row["target"], row["species"]): row for row in rows if row["seed"] == "mean"}
+def mean_rows(scores):
+    rows = scores[scores["seed"] == "mean"].to_dict("records")
+    return {(row["target"], row["species"]): row for row in rows}
 
 
 def test_isolated_atoms_give_e0(ensemble):
@@ -59,11 +60,11 @@ def test_validation_frames_may_be_given(frames):
 
 
 def test_every_member_and_the_mean_are_scored_on_totals_and_local_energies(ensemble, frames):
-    rows = basinet.evaluate(ensemble, frames)
-    assert [(row["seed"], row["target"]) for row in rows] == [
+    scores = basinet.evaluate(ensemble, frames)
+    assert list(zip(scores["seed"], scores["target"], strict=True)) == [
         (0, "total"), (1, "total"), ("mean", "total"), (0, "local"), (1, "local"), ("mean", "local"),
     ]  # fmt: skip
-    assert mean_rows(rows)["local", "all"]["n_values"] == 30 * 32
+    assert mean_rows(scores)["local", "all"]["n_values"] == 30 * 32
 
 
 def test_evaluation_is_the_correlation_of_predicted_with_dft_energies(ensemble, frames):
@@ -93,7 +94,7 @@ def test_frames_without_local_labels_are_scored_on_totals(ensemble, frames):
     bare = [atoms.copy() for atoms in frames[:5]]
     for atoms in bare:
         del atoms.info["REF_electrostatic_energy"]
-    assert {row["target"] for row in basinet.evaluate(ensemble, bare)} == {"total"}
+    assert set(basinet.evaluate(ensemble, bare)["target"]) == {"total"}
 
 
 def test_one_frame_has_an_error_but_no_correlation(ensemble, frames):
@@ -102,8 +103,8 @@ def test_one_frame_has_an_error_but_no_correlation(ensemble, frames):
 
 
 def test_sizes_are_scored_apart(ensemble, frames):
-    rows = basinet.evaluate(ensemble, [*frames[:4], *basinet.load_reference("ar", 108)[:4]])
-    assert [(row["n_atoms"]) for row in rows if row["seed"] == "mean" and row["target"] == "total"] == [32, 108]
+    scores = basinet.evaluate(ensemble, [*frames[:4], *basinet.load_reference("ar", 108)[:4]])
+    assert scores.query("seed == 'mean' and target == 'total'")["n_atoms"].tolist() == [32, 108]
 
 
 def test_frames_are_left_as_they_were(ensemble, frames):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from basinet.density.potential import hartree_potential
     from basinet.descriptors.bispectrum import Bispectrum
     from basinet.errors import InputError
-    from basinet.fidelity.evaluate import evaluate
+    from basinet.fidelity.scoring import evaluate
     from basinet.frames.reading import read_frames, write_frames
     from basinet.frames.shipped import load_isolated_atoms, load_reference
     from basinet.potentials.calculator import Calculator
@@ -34,10 +34,10 @@ _HOMES = {
     "Ensemble": "basinet.potentials",
     "InputError": "basinet.errors",
     "LocalEnergies": "basinet.density",
-    "Relation": "basinet.relation",
+    "Relation": "basinet.relation.relation",
     "compose": "basinet.potentials",
-    "evaluate": "basinet.fidelity.evaluate",
-    "fit_relation": "basinet.relation",
+    "evaluate": "basinet.fidelity.scoring",
+    "fit_relation": "basinet.relation.fit",
     "hartree_potential": "basinet.density",
     "integrate_basins": "basinet.density",
     "load_isolated_atoms": "basinet.frames.shipped",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from basinet.fidelity.metrics import pearson_from_sums, pearson_interval, pearson_sums
+from basinet.fidelity.metrics import _pearson_from_sums, _pearson_sums, pearson_interval
 from basinet.frames.bootstrap import (
     autocorrelation_time,
     block_bootstrap,
@@ -120,9 +120,9 @@ def test_sums_give_the_species_centred_correlation(seed, offset):
     p, q = rng.normal(size=(2, 60))
     frame, species = np.repeat(np.arange(6), 10), np.arange(60) % 2
     centred = [np.where(species, x - x[1::2].mean(), x - x[::2].mean()) for x in (p, q)]
-    sums = pearson_sums(p + offset * species, q, frame, species)
+    sums = _pearson_sums(p + offset * species, q, frame, species)
     assert sums.shape == (6, 2, 6)
-    assert pearson_from_sums(sums.sum(axis=0)) == pytest.approx(np.corrcoef(centred)[0, 1], abs=1e-9)
+    assert _pearson_from_sums(sums.sum(axis=0)) == pytest.approx(np.corrcoef(centred)[0, 1], abs=1e-9)
 
 
 def test_fast_and_plain_bootstrap_agree():

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from basinet.fidelity.gauge import (
-    GAUGE_CUTOFF,
+    _GAUGE_CUTOFF,
+    _gauge_signs,
+    _radial_basis,
+    _signed_features,
     fit_gauge,
-    gauge_signs,
     pair_features,
-    radial_basis,
-    signed_features,
     stack_pair_features,
 )
 from basinet.fidelity.metrics import local_metrics
@@ -46,9 +46,9 @@ def random_mixture(seed, n_atoms=10):
 
 def test_two_atoms_see_each_other_and_their_images():
     atoms = Atoms("ArKr", positions=[[0, 0, 0], [4.0, 0, 0]], cell=[20, 20, 20], pbc=False)
-    np.testing.assert_allclose(pair_features(atoms, ELEMENTS), [radial_basis(4.0)] * 2)
+    np.testing.assert_allclose(pair_features(atoms, ELEMENTS), [_radial_basis(4.0)] * 2)
     atoms = Atoms("ArKr", positions=[[0, 0, 0], [4.0, 0, 0]], cell=[9.0, 20, 20], pbc=True)
-    expected = radial_basis(4.0) + radial_basis(5.0)
+    expected = _radial_basis(4.0) + _radial_basis(5.0)
     np.testing.assert_allclose(pair_features(atoms, ELEMENTS), [expected, expected])
 
 
@@ -59,10 +59,10 @@ def test_neighbours_of_the_own_species_do_not_count():
 
 
 def test_the_basis_ends_smoothly_at_the_cutoff():
-    assert not radial_basis([GAUGE_CUTOFF, 8.0]).any()
-    assert np.abs(radial_basis(GAUGE_CUTOFF - 1e-4)).max() < 1e-7
-    for place in (6.0, GAUGE_CUTOFF):
-        below, above = radial_basis(place - 1e-6), radial_basis(place + 1e-6)
+    assert not _radial_basis([_GAUGE_CUTOFF, 8.0]).any()
+    assert np.abs(_radial_basis(_GAUGE_CUTOFF - 1e-4)).max() < 1e-7
+    for place in (6.0, _GAUGE_CUTOFF):
+        below, above = _radial_basis(place - 1e-6), _radial_basis(place + 1e-6)
         assert np.abs(above - below).max() < 1e-5
 
 
@@ -73,13 +73,13 @@ def test_the_antisymmetric_sum_vanishes_in_any_cell(seed):
     atoms = random_mixture(seed)
     species = np.where(atoms.symbols == "Kr", 1, 0)
     features = pair_features(atoms, ELEMENTS)
-    assert np.abs(signed_features("pair", features, species).sum(axis=0)).max() < 1e-10
-    assert signed_features("control", features, species).sum() > 0.0
+    assert np.abs(_signed_features("pair", features, species).sum(axis=0)).max() < 1e-10
+    assert _signed_features("control", features, species).sum() > 0.0
 
 
 def test_totals_of_the_real_mixture_do_not_change_at_all(liquid):
     features, species, frame = liquid
-    antisymmetric = signed_features("pair", features, species).reshape(24, 32, -1).sum(axis=1)
+    antisymmetric = _signed_features("pair", features, species).reshape(24, 32, -1).sum(axis=1)
     assert np.abs(antisymmetric).max() < 1e-10
 
     rng = np.random.default_rng(0)
@@ -154,14 +154,14 @@ def test_a_pure_liquid_has_no_pair_gauge():
 
 
 def test_three_species_have_one_antisymmetric_function_per_pair():
-    signs = gauge_signs("pair", [0, 1, 2], 3)
+    signs = _gauge_signs("pair", [0, 1, 2], 3)
     np.testing.assert_array_equal(signs, [[1, 1, 0], [-1, 0, 1], [0, -1, -1]])
     rng = np.random.default_rng(0)
     atoms = Atoms("Ar4Kr4Xe4", scaled_positions=rng.random((12, 3)), cell=[9, 9, 9], pbc=True)
     features = pair_features(atoms, ("Ar", "Kr", "Xe"))
     assert features.shape == (12, 24)
     species = np.repeat([0, 1, 2], 4)
-    assert np.abs(signed_features("pair", features, species).sum(axis=0)).max() < 1e-10
+    assert np.abs(_signed_features("pair", features, species).sum(axis=0)).max() < 1e-10
 
 
 def test_frames_are_not_changed():
@@ -175,4 +175,4 @@ def test_wrong_input_is_refused():
     with pytest.raises(ValueError, match="Kr is not among"):
         pair_features(Atoms("ArKr", positions=[[0, 0, 0], [4, 0, 0]]), ("Ar",))
     with pytest.raises(ValueError, match="7 features"):
-        signed_features("pair", np.zeros((2, 7)), [0, 1])
+        _signed_features("pair", np.zeros((2, 7)), [0, 1])

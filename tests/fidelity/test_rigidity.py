@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from basinet.fidelity.rigidity import frame_sums, local_prediction_rigidity
+from basinet.fidelity.gauge import _frame_sums, local_prediction_rigidity
 
 
 @given(n_frames=st.integers(1, 12), seed=st.integers(0, 1000), log_ridge=st.floats(-4.0, 1.0))
@@ -15,7 +15,7 @@ def test_rigidity_is_that_of_the_definition(n_frames, seed, log_ridge):
     rng = np.random.default_rng(seed)
     features, training = rng.normal(size=(7, 5)), rng.normal(size=(4 * n_frames, 5))
     frame, ridge = np.repeat(np.arange(n_frames), 4), 10.0**log_ridge
-    sums = frame_sums(training, frame)
+    sums = _frame_sums(training, frame)
     inverse = np.linalg.inv(sums.T @ sums + ridge * np.eye(5))
     expected = 1 / np.einsum("if,fg,ig->i", features, inverse, features)
     np.testing.assert_allclose(local_prediction_rigidity(features, training, frame, ridge), expected, rtol=1e-6)

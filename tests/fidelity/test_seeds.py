@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from basinet.fidelity.seeds import seed_interval, width_slopes, width_trend
+from basinet.fidelity.metrics import seed_interval, width_slopes, width_trend
 
 
 def test_t_interval_of_a_textbook_sample():

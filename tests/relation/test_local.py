@@ -8,7 +8,7 @@ from ase import Atoms
 
 from basinet.errors import InputError
 from basinet.relation.fit import fit_relation
-from basinet.relation.local import local_electrostatic_energies
+from basinet.relation.relation import local_electrostatic_energies
 
 SELF = {"Ar": -1228.0, "Kr": -982.0}
 HARTREE = {"Ar": 466.0, "Kr": 347.0}

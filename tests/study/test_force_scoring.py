@@ -21,7 +21,8 @@ def frames_of(system):
 def test_correlation_and_error_are_those_of_all_components():
     frames = frames_of("ar")
     model = random_ensemble(("Ar",), Architecture(width=4))
-    (row,) = score_forces(model, frames)
+    scores = score_forces(model, frames)
+    (row,) = scores.to_dict("records")
     predicted = np.concatenate([model.evaluate(atoms).forces for atoms in frames]).ravel()
     reference = np.concatenate([atoms.arrays["REF_forces"] for atoms in frames]).ravel()
     assert row["target"] == "force"
@@ -33,16 +34,16 @@ def test_correlation_and_error_are_those_of_all_components():
 
 def test_a_calculators_forces_are_scored_per_element_and_systems_apart():
     calculator = PairPotentialCalculator(literature_lennard_jones())
-    rows = score_forces(calculator, frames_of("mix") + frames_of("kr"))
-    assert [(row["test_system"], row["species"]) for row in rows] == [
+    scores = score_forces(calculator, frames_of("mix") + frames_of("kr"))
+    assert list(zip(scores["test_system"], scores["species"], strict=True)) == [
         ("mix", "all"), ("mix", "Ar"), ("mix", "Kr"), ("kr", "all"),
     ]  # fmt: skip
-    assert all(row["pearson_r"] > 0.98 for row in rows)
-    assert rows[0]["n_values"] == rows[1]["n_values"] + rows[2]["n_values"]
+    assert (scores["pearson_r"] > 0.98).all()
+    assert scores["n_values"][0] == scores["n_values"][1] + scores["n_values"][2]
 
 
 def test_frames_without_forces_and_calculators_without_forces_give_no_row():
     frames = frames_of("ar")
     del frames[2].arrays["REF_forces"]
-    assert score_forces(PairPotentialCalculator(literature_lennard_jones()), frames) == []
-    assert score_forces(Calculator(), frames_of("ar")) == []
+    assert score_forces(PairPotentialCalculator(literature_lennard_jones()), frames).empty
+    assert score_forces(Calculator(), frames_of("ar")).empty

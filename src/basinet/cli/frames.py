@@ -57,9 +57,9 @@ def relate(
     import json
 
     from basinet.cli.options import text_table
-    from basinet.fidelity.scoring import by_system, divided, elements_of
     from basinet.files import plain
     from basinet.frames.reading import read_frames, write_frames
+    from basinet.frames.splits import by_system, divided, elements_of
     from basinet.relation.fit import fit_relation
 
     everything = read_frames(frames, energy_key=energy_key, forces_key=forces_key)
@@ -137,9 +137,9 @@ def describe(
 
     from basinet.descriptors.bispectrum import Bispectrum
     from basinet.descriptors.sizes import element_radii
-    from basinet.fidelity.scoring import elements_of
     from basinet.files import atomic_write
     from basinet.frames.reading import read_frames
+    from basinet.frames.splits import elements_of
     from basinet.potentials.train import default_descriptor
 
     chosen = element_numbers(weights, "--weights") if weights is not None else None

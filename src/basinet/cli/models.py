@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +18,7 @@ from basinet.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pandas as pd
     from ase import Atoms
 
     from basinet.potentials.ensemble import Ensemble
@@ -103,20 +105,22 @@ def evaluate(
         msg = f"--engine lammps evaluates models, and --calculator {calculator} is none; give one"
         raise InputError(msg)
 
+    import pandas as pd
+
+    import basinet
     from basinet.cli.options import text_table
-    from basinet.fidelity.evaluate import evaluate as scores
     from basinet.fidelity.scoring import score_forces
+    from basinet.files import write_table
     from basinet.frames.reading import read_frames
-    from basinet.jobs.tables import write_table
 
     model = composed(models) if calculator is None else calculator_from(calculator)
     read = read_frames(frames, energy_key=energy_key, forces_key=forces_key)
-    rows = scores(model, read, definition=definition, engine=engine)
-    rows += score_forces(model, read, engine=engine)
+    energies = basinet.evaluate(model, read, definition=definition, engine=engine)
+    scores = pd.concat([energies, score_forces(model, read, engine=engine)], ignore_index=True)
     if out is not None:
-        write_table(out, rows, list(dict.fromkeys(key for row in rows for key in row)))
-    typer.echo(text_table(summary(rows), COLUMNS))
-    if not any(row["target"] == "local" for row in rows):
+        write_table(out, scores)
+    typer.echo(text_table(_summary(scores), COLUMNS))
+    if not (scores["target"] == "local").any():
         typer.echo("The frames carry no labels that give local energies: totals only.")
 
 
@@ -151,24 +155,20 @@ def calculator_from(text: str) -> Any:
         sys.path.remove("")
 
 
-def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One line per system, size, target and species."""
-    import numpy as np
-
-    keys = ("test_system", "n_atoms", "target", "species")
+def _summary(scores: pd.DataFrame) -> list[dict[str, Any]]:
+    """One line per system, size, target and species, of the members' mean."""
+    keys = ["test_system", "n_atoms", "target", "species"]
+    members = {case: own["pearson_r"].to_numpy() for case, own in scores[scores["seed"] != "mean"].groupby(keys)}
     lines = []
-    for row in rows:
-        if row["seed"] != "mean":
-            continue
-        own = [r["pearson_r"] for r in rows if r["seed"] != "mean" and all(r[k] == row[k] for k in keys)]
-        low, high = row["pearson_r_low"], row["pearson_r_high"]
+    for row in scores[scores["seed"] == "mean"].to_dict("records"):
+        own, low, high = members.get(tuple(row[key] for key in keys)), row["pearson_r_low"], row["pearson_r_high"]
         lines.append(
             {
                 "system": row["test_system"],
                 "atoms": row["n_atoms"],
                 "values": row["n_values"],
-                "interval": f"{low:.3f}..{high:.3f}" if np.isfinite([low, high]).all() else None,
-                "members": f"{np.mean(own):.3f} +- {np.std(own):.3f}" if own else None,
+                "interval": None if math.isnan(low) else f"{low:.3f}..{high:.3f}",
+                "members": None if own is None else f"{own.mean():.3f} +- {own.std():.3f}",
                 **{key: row[key] for key in ("target", "species", "pearson_r", "rmse_mev", "slope")},
             }
         )

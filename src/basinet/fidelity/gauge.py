@@ -29,17 +29,17 @@ from basinet.fidelity.metrics import centre_groups, centring_groups
 
 GaugeKind = Literal["pair", "control"]
 
-CENTRES = np.linspace(3.0, 6.5, 8)
+_CENTRES = np.linspace(3.0, 6.5, 8)
 """Centres of the Gaussians, A."""
-GAUSSIAN_WIDTH = 0.5
+_GAUSSIAN_WIDTH = 0.5
 """Standard deviation of the Gaussians, A: their spacing."""
-TAPER_START, GAUGE_CUTOFF = 6.0, 7.0
+_TAPER_START, _GAUGE_CUTOFF = 6.0, 7.0
 """h is brought to zero between these two distances, A."""
-RIDGE = 1e-6
+_RIDGE = 1e-6
 """Ridge on coefficients of features scaled to unit variance: it only settles what the frames do not."""
 
 
-def radial_basis(distances: ArrayLike) -> FloatArray:
+def _radial_basis(distances: ArrayLike) -> FloatArray:
     r"""Gaussians times a cosine taper.
 
     .. math:: \phi_k(r) = \exp\left(-\frac{(r - c_k)^2}{2 \sigma^2}\right) f(r)
@@ -54,12 +54,12 @@ def radial_basis(distances: ArrayLike) -> FloatArray:
     (..., 8), dimensionless; zero from 7 A on.
     """
     r = np.asarray(distances, dtype=np.float64)[..., None]
-    fraction = np.clip((r - TAPER_START) / (GAUGE_CUTOFF - TAPER_START), 0.0, 1.0)
+    fraction = np.clip((r - _TAPER_START) / (_GAUGE_CUTOFF - _TAPER_START), 0.0, 1.0)
     taper = 0.5 * (1.0 + np.cos(np.pi * fraction))
-    return np.asarray(np.exp(-0.5 * ((r - CENTRES) / GAUSSIAN_WIDTH) ** 2) * taper, dtype=np.float64)
+    return np.asarray(np.exp(-0.5 * ((r - _CENTRES) / _GAUSSIAN_WIDTH) ** 2) * taper, dtype=np.float64)
 
 
-def species_pairs(n_species: int) -> list[tuple[int, int]]:
+def _species_pairs(n_species: int) -> list[tuple[int, int]]:
     """Unordered pairs of different species, indices into the sorted elements; the first has the plus sign."""
     return list(combinations(range(n_species), 2))
 
@@ -88,21 +88,21 @@ def pair_features(atoms: Atoms, elements: Sequence[str]) -> FloatArray:
     """
     from vesin import NeighborList
 
-    pairs = species_pairs(len(elements))
+    pairs = _species_pairs(len(elements))
     position = {element: index for index, element in enumerate(elements)}
     unknown = sorted(set(atoms.get_chemical_symbols()) - set(position))
     if unknown:
         raise ValueError(f"element {unknown[0]} is not among {list(elements)}")
-    n_atoms, n_basis = len(atoms), CENTRES.size
+    n_atoms, n_basis = len(atoms), _CENTRES.size
     features = np.zeros((n_atoms, len(pairs), n_basis))
     if pairs:
         species = np.array([position[symbol] for symbol in atoms.get_chemical_symbols()])
-        neighbours = NeighborList(cutoff=GAUGE_CUTOFF, full_list=True, n_threads=1)
+        neighbours = NeighborList(cutoff=_GAUGE_CUTOFF, full_list=True, n_threads=1)
         first, second, distance = neighbours.compute(atoms.positions, atoms.cell.array, atoms.pbc, "ijd")
         for index, (s, t) in enumerate(pairs):
             kinds = species[first], species[second]
             chosen = ((kinds[0] == s) & (kinds[1] == t)) | ((kinds[0] == t) & (kinds[1] == s))
-            basis = radial_basis(distance[chosen])
+            basis = _radial_basis(distance[chosen])
             for k in range(n_basis):
                 features[:, index, k] = np.bincount(first[chosen].astype(np.int64), basis[:, k], n_atoms)
     return features.reshape(n_atoms, -1)
@@ -113,7 +113,7 @@ def stack_pair_features(frames: Sequence[Atoms], elements: Sequence[str]) -> Flo
     return np.concatenate([pair_features(atoms, elements) for atoms in frames])
 
 
-def gauge_signs(kind: GaugeKind, species: ArrayLike, n_pairs: int) -> FloatArray:
+def _gauge_signs(kind: GaugeKind, species: ArrayLike, n_pairs: int) -> FloatArray:
     """Sign of each atom in each pair of species, (n_atoms, n_pairs): +1, -1, or 0 for an atom of neither.
 
     Of a pair, the species that comes first in the alphabet has +1; in the control both have +1.
@@ -122,19 +122,19 @@ def gauge_signs(kind: GaugeKind, species: ArrayLike, n_pairs: int) -> FloatArray
     n_species = round((1.0 + np.sqrt(1.0 + 8.0 * n_pairs)) / 2.0)
     other = -1.0 if kind == "pair" else 1.0
     signs = np.zeros((index.size, n_pairs))
-    for pair, (s, t) in enumerate(species_pairs(n_species)):
+    for pair, (s, t) in enumerate(_species_pairs(n_species)):
         signs[:, pair] = np.where(index == s, 1.0, np.where(index == t, other, 0.0))
     return signs
 
 
-def signed_features(kind: GaugeKind, features: ArrayLike, species: ArrayLike) -> FloatArray:
+def _signed_features(kind: GaugeKind, features: ArrayLike, species: ArrayLike) -> FloatArray:
     """Features times the sign of each atom in their pair of species, (n_atoms, 8 n_pairs)."""
     values = np.asarray(features, dtype=np.float64)
-    n_pairs, left = divmod(values.shape[-1], CENTRES.size)
+    n_pairs, left = divmod(values.shape[-1], _CENTRES.size)
     if left:
-        raise ValueError(f"{values.shape[-1]} features are not {CENTRES.size} for every pair of species")
-    signs = gauge_signs(kind, species, n_pairs)
-    return values * np.repeat(signs, CENTRES.size, axis=-1)
+        raise ValueError(f"{values.shape[-1]} features are not {_CENTRES.size} for every pair of species")
+    signs = _gauge_signs(kind, species, n_pairs)
+    return values * np.repeat(signs, _CENTRES.size, axis=-1)
 
 
 @dataclass(frozen=True)
@@ -168,14 +168,14 @@ class Gauge:
         -------
         (..., n_atoms) eV; with ``pair`` its sum over each frame is that of ``prediction``.
         """
-        correction = self.coefficients @ signed_features(self.kind, features, species).T
+        correction = self.coefficients @ _signed_features(self.kind, features, species).T
         return np.asarray(np.asarray(prediction, dtype=np.float64) + correction, dtype=np.float64)
 
     def h(self, distances: ArrayLike, pair: int = 0) -> FloatArray:
         """Evaluate h of one pair of species: (..., n_distances) eV for ``distances`` (n_distances,) in A."""
-        start = pair * CENTRES.size
-        chosen = self.coefficients[..., start : start + CENTRES.size]
-        return np.asarray(chosen @ radial_basis(distances).T, dtype=np.float64)
+        start = pair * _CENTRES.size
+        chosen = self.coefficients[..., start : start + _CENTRES.size]
+        return np.asarray(chosen @ _radial_basis(distances).T, dtype=np.float64)
 
 
 def fit_gauge(
@@ -209,7 +209,7 @@ def fit_gauge(
     p, q = np.asarray(prediction, dtype=np.float64), np.asarray(reference, dtype=np.float64)
     of_frame, index = np.asarray(frame, dtype=np.int64), np.asarray(species, dtype=np.int64)
     group, n_groups = centring_groups(of_frame, index)
-    design = centre_groups(signed_features(kind, features, index).T, group, n_groups)
+    design = centre_groups(_signed_features(kind, features, index).T, group, n_groups)
     target = centre_groups(q - p, group, n_groups)
     if not len(design):
         return Gauge(kind, np.zeros((*p.shape[:-1], 0)))
@@ -218,7 +218,68 @@ def fit_gauge(
     if not scale.max() > 0.0:
         return Gauge(kind, np.zeros((*p.shape[:-1], len(design))))
     scaled = design / scale[:, None]
-    normal = scaled @ scaled.T / q.size + RIDGE * np.eye(len(scaled))
+    normal = scaled @ scaled.T / q.size + _RIDGE * np.eye(len(scaled))
     moments = target.reshape(-1, q.size) @ scaled.T / q.size
     coefficients = np.linalg.solve(normal, moments.T).T / scale
     return Gauge(kind, coefficients.reshape(*p.shape[:-1], len(design)))
+
+
+def _frame_sums(features: ArrayLike, frame: ArrayLike) -> FloatArray:
+    """Sum the features of each frame's atoms, (n_frames, n_features), in order of the frame index."""
+    values, index = np.asarray(features, dtype=np.float64), np.asarray(frame, dtype=np.int64)
+    sums = np.zeros((int(index.max()) + 1, values.shape[-1]))
+    np.add.at(sums, index, values)
+    return sums
+
+
+def local_prediction_rigidity(
+    features: ArrayLike, training_features: ArrayLike, training_frame: ArrayLike, ridge: float
+) -> FloatArray:
+    r"""Local prediction rigidity: how firmly totals determine the energies of single atoms.
+
+    .. math:: LPR_i = \frac{1}{g_i^T \left(\sum_A G_A G_A^T + \lambda I\right)^{-1} g_i},
+        \qquad G_A = \sum_{i \in A} g_i
+
+    Source: Chong, Grasselli, Ben Mahmoud, Morrow, Deringer, Ceriotti, J. Chem. Theory Comput. 19, 8020 (2023),
+    arXiv:2306.15638.
+
+    Parameters
+    ----------
+    features
+        (n_atoms, n_features) :math:`g_i = \partial e_i / \partial w` of the atoms asked about: descriptors of
+        a linear model, or the last layer's features of a network.
+    training_features
+        (n_training_atoms, n_features) the same of the training set's atoms.
+    training_frame
+        (n_training_atoms,) frame index of each.
+    ridge
+        :math:`\lambda > 0`, in the square of the features' unit.
+
+    Returns
+    -------
+    (n_atoms,), dimensionless; ratios between atoms of one model carry meaning. An atom without features is
+    infinitely rigid.
+
+    Raises
+    ------
+    ValueError
+        If the ridge is not positive.
+
+    Examples
+    --------
+    Two atoms with features of their own; only the first one's energy is known from a frame:
+
+    >>> rigidity = local_prediction_rigidity(np.eye(2), [[1.0, 0.0]], [0], ridge=0.1)
+    >>> print(f"{rigidity[0]:.1f} {rigidity[1]:.1f}")
+    1.1 0.1
+    """
+    if not ridge > 0.0:
+        raise ValueError(f"ridge {ridge} must be positive: where totals leave freedom, it alone is finite")
+    g = np.asarray(features, dtype=np.float64)
+    # Singular vectors of the sums, and not the inverse of a product: its condition number is squared.
+    _, singular, basis = np.linalg.svd(_frame_sums(training_features, training_frame), full_matrices=False)
+    inside = g @ basis.T
+    outside = np.maximum((g * g).sum(axis=-1) - (inside * inside).sum(axis=-1), 0.0)
+    variance = (inside**2 / (singular**2 + ridge)).sum(axis=-1) + outside / ridge
+    with np.errstate(divide="ignore"):
+        return np.asarray(1.0 / variance, dtype=np.float64)

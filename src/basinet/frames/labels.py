@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ LOCAL_HARTREE_ENERGY = {
     "total": "REF_local_hartree_energy",
     "electronic": "REF_local_hartree_energy_electronic",
 }
+LOCAL_ENERGY = "REF_local_energy"
 ISOLATED_ATOM = "IsolatedAtom"
 
 
@@ -60,13 +61,6 @@ class FrameEnergies:
 def is_isolated_atom(atoms: Atoms) -> bool:
     """Whether a frame is marked ``config_type=IsolatedAtom``."""
     return str(atoms.info.get("config_type", "")) == ISOLATED_ATOM
-
-
-def isolated_atoms(isolated: Sequence[Atoms] | Mapping[str, Atoms] | None, frames: Sequence[Atoms] = ()) -> list[Atoms]:
-    """Isolated atoms as a list: those given, in a sequence or by element, else those among the frames."""
-    if isolated is None:
-        return [atoms for atoms in frames if is_isolated_atom(atoms)]
-    return list(isolated.values() if isinstance(isolated, Mapping) else isolated)
 
 
 def frame_name(atoms: Atoms, index: int | None) -> str:

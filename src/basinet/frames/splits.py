@@ -1,4 +1,6 @@
-"""Train, validation and test frames as contiguous blocks of time, with a gap that is thrown away between them.
+"""Frames by system and composition, in order of time, and cut into blocks to train, validate and test on.
+
+A gap is thrown away between the blocks.
 
 Neighbouring frames of a trajectory resemble each other, so frames drawn at random would leak the test set into the
 training set; a block of time with a gap does not.
@@ -6,15 +8,18 @@ training set; a block of time with a gap does not.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from numbers import Real
 
 import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
 
 from basinet.errors import InputError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from basinet.frames.labels import is_isolated_atom
+from basinet.frames.reading import system_of
 
 
 @dataclass(frozen=True)
@@ -103,3 +108,57 @@ def blocked_folds(
             raise InputError(msg)
         pairs.append((frames[~near], held))
     return pairs
+
+
+def divided(frames: Sequence[Atoms]) -> tuple[list[Atoms], list[Atoms]]:
+    """Frames of condensed matter, and isolated atoms.
+
+    Raises
+    ------
+    InputError
+        If there are none of the former.
+    """
+    isolated = distinct([atoms for atoms in frames if is_isolated_atom(atoms)])
+    liquid = [atoms for atoms in frames if not is_isolated_atom(atoms)]
+    if not liquid:
+        msg = "no frames besides isolated atoms; give labelled frames"
+        raise InputError(msg)
+    return liquid, isolated
+
+
+def elements_of(frames: Sequence[Atoms]) -> list[str]:
+    """Chemical symbols that occur, sorted."""
+    return sorted({symbol for atoms in frames for symbol in atoms.get_chemical_symbols()})
+
+
+def by_system(frames: Sequence[Atoms]) -> dict[str, tuple[Atoms, ...]]:
+    """Frames of each system, each in the order of `in_time`."""
+    groups: dict[str, list[Atoms]] = defaultdict(list)
+    for atoms in frames:
+        groups[system_of(atoms)].append(atoms)
+    return {name: in_time(own) for name, own in groups.items()}
+
+
+def by_composition(frames: Sequence[Atoms]) -> list[tuple[Atoms, ...]]:
+    """Frames with the same atoms together, each group in the order of `in_time`."""
+    groups: dict[tuple[str, ...], list[Atoms]] = defaultdict(list)
+    for atoms in frames:
+        groups[tuple(sorted(atoms.get_chemical_symbols()))].append(atoms)
+    return [in_time(group) for group in groups.values()]
+
+
+def distinct(isolated: Sequence[Atoms]) -> list[Atoms]:
+    """Drop isolated atoms that repeat an earlier one: every file of a study may carry its own."""
+    found: dict[tuple[object, ...], Atoms] = {}
+    for atoms in isolated:
+        energies = sorted((key, str(value)) for key, value in atoms.info.items() if key.startswith("REF_"))
+        found.setdefault((atoms.get_chemical_formula(), *energies), atoms)
+    return list(found.values())
+
+
+def in_time(frames: Sequence[Atoms]) -> tuple[Atoms, ...]:
+    """Order frames by their number, where each has one of its own; else as they come, which keeps runs apart."""
+    numbers = [atoms.info.get("frame") for atoms in frames]
+    if all(isinstance(number, Real) for number in numbers) and len(set(numbers)) == len(numbers):
+        return tuple(sorted(frames, key=lambda atoms: atoms.info["frame"]))
+    return tuple(frames)

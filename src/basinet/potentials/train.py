@@ -81,8 +81,8 @@ def train(
     """
     from basinet.config.loading import validated
     from basinet.descriptors.gradient import frame_derivatives
-    from basinet.fidelity.scoring import divided, elements_of
     from basinet.frames.reading import system_of
+    from basinet.frames.splits import divided, elements_of
     from basinet.potentials.dataset import build_dataset, isolated_energies
     from basinet.potentials.network import Architecture
     from basinet.potentials.pair_potential import chosen_pair_potential, fitted_pair_potential
@@ -132,7 +132,7 @@ def default_descriptor(elements: Sequence[str]) -> Bispectrum:
 
 def _held_out(frames: Sequence[Atoms], validation: float | Sequence[Atoms]) -> tuple[list[Atoms], list[Atoms]]:
     """Training and validation frames."""
-    from basinet.fidelity.scoring import by_system, divided
+    from basinet.frames.splits import by_system, divided
 
     if not isinstance(validation, int | float):
         return list(frames), divided(validation)[0]

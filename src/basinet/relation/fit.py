@@ -6,14 +6,22 @@ give it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms
 
+from basinet.arrays import FloatArray
 from basinet.errors import InputError
-from basinet.frames.labels import FrameEnergies, frame_energies, is_isolated_atom, isolated_atoms
+from basinet.frames.labels import (
+    CORE_SELF_ENERGY,
+    FrameEnergies,
+    energy_label,
+    frame_energies,
+    frame_name,
+    is_isolated_atom,
+)
 from basinet.relation.line import (
     CentredEnergies,
     centre_on_composition,
@@ -21,8 +29,10 @@ from basinet.relation.line import (
     line_intervals,
     shuffled_correlation,
 )
-from basinet.relation.offsets import core_self_energies, isolated_energies, species_offsets
-from basinet.relation.relation import Relation
+from basinet.relation.relation import PinnedBy, Relation
+
+_RANK_TOLERANCE = 1e-8
+"""Compositions that differ by less than this fraction are one composition."""
 
 
 def fit_relation(
@@ -62,11 +72,11 @@ def fit_relation(
     """
     numbers = [index for index, atoms in enumerate(frames) if not is_isolated_atom(atoms)]
     liquid = [frames[index] for index in numbers]
-    alone = isolated_atoms(isolated, frames)
+    alone = _isolated_atoms(isolated, frames)
     energies = frame_energies(liquid, numbers)
-    centred = centred_energies(energies)
+    centred = _centred_energies(energies)
     slope, rmse, pearson_r, pearson_r_total_es, unexplained = map(float, fitted_statistics(centred))
-    offsets, pinned_by = species_offsets(energies, slope, isolated_energies(alone))
+    offsets, pinned_by = _species_offsets(energies, slope, _isolated_energies(alone))
     return Relation(
         slope=slope,
         intercept=float(np.mean(energies.fractions @ list(offsets.values()))),
@@ -79,11 +89,11 @@ def fit_relation(
         unexplained_variance=unexplained,
         n_frames=energies.n_frames,
         intervals=line_intervals(centred, block_length=block_length, n_resamples=n_resamples, level=level, seed=seed),
-        self_energies=core_self_energies(liquid, numbers, energies, alone),
+        self_energies=_core_self_energies(liquid, numbers, energies, alone),
     )
 
 
-def centred_energies(energies: FrameEnergies) -> CentredEnergies:
+def _centred_energies(energies: FrameEnergies) -> CentredEnergies:
     """Energies per atom, centred on composition, if a line can be fitted to them.
 
     Raises
@@ -161,6 +171,120 @@ def isolated_atom_check(relation: Relation, isolated: Sequence[Atoms] | Mapping[
     """
     return {
         element: -1e3 * float(relation.energy_residuals(energies)[0])
-        for element, energies in isolated_energies(isolated_atoms(isolated)).items()
+        for element, energies in _isolated_energies(_isolated_atoms(isolated)).items()
         if element in relation.species_offsets
     }
+
+
+def _isolated_atoms(
+    isolated: Sequence[Atoms] | Mapping[str, Atoms] | None, frames: Sequence[Atoms] = ()
+) -> list[Atoms]:
+    """Isolated atoms as a list: those given, in a sequence or by element, else those among the frames."""
+    if isolated is None:
+        return [atoms for atoms in frames if is_isolated_atom(atoms)]
+    return list(isolated.values() if isinstance(isolated, Mapping) else isolated)
+
+
+def _isolated_energies(isolated: Iterable[Atoms]) -> dict[str, FrameEnergies]:
+    """Energies of isolated atoms by element.
+
+    Raises
+    ------
+    InputError
+        If a frame holds more than one atom, an element occurs twice, or a label is missing.
+    """
+    energies: dict[str, FrameEnergies] = {}
+    for index, atoms in enumerate(isolated):
+        if len(atoms) != 1:
+            raise InputError(
+                f"isolated {frame_name(atoms, index)} has {len(atoms)} atoms; give one atom in a large box"
+            )
+        element = atoms.get_chemical_symbols()[0]
+        if element in energies:
+            raise InputError(f"isolated {frame_name(atoms, index)}: {element} is given twice; keep one of the two")
+        energies[element] = frame_energies([atoms])
+    return energies
+
+
+def _how_pinned(fractions: FloatArray, elements: Sequence[str], isolated: Mapping[str, object]) -> PinnedBy:
+    """Tell what determines the constants of the species, given the compositions (n_frames, n_species).
+
+    Raises
+    ------
+    InputError
+        If isolated atoms are needed and given, but not for every species.
+    """
+    if len(elements) == 1:
+        return "single species"
+    if np.linalg.matrix_rank(fractions, tol=_RANK_TOLERANCE * np.sqrt(len(fractions))) == len(elements):
+        return "compositions"
+    if not isolated:
+        return "equal shares"
+    absent = [element for element in elements if element not in isolated]
+    if absent:
+        raise InputError(f"isolated atoms are given, but none of {', '.join(absent)}; add it to pin its offset")
+    return "isolated atoms"
+
+
+def _species_constants(fractions: FloatArray, target: FloatArray, base: FloatArray) -> FloatArray:
+    r"""Constants per species with :math:`\sum_s x_s b_s` closest to the target.
+
+    Where the compositions leave freedom, the constants keep the differences of ``base``: first the same shift
+    for every atom, then the smallest further change that the compositions ask for.
+
+    Parameters
+    ----------
+    fractions
+        (n_frames, n_species) mole fractions.
+    target
+        (n_frames,) eV per atom.
+    base
+        (n_species,) eV.
+
+    Returns
+    -------
+    (n_species,) eV
+    """
+    shifted = base + np.mean(target - fractions @ base)
+    change = np.linalg.lstsq(fractions, target - fractions @ shifted, rcond=_RANK_TOLERANCE)[0]
+    return np.asarray(shifted + change, dtype=np.float64)
+
+
+def _species_offsets(
+    energies: FrameEnergies, slope: float, isolated: Mapping[str, FrameEnergies]
+) -> tuple[dict[str, float], PinnedBy]:
+    """Offsets b_s of the relation with the given slope, eV by element, and what pins them.
+
+    Isolated atoms pin the differences of the b_s where the compositions leave them open.
+    """
+    pinned_by = _how_pinned(energies.fractions, energies.elements, isolated)
+    base = np.zeros(len(energies.elements))
+    if pinned_by == "isolated atoms":
+        alone = [isolated[element] for element in energies.elements]
+        base = np.array([float(atom.total[0] - (1.0 + slope) * atom.electrostatic[0]) for atom in alone])
+    target = (energies.total - (1.0 + slope) * energies.electrostatic) / energies.n_atoms
+    values = _species_constants(energies.fractions, target, base)
+    return {element: float(b) for element, b in zip(energies.elements, values, strict=True)}, pinned_by
+
+
+def _core_self_energies(
+    frames: Sequence[Atoms], numbers: Sequence[int], energies: FrameEnergies, isolated: Sequence[Atoms]
+) -> dict[str, float]:
+    """Self energy of the core charge of each species, eV; empty if no frame carries the label.
+
+    In a mixture of one composition only isolated atoms tell the species apart; without them (or without their
+    label) the self energies are shared equally.
+    """
+    if not any(CORE_SELF_ENERGY in atoms.info for atoms in frames):
+        return {}
+    numbered = zip(frames, numbers, strict=True)
+    labels = np.array([energy_label(atoms, CORE_SELF_ENERGY, number) for atoms, number in numbered])
+    known = {
+        atoms.get_chemical_symbols()[0]: energy_label(atoms, CORE_SELF_ENERGY, index)
+        for index, atoms in enumerate(isolated)
+        if CORE_SELF_ENERGY in atoms.info
+    }
+    complete = all(element in known for element in energies.elements)
+    base = np.array([known[element] if complete else 0.0 for element in energies.elements])
+    values = _species_constants(energies.fractions, labels / energies.n_atoms, base)
+    return {element: float(value) for element, value in zip(energies.elements, values, strict=True)}

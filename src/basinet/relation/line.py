@@ -13,7 +13,7 @@ import numpy as np
 from basinet.arrays import FloatArray
 from basinet.frames.bootstrap import Interval, choose_block_length, percentile_interval, resample_sums
 
-STATISTICS = ("slope", "rmse", "pearson_r", "pearson_r_total_es", "unexplained_variance")
+_STATISTICS = ("slope", "rmse", "pearson_r", "pearson_r_total_es", "unexplained_variance")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def centre_on_composition(electrostatic: FloatArray, total: FloatArray, fraction
     return CentredEnergies(residual(electrostatic), residual(total), basis)
 
 
-def line_statistics(n: FloatArray, xx: FloatArray, xt: FloatArray, tt: FloatArray) -> FloatArray:
+def _line_statistics(n: FloatArray, xx: FloatArray, xt: FloatArray, tt: FloatArray) -> FloatArray:
     r"""Figures of the line from centred sums over n frames, of x = E_es and t = E_tot per atom.
 
     The sums of E_rest follow: with y = t - x, :math:`S_{xy} = S_{xt} - S_{xx}` and
@@ -54,7 +54,7 @@ def line_statistics(n: FloatArray, xx: FloatArray, xt: FloatArray, tt: FloatArra
 
     Returns
     -------
-    (..., 5) in the order of ``STATISTICS``: slope a, RMSE (eV/atom), r(E_rest, E_es), r(E_tot, E_es), and the
+    (..., 5) in the order of ``_STATISTICS``: slope a, RMSE (eV/atom), r(E_rest, E_es), r(E_tot, E_es), and the
     variance of E_tot that the line leaves, :math:`1 - R^2`. A figure that is not defined is nan.
     """
     xy, yy = xt - xx, tt - 2.0 * xt + xx
@@ -65,9 +65,9 @@ def line_statistics(n: FloatArray, xx: FloatArray, xt: FloatArray, tt: FloatArra
 
 
 def fitted_statistics(energies: CentredEnergies) -> FloatArray:
-    """:func:`line_statistics` of all frames, (5,)."""
+    """:func:`_line_statistics` of all frames, (5,)."""
     x, t = energies.electrostatic, energies.total
-    return line_statistics(np.asarray(float(len(x))), np.asarray(x @ x), np.asarray(x @ t), np.asarray(t @ t))
+    return _line_statistics(np.asarray(float(len(x))), np.asarray(x @ x), np.asarray(x @ t), np.asarray(t @ t))
 
 
 def line_intervals(
@@ -91,11 +91,11 @@ def line_intervals(
     schur = gram[:, :2, :2] - cross @ inverse @ np.swapaxes(cross, -1, -2)
     xx = schur[:, 0, 0]
     xx = np.where(xx > 1e-12 * (x @ x), xx, np.nan)  # a resample of one frame over and over has no slope
-    samples = line_statistics(np.asarray(float(len(x))), xx, schur[:, 0, 1], schur[:, 1, 1])
+    samples = _line_statistics(np.asarray(float(len(x))), xx, schur[:, 0, 1], schur[:, 1, 1])
     estimates = fitted_statistics(energies)
     return {
         name: percentile_interval(samples[:, k], float(estimates[k]), level=level, block_length=block_length)
-        for k, name in enumerate(STATISTICS)
+        for k, name in enumerate(_STATISTICS)
     }
 
 

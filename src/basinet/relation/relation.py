@@ -1,9 +1,10 @@
-"""What a fitted relation knows and can do: residuals, and the local DFT energies of the atoms of a frame."""
+"""A fitted relation E_rest = a E_es + b: its residuals, and the local DFT energies of the atoms of a frame."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from ase import Atoms
@@ -11,11 +12,28 @@ from ase import Atoms
 from basinet.arrays import FloatArray
 from basinet.errors import InputError
 from basinet.frames.bootstrap import Interval
-from basinet.frames.labels import FrameEnergies, frame_energies, frame_name
-from basinet.relation.local import Definition, local_electrostatic_energies
-from basinet.relation.offsets import PinnedBy
+from basinet.frames.labels import (
+    CORE_SELF_ENERGY,
+    ELECTROSTATIC_ENERGY,
+    LOCAL_ENERGY,
+    LOCAL_HARTREE_ENERGY,
+    FrameEnergies,
+    atom_labels,
+    carried,
+    energy_label,
+    frame_energies,
+    frame_name,
+)
 
-MEV = {"rmse": "rmse_mev_per_atom"}
+PinnedBy = Literal["single species", "compositions", "isolated atoms", "equal shares"]
+Definition = Literal["total", "electronic"]
+OTHER_DEFINITION: Mapping[Definition, Definition] = {"total": "electronic", "electronic": "total"}
+
+_MAX_CLOSURE_ERROR = 0.05
+"""eV per atom. Converged grids close to 1e-4; beyond this the labels are not parts of this Hartree energy."""
+_MAX_SELF_ENERGY_ERROR = 1e-3
+"""eV per atom by which a frame's core self energy, a constant, may differ from the sum over its species."""
+_MEV = {"rmse": "rmse_mev_per_atom"}
 """Figures that ``relation.json`` gives in meV per atom, with their names there."""
 
 
@@ -81,7 +99,7 @@ class Relation:
         atoms
             Frame with ``REF_local_hartree_energy`` (or ``..._electronic``).
         definition
-            ``total`` or ``electronic``, see :func:`~basinet.relation.local.local_electrostatic_energies`.
+            ``total`` or ``electronic``, see `local_electrostatic_energies`.
         index
             Number of the frame, for messages.
 
@@ -96,7 +114,7 @@ class Relation:
             know.
         """
         name = frame_name(atoms, index)
-        offsets = np.array([self.offset(symbol, name) for symbol in atoms.get_chemical_symbols()])
+        offsets = np.array([self._offset(symbol, name) for symbol in atoms.get_chemical_symbols()])
         electrostatic = local_electrostatic_energies(atoms, self.self_energies, definition, index)
         return np.asarray((1.0 + self.slope) * electrostatic + offsets, dtype=np.float64)
 
@@ -106,11 +124,11 @@ class Relation:
 
     def energy_residuals(self, energies: FrameEnergies) -> FloatArray:
         """:meth:`residuals` of energies that have been read already."""
-        offsets = np.array([self.offset(element, "frames") for element in energies.elements])
+        offsets = np.array([self._offset(element, "frames") for element in energies.elements])
         fitted = (1.0 + self.slope) * energies.electrostatic + energies.counts @ offsets
         return np.asarray(energies.total - fitted, dtype=np.float64)
 
-    def offset(self, element: str, where: str) -> float:
+    def _offset(self, element: str, where: str) -> float:
         """b_s of one species, eV; ``where`` is named in the error if the relation does not know it."""
         if element not in self.species_offsets:
             known = ", ".join(self.species_offsets)
@@ -127,20 +145,126 @@ class Relation:
             "species_offsets_ev": dict(self.species_offsets),
             "pinned_by": self.pinned_by,
             "rmse_mev_per_atom": 1e3 * self.rmse,
-            "pearson_r": defined(self.pearson_r),
-            "null_r": defined(self.null_r),
-            "pearson_r_total_es": defined(self.pearson_r_total_es),
-            "unexplained_variance": defined(self.unexplained_variance),
+            "pearson_r": _defined(self.pearson_r),
+            "null_r": _defined(self.null_r),
+            "pearson_r_total_es": _defined(self.pearson_r_total_es),
+            "unexplained_variance": _defined(self.unexplained_variance),
             "n_frames": self.n_frames,
         }
         intervals: dict[str, object] = {}
         for name, interval in self.intervals.items():
-            factor = 1e3 if name in MEV else 1.0
-            intervals[MEV.get(name, name)] = [defined(factor * interval.low), defined(factor * interval.high)]
+            factor = 1e3 if name in _MEV else 1.0
+            intervals[_MEV.get(name, name)] = [_defined(factor * interval.low), _defined(factor * interval.high)]
             intervals |= {"level": interval.level, "block_length_frames": interval.block_length}
         return figures | {"intervals": intervals}
 
 
-def defined(value: float) -> float | None:
+def _defined(value: float) -> float | None:
     """None for nan, which JSON does not have."""
     return float(value) if np.isfinite(value) else None
+
+
+def local_energy_labels(
+    name: str, frames: Sequence[Atoms], relation: Relation | None, definition: Definition
+) -> Callable[[Atoms], FloatArray] | None:
+    """Give the function from a frame of a system to its local DFT energies, (n_atoms,) eV with E0, or None.
+
+    The relation comes first: a label ``REF_local_energy`` beside electrostatic ones comes from a relation that may have
+    seen test frames, and knows no `definition`.
+
+    Raises
+    ------
+    InputError
+        If only some of the frames carry a label that is needed, or ``REF_local_energy`` is all there is where the
+        definition ``electronic`` is asked for.
+    """
+    if relation is not None and carried(frames, LOCAL_HARTREE_ENERGY[definition]):
+        return lambda atoms: relation.local_energies(atoms, definition)
+    if not carried(frames, LOCAL_ENERGY):
+        return None
+    if definition != "total":
+        raise InputError(
+            f"system {name}: {LOCAL_ENERGY} does not tell the definition '{definition}'; give frames with "
+            f"REF_electrostatic_energy and {LOCAL_HARTREE_ENERGY[definition]}, or take the definition 'total'"
+        )
+    return lambda atoms: atom_labels(atoms, LOCAL_ENERGY, None)
+
+
+def local_electrostatic_energies(
+    atoms: Atoms,
+    self_energies: Mapping[str, float],
+    definition: Definition = "total",
+    index: int | None = None,
+) -> FloatArray:
+    r"""Electrostatic energy of each atom.
+
+    .. math:: E_{es,i} = \frac12 \int_{\Omega_i} \rho V_H + E_{self,s(i)} + c
+
+    With the reading ``total`` (rho neutral) the constant c makes the atoms sum to the frame's E_es exactly.
+    It holds the core overlaps (zero in noble-gas liquids) less the closure error of the grid, an equal share
+    for every atom. With ``electronic`` (rho of the electrons alone) the integrals are not parts of the
+    Hartree energy, and c is left out; the sum then means nothing.
+
+    Source: the seed's definition of the energy of an atom (arXiv:2403.00377, "Local energy computation"), and
+    Yu, Trinkle, Martin, Phys. Rev. B 83, 115113 (2011) for the role of the self terms.
+
+    Parameters
+    ----------
+    atoms
+        Frame with ``REF_local_hartree_energy`` (or ``..._electronic``) and, for ``total``,
+        ``REF_electrostatic_energy``.
+    self_energies
+        Core self energy of each species, eV. Empty: the frame's own ``REF_core_self_energy``, which must then
+        be a frame of one species.
+    index
+        Number of the frame, for messages.
+
+    Returns
+    -------
+    (n_atoms,) eV
+
+    Raises
+    ------
+    InputError
+        If a label is missing or not finite, a species has no self energy, or the frame does not close.
+    """
+    if definition not in LOCAL_HARTREE_ENERGY:
+        raise InputError(f"definition {definition!r} is unknown; it is one of {', '.join(LOCAL_HARTREE_ENERGY)}")
+    key = LOCAL_HARTREE_ENERGY[definition]
+    energies = atom_labels(atoms, key, index) + _atom_self_energies(atoms, self_energies, index)
+    if definition == "total":
+        open_part = (energy_label(atoms, ELECTROSTATIC_ENERGY, index) - energies.sum()) / len(atoms)
+        if abs(open_part) > _MAX_CLOSURE_ERROR:
+            raise InputError(
+                f"{frame_name(atoms, index)}: {key} and core self energies miss {ELECTROSTATIC_ENERGY} by "
+                f"{open_part:.3g} eV per atom; partition the frame on a finer grid, or check its labels"
+            )
+        energies = energies + open_part
+    return energies
+
+
+def _atom_self_energies(atoms: Atoms, self_energies: Mapping[str, float], index: int | None) -> FloatArray:
+    """Core self energy of each atom, (n_atoms,) eV, checked against the frame's where it has one."""
+    symbols = atoms.get_chemical_symbols()
+    name = frame_name(atoms, index)
+    if not self_energies:
+        share = energy_label(atoms, CORE_SELF_ENERGY, index) / len(atoms)
+        if len(set(symbols)) > 1:
+            raise InputError(
+                f"{name}: the relation knows no core self energies to tell {', '.join(sorted(set(symbols)))} "
+                f"apart; fit it to frames labelled with {CORE_SELF_ENERGY}"
+            )
+        return np.full(len(atoms), share)
+    unknown = sorted(set(symbols) - set(self_energies))
+    if unknown:
+        raise InputError(f"{name}: the relation knows no {unknown[0]}; fit it to frames that hold this species")
+    values = np.array([self_energies[symbol] for symbol in symbols])
+    if CORE_SELF_ENERGY in atoms.info:
+        difference = (energy_label(atoms, CORE_SELF_ENERGY, index) - values.sum()) / len(atoms)
+        if abs(difference) > _MAX_SELF_ENERGY_ERROR:
+            raise InputError(
+                f"{name}: {CORE_SELF_ENERGY} is {difference:.3g} eV per atom off that of the frames the "
+                "relation was fitted to; label both with one set of pseudopotentials, and fit mixtures with "
+                "isolated atoms"
+            )
+    return values

@@ -15,7 +15,7 @@ from basinet.potentials.ensemble import load_model
 from basinet.potentials.network import Architecture
 from basinet.potentials.pair_potential import fit_pair_potential, literature_lennard_jones
 from basinet.potentials.ridge import fit_ridge
-from basinet.relation.local import OTHER_DEFINITION
+from basinet.relation.relation import OTHER_DEFINITION
 from basinet.study.running import architecture_columns, descriptor_columns, model_path, out_of_fold_ridge, ridge_rows
 from basinet.study.systems import LEAST_TRAINING
 from basinet.study.tasks import learning_sizes
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from basinet.descriptors.bispectrum import Bispectrum
     from basinet.potentials.dataset import Dataset
     from basinet.potentials.pair_potential import LennardJones
-    from basinet.relation.local import Definition
+    from basinet.relation.relation import Definition
     from basinet.study.settings import StudyConfig
     from basinet.study.store import Store, StoredSystem
     from basinet.study.systems import StudySystem

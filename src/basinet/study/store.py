@@ -16,7 +16,7 @@ from basinet.frames.labels import LOCAL_HARTREE_ENERGY, force_labels
 from basinet.frames.splits import Split
 from basinet.jobs.arrays import load_arrays, save_arrays
 from basinet.potentials.dataset import Dataset, build_dataset, pair_share
-from basinet.relation.local import OTHER_DEFINITION
+from basinet.relation.relation import OTHER_DEFINITION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from basinet.descriptors.gradient import PairDerivatives
     from basinet.potentials.dataset import PairShare
     from basinet.potentials.pair_potential import LennardJones
-    from basinet.relation.local import Definition
+    from basinet.relation.relation import Definition
     from basinet.study.systems import StudySystem
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from numbers import Integral, Real
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from basinet.errors import InputError
-from basinet.frames.labels import ELECTROSTATIC_ENERGY, LOCAL_HARTREE_ENERGY, atom_labels, carried, is_isolated_atom
-from basinet.frames.splits import Split, blocked_folds, contiguous_split
+from basinet.frames.labels import ELECTROSTATIC_ENERGY, carried, is_isolated_atom
+from basinet.frames.splits import Split, blocked_folds, contiguous_split, distinct, in_time
 from basinet.potentials.dataset import isolated_energies
 from basinet.relation.fit import fit_relation
-from basinet.relation.relation import Relation
+from basinet.relation.relation import Relation, local_energy_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,10 +23,9 @@ if TYPE_CHECKING:
     from ase import Atoms
     from numpy.typing import NDArray
 
-    from basinet.relation.local import Definition
+    from basinet.relation.relation import Definition
     from basinet.study.settings import CrossValidationSettings, DataSettings, SplitSettings
 
-LOCAL_LABEL = "REF_local_energy"
 LEAST_TRAINING = 4
 """Training frames: two folds of two choose the strength of ridge."""
 
@@ -64,29 +63,8 @@ class StudySystem:
         return len(self.frames[0])
 
     def local_energies(self, definition: Definition) -> Callable[[Atoms], NDArray[np.float64]] | None:
-        """Give the function from a frame to its local DFT energies in eV (E0 included), or None.
-
-        The relation of the training frames comes first: a label ``REF_local_energy`` beside electrostatic ones comes
-        from a relation that may have seen test frames, and knows no `definition`.
-
-        Raises
-        ------
-        InputError
-            If only some of the frames carry a label that is needed, or ``REF_local_energy`` is all there is where the
-            definition ``electronic`` is asked for.
-        """
-        relation = self.relation
-        if relation is not None and carried(self.frames, LOCAL_HARTREE_ENERGY[definition]):
-            return lambda atoms: relation.local_energies(atoms, definition)
-        if not carried(self.frames, LOCAL_LABEL):
-            return None
-        if definition != "total":
-            msg = (
-                f"system {self.name}: {LOCAL_LABEL} does not tell the definition '{definition}'; give frames with "
-                f"REF_electrostatic_energy and {LOCAL_HARTREE_ENERGY[definition]}, or take the definition 'total'"
-            )
-            raise InputError(msg)
-        return lambda atoms: atom_labels(atoms, LOCAL_LABEL, None)
+        """Function from a frame to its local DFT energies; see `local_energy_labels`."""
+        return local_energy_labels(self.name, self.frames, self.relation, definition)
 
 
 def load_frames(data: DataSettings, seed: int, note: Callable[[str], None]) -> tuple[list[Atoms], list[Atoms]]:
@@ -112,15 +90,6 @@ def load_frames(data: DataSettings, seed: int, note: Callable[[str], None]) -> t
     read = read_frames(list(data.frames), energy_key=data.energy_key, forces_key=data.forces_key)
     isolated = [atoms for atoms in read if is_isolated_atom(atoms)]
     return [atoms for atoms in read if not is_isolated_atom(atoms)], distinct(isolated)
-
-
-def distinct(isolated: Sequence[Atoms]) -> list[Atoms]:
-    """Drop isolated atoms that repeat an earlier one: every file of a study may carry its own."""
-    found: dict[tuple[object, ...], Atoms] = {}
-    for atoms in isolated:
-        energies = sorted((key, str(value)) for key, value in atoms.info.items() if key.startswith("REF_"))
-        found.setdefault((atoms.get_chemical_formula(), *energies), atoms)
-    return list(found.values())
 
 
 def group_systems(
@@ -181,14 +150,6 @@ def _refuse_unclear(name: str, groups: Sequence[Sequence[Atoms]]) -> None:
             main = groups[0][0].get_chemical_formula()
             msg = f"system {name}: frames of {formula} lack elements of {main}, or add some; give them another `system`"
             raise InputError(msg)
-
-
-def in_time(frames: Sequence[Atoms]) -> tuple[Atoms, ...]:
-    """Order frames by their number, where each has one of its own; else as they come, which keeps runs apart."""
-    numbers = [atoms.info.get("frame") for atoms in frames]
-    if all(isinstance(number, Real) for number in numbers) and len(set(numbers)) == len(numbers):
-        return tuple(sorted(frames, key=lambda atoms: atoms.info["frame"]))
-    return tuple(frames)
 
 
 def frame_label(atoms: Atoms, index: int) -> int | str:

@@ -112,7 +112,7 @@ class Builder:
         (root / "study.json").write_text(json.dumps(self.study()))
         (root / "config.yaml").write_text("seed: 0  # <b>&amp;</b>\n")
         (root / "provenance.json").write_text(
-            json.dumps({"versions": {"basinet": "0.1.0"}, "stages": [{"name": "sweep", "wall_seconds": 1.0}]})
+            json.dumps({"versions": {"basinet": 'b <i>"'}, "stages": [{"name": "sweep", "wall_seconds": 1.0}]})
         )
         return root
 

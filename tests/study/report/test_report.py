@@ -12,10 +12,8 @@ import pytest
 
 from basinet.errors import InputError
 from basinet.study.claims.verdict import Claim
-from basinet.study.report.answer import width_answer
-from basinet.study.report.page import write_report
-from basinet.study.report.pieces import data, text
-from basinet.study.report.provenance import repetition
+from basinet.study.report.answer import _width_answer
+from basinet.study.report.page import _commands, write_report
 from basinet.study.tables import select
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -91,8 +89,8 @@ def test_markup_in_results_is_escaped(content):
     assert "<script" not in content
     assert "Liquids &lt;script&gt;&amp;" in content
     assert "seed: 0  # &lt;b&gt;&amp;amp;&lt;/b&gt;" in content
-    assert text('<img src="x">') == "&lt;img src=&quot;x&quot;&gt;"
-    assert "<b>" not in data("<b>", 3)
+    assert "<td>b &lt;i&gt;&#34;</td>" in content
+    assert 'title="supported"' in content
 
 
 def test_the_answer_leads_with_the_numbers_of_the_study(content, results):
@@ -132,15 +130,15 @@ def claim(verdict, value, subject="Ar"):
 
 
 def test_the_sentence_follows_the_verdicts():
-    assert "Yes" in width_answer([claim("supported", 0.1)])
-    assert "No:" in width_answer([claim("contradicted", 0.001)])
-    mixed = width_answer(
+    assert "Yes" in _width_answer([claim("supported", 0.1)])
+    assert "No:" in _width_answer([claim("contradicted", 0.001)])
+    mixed = _width_answer(
         [claim("supported", 0.1, "Ar"), claim("contradicted", 0.0, "Kr"), claim("not resolved", 0.05, "Mx")]
     )
     assert "Yes" not in mixed
     assert "No:" not in mixed
     assert "Ar (-0.100 in r)" in mixed
-    assert "was not tested" in width_answer([claim("not testable here", float("nan"))])
+    assert "was not tested" in _width_answer([claim("not testable here", float("nan"))])
 
 
 @pytest.mark.parametrize(
@@ -153,9 +151,7 @@ def test_the_sentence_follows_the_verdicts():
     ],
 )
 def test_the_command_shown_is_the_one_that_repeats_the_results(results, study, command):
-    text = repetition(replace(results, study=study))
-    assert text.count("basinet ") == (1 if command is None else 2)
-    assert command is None or f"{command}\nbasinet report NEW" in text
+    assert _commands(replace(results, study=study)) == [*([command] if command else []), "basinet report NEW"]
 
 
 def test_a_directory_without_results_is_an_error_that_says_what_to_do(tmp_path):

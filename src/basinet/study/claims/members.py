@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import rankdata
 
-from basinet.fidelity.seeds import seed_interval
+from basinet.fidelity.metrics import seed_interval
 from basinet.frames.bootstrap import Interval, percentile_interval
 from basinet.study.tables import member_rows, most_common, select
 

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from basinet.arrays import FloatArray
-from basinet.fidelity.seeds import seed_interval
+from basinet.fidelity.metrics import seed_interval
 from basinet.frames.bootstrap import Interval, percentile_interval
 from basinet.study.claims.members import (
     N_RESAMPLES,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from basinet.fidelity.seeds import seed_interval, width_trend
+from basinet.fidelity.metrics import seed_interval, width_trend
 from basinet.frames.bootstrap import Interval, percentile_interval
 from basinet.study.claims.members import (
     N_RESAMPLES,

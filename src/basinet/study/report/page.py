@@ -1,29 +1,24 @@
-"""The report: one HTML page that needs nothing outside itself."""
+"""The report: one HTML page that needs nothing outside itself, from the template ``report.html`` of this folder."""
 
 from __future__ import annotations
 
+import base64
+import math
+import re
 from collections.abc import Mapping, Sequence
-from html import escape
-from importlib.resources import files
+from dataclasses import asdict
 from pathlib import Path
-from string import Template
+from typing import Any
 
 from basinet.files import atomic_write, write_json
 from basinet.study.claims.verdict import Claim
-from basinet.study.report import provenance as provenance_tables
-from basinet.study.report import tables as number_tables
-from basinet.study.report.answer import answer, as_json, chips, claims_table, grouped, overview
-from basinet.study.report.pieces import paragraph, picture, section
+from basinet.study.figures.catalogue import EXTRA_FIGURES, PAPER_FIGURES, FigureEntry, write_figures
+from basinet.study.report.answer import answer
 from basinet.study.report.results import TOTALS_ONLY, StudyResults, load_results
+from basinet.study.report.tables import interval, tables
 
-RULES = (
-    "Verdicts follow from the 95 % interval: a difference is supported if the interval lies above zero and "
-    "the difference is at least 0.02 in Pearson r, contradicted if the interval lies below 0.02, else not "
-    "resolved. Intervals are over networks that start from other weights (frames and the order of minibatches are the "
-    "same), not over test frames, unless the detail says otherwise; many statements are tested at once and no "
-    "correction is made. Every detail names the limit that was used."
-)
-SIGNS = "✓ supported, ✗ contradicted, ? not resolved, – not testable here. Each statement leads to its test."
+_NUMBER = re.compile(r"-?\d[\d.]*( ± [\d.]+)?( \([-\d. to]+\))?")
+"""A number, with an interval or spread or without."""
 
 
 def write_report(results_dir: str | Path) -> Path:
@@ -47,88 +42,88 @@ def write_report(results_dir: str | Path) -> Path:
     InputError
         The directory holds no results, or a file in it cannot be read or written.
     """
-    from basinet.study.figures.catalogue import write_figures
-
     root = Path(results_dir)
     results = load_results(root)
     claims = results.claims()
     images = write_figures(results, root / "figures")
-    write_json(root / "claims.json", as_json(claims))
+    write_json(root / "claims.json", [_as_json(claim) for claim in claims])
     target = root / "report.html"
     with atomic_write(target, "w") as stream:
-        stream.write(page(results, claims, images))
+        stream.write(_page(results, claims, images))
     return target
 
 
-def page(results: StudyResults, claims: Sequence[Claim], images: Mapping[str, bytes]) -> str:
+def _page(results: StudyResults, claims: Sequence[Claim], images: Mapping[str, bytes]) -> str:
     """The whole page as text."""
-    parts = sections(results, claims, images)
-    contents = "\n".join(f'<li><a href="#{key}">{escape(heading)}</a></li>' for key, heading, _ in parts)
-    template = files("basinet.study.report") / "template"
-    return Template((template / "page.html").read_text(encoding="utf-8")).substitute(
-        title=escape(str(results.study.get("title") or "Local energies of networks trained on total energies")),
-        subtitle=escape(subtitle(results)),
-        style=(template / "page.css").read_text(encoding="utf-8"),
-        contents=contents,
-        body="\n".join(section(key, heading, content) for key, heading, content in parts),
-        closing="Statements and figure numbers refer to Tovey et al., arXiv:2403.00377. Written by basinet.",
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    loader = PackageLoader("basinet.study.report", package_path="")
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
+    environment.filters |= {"shown": _shown}
+    environment.tests |= {"a_number": _is_number}
+    groups: dict[str, list[Claim]] = {}
+    for claim in claims:
+        groups.setdefault(claim.key, []).append(claim)
+    trained_on = results.trained_on
+    return environment.get_template("report.html").render(
+        title=str(results.study.get("title") or "Local energies of networks trained on total energies"),
+        systems=", ".join(results.label(system) for system in results.systems) or "no system",
+        preset=results.study.get("preset"),
+        source=results.study.get("data", {}).get("source"),
+        config=results.config,
+        answer=answer(results, claims),
+        claims=groups,
+        tables=tables(results),
+        paper_figures=[_figure(entry, images[entry.name], groups, trained_on) for entry in PAPER_FIGURES],
+        extra_figures=[_figure(entry, images[entry.name], groups, trained_on) for entry in EXTRA_FIGURES],
+        commands=_commands(results),
+        interval=interval,
     )
 
 
-def subtitle(results: StudyResults) -> str:
-    """Systems, preset and data in one line."""
-    names = ", ".join(results.label(system) for system in results.systems) or "no system"
+def _figure(entry: FigureEntry, image: bytes, claims: Mapping[str, object], trained_on: str) -> dict[str, Any]:
+    """A figure of the page: its image (PNG, whose header holds the size in pixels), caption and statements."""
+    number = entry.name.removeprefix("figure_").lstrip("0")
+    return {
+        "name": entry.name,
+        "image": base64.b64encode(image).decode("ascii"),
+        "width": int.from_bytes(image[16:20], "big"),
+        "height": int.from_bytes(image[20:24], "big"),
+        "title": f"Figure {number}. {entry.title}" if entry in PAPER_FIGURES else entry.title,
+        "caption": entry.caption.replace(TOTALS_ONLY, trained_on),
+        "claims": [key for key in entry.claims if key in claims],
+    }
+
+
+def _commands(results: StudyResults) -> list[str]:
+    """The commands that give these results again."""
     preset = results.study.get("preset")
-    return f"A study with basinet: {names}" + (f"; preset {preset}" if preset else "")
+    repeated = {
+        "train": ["basinet train config.yaml --out NEW"],
+        "reproduce": [f"basinet reproduce {f'--preset {preset}' if preset else '--config config.yaml'} --out NEW"],
+    }
+    return [*repeated.get(results.study.get("command", ""), []), "basinet report NEW"]
 
 
-def sections(results: StudyResults, claims: Sequence[Claim], images: Mapping[str, bytes]) -> list[tuple[str, str, str]]:
-    """(key, heading, content) of every section in order."""
-    from basinet.study.figures.catalogue import EXTRA_FIGURES, PAPER_FIGURES
-
-    words = "".join(paragraph(text) for text in answer(results, claims))
-    return [
-        (
-            "answer",
-            "The answer",
-            f'<div class="answer">{words}</div>'
-            + number_tables.headline(results)
-            + overview(claims)
-            + paragraph(SIGNS, "note"),
-        ),
-        ("figures", "The paper's figures, from this study", figures(PAPER_FIGURES, claims, images, results.trained_on)),
-        ("more", "More figures", figures(EXTRA_FIGURES, claims, images, results.trained_on)),
-        ("claims", "The paper's statements, tested", paragraph(RULES, "note") + claims_table(claims)),
-        ("architectures", "Architectures", number_tables.architecture_summary(results)),
-        ("baselines", "Baselines", number_tables.baselines(results)),
-        ("cross-validation", "Frames out of fold", number_tables.out_of_fold(results)),
-        ("relation", "The electrostatic relation", number_tables.relation(results)),
-        ("selection", "Choice of the descriptor", number_tables.selection(results)),
-        ("data", "Data", provenance_tables.data_tables(results)),
-        ("settings", "Settings", provenance_tables.settings(results)),
-        ("provenance", "Provenance", provenance_tables.provenance(results)),
-        ("repeat", "How to repeat this", provenance_tables.repetition(results)),
-    ]
+def _shown(value: Any, digits: int = 3) -> str:
+    """A value as text: numbers with ``digits`` decimals, missing ones as a dash."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.{digits}f}" if abs(value) >= 10.0**-digits or value == 0.0 else f"{value:.1e}"
+    return str(value)
 
 
-def figures(
-    entries: Sequence[object], claims: Sequence[Claim], images: Mapping[str, bytes], trained_on: str = TOTALS_ONLY
-) -> str:
-    """Figures with captions and the verdicts of the statements they inform."""
-    from basinet.study.figures.catalogue import FigureEntry
+def _is_number(value: Any) -> bool:
+    """Whether a cell holds a number, as such or as text, whose figures are to stand in line."""
+    if isinstance(value, str):
+        return _NUMBER.fullmatch(value) is not None
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
-    groups = grouped(claims)
-    shown = []
-    for entry in entries:
-        if not isinstance(entry, FigureEntry) or entry.name not in images:
-            continue
-        informs = "<br>".join(
-            f'<a href="#claim-{escape(key)}">{escape(groups[key][0].claim)}</a> {chips(groups[key])}'
-            for key in entry.claims
-            if key in groups
-        )
-        number = entry.name.removeprefix("figure_").lstrip("0")
-        title = f"Figure {number}. {entry.title}" if entry.name.startswith("figure_") else entry.title
-        caption = entry.caption.replace(TOTALS_ONLY, trained_on)
-        shown.append(picture(entry.name, images[entry.name], title, caption, informs))
-    return "\n".join(shown)
+
+def _as_json(claim: Claim) -> dict[str, Any]:
+    """A claim as JSON values; what is not a number is null."""
+    ends = [end if math.isfinite(end) else None for end in claim.interval]
+    return {**asdict(claim), "value": claim.value if math.isfinite(claim.value) else None, "interval": ends}

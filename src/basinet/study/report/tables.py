@@ -1,185 +1,208 @@
-"""Tables of the report: headline numbers, architectures, baselines, relation, selection."""
+"""Tables of the report, one DataFrame each with the headings that readers see; without rows where a study has none.
+
+Energies are centred per system, species and size; RMSE is per atom.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from basinet.study.claims.members import architecture_name, architectures, of_architecture, sweep_members, width_grid
-from basinet.study.report.pieces import interval, paragraph, table, with_interval
 from basinet.study.report.results import StudyResults, baseline, ensemble, floor
 from basinet.study.tables import mean_rows, records, select
 
-METRICS = ("r2", "r2_determination", "slope", "rmse_mev", "offset_mev", "pearson_r_within", "n_values")
-METRIC_HEAD = (
-    "r (95 % interval)",
-    "r²",
-    "R²",
-    "slope",
-    "RMSE meV",
-    "offset meV",
-    "r within frames",
-    "values",
-)
-METRIC_NOTE = (
-    "Energies are centred per system, species and size; RMSE per atom; offset is what centring removed. r² "
-    "is the square of Pearson's r, R² the coefficient of determination; slope is that of the prediction on "
-    "DFT."
-)
-NOTHING = paragraph("Not in this study.", "note")
+_METRICS = {
+    "r2": "r²",
+    "r2_determination": "R²",
+    "slope": "slope",
+    "rmse_mev": "RMSE meV",
+    "offset_mev": "offset meV",
+    "pearson_r_within": "r within frames",
+    "n_values": "values",
+}
+_RELATION = {
+    "slope": "slope a",
+    "rmse_mev_per_atom": "RMSE meV/atom",
+    "pearson_r": "r(E_rest, E_es)",
+    "pearson_r_total_es": "r(E_tot, E_es)",
+    "unexplained_variance": "variance left",
+}
+_SELECTION = {
+    "rcut": "cutoff Å",
+    "twojmax": "twojmax",
+    "weights": "species weights",
+    "radii": "radii (of the cutoff)",
+    "system": "system",
+    "validation_rmse_mev": "validation RMSE meV",
+    "validation_r": "validation r",
+    "score": "score",
+    "chosen": "chosen",
+}
 
 
-def headline(results: StudyResults) -> str:
-    """Local r of the chosen network between floor and ceiling, by system."""
-    rows = []
-    for system in results.systems:
-        gauges = results.gauges(system)
-        limit = floor(results, system, "local")
-        rows.append([
-            results.label(system),
-            with_interval(ensemble(results, system, "total")),
-            with_interval(ensemble(results, system, "local")),
-            with_interval(ensemble(results, system, "local", "pair")) if len(gauges) > 1 else "no such gauge",
-            with_interval(baseline(results, "lennard_jones", system, "local")),
-            with_interval(baseline(results, "ceiling", system, "local")),
-            limit,
-        ])  # fmt: skip
-    head = (
-        "System",
-        "network, totals",
-        "network, local",
-        "local, pair gauge removed",
-        "literature pair potential, local",
-        "ceiling, local",
-        "floor, |r|",
-    )
-    note = (
-        "Pearson r on test frames with 95 % block bootstrap intervals over frames. Network: ensemble mean of "
-        "the architecture chosen on validation frames. Ceiling: a tanh network trained on local energies. "
-        "Floor: 95th percentile of |r| of untrained networks."
-    )
-    return table(head, rows) + paragraph(note, "note")
+def tables(results: StudyResults) -> dict[str, pd.DataFrame]:
+    """All tables of the report by the key of their section, those of provenance apart."""
+    unseen = mean_rows(select(results.table, experiment="baseline", species=("all", None), split="test"))
+    folds = mean_rows(select(results.table, experiment="cross_validation", split="out_of_fold"))
+    built = {
+        "headline": [_headline(results, system) for system in results.systems],
+        "architectures": _architectures(results),
+        "baselines": _metric_rows(results, unseen),
+        "floors": _floors(results),
+        "folds": _metric_rows(results, folds),
+        "relation": [_relation_row(results, system, entry) for system, entry in results.relation.items()],
+        "selection": _selection(results),
+        "data": [_data_row(results, name, entry) for name, entry in results.main_systems.items()],
+        "stages": _stages(results),
+        "provenance": _provenance(results),
+    }
+    return {key: pd.DataFrame(rows, dtype=object) for key, rows in built.items()}
 
 
-def architecture_summary(results: StudyResults) -> str:
-    """Mean r at the narrowest, best and widest network for every architecture, target and transfer."""
+def interval(low: Any, high: Any, digits: int = 3) -> str:
+    """``low to high``; a dash if there is no interval."""
+    known = all(isinstance(end, (int, float)) and math.isfinite(end) for end in (low, high))
+    return f"{low:.{digits}f} to {high:.{digits}f}" if known else "–"
+
+
+def _with_interval(value: Any, low: Any, high: Any, digits: int = 3) -> str:
+    """A figure and, in parentheses, its interval."""
+    if not isinstance(value, (int, float)):
+        return "–"
+    ends = interval(low, high, digits)
+    return f"{value:.{digits}f}" + (f" ({ends})" if ends != "–" else "")
+
+
+def _r(row: Mapping[str, Any]) -> str:
+    """Pearson r of a row of results with its interval."""
+    return _with_interval(row.get("pearson_r"), row.get("pearson_r_low"), row.get("pearson_r_high"))
+
+
+def _headline(results: StudyResults, system: str) -> dict[str, Any]:
+    """Pearson r of the chosen network between floor and ceiling."""
+    pair = _r(ensemble(results, system, "local", "pair")) if len(results.gauges(system)) > 1 else "no such gauge"
+    return {
+        "System": results.label(system),
+        "network, totals": _r(ensemble(results, system, "total")),
+        "network, local": _r(ensemble(results, system, "local")),
+        "local, pair gauge removed": pair,
+        "literature pair potential, local": _r(baseline(results, "lennard_jones", system, "local")),
+        "ceiling, local": _r(baseline(results, "ceiling", system, "local")),
+        "floor, |r|": floor(results, system, "local"),
+    }
+
+
+def _architectures(results: StudyResults) -> list[dict[str, Any]]:
+    """Mean r over seeds at the narrowest, best and widest network for every architecture, target and transfer."""
     rows = select(sweep_members(results.table), species=("all", None))
     names = ("target", "train_system", "test_system", "gauge")
-    cases = sorted(set(rows[[*names]].dropna().itertuples(index=False, name=None)))
+    cases = set(rows[[*names]].dropna().itertuples(index=False, name=None))
     lines = []
-    for target, train, test, gauge in cases:
-        if gauge == "control":
-            continue
+    for target, train, test, gauge in sorted(case for case in cases if case[-1] != "control"):
         chosen = select(rows, target=target, train_system=train, test_system=test, gauge=gauge)
         for architecture in architectures(chosen):
             grid = width_grid(of_architecture(chosen, architecture))
             if not grid.widths.size:
                 continue
             mean, spread, best = grid.mean(), grid.spread(), grid.best()
-            cells = [f"{mean[i]:.3f} ± {spread[i]:.3f}" for i in (0, best, -1)]
-            labels = [results.label(str(train)), results.label(str(test)), str(gauge)]
-            lines.append([
-                str(target), *labels, architecture_name(architecture), cells[0], f"{grid.widths[best]:.0f}",
-                *cells[1:]
-            ])  # fmt: skip
-    head = (
-        "target",
-        "trained on",
-        "tested on",
-        "gauge",
-        "architecture",
-        "narrowest",
-        "best width",
-        "best",
-        "widest",
-    )
-    note = (
-        "Pearson r on test frames, mean and standard deviation over seeds; the best width is the one with "
-        "the highest mean."
-    )
-    return table(head, lines) + paragraph(note, "note") if lines else NOTHING
-
-
-def metric_rows(results: StudyResults, rows: pd.DataFrame) -> list[list[Any]]:
-    """Model, system, target and all metrics of every row."""
-    lines = []
-    for row in records(rows):
-        metrics = [row.get(name) for name in METRICS]
-        names = [
-            row.get("model"),
-            results.label(str(row["train_system"])) if row.get("train_system") else None,
-            results.label(str(row.get("test_system"))),
-            row.get("target"),
-            row.get("species"),
-        ]
-        lines.append([*names, row.get("gauge"), with_interval(row), *metrics])
+            narrowest, highest, widest = (f"{mean[i]:.3f} ± {spread[i]:.3f}" for i in (0, best, -1))
+            lines.append({
+                "target": target, "trained on": results.label(train), "tested on": results.label(test), "gauge": gauge,
+                "architecture": architecture_name(architecture), "narrowest": narrowest,
+                "best width": f"{grid.widths[best]:.0f}", "best": highest, "widest": widest,
+            })  # fmt: skip
     return lines
 
 
-def baselines(results: StudyResults) -> str:
-    """All baselines on test frames."""
-    rows = mean_rows(select(results.table, experiment="baseline", species=("all", None), split="test"))
-    lines = metric_rows(results, rows)
-    head = ("model", "trained on", "system", "target", "species", "gauge", *METRIC_HEAD)
-    floors = [
-        [results.label(system), target, limit]
+def _metric_rows(results: StudyResults, rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Model, system, target and all metrics of every row."""
+    return [
+        {
+            "model": row.get("model"),
+            "trained on": results.label(str(row["train_system"])) if row.get("train_system") else None,
+            "system": results.label(str(row.get("test_system"))),
+            **{name: row.get(name) for name in ("target", "species", "gauge")},
+            "r (95 % interval)": _r(row),
+            **{heading: row.get(name) for name, heading in _METRICS.items()},
+        }
+        for row in records(rows)
+    ]
+
+
+def _floors(results: StudyResults) -> list[dict[str, Any]]:
+    """What untrained networks reach by chance."""
+    return [
+        {"system": results.label(system), "target": target, "95th percentile of |r|": limit}
         for system in results.systems
         for target in ("total", "local")
         if math.isfinite(limit := floor(results, system, target))
     ]
-    content = table(head, lines) + paragraph(METRIC_NOTE, "note") if lines else NOTHING
-    if floors:
-        content += paragraph("Untrained networks:") + table(("system", "target", "95th percentile of |r|"), floors)
-    return content
 
 
-def out_of_fold(results: StudyResults) -> str:
-    """Cross-validation: every frame predicted by a model that did not see it."""
-    rows = mean_rows(select(results.table, experiment="cross_validation", split="out_of_fold"))
-    lines = metric_rows(results, rows)
-    head = ("model", "trained on", "system", "target", "species", "gauge", *METRIC_HEAD)
-    return table(head, lines) + paragraph(METRIC_NOTE, "note") if lines else NOTHING
+def _relation_row(results: StudyResults, system: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The electrostatic relation of a system."""
+    figures = {}
+    for key, heading in _RELATION.items():
+        low, high = entry.get("intervals", {}).get(key) or (None, None)
+        figures[heading] = _with_interval(entry.get(key), low, high, digits=4)
+    last = {"r, E_tot shuffled": entry.get("null_r"), "species offsets pinned by": entry.get("pinned_by")}
+    return {"system": results.label(system), "frames": entry.get("n_frames"), **figures, **last}
 
 
-def relation(results: StudyResults) -> str:
-    """The electrostatic relation of every system."""
-    keys = ("slope", "rmse_mev_per_atom", "pearson_r", "pearson_r_total_es", "unexplained_variance")
-    lines = []
-    for system, entry in results.relation.items():
-        intervals = entry.get("intervals", {})
-        cells = []
-        for key in keys:
-            low, high = intervals.get(key) or (None, None)
-            ends, value = interval(low, high, 4), entry.get(key)
-            shown = f"{value:.4f}" if isinstance(value, (int, float)) else "–"
-            cells.append(shown + (f" ({ends})" if ends != "–" else ""))
-        label = results.label(str(system))
-        lines.append([label, entry.get("n_frames"), *cells, entry.get("null_r"), entry.get("pinned_by")])
-    head = (
-        "system", "frames", "slope a", "RMSE meV/atom", "r(E_rest, E_es)", "r(E_tot, E_es)", "variance left",
-        "r, E_tot shuffled", "species offsets pinned by",
-    )  # fmt: skip
-    return table(head, lines) if lines else NOTHING
-
-
-def selection(results: StudyResults) -> str:
+def _selection(results: StudyResults) -> list[dict[str, Any]]:
     """The descriptor's settings that were tried, and their validation error."""
-    names = ("rcut", "twojmax", "weights", "radii", "system", "validation_rmse_mev", "validation_r", "score", "chosen")
-    lines = [
-        [results.label(str(row[name])) if name == "system" else row.get(name) for name in names]
+    return [
+        {
+            heading: results.label(str(row[name])) if name == "system" else row.get(name)
+            for name, heading in _SELECTION.items()
+        }
         for row in records(results.selection)
     ]
-    head = (
-        "cutoff Å",
-        "twojmax",
-        "species weights",
-        "radii (of the cutoff)",
-        "system",
-        "validation RMSE meV",
-        "validation r",
-        "score",
-        "chosen",
-    )
-    return table(head, lines) if lines else NOTHING
+
+
+def _data_row(results: StudyResults, name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Frames, atoms and splits of a system."""
+    blocks = entry.get("splits", {}).items()
+    pairs = {key: "-".join(map(str, ends)) if isinstance(ends, Sequence) else ends for key, ends in blocks}
+    return {
+        "system": results.label(name),
+        "frames": entry.get("n_frames"),
+        "atoms per frame": entry.get("n_atoms"),
+        "elements": ", ".join(entry.get("elements", ())),
+        "frames by split": "; ".join(f"{split} {count}" for split, count in entry.get("n_by_split", {}).items()),
+        "contiguous blocks (frame numbers)": "; ".join(f"{key} {ends}" for key, ends in pairs.items()),
+    }
+
+
+def _stages(results: StudyResults) -> list[dict[str, Any]]:
+    """Wall and CPU time of each stage up to this report."""
+    total = {"name": "all before this report", **results.provenance.get("total", {})}
+    return [
+        {
+            "stage": stage.get("name"),
+            "wall seconds": stage.get("wall_seconds"),
+            "CPU seconds": stage.get("cpu_seconds"),
+        }
+        for stage in [*results.provenance.get("stages", []), total]
+        if isinstance(stage, Mapping)
+    ]
+
+
+def _provenance(results: StudyResults) -> list[dict[str, str]]:
+    """Everything else that was recorded."""
+    rest = {key: value for key, value in results.provenance.items() if key not in ("stages", "total", "complete")}
+    return [
+        {"what": name, "value": "not recorded" if value is None else str(value)} for name, value in _flattened(rest)
+    ]
+
+
+def _flattened(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Nested values with dotted names."""
+    rows: list[tuple[str, Any]] = []
+    for key, value in values.items():
+        rows += _flattened(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [(f"{prefix}{key}", value)]
+    return rows
