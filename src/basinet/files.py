@@ -1,4 +1,4 @@
-"""Writing files so that no half-written one is ever seen, and deciding what may be written where."""
+"""Writing files so that no half-written one is ever seen; locks on files."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import json
 import math
 import os
 import secrets
-import shutil
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -28,13 +27,8 @@ if TYPE_CHECKING:
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
-MARKER = ".basinet"
-"""File that marks a directory as an output of ours, which ``--overwrite`` may delete."""
-
 LOCK = ".lock"
 """File that the process which works in a directory holds."""
-
-MARKER_TEXT = "Output of basinet; --overwrite may delete it. Without this file it will not.\n"
 
 
 @contextmanager
@@ -109,100 +103,6 @@ def sync_directory(directory: Path) -> None:
         pass
     finally:
         os.close(descriptor)
-
-
-def agree_to_output(path: str | Path, *, resume: bool, overwrite: bool) -> None:
-    """Agree to use a directory for output, or refuse it; nothing is changed.
-
-    Parameters
-    ----------
-    path
-        The directory.
-    resume
-        Keep what is there and go on, provided it is an output of basinet.
-    overwrite
-        Delete what is there first, provided it is an output of basinet.
-
-    Raises
-    ------
-    InputError
-        It is not empty and neither flag is given, or both are; it is a file; or it is to be resumed or overwritten and
-        does not look like an output of basinet, or is to be overwritten and the process works in it.
-    """
-    directory = Path(path)
-    if resume and overwrite:
-        raise InputError(f"{directory}: --resume and --overwrite exclude each other; give one")
-    with explained(directory):
-        if directory.exists() and not directory.is_dir():
-            raise InputError(f"{directory}: is a file; name a directory for the output")
-        if not directory.is_dir() or not content(directory):
-            return
-    if overwrite:
-        refuse_foreign(directory)
-    elif not resume:
-        hint = "use --resume, --overwrite or another --out" if is_ours(directory) else "choose another --out"
-        raise InputError(f"{directory}: is not empty; {hint}")
-    elif not is_ours(directory):
-        raise InputError(f"{directory}: --resume goes on with outputs of basinet, this is none; choose another --out")
-
-
-def prepare_output(path: str | Path, *, resume: bool, overwrite: bool) -> Path:
-    """Create an output directory, or agree to use an existing one and empty it if it is to be overwritten.
-
-    See `agree_to_output`. The lock file stays, so that who holds it goes on holding it.
-
-    Returns
-    -------
-    Path
-        The directory, which exists now.
-    """
-    directory = Path(path)
-    agree_to_output(directory, resume=resume, overwrite=overwrite)
-    with explained(directory):
-        if overwrite and directory.is_dir():
-            clear(directory)
-        directory.mkdir(parents=True, exist_ok=True)
-    with atomic_write(directory / MARKER) as stream:
-        stream.write(MARKER_TEXT)
-    return directory
-
-
-def content(directory: Path) -> list[Path]:
-    """What a directory holds beside a lock file."""
-    return [entry for entry in directory.iterdir() if entry.name != LOCK]
-
-
-def is_ours(directory: Path) -> bool:
-    """Whether a directory is an output of basinet."""
-    # Having just a config.yaml is no sign: project directories have one too.
-    return (directory / MARKER).is_file() or (directory / "provenance.json").is_file()
-
-
-def refuse_foreign(directory: Path) -> None:
-    """Refuse to overwrite a directory that is no output of ours, a repository, or where the process works."""
-    resolved = directory.resolve()
-    inhabited = resolved in (Path.cwd(), *Path.cwd().parents, Path.home(), *Path.home().parents)
-    if not is_ours(directory) or inhabited or (directory / ".git").exists():
-        raise InputError(
-            f"{directory}: --overwrite deletes only outputs of basinet, and this does not look like one; "
-            "delete it yourself or choose another --out"
-        )
-
-
-def refuse_inputs_inside(directory: Path, inputs: Iterable[str | Path]) -> None:
-    """Refuse an output directory that holds an input: overwriting it would delete the input."""
-    for path in inputs:
-        if directory.resolve() in Path(path).resolve().parents:
-            raise InputError(f"{path}: lies in the output directory {directory}; choose another --out")
-
-
-def clear(directory: Path) -> None:
-    """Empty a directory, but for its lock file."""
-    for entry in content(directory):
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
 
 
 def plain(value: Any) -> Any:

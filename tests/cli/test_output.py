@@ -8,9 +8,10 @@ import pytest
 from tests.cli.refusal import assert_refused
 
 from basinet.cli.group import Interrupted, spread
-from basinet.cli.output import locked, results_directory
+from basinet.cli.output import results_directory
 from basinet.errors import InputError
 from basinet.files import LOCK, write_json
+from basinet.jobs.directory import locked
 from basinet.study.settings import TrainConfig
 
 

@@ -16,7 +16,7 @@ import basinet
 from basinet.cli import output
 from basinet.cp2k.run_directory import read_run
 from basinet.density.cube import write_cube
-from basinet.files import prepare_output
+from basinet.jobs.directory import prepare_output
 from basinet.units import Bohr
 
 __all__ = ["argon_run"]

@@ -87,8 +87,7 @@ def campaign_directory(
     root: Path, settings: CampaignConfig, scheduler: str | None, *, resume: bool, overwrite: bool
 ) -> Iterator[Campaign]:
     """Check everything, prepare and lock the directory, and yield the campaign."""
-    from basinet.cli.output import prepared, refuse_running
-    from basinet.files import refuse_inputs_inside
+    from basinet.jobs.directory import prepared, refuse_inputs_inside, refuse_running
     from basinet.labelling.campaign import check_same, create_campaign, load_inputs
 
     refuse_running(root)

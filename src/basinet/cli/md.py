@@ -154,7 +154,8 @@ def the_start(others: Sequence[Path], models: Sequence[Path], calculator: str | 
 def carry_out(out: Path, config: DynamicsConfig, *, resume: bool, overwrite: bool) -> Ending:
     """Run and analyse in the output directory, and say what came of it."""
     from basinet.cli.output import results_directory
-    from basinet.files import refuse_inputs_inside, write_json
+    from basinet.files import write_json
+    from basinet.jobs.directory import refuse_inputs_inside
     from basinet.jobs.progress import Progress
     from basinet.jobs.provenance import provenance
     from basinet.md.analysis import RDF, SUMMARY, analyse, summary, write_figure, write_rdf

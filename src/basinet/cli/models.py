@@ -234,7 +234,7 @@ def lammps(
         raise InputError(msg)
     ensemble = chosen_model(models or [], compose or [])
 
-    from basinet.files import refuse_inputs_inside
+    from basinet.jobs.directory import refuse_inputs_inside
     from basinet.lammps.export import export_lammps
 
     named = [text.partition("=")[2] for text in compose or []]

@@ -90,7 +90,7 @@ def _compute(run: PartitionBatch, workers: int | None) -> None:
 
 def _write(run: PartitionBatch, out: Path, workers: int | None, *, resume: bool, overwrite: bool) -> None:
     """Compute with results kept beside the output, and write that in the order of the inputs."""
-    from basinet.cli.output import prepared
+    from basinet.jobs.directory import prepared
 
     folder = run.folder
     assert folder is not None  # noqa: S101  (there is one wherever there is an output)

@@ -14,7 +14,8 @@ from ase.build import bulk
 from ase.data import atomic_numbers, covalent_radii, vdw_radii
 
 from basinet.errors import InputError
-from basinet.files import FULL_DISK, MARKER, MARKER_TEXT, explained, refuse_foreign, write_json
+from basinet.files import FULL_DISK, explained, write_json
+from basinet.jobs.directory import MARKER, MARKER_TEXT, refuse_foreign
 from basinet.lammps.engine import plain_path, quoted, run_potential
 from basinet.lammps.files import DESCRIPTOR, INPUT, START, data_text, descriptor_text, input_text, pair_commands
 from basinet.lammps.network import (

@@ -1,0 +1,202 @@
+"""The output directory of long work: agreed to, marked as ours, locked, and gone on with by the same config alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from basinet.errors import InputError
+from basinet.files import LOCK, atomic_write, explained, holding, is_held
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+MARKER = ".basinet"
+"""File that marks a directory as an output of ours, which ``--overwrite`` may delete."""
+
+MARKER_TEXT = "Output of basinet; --overwrite may delete it. Without this file it will not.\n"
+
+
+def agree_to_output(path: str | Path, *, resume: bool, overwrite: bool) -> None:
+    """Agree to use a directory for output, or refuse it; nothing is changed.
+
+    Parameters
+    ----------
+    path
+        The directory.
+    resume
+        Keep what is there and go on, provided it is an output of basinet.
+    overwrite
+        Delete what is there first, provided it is an output of basinet.
+
+    Raises
+    ------
+    InputError
+        It is not empty and neither flag is given, or both are; it is a file; or it is to be resumed or overwritten and
+        does not look like an output of basinet, or is to be overwritten and the process works in it.
+    """
+    directory = Path(path)
+    if resume and overwrite:
+        raise InputError(f"{directory}: --resume and --overwrite exclude each other; give one")
+    with explained(directory):
+        if directory.exists() and not directory.is_dir():
+            raise InputError(f"{directory}: is a file; name a directory for the output")
+        if not directory.is_dir() or not content(directory):
+            return
+    if overwrite:
+        refuse_foreign(directory)
+    elif not resume:
+        hint = "use --resume, --overwrite or another --out" if is_ours(directory) else "choose another --out"
+        raise InputError(f"{directory}: is not empty; {hint}")
+    elif not is_ours(directory):
+        raise InputError(f"{directory}: --resume goes on with outputs of basinet, this is none; choose another --out")
+
+
+def prepare_output(path: str | Path, *, resume: bool, overwrite: bool) -> Path:
+    """Create an output directory, or agree to use an existing one and empty it if it is to be overwritten.
+
+    See `agree_to_output`. The lock file stays, so that who holds it goes on holding it.
+
+    Returns
+    -------
+    Path
+        The directory, which exists now.
+    """
+    directory = Path(path)
+    agree_to_output(directory, resume=resume, overwrite=overwrite)
+    with explained(directory):
+        if overwrite and directory.is_dir():
+            clear(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+    with atomic_write(directory / MARKER) as stream:
+        stream.write(MARKER_TEXT)
+    return directory
+
+
+def content(directory: Path) -> list[Path]:
+    """What a directory holds beside a lock file."""
+    return [entry for entry in directory.iterdir() if entry.name != LOCK]
+
+
+def is_ours(directory: Path) -> bool:
+    """Whether a directory is an output of basinet."""
+    # Having just a config.yaml is no sign: project directories have one too.
+    return (directory / MARKER).is_file() or (directory / "provenance.json").is_file()
+
+
+def refuse_foreign(directory: Path) -> None:
+    """Refuse to overwrite a directory that is no output of ours, a repository, or where the process works."""
+    resolved = directory.resolve()
+    inhabited = resolved in (Path.cwd(), *Path.cwd().parents, Path.home(), *Path.home().parents)
+    if not is_ours(directory) or inhabited or (directory / ".git").exists():
+        raise InputError(
+            f"{directory}: --overwrite deletes only outputs of basinet, and this does not look like one; "
+            "delete it yourself or choose another --out"
+        )
+
+
+def refuse_inputs_inside(directory: Path, inputs: Iterable[str | Path]) -> None:
+    """Refuse an output directory that holds an input: overwriting it would delete the input."""
+    for path in inputs:
+        if directory.resolve() in Path(path).resolve().parents:
+            raise InputError(f"{path}: lies in the output directory {directory}; choose another --out")
+
+
+def clear(directory: Path) -> None:
+    """Empty a directory, but for its lock file."""
+    for entry in content(directory):
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+@contextmanager
+def prepared(root: Path, *, resume: bool, overwrite: bool) -> Iterator[None]:
+    """Hold an output directory, emptied where it is to be overwritten: not before it is ours alone.
+
+    Raises
+    ------
+    InputError
+        See `agree_to_output` and `locked`.
+    """
+    refuse_running(root)
+    agree_to_output(root, resume=resume, overwrite=overwrite)
+    with explained(root):
+        root.mkdir(parents=True, exist_ok=True)
+    with locked(root):
+        prepare_output(root, resume=resume, overwrite=overwrite)
+        yield
+
+
+def refuse_other_config(path: Path, config: BaseModel, free: Collection[str] = ()) -> None:
+    """Refuse to resume what was begun with another config; the message names the first key that differs.
+
+    Keys in `free` may.
+    """
+    from basinet.config.loading import read_yaml
+
+    if not path.exists():
+        return
+    before, now = flat(read_yaml(path)), flat(config.model_dump(mode="json"))
+    for key in [*now, *before]:
+        if key not in free and before.get(key) != now.get(key):
+            msg = (
+                f"{path}: begun with {key} = {before.get(key)}, now {now.get(key)}; "
+                "resume with the same config, or use --overwrite or another --out"
+            )
+            raise InputError(msg)
+
+
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Give nested keys dotted names.
+
+    >>> flat({"a": {"b": 1}, "c": [2]})
+    {'a.b': 1, 'c': [2]}
+    """
+    result: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        result |= flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
+    return result
+
+
+def refuse_running(root: Path) -> None:
+    """Refuse a directory in which a living process works."""
+    if is_held(root / LOCK):
+        raise working(root)
+
+
+@contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Hold the lock file of a directory, which names this process.
+
+    A file that a killed process left is taken over.
+
+    Raises
+    ------
+    InputError
+        Another process holds it.
+    """
+    with ExitStack() as stack:
+        try:
+            stream = stack.enter_context(holding(root / LOCK, wait=False))
+        except BlockingIOError:
+            raise working(root) from None
+        stream.truncate(0)
+        stream.write(f"{os.getpid()} on {socket.gethostname()}\n")
+        stream.flush()
+        yield
+
+
+def working(root: Path) -> InputError:
+    """The error of a directory that another process works in."""
+    owner = "unknown"
+    with suppress(OSError):  # it may be gone by now
+        owner = (root / LOCK).read_text(encoding="utf-8", errors="replace").strip() or owner
+    return InputError(f"{root}: another basinet (process {owner}) works there; wait for it or choose another --out")
