@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from basinet.frames.bootstrap import Interval
-from basinet.study.claims.evaluate import evaluate_claims
+from basinet.study.claims import evaluate_claims
 from basinet.study.claims.members import WidthGrid, spearman
 from basinet.study.claims.verdict import judge_below, judge_difference
+from basinet.study.systems import RelationRecord
 from basinet.study.tables import RESULTS, as_table, mean_rows, member_rows, records, select, system_label
 
 WIDTHS = (4, 8, 16, 32, 64, 128, 256)
@@ -202,30 +205,36 @@ def test_small_networks_cost_less_if_training_time_grows_with_width():
     assert verdicts(rows, "small-cheaper") == {"all systems": "contradicted"}
 
 
-RELATION = {
-    "slope": -1.2,
-    "rmse_mev_per_atom": 0.25,
-    "pearson_r": -0.9996,
-    "null_r": -0.98,
-    "pearson_r_total_es": -0.99,
-    "unexplained_variance": 0.02,
-    "n_frames": 80,
-    "isolated_atom_mev": {"Ar": -14.0},
-    "intervals": {"rmse_mev_per_atom": [0.2, 0.3], "unexplained_variance": [0.015, 0.03]},
-}
+RELATION = RelationRecord(
+    slope=-1.2,
+    intercept_ev_per_atom=-0.1,
+    species_offsets_ev={"Ar": -0.1},
+    pinned_by="single species",
+    rmse_mev_per_atom=0.25,
+    pearson_r=-0.9996,
+    null_r=-0.98,
+    pearson_r_total_es=-0.99,
+    unexplained_variance=0.02,
+    n_frames=80,
+    intervals={"rmse_mev_per_atom": [0.2, 0.3], "unexplained_variance": [0.015, 0.03]},
+    fitted_on="train",
+    evaluated={},
+    isolated_atom_check_mev={"Ar": -14.0},
+)
 
 
 def test_the_relation_is_judged_by_the_variance_it_leaves_not_by_the_part_whole_correlation():
     keys = ("relation-linear", "relation-rmse", "relation-intercept")
     for key in keys:
-        assert verdicts(study(flat), key, relation={"ar": RELATION}) == {"Ar": "supported"}
-    loose = RELATION | {
-        "unexplained_variance": 0.5,
-        "isolated_atom_mev": {"Ar": 400.0},
-        "intervals": {"rmse_mev_per_atom": [1.2, 1.5], "unexplained_variance": [0.4, 0.6]},
-    }
+        assert verdicts(study(flat), key, relations={"ar": RELATION}) == {"Ar": "supported"}
+    loose = replace(
+        RELATION,
+        unexplained_variance=0.5,
+        isolated_atom_check_mev={"Ar": 400.0},
+        intervals={"rmse_mev_per_atom": [1.2, 1.5], "unexplained_variance": [0.4, 0.6]},
+    )
     for key in keys:
-        assert verdicts(study(flat), key, relation={"ar": loose}) == {"Ar": "contradicted"}
+        assert verdicts(study(flat), key, relations={"ar": loose}) == {"Ar": "contradicted"}
 
 
 @pytest.mark.parametrize("rows", [[], study(flat)[:1], [r for r in study(flat)[:400] if r["seed"] == 0][:14]])

@@ -11,12 +11,14 @@ from tests.potentials.toys import DESCRIPTOR
 from tests.study.small_study import isolated_atoms, small_frames
 
 from basinet.errors import InputError
+from basinet.files import read_json, write_json
 from basinet.md import synthetic as liquid
 from basinet.md.synthetic import LiquidSettings
 from basinet.relation.fit import fit_relation
+from basinet.study.claims.relation import relation_claims
 from basinet.study.settings import DataSettings, SplitSettings
 from basinet.study.store import Store
-from basinet.study.systems import describe_systems, group_systems, load_frames
+from basinet.study.systems import RelationRecord, describe_systems, group_systems, load_frames, relation_records
 
 FRAMES = small_frames(15, large=3)
 
@@ -239,3 +241,16 @@ def test_a_directory_filled_anew_is_read_anew(tmp_path):
         (system,) = grouped(frames, [Atoms("Ar", info={"REF_energy": 0.0})])
         store.write_system(system, "total")
         assert set(store.main("toy").arrays["energy"]) == {energy}
+
+
+def test_the_statements_about_the_relation_read_what_the_study_writes(tmp_path):
+    records = relation_records(grouped(FRAMES), isolated_atoms())
+    assert set(records) == {"ar", "kr", "mix"}
+    assert set(records["ar"].evaluated) == {"all", "train", "validation", "test"}
+    assert set(records["ar"].other_sizes) == {"108"}
+    write_json(tmp_path / "relation.json", records)
+    back = {name: RelationRecord(**entry) for name, entry in read_json(tmp_path / "relation.json").items()}
+    assert back == records
+    claims = relation_claims(back, {"ar": ("Ar",), "kr": ("Kr",), "mix": ("Ar", "Kr")})
+    assert len(claims) == 8
+    assert all(claim.verdict != "not testable here" for claim in claims)

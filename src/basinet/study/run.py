@@ -6,7 +6,7 @@ import hashlib
 import resource
 import time
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from basinet.errors import InputError
@@ -14,7 +14,6 @@ from basinet.files import read_bytes, read_json, write_json
 from basinet.frames.labels import force_labels
 from basinet.jobs.provenance import provenance
 from basinet.jobs.workers import connect
-from basinet.relation.fit import evaluate_relation, isolated_atom_check
 from basinet.study import tasks as planning
 from basinet.study.baselines import (
     baseline_rows,
@@ -35,11 +34,12 @@ from basinet.study.systems import (
     load_frames,
     refuse_few,
     relation_points,
+    relation_records,
 )
 from basinet.study.tables import PARITY, RELATION_POINTS, SELECTION, write_results, write_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from ase import Atoms
@@ -157,7 +157,7 @@ class Run:
             definition=config.definition,
             has_relation=any(system.relation is not None for system in data.systems),
         )
-        write_json(self.root / "relation.json", _relations(data))
+        write_json(self.root / "relation.json", relation_records(data.systems, data.isolated))
         write_rows(self.root / "relation_points.csv", relation_points(data.systems), RELATION_POINTS)
 
     def record(self, **entries: Any) -> None:
@@ -224,39 +224,6 @@ def _cpu_seconds() -> float:
     """CPU time of this process and of those it started that have ended."""
     own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
-
-
-def _relations(data: StudyData) -> dict[str, Any]:
-    """Describe the relation of each system, fitted on training frames, and its scores on other blocks."""
-    record: dict[str, Any] = {}
-    for system in data.systems:
-        if system.relation is None:
-            continue
-        if system.split is None:
-            entry = record[system.name].setdefault("other_sizes", {})
-            entry[str(system.n_atoms)] = _scores(system, range(len(system.frames)))
-            continue
-        record[system.name] = system.relation.to_dict() | {
-            "fitted_on": "train",
-            "evaluated": {
-                name: _scores(system, block)
-                for name, block in {"all": range(len(system.frames)), **system.split.blocks()}.items()
-            },
-            "isolated_atom_check_mev": isolated_atom_check(system.relation, data.isolated) if data.isolated else None,
-        }
-    return record
-
-
-def _scores(system: StudySystem, frames: Iterable[int]) -> dict[str, float]:
-    """Scores of a system's relation on some of its frames, energies in meV per atom."""
-    if system.relation is None:
-        return {}
-    scores = asdict(evaluate_relation(system.relation, [system.frames[i] for i in frames]))
-    return {
-        "rmse_mev_per_atom": 1e3 * scores.pop("rmse"),
-        "bias_mev_per_atom": 1e3 * scores.pop("bias"),
-        **scores,
-    }
 
 
 @dataclass

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from basinet.errors import InputError
+from basinet.frames.bootstrap import Interval
 from basinet.frames.labels import ELECTROSTATIC_ENERGY, carried, is_isolated_atom
 from basinet.frames.splits import Split, blocked_folds, contiguous_split, distinct, in_time
 from basinet.potentials.dataset import isolated_energies
-from basinet.relation.fit import fit_relation
+from basinet.relation.fit import evaluate_relation, fit_relation, isolated_atom_check
 from basinet.relation.relation import Relation, local_energy_labels
 
 if TYPE_CHECKING:
@@ -246,6 +247,76 @@ def refuse_few(systems: Sequence[StudySystem], settings: CrossValidationSettings
                 f"({settings.folds}, 0 leaves them out) and cross_validation.inner ({settings.inner})"
             )
             raise InputError(msg) from error
+
+
+@dataclass(frozen=True)
+class RelationRecord:
+    """A system's entry of ``relation.json``: the figures of `Relation.to_dict`, and scores on frames it did not see.
+
+    Attributes
+    ----------
+    fitted_on
+        Block of frames.
+    evaluated
+        Root mean square error and bias (meV per atom) and the correlations, on each block of frames.
+    isolated_atom_check_mev
+        How far the relation misses the isolated atom of each element; None where there are none.
+    other_sizes
+        As `evaluated`, by the number of atoms of frames of another size.
+    """
+
+    slope: float
+    intercept_ev_per_atom: float
+    species_offsets_ev: dict[str, float]
+    pinned_by: str
+    rmse_mev_per_atom: float
+    pearson_r: float | None
+    null_r: float | None
+    pearson_r_total_es: float | None
+    unexplained_variance: float | None
+    n_frames: int
+    intervals: dict[str, Any]
+    fitted_on: str
+    evaluated: dict[str, dict[str, float]]
+    isolated_atom_check_mev: dict[str, float] | None
+    other_sizes: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def interval(self, figure: str) -> Interval:
+        """A figure with its 95 % interval; nan where it is not defined."""
+        low, high = self.intervals.get(figure) or (None, None)
+        value, low, high = (np.nan if v is None else float(v) for v in (getattr(self, figure), low, high))
+        return Interval(value, low, high)
+
+
+def relation_records(systems: Sequence[StudySystem], isolated: Sequence[Atoms]) -> dict[str, RelationRecord]:
+    """Describe the relation of each system, fitted on training frames, and its scores on other blocks and sizes."""
+    records: dict[str, RelationRecord] = {}
+    for system in systems:
+        relation, frames = system.relation, system.frames
+        if relation is None:
+            continue
+        if system.split is None:
+            records[system.name].other_sizes[str(system.n_atoms)] = _scores(relation, frames)
+            continue
+        blocks = {"all": range(len(frames)), **system.split.blocks()}
+        figures: dict[str, Any] = relation.to_dict()
+        records[system.name] = RelationRecord(
+            **figures,
+            fitted_on="train",
+            evaluated={name: _scores(relation, [frames[i] for i in block]) for name, block in blocks.items()},
+            isolated_atom_check_mev=isolated_atom_check(relation, isolated) if isolated else None,
+        )
+    return records
+
+
+def _scores(relation: Relation, frames: Sequence[Atoms]) -> dict[str, float]:
+    """Scores of a relation on frames, energies in meV per atom."""
+    scores = asdict(evaluate_relation(relation, frames))
+    return {
+        "rmse_mev_per_atom": 1e3 * scores.pop("rmse"),
+        "bias_mev_per_atom": 1e3 * scores.pop("bias"),
+        **scores,
+    }
 
 
 def relation_points(systems: Sequence[StudySystem]) -> list[dict[str, Any]]:

@@ -111,6 +111,23 @@ def width_grid(rows: pd.DataFrame, quantity: str = "pearson_r") -> WidthGrid:
     return WidthGrid(grid.columns.to_numpy(float), grid.to_numpy(float))
 
 
+def main_grid(rows: pd.DataFrame) -> WidthGrid:
+    """Pearson r of the first architecture (tanh with one layer if present); empty if there is none."""
+    return next(iter(width_grids(rows).values()), WidthGrid(np.zeros(0), np.zeros((0, 0))))
+
+
+def width_grids(rows: pd.DataFrame, quantity: str = "pearson_r") -> dict[Architecture, WidthGrid]:
+    """The quantity by architecture, the paper's main one first."""
+    return {
+        architecture: width_grid(of_architecture(rows, architecture), quantity) for architecture in architectures(rows)
+    }
+
+
+def own_rows(rows: pd.DataFrame, system: str, target: str, gauge: str = "raw") -> pd.DataFrame:
+    """Rows of models tested on frames of their own system, all species together."""
+    return select(rows, test_system=system, transferred=False, target=target, species="all", gauge=gauge)
+
+
 def architectures(rows: pd.DataFrame) -> list[Architecture]:
     """Activation and depth of the networks, tanh with one hidden layer (the paper's main one) first."""
     found = set(rows[["activation", "depth"]].dropna().itertuples(index=False, name=None))

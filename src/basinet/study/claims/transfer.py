@@ -1,14 +1,12 @@
-"""Statements about transfer between the mixture and the pure systems."""
+"""Statements about the mixture beside the pure liquids, and about transfer between them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from basinet.arrays import FloatArray
 from basinet.fidelity.metrics import seed_interval
 from basinet.frames.bootstrap import Interval, percentile_interval
 from basinet.study.claims.members import (
@@ -16,7 +14,9 @@ from basinet.study.claims.members import (
     WidthGrid,
     architectures,
     centred_ranks,
+    main_grid,
     of_architecture,
+    own_rows,
     spearman,
     width_grid,
 )
@@ -28,84 +28,193 @@ from basinet.study.claims.verdict import (
     judge_difference,
     spelled,
 )
-from basinet.study.claims.width import fall_claim, own_rows
+from basinet.study.claims.width import fall_claim
 from basinet.study.tables import distinct, is_mixture, select, system_label
 
-NO_TRANSFER = "no transferred models in this study: it takes a mixture and the pure systems of its elements"
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-TRANSFER_TOTAL_FALLS = Statement(
+    from numpy.typing import NDArray
+
+    from basinet.arrays import FloatArray
+
+    Elements = Mapping[str, tuple[str, ...]]
+
+_NO_TRANSFER = "no transferred models in this study: it takes a mixture and the pure systems of its elements"
+
+_LOWER = Statement(
+    "mixture-lower",
+    "Networks of the mixture reach a lower best local fidelity than those of the pure liquids.",
+    "Local energy fitting, last paragraph; Fig. 2",
+)
+_FASTER = Statement(
+    "mixture-falls-faster",
+    "Local fidelity of the mixture falls off faster with width than that of the pure liquids.",
+    "Local energy fitting, last paragraph; Fig. 2",
+)
+_TOTAL_FALLS = Statement(
     "transfer-total-falls",
     "Transferred models predict total energies well only when small: the fidelity falls with width.",
     "Transferability; Figs. 3 and 9",
 )
-TRANSFER_LOCAL_FALLS = Statement(
+_LOCAL_FALLS = Statement(
     "transfer-local-falls",
     "Transferred local energies degrade gradually with width.",
     "Transferability; Figs. 4 and 10",
 )
-TANH = Statement(
+_TANH = Statement(
     "tanh-transfers-longer",
     "Tanh networks give better total energies after transfer than linear ones of the same widths.",
     "Transferability; Figs. 3 and 9",
 )
-BETTER_TRANSFER = Statement(
+_BETTER_TRANSFER = Statement(
     "local-predicts-transfer",
     "Models with more accurate local energies transfer better to configurations they have not seen.",
     "Conclusion",
 )
 
 
+def mixture_struggles(table: pd.DataFrame, rows: pd.DataFrame, elements: Elements) -> list[Claim]:
+    """Best r and fall of r, mixture against the pure liquids; raw and with the pair gauge removed."""
+    pure = {s: main_grid(own_rows(rows, s, "local")) for s, species in elements.items() if not is_mixture(species)}
+    pure = {system: grid for system, grid in pure.items() if grid.testable}
+    mixtures = [system for system, species in elements.items() if is_mixture(species)]
+    if not mixtures or not pure:
+        reason = "needs a mixture and at least one pure system with two widths and two seeds"
+        return [_LOWER.untestable("mixture", reason), _FASTER.untestable("mixture", reason)]
+    lower, faster = [], []
+    for system in mixtures:
+        for gauge, words in (("raw", "raw"), ("pair", "pair gauge removed")):
+            label = f"{system_label(system, elements[system])}, {words}"
+            grid = main_grid(own_rows(rows, system, "local", gauge))
+            if not grid.testable:
+                reason = f"no two widths and seeds with gauge {gauge}"
+                lower.append(_LOWER.untestable(label, reason))
+                faster.append(_FASTER.untestable(label, reason))
+                continue
+            own = _frame_half_width(table, system, gauge, grid)
+            gaps = {
+                name: _widened(_difference(one.cross_fitted_best(), grid.cross_fitted_best()), half, own)
+                for name, one in pure.items()
+                for half in [_frame_half_width(table, name, "raw", one)]
+            }
+            lower.append(_lower_claim(label, grid, pure, gaps))
+            faster.append(_faster_claim(label, grid, pure))
+    return lower + faster
+
+
+def _lower_claim(label: str, mixture: WidthGrid, pure: Mapping[str, WidthGrid], gaps: Mapping[str, Interval]) -> Claim:
+    """Best r of the worst pure liquid less that of the mixture."""
+    nearest = min(gaps, key=lambda name: gaps[name].estimate)
+    bests = "; ".join(f"{system_label(name)} {grid.describe()}" for name, grid in pure.items())
+    return _LOWER.judged(
+        label,
+        f"best local r of {system_label(nearest)} less that of the mixture: {gaps[nearest].estimate:.3f}",
+        gaps[nearest],
+        judge_difference(gaps[nearest]),
+        f"Mixture: r is {mixture.describe()}. Pure: {bests}. The pure liquid that is nearest to the mixture "
+        "decides. The interval joins seeds and the choice of test frames (bootstrap intervals of the "
+        f"ensemble means). A difference below {SMALLEST_EFFECT} does not count.",
+    )
+
+
+def _faster_claim(label: str, mixture: WidthGrid, pure: Mapping[str, WidthGrid]) -> Claim:
+    """Fall of r of the mixture less the largest fall of a pure liquid.
+
+    Both ends of each fall share the frames, whose noise cancels to first order.
+    """
+    falls = {name: _difference(mixture.falls(), grid.falls()) for name, grid in pure.items()}
+    nearest = min(falls, key=lambda name: falls[name].estimate)
+    found = falls[nearest]
+    pures = "; ".join(f"{system_label(name)} falls by {spelled(grid.fall())}" for name, grid in pure.items())
+    return _FASTER.judged(
+        label,
+        f"fall of local r (best narrower to widest), mixture less {system_label(nearest)}: {found.estimate:.3f}",
+        found,
+        judge_difference(found),
+        f"Mixture: falls by {spelled(mixture.fall())}; r is {mixture.describe()}. {pures}. The pure liquid "
+        "that falls most decides. Intervals over seeds, not over frames; a difference below "
+        f"{SMALLEST_EFFECT} does not count.",
+    )
+
+
+def _difference(first: FloatArray, second: FloatArray) -> Interval:
+    """Interval of the difference of two systems' means over seeds, whose members are taken for independent.
+
+    Welch's standard error; Student's t with the smaller number of seeds, which is on the safe side.
+    """
+    one, two = seed_interval(first), seed_interval(second)
+    half = float(np.hypot(one.high - one.estimate, two.high - two.estimate))
+    estimate = one.estimate - two.estimate
+    return Interval(estimate, estimate - half, estimate + half)
+
+
+def _widened(found: Interval, *half_widths: float) -> Interval:
+    """The interval with more independent half-widths added in squares; unknown (nan) ones are left out."""
+    known = [half for half in half_widths if np.isfinite(half)]
+    half = float(np.linalg.norm([found.high - found.estimate, *known]))
+    return Interval(found.estimate, found.estimate - half, found.estimate + half)
+
+
+def _frame_half_width(table: pd.DataFrame, system: str, gauge: str, grid: WidthGrid) -> float:
+    """Half of the bootstrap interval over frames of the ensemble mean at its best width."""
+    rows = select(own_rows(table, system, "local", gauge), experiment="sweep", model="network", split="test")
+    rows = select(rows, seed="mean", width=int(grid.widths[grid.best()]))
+    for architecture in architectures(rows)[:1]:
+        mean = of_architecture(rows, architecture).iloc[0]
+        return float(mean["pearson_r_high"] - mean["pearson_r_low"]) / 2.0
+    return float("nan")
+
+
 def transfer_cases(rows: pd.DataFrame) -> list[tuple[str, str]]:
     """(train system, test system) of every transfer."""
-    moved = select(rows, transferred=True)
-    return sorted(set(zip(moved["train_system"], moved["test_system"], strict=True)))
+    pairs = select(rows, transferred=True)[["train_system", "test_system"]]
+    return sorted(set(pairs.itertuples(index=False, name=None)))
 
 
-def transfer_label(train: str, test: str, elements: Mapping[str, tuple[str, ...]]) -> str:
+def transfer_label(train: str, test: str, elements: Elements) -> str:
     """Such as ``Mx to Ar``."""
     return f"{system_label(train, elements.get(train, ()))} to {system_label(test, elements.get(test, ()))}"
 
 
-def moved_rows(rows: pd.DataFrame, train: str, test: str, target: str) -> pd.DataFrame:
+def _moved_rows(rows: pd.DataFrame, train: str, test: str, target: str) -> pd.DataFrame:
     """Members of one transfer, raw gauge, all species."""
-    return select(
-        rows, train_system=train, test_system=test, transferred=True, target=target, species="all", gauge="raw"
-    )
+    moved = select(rows, train_system=train, test_system=test, transferred=True)
+    return select(moved, target=target, species="all", gauge="raw")
 
 
-def transfer_falls(rows: pd.DataFrame, elements: Mapping[str, tuple[str, ...]]) -> list[Claim]:
+def transfer_falls(rows: pd.DataFrame, elements: Elements) -> list[Claim]:
     """Fall of transferred r, total and local, from the best width to the widest."""
-    claims = []
-    for statement, target in ((TRANSFER_TOTAL_FALLS, "total"), (TRANSFER_LOCAL_FALLS, "local")):
-        cases = transfer_cases(rows)
-        if not cases:
-            claims.append(statement.untestable("transfer", NO_TRANSFER))
-        for train, test in cases:
-            chosen = moved_rows(rows, train, test, target)
-            claims.append(fall_claim(statement, transfer_label(train, test, elements), chosen))
-    return claims
+    cases = transfer_cases(rows)
+    if not cases:
+        return [statement.untestable("transfer", _NO_TRANSFER) for statement in (_TOTAL_FALLS, _LOCAL_FALLS)]
+    return [
+        fall_claim(statement, transfer_label(train, test, elements), _moved_rows(rows, train, test, target))
+        for statement, target in ((_TOTAL_FALLS, "total"), (_LOCAL_FALLS, "local"))
+        for train, test in cases
+    ]
 
 
-def tanh_transfers_longer(rows: pd.DataFrame, elements: Mapping[str, tuple[str, ...]]) -> list[Claim]:
+def tanh_transfers_longer(rows: pd.DataFrame, elements: Elements) -> list[Claim]:
     """Transferred total r, tanh less linear, averaged over the widths they share and over depths."""
     cases = transfer_cases(rows)
     if not cases:
-        return [TANH.untestable("transfer", NO_TRANSFER)]
+        return [_TANH.untestable("transfer", _NO_TRANSFER)]
     claims = []
     for train, test in cases:
         label = transfer_label(train, test, elements)
-        moved = moved_rows(rows, train, test, "total")
-        depths = [d for d in distinct(moved, "depth") if {("tanh", d), ("linear", d)} <= set(architectures(moved))]
-        by_depth = {depth: tanh_gain(moved, depth) for depth in depths}
+        moved = _moved_rows(rows, train, test, "total")
+        by_depth = {depth: _tanh_gain(moved, depth) for depth in distinct(moved, "depth")}
         by_depth = {depth: gain for depth, gain in by_depth.items() if gain.size >= 2}
         if not by_depth:
-            claims.append(TANH.untestable(label, "needs tanh and linear networks of equal depth, widths and two seeds"))
+            reason = "needs tanh and linear networks of equal depth, widths and two seeds"
+            claims.append(_TANH.untestable(label, reason))
             continue
         n_seeds = min(gain.size for gain in by_depth.values())
         found = seed_interval(np.mean([gain[:n_seeds] for gain in by_depth.values()], axis=0))
         each = "; ".join(f"depth {depth}: {spelled(seed_interval(gain))}" for depth, gain in by_depth.items())
         claims.append(
-            TANH.judged(
+            _TANH.judged(
                 label,
                 f"transferred total r averaged over widths, tanh less linear: {found.estimate:.3f}",
                 found,
@@ -117,8 +226,8 @@ def tanh_transfers_longer(rows: pd.DataFrame, elements: Mapping[str, tuple[str, 
     return claims
 
 
-def tanh_gain(rows: pd.DataFrame, depth: int) -> FloatArray:
-    """(n_seeds,) r of tanh less r of linear, averaged over the widths that both have."""
+def _tanh_gain(rows: pd.DataFrame, depth: int) -> FloatArray:
+    """(n_seeds,) r of tanh less r of linear, averaged over the widths that both have; empty where there are none."""
     tanh, linear = (width_grid(of_architecture(rows, (kind, depth))) for kind in ("tanh", "linear"))
     common = np.intersect1d(tanh.widths, linear.widths)
     n_seeds = min(len(tanh.values), len(linear.values))
@@ -130,57 +239,29 @@ def tanh_gain(rows: pd.DataFrame, depth: int) -> FloatArray:
     return np.asarray(gain[np.isfinite(gain)])
 
 
-def paired_fidelity(
-    rows: pd.DataFrame, train: str, test: str, target: str
-) -> tuple[FloatArray, FloatArray, list[tuple[str, int, int]]]:
-    """Local r at home and transferred r of the same model, with each model's (activation, depth, width).
-
-    Home of pure models side by side (``ar+kr``) is the mean over their systems.
-    """
-    homes = [fidelity_by_model(own_rows(rows, home, "local")) for home in train.split("+")]
-    moved = fidelity_by_model(moved_rows(rows, train, test, target))
-    shared = sorted(set(moved).intersection(*homes))
-    shared = [key for key in shared if np.isfinite([moved[key], *(home[key] for home in homes)]).all()]
-    x = np.array([np.mean([home[key] for home in homes]) for key in shared])
-    y = np.array([moved[key] for key in shared])
-    return x, y, [key[:3] for key in shared]
-
-
-MODEL = ("activation", "depth", "width", "seed")
-
-
-def fidelity_by_model(rows: pd.DataFrame) -> dict[tuple[str, int, int, str], float]:
-    """Pearson r by (activation, depth, width, seed)."""
-    return {
-        (activation, depth, width, seed): r
-        for activation, depth, width, seed, r in rows[[*MODEL, "pearson_r"]].itertuples(index=False, name=None)
-    }
-
-
-def better_local_transfers_better(rows: pd.DataFrame, elements: Mapping[str, tuple[str, ...]]) -> list[Claim]:
+def better_local_transfers_better(rows: pd.DataFrame, elements: Elements) -> list[Claim]:
     """Spearman correlation over all models of local r at home with transferred r."""
     cases = transfer_cases(rows)
     if not cases:
-        return [BETTER_TRANSFER.untestable("transfer", NO_TRANSFER)]
+        return [_BETTER_TRANSFER.untestable("transfer", _NO_TRANSFER)]
     claims = []
     for train, test in cases:
         for target in ("total", "local"):
             label = f"{transfer_label(train, test, elements)}, {target}"
-            x, y, clusters = paired_fidelity(rows, train, test, target)
-            labels = [str(cluster) for cluster in clusters]
-            if len(set(labels)) < 3 or not np.isfinite(spearman(x, y)):
-                claims.append(BETTER_TRANSFER.untestable(label, "needs models of at least three architectures"))
+            x, y, models = paired_fidelity(rows, train, test, target)
+            if len(set(models)) < 3 or not np.isfinite(spearman(x, y)):
+                claims.append(_BETTER_TRANSFER.untestable(label, "needs models of at least three architectures"))
                 continue
-            _, index = np.unique(labels, return_inverse=True)
-            found = clustered_spearman(x, y, index)
-            within = spearman(*(rank_within(values, index) for values in (x, y)))
+            _, cluster = np.unique([str(model) for model in models], return_inverse=True)
+            found = _clustered_spearman(x, y, cluster)
+            within = spearman(*(_ranks_within(values, cluster) for values in (x, y)))
             claims.append(
-                BETTER_TRANSFER.judged(
+                _BETTER_TRANSFER.judged(
                     label,
                     f"Spearman correlation of local r at home with transferred {target} r: {spelled(found, 2)}",
                     found,
                     judge_difference(found, SMALLEST_RANK_CORRELATION),
-                    f"{len(x)} models of {index.max() + 1} architectures and widths. Members of one "
+                    f"{len(x)} models of {cluster.max() + 1} architectures and widths. Members of one "
                     "architecture are alike, so the bootstrap draws whole architectures; a correlation "
                     "between architectures need not be a cause. Between the seeds of one architecture it "
                     f"is {within:.2f}. Correlations below {SMALLEST_RANK_CORRELATION} do not count.",
@@ -189,7 +270,22 @@ def better_local_transfers_better(rows: pd.DataFrame, elements: Mapping[str, tup
     return claims
 
 
-def clustered_spearman(x: FloatArray, y: FloatArray, cluster: NDArray[np.intp], seed: int = 0) -> Interval:
+def paired_fidelity(
+    rows: pd.DataFrame, train: str, test: str, target: str
+) -> tuple[FloatArray, FloatArray, list[tuple[str, int, int]]]:
+    """Local r at home and transferred r of the same model, with each model's (activation, depth, width).
+
+    Home of pure models side by side (``ar+kr``) is the mean over their systems.
+    """
+    homes = [own_rows(rows, home, "local") for home in train.split("+")]
+    tables = [*homes, _moved_rows(rows, train, test, target)]
+    series = [table.set_index(["activation", "depth", "width", "seed"])["pearson_r"] for table in tables]
+    pairs = pd.concat(series, axis="columns", join="inner").dropna()
+    at_home, moved = pairs.iloc[:, :-1].mean(axis="columns"), pairs.iloc[:, -1]
+    return at_home.to_numpy(float), moved.to_numpy(float), [key[:3] for key in pairs.index]
+
+
+def _clustered_spearman(x: FloatArray, y: FloatArray, cluster: NDArray[np.intp], seed: int = 0) -> Interval:
     """Spearman correlation with an interval from resampled clusters."""
     count = np.bincount(cluster)
     drawn = np.random.default_rng(seed).integers(count.size, size=(N_RESAMPLES, count.size))
@@ -200,136 +296,9 @@ def clustered_spearman(x: FloatArray, y: FloatArray, cluster: NDArray[np.intp], 
     return percentile_interval(samples, float(spearman(x, y)))
 
 
-def rank_within(values: FloatArray, cluster: NDArray[np.intp]) -> FloatArray:
+def _ranks_within(values: FloatArray, cluster: NDArray[np.intp]) -> FloatArray:
     """Ranks within each cluster, centred: what remains when clusters are made equal."""
     centred = np.zeros(values.size)
     for number in np.unique(cluster):
         centred[cluster == number] = centred_ranks(values[cluster == number])
     return centred
-
-
-LOWER = Statement(
-    "mixture-lower",
-    "Networks of the mixture reach a lower best local fidelity than those of the pure liquids.",
-    "Local energy fitting, last paragraph; Fig. 2",
-)
-EARLIER = Statement(
-    "mixture-falls-faster",
-    "Local fidelity of the mixture falls off faster with width than that of the pure liquids.",
-    "Local energy fitting, last paragraph; Fig. 2",
-)
-
-
-def mixture_struggles(table: pd.DataFrame, rows: pd.DataFrame, elements: Mapping[str, tuple[str, ...]]) -> list[Claim]:
-    """Best r and fall of r, mixture against the pure liquids; raw and with the pair gauge removed."""
-    pure = {s: main_grid(rows, s, "raw") for s, species in elements.items() if not is_mixture(species)}
-    pure = {system: grid for system, grid in pure.items() if grid.testable}
-    mixtures = [system for system, species in elements.items() if is_mixture(species)]
-    if not mixtures or not pure:
-        reason = "needs a mixture and at least one pure system with two widths and two seeds"
-        return [LOWER.untestable("mixture", reason), EARLIER.untestable("mixture", reason)]
-    claims = []
-    for statement, compare in ((LOWER, lower_claim), (EARLIER, faster_claim)):
-        for system in mixtures:
-            for gauge, words in (("raw", "raw"), ("pair", "pair gauge removed")):
-                label = f"{system_label(system, elements[system])}, {words}"
-                grid = main_grid(rows, system, gauge)
-                if not grid.testable:
-                    claims.append(statement.untestable(label, f"no two widths and seeds with gauge {gauge}"))
-                    continue
-                half_widths = {s: frame_half_width(table, s, "raw", g) for s, g in pure.items()}
-                half_widths[system] = frame_half_width(table, system, gauge, grid)
-                claims.append(compare(label, grid, pure, half_widths, system))
-    return claims
-
-
-def lower_claim(
-    label: str,
-    mixture: WidthGrid,
-    pure: Mapping[str, WidthGrid],
-    half_widths: Mapping[str, float],
-    system: str,
-) -> Claim:
-    """Best r of the worst pure liquid less that of the mixture."""
-    gaps = {}
-    for name, grid in pure.items():
-        gap = difference(grid.cross_fitted_best(), mixture.cross_fitted_best())
-        gaps[name] = widened(gap, half_widths[name], half_widths[system])
-    nearest = min(gaps, key=lambda name: gaps[name].estimate)
-    found = gaps[nearest]
-    bests = "; ".join(f"{system_label(name)} {grid.describe()}" for name, grid in pure.items())
-    return LOWER.judged(
-        label,
-        f"best local r of {system_label(nearest)} less that of the mixture: {found.estimate:.3f}",
-        found,
-        judge_difference(found),
-        f"Mixture: r is {mixture.describe()}. Pure: {bests}. The pure liquid that is nearest to the mixture "
-        "decides. The interval joins seeds and the choice of test frames (bootstrap intervals of the "
-        f"ensemble means). A difference below {SMALLEST_EFFECT} does not count.",
-    )
-
-
-def faster_claim(
-    label: str,
-    mixture: WidthGrid,
-    pure: Mapping[str, WidthGrid],
-    half_widths: Mapping[str, float],
-    system: str,
-) -> Claim:
-    """Fall of r of the mixture less the largest fall of a pure liquid."""
-    del (
-        half_widths,
-        system,
-    )  # the frames are shared by both ends of each fall: their noise cancels to first order
-    falls = {name: difference(mixture.falls(), grid.falls()) for name, grid in pure.items()}
-    nearest = min(falls, key=lambda name: falls[name].estimate)
-    found = falls[nearest]
-    pures = "; ".join(f"{system_label(name)} falls by {spelled(grid.fall())}" for name, grid in pure.items())
-    return EARLIER.judged(
-        label,
-        f"fall of local r (best narrower to widest), mixture less {system_label(nearest)}: {found.estimate:.3f}",
-        found,
-        judge_difference(found),
-        f"Mixture: falls by {spelled(mixture.fall())}; r is {mixture.describe()}. {pures}. The pure liquid "
-        "that falls most decides. Intervals over seeds, not over frames; a difference below "
-        f"{SMALLEST_EFFECT} does not count.",
-    )
-
-
-def main_grid(rows: pd.DataFrame, system: str, gauge: str) -> WidthGrid:
-    """Local r of the system's first architecture (tanh with one layer if present)."""
-    local = own_rows(rows, system, "local", gauge)
-    found = architectures(local)
-    return width_grid(of_architecture(local, found[0])) if found else WidthGrid(np.zeros(0), np.zeros((0, 0)))
-
-
-def difference(first: np.ndarray, second: np.ndarray) -> Interval:
-    """Interval of the difference of two systems' means over seeds, whose members are taken for independent.
-
-    Welch's standard error; Student's t with the smaller number of seeds, which is on the safe side.
-    """
-    one, two = seed_interval(first), seed_interval(second)
-    half = float(np.hypot(one.high - one.estimate, two.high - two.estimate))
-    estimate = one.estimate - two.estimate
-    return Interval(estimate, estimate - half, estimate + half)
-
-
-def widened(found: Interval, *half_widths: float) -> Interval:
-    """The interval with more independent half-widths added in squares; unknown (nan) ones are left out."""
-    known = [half for half in half_widths if np.isfinite(half)]
-    half = float(np.linalg.norm([found.high - found.estimate, *known]))
-    return Interval(found.estimate, found.estimate - half, found.estimate + half)
-
-
-def frame_half_width(table: pd.DataFrame, system: str, gauge: str, grid: WidthGrid) -> float:
-    """Half of the bootstrap interval over frames of the ensemble mean at its best width."""
-    rows = select(
-        table, experiment="sweep", model="network", split="test", seed="mean", width=int(grid.widths[grid.best()])
-    )
-    rows = own_rows(rows, system, "local", gauge)
-    found = architectures(rows)
-    if not found:
-        return float("nan")
-    one = of_architecture(rows, found[0])
-    span = one["pearson_r_high"].to_numpy(float) - one["pearson_r_low"].to_numpy(float)
-    return float(span[0] / 2.0) if span.size else float("nan")

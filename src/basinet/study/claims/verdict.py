@@ -18,10 +18,6 @@ SMALLEST_RANK_CORRELATION = 0.2
 """Smallest Spearman correlation that matters: it would explain 4 % of the variance of the ranks."""
 SMALLEST_RATIO = 1.25
 """Smallest ratio (of costs, of spreads) that matters."""
-ALIKE = 0.05
-"""Architectures whose width-averaged r differs by less than this behave alike."""
-ACCURATE = 0.9
-"""Pearson r of total energies above which they count as accurate."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +112,13 @@ def judge_below(found: Interval, limit: float) -> Verdict:
     if found.high < limit:
         return "supported"
     return "contradicted" if found.low > limit else "not resolved"
+
+
+def judge_between(found: Interval, low: float, high: float) -> Verdict:
+    """Verdict on a statement that a quantity lies between limits."""
+    if low <= found.low and found.high <= high:
+        return "supported"
+    return "contradicted" if found.high < low or found.low > high else "not resolved"
 
 
 def judge_above(found: Interval, limit: float) -> Verdict:

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from basinet.errors import InputError
-from basinet.study.claims.evaluate import evaluate_claims
+from basinet.study.claims import evaluate_claims
 from basinet.study.claims.verdict import Claim
+from basinet.study.systems import RelationRecord
 from basinet.study.tables import (
     CURVES,
     LEARNING_RATES,
@@ -105,7 +106,8 @@ class StudyResults:
 
     def claims(self) -> list[Claim]:
         """The paper's statements, tested on these results."""
-        return evaluate_claims(self.table, self.relation, self.systems)
+        relations = {name: RelationRecord(**entry) for name, entry in self.relation.items()}
+        return evaluate_claims(self.table, relations, self.systems)
 
 
 def load_results(directory: str | Path) -> StudyResults:
