@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
@@ -18,13 +19,13 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 SINGLE = (4.6, 3.9)
 GRID = (6.2, 5.9)
-DPI = 150
+_DPI = 150
 
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, BLACK, GREY = "#E69F00", "#56B4E9", "#000000", "#8C8C8C"
 """The palette of Okabe and Ito, distinguishable with every kind of colour blindness."""
 
-RC: Any = {
+_RC: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
     "axes.titlesize": 9.0,
@@ -55,7 +56,7 @@ class Look:
     line: str = "-"
 
 
-LOOKS = (
+_LOOKS = (
     Look(BLUE, "o"),
     Look(VERMILION, "s"),
     Look(GREEN, "^"),
@@ -68,7 +69,7 @@ LOOKS = (
 
 def look(index: int) -> Look:
     """The look of the n-th curve; they repeat after seven."""
-    return LOOKS[index % len(LOOKS)]
+    return _LOOKS[index % len(_LOOKS)]
 
 
 class AbsentError(Exception):
@@ -77,55 +78,50 @@ class AbsentError(Exception):
 
 def canvas(title: str, footer: str, size: tuple[float, float] = SINGLE) -> Figure:
     """An empty figure with its title above and the settings in small print below."""
-    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
+    figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
     FigureCanvasAgg(figure)
     heading = textwrap.wrap(title, int(size[0] * 11.5))
     small = textwrap.wrap(footer, int(size[0] * 19.5))
     top = 1.0 - (0.08 + 0.17 * len(heading)) / size[1]
-    set_frame(figure, (0.08 + 0.125 * len(small)) / size[1], top)
-    figure.text(
-        0.015,
-        1.0 - 0.05 / size[1],
-        "\n".join(heading),
-        fontsize=10,
-        fontweight="bold",
-        va="top",
-        linespacing=1.1,
-    )
-    style: Any = {"fontsize": 6.5, "color": "#444444", "va": "bottom", "linespacing": 1.25}
+    _set_frame(figure, (0.08 + 0.125 * len(small)) / size[1], top)
+    style: Any = {"fontsize": 10, "fontweight": "bold", "va": "top", "linespacing": 1.1}
+    figure.text(0.015, 1.0 - 0.05 / size[1], "\n".join(heading), **style)
+    style = {"fontsize": 6.5, "color": "#444444", "va": "bottom", "linespacing": 1.25}
     figure.text(0.015, 0.06 / size[1], "\n".join(small), **style)
     return figure
 
 
-def set_frame(figure: Figure, bottom: float, top: float) -> None:
+def _set_frame(figure: Figure, bottom: float, top: float) -> None:
     """The part of the figure's height that axes may fill."""
     engine = figure.get_layout_engine()
     if isinstance(engine, ConstrainedLayoutEngine):
         engine.set(rect=(0.0, bottom, 1.0, top - bottom), w_pad=0.05, h_pad=0.05)
 
 
-def legend_above(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
-    """One legend for all panels, between the title and the axes, in as many columns as fit."""
-    if not labels:
+def legend_above(figure: Figure, axes: Iterable[Axes], entries: Mapping[str, Artist] | None = None) -> None:
+    """One legend for all panels, between the title and the axes, in as many columns as fit.
+
+    It holds the labels of ``axes``, each once, or ``entries``.
+    """
+    found = dict(entries or {})
+    for panel in axes:
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    if not found:
         return
     engine = figure.get_layout_engine()
     rect = engine.get()["rect"] if engine is not None else (0.0, 0.0, 1.0, 1.0)
     width, height = figure.get_size_inches()
-    entry = 0.5 + 0.064 * max(len(label) for label in labels)
-    columns = min(len(labels), max(1, int(width / entry)))
-    rows = -(-len(labels) // columns)
-    columns = -(-len(labels) // rows)
+    entry = 0.5 + 0.064 * max(len(label) for label in found)
+    columns = min(len(found), max(1, int(width / entry)))
+    rows = -(-len(found) // columns)
+    columns = -(-len(found) // rows)
     top = rect[1] + rect[3]
     figure.legend(
-        handles,
-        labels,
-        loc="upper left",
-        bbox_to_anchor=(0.015, top + 0.03 / height),
-        ncols=columns,
-        borderaxespad=0.0,
-        columnspacing=1.4,
-    )
-    set_frame(figure, rect[1], top - (0.05 + 0.165 * rows) / height)
+        list(found.values()), list(found), loc="upper left", bbox_to_anchor=(0.015, top + 0.03 / height), ncols=columns,
+        borderaxespad=0.0, columnspacing=1.4,
+    )  # fmt: skip
+    _set_frame(figure, rect[1], top - (0.05 + 0.165 * rows) / height)
 
 
 def absent_figure(title: str, reason: str) -> Figure:
@@ -149,7 +145,7 @@ def width_axis(axes: Axes, widths: Sequence[float], label: str = "layer width") 
     """Logarithmic axis to base 2 with the widths themselves as ticks."""
     shown = sorted({float(width) for width in widths if np.isfinite(width)})
     axes.set_xscale("log", base=2)
-    axes.set_xticks(shown, tick_labels(shown), rotation=45 if len(shown) > 7 else 0)
+    axes.set_xticks(shown, _tick_labels(shown), rotation=45 if len(shown) > 7 else 0)
     axes.minorticks_off()
     axes.set_xlabel(label)
     if shown:
@@ -165,7 +161,12 @@ def correlation_axis(axes: Axes, values: Sequence[float], label: str = "Pearson 
     axes.set_ylim(max(-1.05, np.floor((low - 0.08 * span) / step) * step), 1.0 + 0.06 * span)
     axes.set_ylabel(label)
     axes.axhline(1.0, color="#BBBBBB", linewidth=0.6, zorder=0)
-    axes.grid(axis="y", color="#E6E6E6", linewidth=0.6, zorder=0)
+    light_grid(axes)
+
+
+def light_grid(axes: Axes, axis: Literal["x", "y", "both"] = "y") -> None:
+    """Thin grey lines behind the data."""
+    axes.grid(axis=axis, color="#E6E6E6", linewidth=0.6, zorder=0)
 
 
 def render(figure: Figure) -> tuple[bytes, bytes]:
@@ -182,13 +183,13 @@ def render(figure: Figure) -> tuple[bytes, bytes]:
 
 def rc_context() -> Any:
     """The style, for the duration of a ``with``: matplotlib's settings stay as the caller left them."""
-    return mpl.rc_context(RC)
+    return mpl.rc_context(_RC)
 
 
-def tick_labels(widths: Sequence[float]) -> list[str]:
+def _tick_labels(widths: Sequence[float]) -> list[str]:
     """Labels of ascending widths; one that would touch the label before it on a logarithmic axis is left out.
 
-    >>> tick_labels([8, 12, 16, 100, 128])
+    >>> _tick_labels([8, 12, 16, 100, 128])
     ['8', '', '16', '100', '']
     """
     labels: list[str] = []

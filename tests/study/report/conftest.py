@@ -77,10 +77,9 @@ class Builder:
                     for rcut in (4.5, 5.25, 6.0):
                         self.add(system, target, 0.9, experiment="resolution", rcut=rcut, **model)
                     self.add(system, target, 0.93, experiment="size_transfer", n_atoms=108, **model)
-                for name in ("standard", "mup"):
-                    for width in WIDTHS:
-                        kind = NETWORK | {"width": width, "seed": 0, "parametrisation": name}
-                        self.add(system, target, 0.9, experiment="parametrisation", **kind)
+                for width in WIDTHS:
+                    kind = NETWORK | {"width": width, "seed": 0, "parametrisation": "mup"}
+                    self.add(system, target, 0.9, experiment="parametrisation", **kind)
 
     def weights(self):
         """A scan of species weight and size: totals hardly change, raw local energies do."""

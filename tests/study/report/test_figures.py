@@ -12,8 +12,8 @@ from matplotlib.image import imread
 
 from basinet.plotting import AbsentError, rc_context
 from basinet.study.figures.catalogue import EXTRA_FIGURES, PAPER_FIGURES, write_figure
-from basinet.study.figures.mixture import draw_species, neighbour_weight
-from basinet.study.figures.training import draw_learning_curve
+from basinet.study.figures.models import _neighbour_weight, draw_learning_curve
+from basinet.study.figures.width import draw_controls, draw_species
 from basinet.study.report.results import load_results
 from basinet.study.tables import RESULTS, as_table, distinct, member_rows, records, select
 
@@ -96,7 +96,7 @@ def test_every_mixture_has_panels_of_its_own(results):
 
 
 def test_the_weight_shown_is_that_of_the_element_named():
-    assert [neighbour_weight("Ar:1 Kr:1.3 Xe:1.69", element) for element in ("Ar", "Kr", "Xe")] == [1.0, 1.3, 1.69]
+    assert [_neighbour_weight("Ar:1 Kr:1.3 Xe:1.69", element) for element in ("Ar", "Kr", "Xe")] == [1.0, 1.3, 1.69]
 
 
 def test_the_learning_curve_keeps_widths_and_models_apart(results):
@@ -106,6 +106,17 @@ def test_the_learning_curve_keeps_widths_and_models_apart(results):
     shown = distinct(select(results.table, experiment="learning_curve", model="network"), "width")
     assert len(shown) > 1
     assert sorted(labels) == sorted([*(f"network of width {width}" for width in shown), "ridge"])
+
+
+def test_controls_stand_beside_the_standard_parametrisation_of_the_sweep(results):
+    with rc_context():
+        figure = draw_controls(results)
+    panel = figure.axes[0]
+    _, labels = panel.get_legend_handles_labels()
+    assert labels == ["standard", "μP"]
+    sweep = select(results.table, experiment="sweep", test_system="ar", transferred=False, split="test", target="total")
+    rows = member_rows(select(sweep, activation="tanh", depth=1, width=16))
+    assert panel.containers[0].lines[0].get_ydata()[1] == pytest.approx(rows["pearson_r"].mean())
 
 
 def test_a_missing_figure_says_what_is_missing(pure_directory):

@@ -11,19 +11,8 @@ from matplotlib.figure import Figure
 
 from basinet.files import atomic_write
 from basinet.plotting import AbsentError, absent_figure, rc_context, render
-from basinet.study.figures import mixture as gauge
-from basinet.study.figures import mixture as species
-from basinet.study.figures import mixture as weights
-from basinet.study.figures import relation
-from basinet.study.figures import relation as parity
-from basinet.study.figures import summary as resolution
-from basinet.study.figures import summary as size
-from basinet.study.figures import summary as summary_figure
-from basinet.study.figures import summary as transfer_figure
-from basinet.study.figures import training as cost
-from basinet.study.figures import training as learning
-from basinet.study.figures import width as controls
-from basinet.study.figures.width import WidthFigure, draw_width
+from basinet.study.figures import energies, models, width
+from basinet.study.figures.width import WidthFigure
 from basinet.study.report.results import StudyResults
 
 
@@ -52,88 +41,87 @@ class FigureEntry:
     draw: Callable[[StudyResults], Figure]
 
 
-RELATION_CLAIMS = ("relation-linear", "relation-rmse", "relation-intercept")
-RELATION_CAPTION = (
+_RELATION_CLAIMS = ("relation-linear", "relation-rmse", "relation-intercept")
+_RELATION_CAPTION = (
     "Total energy less classical electrostatic energy against the electrostatic energy, one point per frame, "
     "per atom and relative to isolated atoms if there are any; the line is fitted to training frames, what it "
     "leaves is below. E_es stands on both axes, which by itself gives a correlation: r is shown with E_tot shuffled "
     "over frames as well; r(E_tot, E_es) and the variance left do not share this flaw."
 )
-WIDTH_CAPTION = (
+_WIDTH_CAPTION = (
     " Points and bars are mean and standard deviation over independently initialised networks, trained on "
     "total energies only; the networks never saw these frames. Baselines stand on the right: the literature "
     "pair potential, ridge regression on summed descriptors, and the ceiling (a tanh network trained on "
     "the local energies themselves)."
 )
-GAUGE_CAPTION = (
+_GAUGE_CAPTION = (
     " For the mixture the dashed curve is corrected for the pair gauge, the part of the local energies that "
     "no total energy can determine."
 )
 
 
-def relation_entry(number: int, title: str) -> FigureEntry:
+def _relation_entry(number: int, title: str) -> FigureEntry:
     """Figure 1, 5 or 6."""
-    draw = partial(relation.draw_relation, number=number)
-    return FigureEntry(f"figure_{number:02d}", title, RELATION_CAPTION, RELATION_CLAIMS, draw)
+    draw = partial(energies.draw_relation, number=number)
+    return FigureEntry(f"figure_{number:02d}", title, _RELATION_CAPTION, _RELATION_CLAIMS, draw)
 
 
-def width_entry(number: int, shown: WidthFigure, caption: str, claims: tuple[str, ...]) -> FigureEntry:
+def _width_entry(number: int, shown: WidthFigure, caption: str, claims: tuple[str, ...]) -> FigureEntry:
     """A figure against width."""
-    gauge_words = GAUGE_CAPTION if shown.target == "local" else ""
-    text = caption + WIDTH_CAPTION + gauge_words
-    return FigureEntry(f"figure_{number:02d}", shown.title, text, claims, partial(draw_width, shown=shown))
+    text = caption + _WIDTH_CAPTION + (_GAUGE_CAPTION if shown.target == "local" else "")
+    return FigureEntry(f"figure_{number:02d}", shown.title, text, claims, partial(width.draw_width, shown=shown))
 
 
-LOCAL_CLAIMS = ("local-falls", "mixture-lower", "mixture-falls-faster", "small-better", "small-suffice")
-TRANSFER_CLAIMS = ("tanh-transfers-longer", "local-predicts-transfer")
+_LOCAL_CLAIMS = ("local-falls", "mixture-lower", "mixture-falls-faster", "small-better", "small-suffice")
+_TRANSFER_CLAIMS = ("tanh-transfers-longer", "local-predicts-transfer")
 
 PAPER_FIGURES = (
-    relation_entry(1, "The electrostatic relation, first pure system"),
-    width_entry(
+    _relation_entry(1, "The electrostatic relation, first pure system"),
+    _width_entry(
         2,
         WidthFigure("local", False, True, "Local energies against width"),
         "Correlation of the networks' atomic energies with the local DFT energies, per test system, against "
         "layer width.",
-        LOCAL_CLAIMS,
+        _LOCAL_CLAIMS,
     ),
-    width_entry(
+    _width_entry(
         3,
         WidthFigure("total", True, True, "Transferred models: total energies against width"),
         "Correlation of total energies for models on systems they were not trained on: networks of the "
         "mixture on the pure liquids, and the pure networks side by side on the mixture.",
-        ("transfer-total-falls", *TRANSFER_CLAIMS),
+        ("transfer-total-falls", *_TRANSFER_CLAIMS),
     ),
-    width_entry(
+    _width_entry(
         4,
         WidthFigure("local", True, True, "Transferred models: local energies against width"),
         "Correlation of local energies for models on systems they were not trained on.",
-        ("transfer-local-falls", *TRANSFER_CLAIMS),
+        ("transfer-local-falls", *_TRANSFER_CLAIMS),
     ),
-    relation_entry(5, "The electrostatic relation, mixture"),
-    relation_entry(6, "The electrostatic relation, second pure system"),
-    width_entry(
+    _relation_entry(5, "The electrostatic relation, mixture"),
+    _relation_entry(6, "The electrostatic relation, second pure system"),
+    _width_entry(
         7,
         WidthFigure("total", False, False, "Total energies against width, all architectures"),
         "Correlation of total energies, the quantity that was trained on, for every architecture.",
         ("totals-accurate", "small-scatter", "small-cheaper"),
     ),
-    width_entry(
+    _width_entry(
         8,
         WidthFigure("local", False, False, "Local energies against width, all architectures"),
         "Correlation of local energies for every architecture.",
-        ("architectures-alike", *LOCAL_CLAIMS),
+        ("architectures-alike", *_LOCAL_CLAIMS),
     ),
-    width_entry(
+    _width_entry(
         9,
         WidthFigure("total", True, False, "Transferred models: total energies, all architectures"),
         "Correlation of total energies after transfer for every architecture.",
-        ("transfer-total-falls", *TRANSFER_CLAIMS),
+        ("transfer-total-falls", *_TRANSFER_CLAIMS),
     ),
-    width_entry(
+    _width_entry(
         10,
         WidthFigure("local", True, False, "Transferred models: local energies, all architectures"),
         "Correlation of local energies after transfer for every architecture.",
-        ("transfer-local-falls", *TRANSFER_CLAIMS),
+        ("transfer-local-falls", *_TRANSFER_CLAIMS),
     ),
 )
 
@@ -146,7 +134,7 @@ EXTRA_FIGURES = (
         "networks, the floor, ridge regression and pair potentials. Bars are block bootstrap intervals "
         "over frames.",
         ("local-falls", "mixture-lower"),
-        summary_figure.draw_summary,
+        models.draw_summary,
     ),
     FigureEntry(
         "extra_species",
@@ -155,7 +143,7 @@ EXTRA_FIGURES = (
         "on validation frames), and with a control correction of as many coefficients that is no gauge. If "
         "only the first correction helps, what was missing is what totals cannot determine.",
         ("mixture-lower", "mixture-falls-faster"),
-        species.draw_species,
+        width.draw_species,
     ),
     FigureEntry(
         "extra_gauge",
@@ -163,7 +151,7 @@ EXTRA_FIGURES = (
         "Energy per unlike pair that a model gave to the wrong one of its two atoms, as a function of "
         "distance. Totals contain no information about it.",
         ("mixture-lower",),
-        gauge.draw_gauge,
+        energies.draw_gauge,
     ),
     FigureEntry(
         "extra_resolution",
@@ -172,7 +160,7 @@ EXTRA_FIGURES = (
         "regression. Where the curves part, total energies alone do not show that the local "
         "energies are lost.",
         ("local-falls",),
-        resolution.draw_resolution,
+        models.draw_resolution,
     ),
     FigureEntry(
         "extra_weights",
@@ -182,7 +170,7 @@ EXTRA_FIGURES = (
         "van der Waals radii. Total energies of fitted frames alone chose among them; the local energies were not "
         "looked at.",
         ("mixture-lower",),
-        weights.draw_weights,
+        models.draw_weights,
     ),
     FigureEntry(
         "extra_learning_curve",
@@ -190,14 +178,14 @@ EXTRA_FIGURES = (
         "Fidelity against the number of training frames, the last ones in time: tanh networks of one hidden layer, by "
         "width, and ridge regression.",
         ("totals-accurate",),
-        learning.draw_learning_curve,
+        models.draw_learning_curve,
     ),
     FigureEntry(
         "extra_parity",
         "Predicted against DFT energies",
         "Each point is a frame (above) or an atom (below) that the network had not seen.",
         ("totals-accurate", "local-falls"),
-        parity.draw_parity,
+        energies.draw_parity,
     ),
     FigureEntry(
         "extra_transfer",
@@ -205,36 +193,36 @@ EXTRA_FIGURES = (
         "Each point is one network: how well it reproduces local energies of its own system, and how well "
         "it does after transfer.",
         ("local-predicts-transfer",),
-        transfer_figure.draw_transfer_scatter,
+        models.draw_transfer_scatter,
     ),
     FigureEntry(
         "extra_controls",
         "Parametrisation controls",
-        "The width sweep with other parametrisations. A fall with width that vanishes with a zero readout "
-        "or in muP comes from the initial function or the learning rate, not from width as such.",
+        "The width sweep in the standard and in other parametrisations. A fall with width that vanishes with a zero "
+        "readout or in muP comes from the initial function or the learning rate, not from width as such.",
         ("local-falls",),
-        controls.draw_controls,
+        width.draw_controls,
     ),
     FigureEntry(
         "extra_cost",
         "Cost and accuracy",
         "CPU time to train one network against its fidelity; numbers are widths.",
         ("small-cheaper",),
-        cost.draw_cost,
+        width.draw_cost,
     ),
     FigureEntry(
         "extra_size",
         "Transfer to other sizes",
         "The same models on frames with another number of atoms.",
         (),
-        size.draw_size,
+        models.draw_size,
     ),
     FigureEntry(
         "extra_training_curves",
         "Training curves",
         "Error of total energies on training and validation frames while training.",
         ("totals-accurate",),
-        learning.draw_training_curves,
+        models.draw_training_curves,
     ),
     FigureEntry(
         "extra_learning_rates",
@@ -242,7 +230,7 @@ EXTRA_FIGURES = (
         "The learning rate that gave the lowest validation error at each width: one rate for all widths "
         "would confound width with training.",
         ("local-falls",),
-        learning.draw_learning_rates,
+        width.draw_learning_rates,
     ),
 )
 

@@ -1,27 +1,57 @@
-"""Figures 2, 3, 4, 7, 8, 9 and 10: fidelity against the width of the network."""
+"""Figures against the width of the network: 2 to 4, 7 to 10, parametrisations, species, learning rates and cost."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from basinet.plotting import GRID, SINGLE, AbsentError, Look, canvas, correlation_axis, legend_above, look, width_axis
-from basinet.study.claims.members import Architecture, architectures, of_architecture, sweep_members, width_grid
-from basinet.study.figures.footer import footer
-from basinet.study.report.results import StudyResults, baseline, floor
+from basinet.plotting import (
+    BLUE,
+    GREY,
+    GRID,
+    SINGLE,
+    VERMILION,
+    AbsentError,
+    Look,
+    canvas,
+    correlation_axis,
+    grid_of,
+    legend_above,
+    light_grid,
+    look,
+    width_axis,
+)
+from basinet.study.claims.members import (
+    Architecture,
+    WidthGrid,
+    architecture_name,
+    architectures,
+    of_architecture,
+    sweep_members,
+    width_grid,
+)
+from basinet.study.report.results import StudyResults, baseline, floor, settings_text
 from basinet.study.tables import distinct, member_rows, select
 
-BASELINES = (("lennard_jones", "pair pot."), ("ridge", "ridge"), ("ceiling", "ceiling"))
-PANEL_ORDER = (("linear", 1), ("tanh", 1), ("linear", 2), ("tanh", 2))
+_BASELINES = (("lennard_jones", "pair pot."), ("ridge", "ridge"), ("ceiling", "ceiling"))
+_PANEL_ORDER = (("linear", 1), ("tanh", 1), ("linear", 2), ("tanh", 2))
+"""The paper's: linear left, tanh right; one hidden layer above two."""
+_GAUGES = (
+    ("raw", "raw", Look(VERMILION, "s")),
+    ("pair", "pair gauge removed", Look(BLUE, "o", "--")),
+    ("control", "control (equal signs, no gauge)", Look(GREY, "^", ":")),
+)
+_PARAMETRISATIONS = {"standard": "standard", "zero_readout": "zero readout", "ntk": "NTK", "mup": "μP"}
 
 
 @dataclass(frozen=True)
-class Curve:
-    """One curve: where the networks come from, where they are tested, and how it looks."""
+class _Curve:
+    """Networks of one origin on one test system, in one gauge."""
 
     train: str
     test: str
@@ -29,15 +59,38 @@ class Curve:
     label: str
     look: Look
 
+    def grid(self, rows: pd.DataFrame) -> WidthGrid:
+        """Correlations of the members by width."""
+        return width_grid(select(rows, train_system=self.train, test_system=self.test, gauge=self.gauge))
+
+    @property
+    def face(self) -> str:
+        """Colour inside the markers: white without the pair gauge."""
+        return "white" if self.gauge == "pair" else self.look.color
+
 
 @dataclass(frozen=True)
 class WidthFigure:
-    """What a figure against width shows."""
+    """A figure against width: target (``total``, ``local``), transferred models, the main architecture alone or all."""
 
     target: str
     transferred: bool
     main_only: bool
     title: str
+
+
+def draw_members(axes: Axes, grid: WidthGrid, style: Look, label: str, shift: float = 0.0, **keywords: Any) -> float:
+    """Mean and standard deviation over members against width.
+
+    ``shift`` is a fraction of the width, so that bars of several curves do not hide each other. Returns the lowest end
+    of a bar; 1 if there is nothing to draw.
+    """
+    if not grid.widths.size:
+        return 1.0
+    mean, spread = grid.mean(), grid.spread()
+    keywords = {"color": style.color, "marker": style.marker, "linestyle": style.line, "capsize": 2.0, **keywords}
+    axes.errorbar(grid.widths * (1.0 + shift), mean, spread, label=label, **keywords)
+    return float(np.nanmin(mean - spread))
 
 
 def draw_width(results: StudyResults, shown: WidthFigure) -> Figure:
@@ -48,187 +101,229 @@ def draw_width(results: StudyResults, shown: WidthFigure) -> Figure:
         need = "transferred models (a mixture and its pure systems)" if shown.transferred else "a sweep"
         raise AbsentError(f"{need} with {shown.target} energies on test frames")
     found = architectures(rows)
-    panels = found[:1] if shown.main_only else sorted(found, key=panel_order)
-    curves = curves_of(results, rows)
-    size = SINGLE if len(panels) == 1 else (GRID if len(panels) > 2 else (GRID[0], 3.7))
+    panels = found[:1] if shown.main_only else sorted(found, key=_panel_order)
+    curves = _curves(results, rows, transferred=shown.transferred)
     floors = {curve.test: floor(results, curve.test, shown.target) for curve in curves}
     floors = {system: limit for system, limit in floors.items() if np.isfinite(limit)}
-    lowest = lowest_point(rows, curves, panels)
     note = "Points and bars: mean and standard deviation over seeds. Right: baselines on the same frames."
     if floors:
         each = ", ".join(f"{results.label(system)} {limit:.2f}" for system, limit in floors.items())
         note += f" Dotted: 95th percentile of |r| of untrained networks ({each})."
-    figure = canvas(shown.title, footer(results, rows, note), size)
     per_row = 1 if len(panels) == 1 else 2
     n_rows = -(-len(panels) // per_row)
-    axes = figure.subplots(
-        n_rows,
-        per_row + 1,
-        sharey=True,
-        squeeze=False,
-        gridspec_kw={"width_ratios": [1.0] * per_row + [0.3]},
-    )
-    for index, architecture in enumerate(panels):
-        panel = axes[index // per_row, index % per_row]
-        draw_panel(panel, of_architecture(rows, architecture), curves)
-        for curve in curves:
-            if curve.test in floors and curve.gauge != "pair":
-                panel.axhline(floors[curve.test], color=curve.look.color, linestyle=":", linewidth=1.0, zorder=0)
-        panel.set_title(panel_title(architecture), loc="left")
-        if index + per_row < len(panels):
-            panel.set_xlabel("")
-    for spare in axes[:, :per_row].ravel()[len(panels) :]:
-        spare.set_visible(False)
-    for row in range(n_rows):
-        draw_baselines(axes[row, per_row], results, curves, shown.target)
-        correlation_axis(axes[row, 0], [lowest])
-        for other in axes[row, 1:]:
-            other.grid(axis="y", color="#E6E6E6", linewidth=0.6, zorder=0)
+    size = SINGLE if len(panels) == 1 else (GRID if n_rows > 1 else (GRID[0], 3.7))
+    figure = canvas(shown.title, settings_text(results, rows, note), size)
+    ratios = {"width_ratios": [1.0] * per_row + [0.3]}
+    axes = figure.subplots(n_rows, per_row + 1, sharey=True, squeeze=False, gridspec_kw=ratios)
+    lows = []
+    for index, panel in enumerate(axes[:, :per_row].ravel()):
+        panel.set_visible(index < len(panels))
+        if index < len(panels):
+            lows.append(_draw_architecture(panel, of_architecture(rows, panels[index]), curves, floors))
+            activation, depth = panels[index]
+            panel.set_title(f"{activation}, {depth} hidden layer{'s' if depth != 1 else ''}", loc="left")
+            if index + per_row < len(panels):
+                panel.set_xlabel("")
+    for row in axes:
+        _draw_baselines(row[-1], results, curves, shown.target)
+        correlation_axis(row[0], [1.0, *lows])
+        for other in row[1:]:
+            light_grid(other)
             other.axhline(1.0, color="#BBBBBB", linewidth=0.6, zorder=0)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    legend_above(figure, handles, labels)
+    legend_above(figure, axes[0, :1])
     return figure
 
 
-def curves_of(results: StudyResults, rows: pd.DataFrame) -> list[Curve]:
+def _panel_order(architecture: Architecture) -> tuple[int, Architecture]:
+    known = architecture in _PANEL_ORDER
+    return (_PANEL_ORDER.index(architecture) if known else len(_PANEL_ORDER), architecture)
+
+
+def _curves(results: StudyResults, rows: pd.DataFrame, *, transferred: bool) -> list[_Curve]:
     """One curve per test system and origin; a mixture has its local energies in both gauges."""
     order = list(results.systems)
-    pairs = set(zip(rows["train_system"], rows["test_system"], rows["gauge"], strict=True))
+    columns = ["train_system", "test_system", "gauge"]
+    cases = set(rows[columns].dropna().itertuples(index=False, name=None))
     curves = []
-    transferred = distinct(rows, "transferred") == (True,)
-    for train, test, gauge in sorted(pairs, key=lambda p: (system_index(order, p[1]), p[0], p[2] != "raw")):
-        if gauge == "control":
-            continue
-        base = look(system_index(order, test))
-        label = results.label(test) + (f" (networks of {results.label(train)})" if transferred else "")
+    for train, test, gauge in sorted(cases, key=lambda case: (_position(order, case[1]), case[0], case[2] != "raw")):
+        base, label = look(_position(order, test)), results.label(test)
         if gauge == "pair":
-            label, dashed = f"{results.label(test)}, pair gauge removed", Look(base.color, base.marker, "--")
-            curves.append(Curve(train, test, gauge, label, dashed))
-        else:
-            curves.append(Curve(train, test, gauge, label, base))
+            curves.append(
+                _Curve(train, test, gauge, f"{label}, pair gauge removed", Look(base.color, base.marker, "--"))
+            )
+        elif gauge != "control":
+            origin = f" (networks of {results.label(train)})" if transferred else ""
+            curves.append(_Curve(train, test, gauge, label + origin, base))
     return curves
 
 
-def system_index(order: list[str], system: str) -> int:
+def _position(order: list[str], system: str) -> int:
     """Position of a system; unknown ones come last."""
     return order.index(system) if system in order else len(order)
 
 
-def draw_panel(axes: Axes, rows: pd.DataFrame, curves: list[Curve]) -> None:
-    """All curves of one architecture; shifted sideways a little so that bars do not hide each other."""
+def _draw_architecture(axes: Axes, rows: pd.DataFrame, curves: list[_Curve], floors: dict[str, float]) -> float:
+    """All curves of one architecture, and dotted the floors; returns the lowest end of a bar."""
+    lows = []
     for index, curve in enumerate(curves):
-        grid = width_grid(select(rows, train_system=curve.train, test_system=curve.test, gauge=curve.gauge))
-        if not grid.widths.size:
-            continue
-        spread = grid.spread()
-        shift = 1.0 + 0.035 * (index - (len(curves) - 1) / 2.0)
-        axes.errorbar(
-            grid.widths * shift,
-            grid.mean(),
-            spread,
-            color=curve.look.color,
-            marker=curve.look.marker,
-            mfc="white" if curve.gauge == "pair" else curve.look.color,
-            linestyle=curve.look.line,
-            capsize=2.0,
-            elinewidth=0.9,
-            label=curve.label,
+        shift = 0.035 * (index - (len(curves) - 1) / 2.0)
+        lows.append(
+            draw_members(axes, curve.grid(rows), curve.look, curve.label, shift, mfc=curve.face, elinewidth=0.9)
         )
+        if curve.test in floors and curve.gauge != "pair":
+            axes.axhline(floors[curve.test], color=curve.look.color, linestyle=":", linewidth=1.0, zorder=0)
     width_axis(axes, distinct(rows, "width"))
+    return min(lows)
 
 
-def draw_baselines(axes: Axes, results: StudyResults, curves: list[Curve], target: str) -> None:
+def _draw_baselines(axes: Axes, results: StudyResults, curves: list[_Curve], target: str) -> None:
     """Baselines of every test system beside the panels."""
     names: list[str] = []
-    for model, name in BASELINES:
+    for model, name in _BASELINES:
         found = [(curve, baseline(results, model, curve.test, target, curve.gauge)) for curve in curves]
         found = [(curve, row) for curve, row in found if row]
-        if not found:
-            continue
         for index, (curve, row) in enumerate(found):
-            shift = 0.2 * (index - (len(found) - 1) / 2.0)
-            face = "white" if curve.gauge == "pair" else curve.look.color
-            axes.plot(
-                len(names) + shift,
-                row["pearson_r"],
-                curve.look.marker,
-                color=curve.look.color,
-                mfc=face,
-                ms=4.5,
-            )
-        names.append(name)
+            x = len(names) + 0.2 * (index - (len(found) - 1) / 2.0)
+            axes.plot(x, row["pearson_r"], curve.look.marker, color=curve.look.color, mfc=curve.face, ms=4.5)
+        names += [name] if found else []
     axes.set_xticks(range(len(names)), names, rotation=90)
     axes.set_xlim(-0.6, max(len(names), 1) - 0.4)
     axes.tick_params(left=False, labelleft=False)
     axes.spines["left"].set_visible(False)
 
 
-def lowest_point(rows: pd.DataFrame, curves: list[Curve], panels: list[Architecture]) -> float:
-    """Lowest end of an error bar."""
-    lows = [1.0]
-    for architecture in panels:
-        chosen = of_architecture(rows, architecture)
-        for curve in curves:
-            grid = width_grid(select(chosen, train_system=curve.train, test_system=curve.test, gauge=curve.gauge))
-            if grid.widths.size:
-                lows.append(float(np.nanmin(grid.mean() - grid.spread())))
-    return min(lows)
-
-
-def panel_order(architecture: Architecture) -> tuple[int, Architecture]:
-    """The paper's order of panels: linear left, tanh right; one hidden layer above two."""
-    known = architecture in PANEL_ORDER
-    return (PANEL_ORDER.index(architecture) if known else len(PANEL_ORDER), architecture)
-
-
-def panel_title(architecture: Architecture) -> str:
-    """Such as ``tanh, 2 hidden layers``."""
-    activation, depth = architecture
-    return f"{activation}, {depth} hidden layer{'s' if depth != 1 else ''}"
-
-
-NAMES = {
-    "standard": "standard",
-    "zero_readout": "zero readout",
-    "ntk": "NTK",
-    "mup": "μP",
-}
-
-
 def draw_controls(results: StudyResults) -> Figure:
     """Pearson r against width by parametrisation: totals above, local energies below, a column per system."""
-    rows = select(results.table, experiment="parametrisation", species=("all", None), transferred=(False, None))
-    rows = member_rows(select(rows, split="test", gauge=("raw", None)))
+    rows = _parametrisation_rows(results)
     systems = [system for system in results.systems if len(select(rows, test_system=system))]
-    found = [name for name in NAMES if len(select(rows, parametrisation=name))]
-    found += [name for name in distinct(rows, "parametrisation") if name not in NAMES]
+    found = sorted(distinct(rows, "parametrisation"), key=list(_PARAMETRISATIONS).index)
     if not systems or len(found) < 2:
         raise AbsentError("networks in more than one parametrisation")
     note = "Mean and standard deviation over seeds; local energies in the raw gauge."
     size = (max(4.6, 1.2 + 2.0 * len(systems)), 5.4)
-    figure = canvas("Controls: parametrisation of the network", footer(results, rows, note), size)
+    figure = canvas("Controls: parametrisation of the network", settings_text(results, rows, note), size)
     axes = figure.subplots(2, len(systems), squeeze=False, sharex=True, sharey="row")
-    for row, target in enumerate(("total", "local")):
+    for row, target in zip(axes, ("total", "local"), strict=True):
         chosen = select(rows, target=target)
-        for column, system in enumerate(systems):
-            axis = axes[row, column]
+        for axis, system in zip(row, systems, strict=True):
             for index, name in enumerate(found):
                 grid = width_grid(select(chosen, test_system=system, parametrisation=name))
-                if grid.widths.size:
-                    style = look(index)
-                    axis.errorbar(
-                        grid.widths * (1.0 + 0.04 * (index - 1.5)),
-                        grid.mean(),
-                        grid.spread(),
-                        color=style.color,
-                        marker=style.marker,
-                        linestyle=("-", "--", "-.", ":")[index % 4],
-                        capsize=2,
-                        label=NAMES.get(name, name),
-                    )
-            width_axis(axis, distinct(rows, "width"), "layer width" if row else "")
+                style = Look(look(index).color, look(index).marker, ("-", "--", "-.", ":")[index % 4])
+                draw_members(axis, grid, style, _PARAMETRISATIONS[name], 0.04 * (index - 1.5))
+            width_axis(axis, distinct(rows, "width"), "layer width" if target == "local" else "")
             axis.set_title(f"{results.label(system)}, {target}", loc="left")
-            correlation_axis(axis, chosen["pearson_r"].to_numpy(float).tolist(), "Pearson r" if column == 0 else "")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    legend_above(figure, handles, labels)
+            correlation_axis(axis, chosen["pearson_r"].to_numpy(float).tolist(), "Pearson r" if axis is row[0] else "")
+    legend_above(figure, axes[0, :1])
     return figure
+
+
+def _parametrisation_rows(results: StudyResults) -> pd.DataFrame:
+    """Members of the control on test frames, and those of the sweep, in the standard parametrisation, beside them."""
+    usual: dict[str, Any] = {"species": ("all", None), "transferred": (False, None), "gauge": ("raw", None)}
+    controls = member_rows(select(results.table, experiment="parametrisation", split="test", **usual))
+    same = {name: distinct(controls, name) for name in ("activation", "depth", "width", "test_system")}
+    standard = select(sweep_members(results.table), **usual, **same)
+    return pd.concat([standard, controls], ignore_index=True)
+
+
+def draw_species(results: StudyResults) -> Figure:
+    """Local r of each species of the mixture against width, in three gauges."""
+    rows = select(sweep_members(results.table), target="local", transferred=False, test_system=tuple(results.mixtures))
+    panels = [
+        (system, str(name))
+        for system in results.mixtures
+        for name in distinct(select(rows, test_system=system), "species")
+        if name != "all"
+    ]
+    if not panels:
+        raise AbsentError("a mixture with local energies by species")
+    main = architectures(rows)[0]
+    rows = of_architecture(rows, main)
+    note = (
+        "The pair gauge moves energy between unlike neighbours without changing any total; its coefficients "
+        "come from validation frames. The control, with equal signs, has as many coefficients. Mean and "
+        "standard deviation over seeds."
+    )
+    title = f"Local energies of a mixture by species ({architecture_name(main)})"
+    columns = max(2, min(3, len(panels)))
+    figure = canvas(title, settings_text(results, rows, note), (6.2, 1.6 + 2.3 * -(-len(panels) // columns)))
+    axes = grid_of(figure, len(panels), columns, sharey=True)
+    lows = [1.0]
+    for axis, (system, name) in zip(axes, panels, strict=True):
+        for gauge, label, style in _GAUGES:
+            grid = width_grid(select(rows, test_system=system, species=name, gauge=gauge))
+            lows.append(draw_members(axis, grid, style, label))
+        axis.set_title(name if len(results.mixtures) == 1 else f"{results.label(system)}: {name}", loc="left")
+        width_axis(axis, distinct(rows, "width"))
+    correlation_axis(axes[0], lows, "Pearson r, local energies")
+    for axis in axes[1:]:
+        light_grid(axis)
+    legend_above(figure, axes[:1])
+    return figure
+
+
+def draw_learning_rates(results: StudyResults) -> Figure:
+    """The learning rate that validation frames chose for each width."""
+    rows = select(results.learning_rates, chosen=True, parametrisation=("standard", None), experiment=("sweep", None))
+    systems = [system for system in results.systems if len(select(rows, train_system=system))]
+    if not systems:
+        raise AbsentError("a choice of learning rates")
+    note = "Chosen on validation frames, for every width; curves are shifted sideways by a few per cent."
+    figure = canvas("Learning rate chosen for each width", note, (max(4.6, 1.2 + 2.0 * len(systems)), 3.7))
+    axes = grid_of(figure, len(systems), len(systems), sharey=True)
+    for axis, system in zip(axes, systems, strict=True):
+        chosen = select(rows, train_system=system)
+        for index, architecture in enumerate(architectures(chosen)):
+            one, style = of_architecture(chosen, architecture).sort_values("width", kind="stable"), look(index)
+            x, line = one["width"].to_numpy(float) * (1.0 + 0.03 * (index - 1.5)), ("-", "--", "-.", ":")[index % 4]
+            name = architecture_name(architecture)
+            axis.plot(x, one["lr"].to_numpy(float), line, marker=style.marker, color=style.color, label=name)
+        axis.set_yscale("log")
+        width_axis(axis, distinct(chosen, "width"))
+        axis.set_title(results.label(system), loc="left")
+    axes[0].set_ylabel("learning rate")
+    legend_above(figure, axes[:1])
+    return figure
+
+
+def draw_cost(results: StudyResults) -> Figure:
+    """Pearson r against CPU seconds; the widths of an architecture are joined by a line."""
+    rows = select(sweep_members(results.table), transferred=False, species=("all", None), gauge=("raw", None))
+    if not (rows["train_seconds"] > 0.0).any():
+        raise AbsentError("training times")
+    note = (
+        "CPU seconds per network (ensembles are trained together). Lines join widths, labelled at both ends; "
+        "mean over seeds."
+    )
+    figure = canvas("Cost and accuracy", settings_text(results, rows, note), (GRID[0], 4.3))
+    axes = figure.subplots(1, 2, sharex=True)
+    for axis, target in zip(axes, ("total", "local"), strict=True):
+        means: list[float] = []
+        for index, system in enumerate(results.systems):
+            own = select(rows, target=target, test_system=system)
+            means += _draw_costs(axis, own, results.label(system), look(index))
+        axis.set_xscale("log")
+        axis.set_xlabel("CPU seconds to train")
+        axis.set_title(f"{target} energies", loc="left")
+        correlation_axis(axis, means)
+    legend_above(figure, axes[1:])
+    return figure
+
+
+def _draw_costs(axes: Axes, rows: pd.DataFrame, system: str, style: Look) -> list[float]:
+    """Curves of the first and the last architecture of a system; returns the values drawn."""
+    found = architectures(rows)
+    drawn: list[float] = []
+    for architecture in found[:: max(1, len(found) - 1)]:
+        one, main = of_architecture(rows, architecture), architecture == found[0]
+        accuracy, seconds = width_grid(one), width_grid(one, "train_seconds")
+        if not accuracy.widths.size or accuracy.widths.size != seconds.widths.size:
+            continue
+        x, y, face = seconds.mean(), accuracy.mean(), style.color if main else "white"
+        name = f"{system}, {architecture_name(architecture)}"
+        axes.plot(x, y, "-" if main else ":", marker=style.marker, color=style.color, mfc=face, label=name)
+        for end in (0, -1):
+            width = f"{accuracy.widths[end]:.0f}"
+            axes.annotate(width, (x[end], y[end]), (3, 3), textcoords="offset points", fontsize=6.5)
+        drawn += y.tolist()
+    return drawn

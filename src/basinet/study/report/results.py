@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from basinet.study.tables import (
 
 TOTALS_ONLY = "total energies only"
 """What the paper's networks see; captions say it in these words."""
-SPLITS = ("out_of_fold", "test", "validation", "train")
+_SPLITS = ("out_of_fold", "test", "validation", "train")
 """Splits in the order in which figures prefer them."""
 
 
@@ -101,7 +101,7 @@ class StudyResults:
 
     def chosen(self, system: str) -> dict[str, Any]:
         """Activation, depth and width chosen for a system, by the study or else by validation error."""
-        found = self.study.get("chosen_architectures", {}).get(system) or best_on_validation(self.table, system)
+        found = self.study.get("chosen_architectures", {}).get(system) or _best_on_validation(self.table, system)
         return {name: found[name] for name in ("activation", "depth", "width") if found.get(name) is not None}
 
     def claims(self) -> list[Claim]:
@@ -124,7 +124,7 @@ def load_results(directory: str | Path) -> StudyResults:
     if not (root / "results.csv").is_file():
         raise InputError(f"{root}: holds no results.csv; give the output directory of `basinet reproduce` or `train`")
     table = read_rows(root / "results.csv", RESULTS)
-    study = read_mapping(root / "study.json")
+    study = _read_mapping(root / "study.json")
     named = study.get("data", {}).get("systems", {})
     tested = distinct(table, "test_system")
     elements = {str(name): tuple(entry.get("elements", ())) for name, entry in named.items() if name in tested}
@@ -132,10 +132,10 @@ def load_results(directory: str | Path) -> StudyResults:
     return StudyResults(
         table=table,
         systems=system_elements(select(table, transferred=(False, None)), elements),
-        relation=read_mapping(root / "relation.json"),
-        gauge=read_mapping(root / "gauge.json"),
+        relation=_read_mapping(root / "relation.json"),
+        gauge=_read_mapping(root / "gauge.json"),
         study=study,
-        provenance=read_mapping(root / "provenance.json"),
+        provenance=_read_mapping(root / "provenance.json"),
         relation_points=read_rows(root / "relation_points.csv", RELATION_POINTS),
         parity=read_rows(root / "parity.csv", PARITY),
         curves=read_rows(root / "curves.csv", CURVES),
@@ -145,7 +145,7 @@ def load_results(directory: str | Path) -> StudyResults:
     )
 
 
-def read_mapping(path: Path) -> dict[str, Any]:
+def _read_mapping(path: Path) -> dict[str, Any]:
     """A JSON object; empty if there is no such file."""
     if not path.is_file():
         return {}
@@ -158,7 +158,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return value
 
 
-def best_on_validation(table: pd.DataFrame, system: str) -> dict[str, Any]:
+def _best_on_validation(table: pd.DataFrame, system: str) -> dict[str, Any]:
     """The ensemble mean of the sweep with the lowest validation error of totals; empty if there is none."""
     rows = select(table, experiment="sweep", model="network", split="validation", seed="mean", test_system=system)
     rows = select(rows, target="total", transferred=False)
@@ -168,7 +168,7 @@ def best_on_validation(table: pd.DataFrame, system: str) -> dict[str, Any]:
 
 def preferred_split(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of the split that says most about unseen frames."""
-    for split in SPLITS:
+    for split in _SPLITS:
         chosen = select(rows, split=split)
         if len(chosen):
             return chosen
@@ -203,3 +203,41 @@ def ensemble(results: StudyResults, system: str, target: str, gauge: str = "raw"
     rows = select(rows, transferred=False, target=target, species=("all", None), gauge=(gauge, None))
     found = records(select(rows, **results.chosen(system)))
     return found[0] if found else {}
+
+
+def settings_text(results: StudyResults, rows: pd.DataFrame, note: str = "") -> str:
+    """Settings of rows in words; what a study did not record is left out."""
+    parts = [_listed("{} atoms per frame", distinct(rows, "n_atoms")), _training_frames(results, rows)]
+    members = member_rows(rows)
+    if len(members):
+        parts.append(f"{len(distinct(members, 'seed'))} networks (seeds) each")
+    parts.append(_listed("cutoff {} Å", distinct(rows, "rcut")))
+    parts.append(_listed("twojmax {}", distinct(rows, "twojmax")))
+    parts.append(_listed("{} frames", [str(value).replace("_", "-") for value in distinct(rows, "split")]))
+    definition = distinct(rows, "definition")
+    if definition and definition != ("total",):
+        parts.append(_listed("local energies: {} definition", definition))
+    text = "; ".join(part for part in parts if part)
+    return " ".join(part for part in (text + "." if text else "", note) if part)
+
+
+def _training_frames(results: StudyResults, rows: pd.DataFrame) -> str:
+    """Numbers of training frames, by system where they differ."""
+    known = sorted(set(rows[["train_system", "n_train"]].dropna().itertuples(index=False, name=None)))
+    if not known:
+        return ""
+    if len({number for _, number in known}) == 1:
+        return f"{known[0][1]} training frames"
+    if len({system for system, _ in known}) < len(known):
+        return ""
+    return "training frames: " + ", ".join(f"{results.label(system)} {number}" for system, number in known)
+
+
+def _listed(template: str, values: Iterable[Any]) -> str:
+    """The template with values, a range if they are many numbers; empty if there are none."""
+    found = list(values)
+    if not found:
+        return ""
+    if len(found) > 4 and not any(isinstance(value, str) for value in found):
+        return template.format(f"{found[0]}-{found[-1]}")
+    return template.format(", ".join(str(value) for value in found))

@@ -1,44 +1,48 @@
-"""Figures 1, 5 and 6: the rest of the total energy against the classical electrostatic energy."""
+"""Figures of energies themselves: the relation (1, 5 and 6), predictions beside DFT, and the pair gauge."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from basinet.plotting import BLUE, GREEN, GREY, SINGLE, VERMILION, AbsentError, canvas, look
+from basinet.plotting import BLUE, GREEN, GREY, PURPLE, SINGLE, VERMILION, AbsentError, canvas, look
 from basinet.study.report.results import StudyResults
 from basinet.study.tables import distinct, select
 
-MEV = 1e3
-ISOLATED = "isolated atoms"
-SPLITS = (
+_MEV = 1e3
+_ISOLATED = "isolated atoms"
+_SPLITS = (
     ("train", "training", BLUE, "o"),
     ("validation", "validation", GREY, "^"),
     ("test", "test", VERMILION, "s"),
     ("size_transfer", "other size", GREEN, "D"),
 )
 """Split, its name in the legend, colour and marker."""
-
-
-def relation_system(results: StudyResults, number: int) -> str:
-    """The system of the paper's figure: 1 the first pure one, 5 the mixture, 6 the second pure one."""
-    choices = {1: results.pure[:1], 5: results.mixtures[:1], 6: results.pure[1:2]}[number]
-    if not choices:
-        raise AbsentError({1: "a pure system", 5: "a mixture", 6: "a second pure system"}[number])
-    return choices[0]
+_MAX_POINTS = 2000
+"""More points than this make a panel black; a fixed random choice is drawn, r counts them all."""
 
 
 def draw_relation(results: StudyResults, number: int) -> Figure:
-    """The line, and what it leaves, of one system."""
-    system = relation_system(results, number)
+    """The line, and what it leaves, of one system: 1 the first pure one, 5 the mixture, 6 the second pure one."""
+    absent, systems = {
+        1: ("a pure system", results.pure[:1]),
+        5: ("a mixture", results.mixtures[:1]),
+        6: ("a second pure system", results.pure[1:2]),
+    }[number]
+    if not systems:
+        raise AbsentError(absent)
+    system = systems[0]
     entry = results.relation.get(system)
     points = select(results.relation_points, system=system)
     if not entry or not len(points):
         raise AbsentError(f"a relation of {results.label(system)} (it needs total and electrostatic energies)")
-    given = results.main_systems.get(system, {}).get("e0", ISOLATED) == ISOLATED
-    origin = ISOLATED if given else "energies per atom fitted to these frames"
+    given = results.main_systems.get(system, {}).get("e0", _ISOLATED) == _ISOLATED
+    origin = _ISOLATED if given else "energies per atom fitted to these frames"
     note = (
         f"Line fitted to {entry.get('n_frames', '?')} training frames. Energies per atom, relative to {origin}. "
         "E_es stands on both axes: see r with E_tot shuffled."
@@ -47,21 +51,13 @@ def draw_relation(results: StudyResults, number: int) -> Figure:
     figure = canvas(title, note, (SINGLE[0], 4.5))
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2.6, 1.0))
     slope = float(entry["slope"])
-    points = select(points, split=tuple(split for split, *_ in SPLITS))
-    draw_points(upper, points, "e_rest_ev", MEV)
-    draw_line(upper, points, slope)
-    draw_points(lower, points, "residual_mev", 1.0)
+    points = select(points, split=tuple(split for split, *_ in _SPLITS))
+    _draw_points(upper, points, "e_rest_ev", _MEV)
+    _draw_line(upper, points, slope)
+    _draw_points(lower, points, "residual_mev", 1.0)
     lower.axhline(0.0, color="black", linewidth=1.0)
-    upper.text(
-        0.97,
-        0.96,
-        statistics(entry),
-        transform=upper.transAxes,
-        ha="right",
-        va="top",
-        fontsize=8,
-        linespacing=1.35,
-    )
+    style: Any = {"transform": upper.transAxes, "ha": "right", "va": "top", "fontsize": 8, "linespacing": 1.35}
+    upper.text(0.97, 0.96, _statistics(entry), **style)
     upper.set_ylabel("E_rest = E_tot - E_es\n(meV/atom)")
     lower.set_ylabel("residual\n(meV/atom)")
     lower.set_xlabel("classical electrostatic energy E_es (meV/atom)")
@@ -69,15 +65,15 @@ def draw_relation(results: StudyResults, number: int) -> Figure:
     return figure
 
 
-def draw_points(axes: Axes, points: pd.DataFrame, quantity: str, unit: float) -> None:
+def _draw_points(axes: Axes, points: pd.DataFrame, quantity: str, unit: float) -> None:
     """Frames by split; those of another size, which the line was not fitted to either, on their own."""
-    for split, name, color, marker in SPLITS:
+    for split, name, color, marker in _SPLITS:
         chosen = select(points, split=split)
         if not len(chosen):
             continue
         sizes = ", ".join(map(str, distinct(chosen, "n_atoms")))
         axes.plot(
-            MEV * chosen["e_es_ev"].to_numpy(float),
+            _MEV * chosen["e_es_ev"].to_numpy(float),
             unit * chosen[quantity].to_numpy(float),
             marker,
             color=color,
@@ -88,20 +84,19 @@ def draw_points(axes: Axes, points: pd.DataFrame, quantity: str, unit: float) ->
         )
 
 
-def draw_line(axes: Axes, points: pd.DataFrame, slope: float) -> None:
+def _draw_line(axes: Axes, points: pd.DataFrame, slope: float) -> None:
     """The line through the training frames, across the range of all frames."""
     fitted = select(points, split="train") if len(select(points, split="train")) else points
-    intercept = np.mean(MEV * (fitted["e_rest_ev"].to_numpy(float) - slope * fitted["e_es_ev"].to_numpy(float)))
-    ends = MEV * np.array([points["e_es_ev"].to_numpy(float).min(), points["e_es_ev"].to_numpy(float).max()])
+    intercept = np.mean(_MEV * (fitted["e_rest_ev"].to_numpy(float) - slope * fitted["e_es_ev"].to_numpy(float)))
+    ends = _MEV * np.array([points["e_es_ev"].to_numpy(float).min(), points["e_es_ev"].to_numpy(float).max()])
     axes.plot(ends, intercept + slope * ends, color="black", linewidth=1.0, label=f"line, slope {slope:.4f}")
 
 
-def statistics(entry: object) -> str:
+def _statistics(entry: Mapping[str, Any]) -> str:
     """The figures that make the line readable."""
-    values = entry if isinstance(entry, dict) else {}
 
     def shown(key: str, digits: int) -> str:
-        value = values.get(key)
+        value = entry.get(key)
         return f"{value:.{digits}f}" if isinstance(value, (int, float)) else "n/a"
 
     return (
@@ -109,10 +104,6 @@ def statistics(entry: object) -> str:
         f"E_tot shuffled {shown('null_r', 3)}\nr(E_tot, E_es) {shown('pearson_r_total_es', 3)}\nE_tot "
         f"variance left {shown('unexplained_variance', 4)}"
     )
-
-
-MAX_POINTS = 2000
-"""More points than this make a panel black; a fixed random choice is drawn, r counts them all."""
 
 
 def draw_parity(results: StudyResults) -> Figure:
@@ -134,7 +125,7 @@ def draw_parity(results: StudyResults) -> Figure:
     for column, system in enumerate(systems):
         for row, target in enumerate(("total", "local")):
             chosen = select(rows, system=system, target=target)
-            draw_panel(axes[row, column], chosen)
+            _draw_panel(axes[row, column], chosen)
             axes[row, column].set_title(f"{results.label(system)}, {target}", loc="left")
         axes[1, column].set_xlabel("DFT (meV/atom)")
     for axis in axes[:, 0]:
@@ -142,7 +133,7 @@ def draw_parity(results: StudyResults) -> Figure:
     return figure
 
 
-def draw_panel(axes: Axes, rows: pd.DataFrame) -> None:
+def _draw_panel(axes: Axes, rows: pd.DataFrame) -> None:
     """One system and target; colour and marker by species."""
     x, y = rows["reference_mev"].to_numpy(float), rows["prediction_mev"].to_numpy(float)
     if not x.size:
@@ -152,10 +143,10 @@ def draw_panel(axes: Axes, rows: pd.DataFrame) -> None:
     species = distinct(rows, "species")
     for index, name in enumerate(species):
         chosen = np.flatnonzero(rows["species"] == name)
-        if chosen.size > MAX_POINTS // len(species):
-            chosen = rng.choice(chosen, MAX_POINTS // len(species), replace=False)
+        if chosen.size > _MAX_POINTS // len(species):
+            chosen = rng.choice(chosen, _MAX_POINTS // len(species), replace=False)
         style = look(index)
-        color = style.color if len(species) == 1 else (VERMILION, GREEN, "#CC79A7")[index % 3]
+        color = style.color if len(species) == 1 else (VERMILION, GREEN, PURPLE)[index % 3]
         axes.plot(
             x[chosen], y[chosen], style.marker, ms=2.2, color=color, alpha=0.35, mew=0, rasterized=True,
             label=str(name) if len(species) > 1 else None,
@@ -166,3 +157,43 @@ def draw_panel(axes: Axes, rows: pd.DataFrame) -> None:
     axes.text(0.05, 0.95, f"r = {r:.3f}", transform=axes.transAxes, va="top", fontsize=8)
     if len(species) > 1:
         axes.legend(loc="lower right", markerscale=2.5, handletextpad=0.1)
+
+
+def draw_gauge(results: StudyResults) -> Figure:
+    """h(r) of every model, and what removing it does to local r."""
+    entries = [(system, entry) for system, found in results.gauge.items() for entry in found if entry.get("r")]
+    if not entries:
+        raise AbsentError("a pair gauge (it takes a mixture with local energies)")
+    effects = "; ".join(_effect(entry) for _, entry in entries)
+    note = (
+        "e_i changes by + h(r) for the first species and - h(r) for the second, for every unlike pair: "
+        f"totals do not change. Grey: the control with equal signs, which is no gauge. {effects}."
+    )
+    pairs = sorted({str(entry.get("pair", "")) for _, entry in entries})
+    figure = canvas(f"The pair gauge h(r), {', '.join(pairs)}", note, (SINGLE[0], 4.2))
+    axes = figure.subplots()
+    axes.axhline(0.0, color="black", linewidth=0.8)
+    for index, (system, entry) in enumerate(entries):
+        style = look(index)
+        line = ("-", "--", "-.", ":")[index % 4]
+        values = [_MEV * value for value in entry["h_ev"]]
+        name = f"{results.label(system)}, {entry.get('model', 'model')}"
+        axes.plot(entry["r"], values, line, color=style.color, label=name)
+        if entry.get("h_control_ev"):
+            control = [_MEV * value for value in entry["h_control_ev"]]
+            axes.plot(entry["r"], control, line, color=GREY, linewidth=1.0)
+    axes.plot([], [], color=GREY, linewidth=1.0, label="control")
+    axes.set_xlabel("distance r (Å)")
+    axes.set_ylabel("h (meV per pair)")
+    axes.legend(loc="best")
+    return figure
+
+
+def _effect(entry: Mapping[str, Any]) -> str:
+    """Local r before and after, by species."""
+    found = entry.get("local_r", {})
+    words = [
+        f"{name} {value.get('raw', float('nan')):.2f} to {value.get('pair', float('nan')):.2f}"
+        for name, value in found.items()
+    ]
+    return f"local r with {entry.get('model', 'model')}: {', '.join(words)}" if words else str(entry.get("model", ""))

@@ -1,0 +1,445 @@
+"""Figures of kinds of models: side by side, after transfer, and by descriptor, training frames, size and epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
+
+from basinet.plotting import (
+    BLACK,
+    BLUE,
+    GREY,
+    GRID,
+    SKY,
+    AbsentError,
+    canvas,
+    correlation_axis,
+    grid_of,
+    legend_above,
+    light_grid,
+    look,
+    width_axis,
+)
+from basinet.study.claims.members import architecture_name, architectures, of_architecture, spearman, sweep_members
+from basinet.study.claims.transfer import paired_fidelity, transfer_cases, transfer_label
+from basinet.study.report.results import StudyResults, baseline, ensemble, floor, preferred_split, settings_text
+from basinet.study.tables import (
+    RESULTS,
+    as_table,
+    by_element,
+    distinct,
+    mean_rows,
+    member_rows,
+    most_common,
+    records,
+    select,
+)
+
+_MODELS = (
+    ("ceiling", "network trained on\nlocal energies (ceiling)"),
+    ("network", "chosen network,\nensemble mean"),
+    ("pair_network", "network on a literature\npair potential"),
+    ("ridge", "ridge on\nsummed descriptors"),
+    ("fitted_pair", "pair potential\nfitted to totals"),
+    ("lennard_jones", "literature\npair potential"),
+)
+_QUANTITIES = (
+    ("total", "raw", "total", BLACK, "o"),
+    ("local", "raw", "local", BLUE, "s"),
+    ("local", "pair", "local, pair gauge removed", SKY, "^"),
+)
+_LINES = ("-", "--", ":", "-.")
+_VARIANTS = {"network": "width", "ridge": "twojmax"}
+"""The column that distinguishes the curves of a kind of model."""
+_SIZE_MODELS = (("network", "network", "-"), ("ridge", "ridge", "--"), ("lennard_jones", "pair potential", ":"))
+
+
+def _summary_row(results: StudyResults, model: str, system: str, target: str, gauge: str) -> dict[str, Any]:
+    """The row of a kind of model; empty if missing."""
+    if model == "network":
+        return ensemble(results, system, target, gauge)
+    return baseline(results, model, system, target, gauge)
+
+
+def draw_summary(results: StudyResults) -> Figure:
+    """Pearson r with its interval over frames, by model and system; open symbols without the pair gauge."""
+    rows = [
+        _summary_row(results, model, system, target, "raw")
+        for model, _ in _MODELS
+        for system in results.systems
+        for target in ("total", "local")
+    ]
+    rows = [row for row in rows if row]
+    if not rows:
+        raise AbsentError("ensemble means and baselines on test frames")
+    note = "Bars: 95 % block bootstrap over frames. Grey: untrained networks, 95th percentile of |r|."
+    figure = canvas("What each model recovers", settings_text(results, as_table(rows, RESULTS), note), (6.2, 4.6))
+    axes = figure.subplots(1, 2, sharey=True)
+    for axis, target in zip(axes, ("total", "local"), strict=True):
+        lowest = _draw_target(axis, results, target)
+        axis.set_title(f"{target} energies", loc="left")
+        axis.set_xlabel("Pearson r")
+        axis.set_xlim(max(-0.1, lowest - 0.08 * (1.02 - lowest)), 1.0 + 0.04 * (1.02 - lowest))
+        light_grid(axis, "x")
+        _draw_floors(axis, results, target)
+    names = [name for _, name in _MODELS] + ["untrained network"]
+    axes[0].set_yticks(range(len(names)), names)
+    axes[0].set_ylim(len(_MODELS) + 0.6, -0.6)
+    legend_above(figure, axes[1:])
+    return figure
+
+
+def _draw_target(axes: Axes, results: StudyResults, target: str) -> float:
+    """One panel; returns the lowest value shown."""
+    lowest = 1.0
+    cases = [(s, g) for s in results.systems for g in (results.gauges(s) if target == "local" else ("raw",))]
+    for index, (system, gauge) in enumerate(cases):
+        style = look(list(results.systems).index(system))
+        shift = 0.13 * (index - (len(cases) - 1) / 2.0)
+        label = results.label(system) + (", pair gauge removed" if gauge == "pair" else "")
+        face = "white" if gauge == "pair" else style.color
+        for height, (model, _) in enumerate(_MODELS):
+            row = _summary_row(results, model, system, target, gauge)
+            if not row or row["pearson_r"] is None:
+                continue
+            r = float(row["pearson_r"])
+            ends = [float(row.get(f"pearson_r_{end}") or r) for end in ("low", "high")]
+            axes.plot(ends, [height + shift] * 2, color=style.color, linewidth=1.0)
+            axes.plot(r, height + shift, style.marker, color=style.color, mfc=face, label=label)
+            lowest = min(lowest, *ends)
+    return lowest
+
+
+def _draw_floors(axes: Axes, results: StudyResults, target: str) -> None:
+    """What untrained networks reach by chance, in the last row; as a number where it is below the axis."""
+    low, n_systems = axes.get_xlim()[0], len(results.systems)
+    for index, system in enumerate(results.systems):
+        limit, color = floor(results, system, target), look(index).color
+        height = len(_MODELS) + 0.3 * (index - (n_systems - 1) / 2.0)
+        if not np.isfinite(limit):
+            continue
+        if limit > low:
+            axes.plot([low, limit], [height, height], color="#BBBBBB", linewidth=3.0)
+            axes.plot(limit, height, look(index).marker, color=color)
+        else:
+            text = f"← {limit:.2f} {results.label(system)}"
+            axes.text(low, height, text, color=color, fontsize=7, va="center")
+
+
+def draw_transfer_scatter(results: StudyResults) -> Figure:
+    """One point per network: totals left, local energies right; colour by transfer."""
+    rows = sweep_members(results.table)
+    cases = transfer_cases(rows)
+    if not cases:
+        raise AbsentError("transferred models (a mixture and the pure systems of its elements)")
+    note = (
+        "One point per network (architecture, width, seed). ρ: Spearman correlation over all of them; "
+        "members of one architecture are alike, see the table of statements for intervals. Open: linear "
+        "networks."
+    )
+    order = list(results.systems)
+    title = "Do better local energies transfer better?"
+    figure = canvas(title, settings_text(results, select(rows, transferred=True), note), (GRID[0], 4.3))
+    axes = figure.subplots(1, 2)
+    for axis, target in zip(axes, ("total", "local"), strict=True):
+        for train, test in cases:
+            x, y, kinds = paired_fidelity(rows, train, test, target)
+            if not x.size:
+                continue
+            style = look(order.index(test) if test in order else len(order))
+            linear = np.array([kind[0] == "linear" for kind in kinds])
+            label = f"{transfer_label(train, test, results.systems)}: ρ {spearman(x, y):.2f}"
+            for chosen, face in ((~linear, style.color), (linear, "none")):
+                axis.plot(
+                    x[chosen], y[chosen], style.marker, color=style.color, mfc=face, ms=3.5, alpha=0.6,
+                    mew=0.7, label=label if face != "none" else None, rasterized=True,
+                )  # fmt: skip
+        axis.set_title(f"{target} energies", loc="left")
+        axis.set_xlabel("r of local energies at home")
+        axis.legend(loc="best", handletextpad=0.2, fontsize=7.5)
+        light_grid(axis, "both")
+    axes[0].set_ylabel("Pearson r after transfer")
+    return figure
+
+
+def draw_resolution(results: StudyResults) -> Figure:
+    """Pearson r against cutoff: a row per kind of model, a column per system, a line style per width."""
+    rows = preferred_split(select(results.table, experiment="resolution", species=("all", None)))
+    rows = mean_rows(_usual_species(rows))
+    systems = [system for system in results.systems if len(select(rows, test_system=system))]
+    models = [model for model in _VARIANTS if len(select(rows, model=model))]
+    if not systems or not models:
+        raise AbsentError("a scan of cutoff and twojmax")
+    columns = len(systems)
+    size = (max(4.6, 1.3 + 2.0 * columns), 2.2 + 1.75 * len(models))
+    figure = canvas("Fidelity against the cutoff of the descriptor", settings_text(results, rows), size)
+    axes = figure.subplots(len(models), columns, sharex=True, sharey=True, squeeze=False)
+    values = rows["pearson_r"].to_numpy(float).tolist()
+    for row, model in enumerate(models):
+        for column, system in enumerate(systems):
+            axis = axes[row, column]
+            _draw_scan(axis, select(rows, model=model, test_system=system), model)
+            correlation_axis(axis, values, "")
+            axis.set_title(f"{results.label(system)}, {model}", loc="left")
+    figure.supylabel("Pearson r", fontsize=9.5)
+    for axis in axes[-1]:
+        axis.set_xlabel("cutoff (Å)")
+    gauges = {gauge for system in systems for gauge in results.gauges(system)}
+    legend_above(figure, [], _legend_entries(rows, gauges))
+    return figure
+
+
+def _legend_entries(rows: pd.DataFrame, gauges: set[str]) -> dict[str, Line2D]:
+    """Colours for quantities, line styles for the widths of networks."""
+    entries = {
+        label: Line2D([], [], color=color, marker=marker, ms=3.5)
+        for _, gauge, label, color, marker in _QUANTITIES
+        if gauge in gauges
+    }
+    for index, width in enumerate(distinct(select(rows, model="network"), "width")):
+        entries[f"network of width {width}"] = Line2D([], [], color=GREY, ls=_LINES[index % len(_LINES)])
+    return entries
+
+
+def _draw_scan(axes: Axes, rows: pd.DataFrame, model: str) -> None:
+    """One system and kind of model: a curve for each quantity and each width (networks) or scanned twojmax (ridge)."""
+    column = _VARIANTS[model]
+    for target, gauge, _, color, marker in _QUANTITIES:
+        for index, variant in enumerate(distinct(rows, column)):
+            chosen = select(rows, target=target, gauge=gauge, **{column: variant})
+            points = sorted(zip(chosen["rcut"].to_numpy(float), chosen["pearson_r"].to_numpy(float), strict=True))
+            if len(points) > 1:
+                line = _LINES[index % len(_LINES)] if model == "network" else "-"
+                axes.plot(*zip(*points, strict=True), line, color=color, marker=marker, ms=3.5)
+
+
+def _usual_species(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with the species weights and radii that most rows have: those of the networks."""
+    for column in ("weights", "radii"):
+        usual = most_common(rows, column)
+        rows = select(rows, **{column: (usual, None)}) if usual is not None else rows
+    return rows
+
+
+def draw_weights(results: StudyResults) -> Figure:
+    """Pearson r of ridge at the chosen cutoff against the second element's weight; a panel for each choice of sizes."""
+    rows = preferred_split(select(results.table, experiment="resolution", model="ridge"))
+    chosen = results.study.get("descriptor", {})
+    rows = select(rows, rcut=chosen.get("rcut"))
+    rows = select(rows, twojmax=most_common(rows, "twojmax"))
+    panels = [
+        (system, radii, scan)
+        for system in results.mixtures
+        for radii in distinct(select(rows, test_system=system), "radii") or (None,)
+        if len(distinct(scan := select(rows, test_system=system, radii=radii), "weights")) > 1
+    ]
+    if not panels:
+        raise AbsentError("a scan of species weights in a mixture")
+    size = (max(4.6, 1.3 + 3.0 * len(panels)), 4.4)
+    figure = canvas("Fidelity against weight and size of the species", settings_text(results, rows), size)
+    axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    values = np.concatenate([scan["pearson_r"].to_numpy(float) for *_, scan in panels]).tolist()
+    for axis, (system, radii, scan) in zip(axes, panels, strict=True):
+        _draw_curves(axis, scan, results.systems[system])
+        correlation_axis(axis, values, "")
+        element = results.systems[system][-1]
+        axis.set_xlabel(f"neighbour weight of {element} (the first element has 1)")
+        sizes = chosen.get("radii") or dict.fromkeys(chosen.get("weights", {}), 0.5)
+        if element in chosen.get("weights", {}) and radii in (None, by_element(sizes)):
+            axis.axvline(chosen["weights"][element], color=GREY, lw=1.0, ls=":", label="chosen by total energies")
+        axis.set_title(f"{results.label(system)}{_size_text(radii)}", loc="left")
+    figure.supylabel("Pearson r", fontsize=9.5)
+    legend_above(figure, axes)
+    return figure
+
+
+def _neighbour_weight(text: str, element: str) -> float:
+    """Weight of an element in a table's ``weights``.
+
+    >>> _neighbour_weight("Ar:1 Kr:1.3 Xe:1.69", "Kr")
+    1.3
+    """
+    return float(dict(part.split(":") for part in text.split())[element])
+
+
+def _size_text(radii: str | None) -> str:
+    """Words for a table's ``radii``.
+
+    >>> _size_text("Ar:0.5 Kr:0.5"), _size_text("Ar:0.5 Kr:0.5372")
+    (', one cutoff', ', cutoffs by size')
+    """
+    if radii is None:
+        return ""
+    distinct = {part.rpartition(":")[2] for part in radii.split()}
+    return ", one cutoff" if len(distinct) == 1 else ", cutoffs by size"
+
+
+def _draw_curves(axes: Axes, rows: pd.DataFrame, elements: tuple[str, ...]) -> None:
+    """Totals, and local energies of each species: raw (full lines) and with the pair gauge removed (dashed)."""
+    curves = [("total", "raw", "all", "total", BLACK, "o", "-")]
+    for index, element in enumerate(elements):
+        style = look(index)
+        curves.append(("local", "raw", element, f"local {element}", style.color, style.marker, "-"))
+        curves.append(("local", "pair", element, f"local {element}, gauge removed", style.color, style.marker, "--"))
+    for target, gauge, species, label, color, marker, line in curves:
+        chosen = select(rows, target=target, gauge=gauge, species=species)
+        weights = [_neighbour_weight(str(text), elements[-1]) for text in chosen["weights"]]
+        points = sorted(zip(weights, chosen["pearson_r"].to_numpy(float), strict=True))
+        if points:
+            axes.plot(*zip(*points, strict=True), line, color=color, marker=marker, label=label)
+
+
+def draw_size(results: StudyResults) -> Figure:
+    """Pearson r by the number of atoms per frame; totals left, local energies right."""
+    rows = select(results.table, experiment="size_transfer", species=("all", None), gauge=("raw", None))
+    rows = select(rows, transferred=(False, None))
+    if not len(rows):
+        raise AbsentError("frames of another size")
+    sizes = ", ".join(f"{results.label(name)} {entry.get('n_atoms')}" for name, entry in results.main_systems.items())
+    trained = f"Trained on frames of so many atoms: {sizes}. " if sizes else ""
+    note = f"{trained}Bars: 95 % bootstrap over frames. Mixture: raw gauge."
+    figure = canvas("Transfer to frames of other sizes", settings_text(results, rows, note), (GRID[0], 4.1))
+    axes = figure.subplots(1, 2, sharex=True)
+    for axis, target in zip(axes, ("total", "local"), strict=True):
+        _draw_size_target(axis, results, select(rows, target=target), target)
+        axis.set_title(f"{target} energies", loc="left")
+        axis.set_xlabel("atoms per frame")
+        axis.set_ylabel("Pearson r")
+        light_grid(axis)
+    legend_above(figure, axes[1:])
+    return figure
+
+
+def _size_rows(results: StudyResults, rows: pd.DataFrame, system: str, model: str, target: str) -> list[Any]:
+    """Rows of one model by size; that of the size trained on is added if it is not among them."""
+    chosen = mean_rows(select(rows, test_system=system, model=model, transferred=(False, None)))
+    if model == "network":
+        chosen = select(chosen, **results.chosen(system))
+        home = ensemble(results, system, target)
+    else:
+        home = baseline(results, model, system, target)
+    by_size = {row["n_atoms"]: row for row in [home, *records(chosen)] if row.get("n_atoms")}
+    if not len(chosen):
+        return []
+    return [by_size[size] for size in sorted(by_size) if by_size[size]["pearson_r"] is not None]
+
+
+def _draw_size_target(axes: Axes, results: StudyResults, rows: pd.DataFrame, target: str) -> None:
+    """Curves of every system and model."""
+    sizes: set[float] = set()
+    for index, system in enumerate(results.systems):
+        for offset, (model, name, line) in enumerate(_SIZE_MODELS):
+            found = _size_rows(results, rows, system, model, target)
+            if not found:
+                continue
+            sizes |= {float(row["n_atoms"]) for row in found}
+            style = look(index)
+            x = [float(row["n_atoms"]) * (1.0 + 0.02 * (3 * offset + index - 4)) for row in found]
+            y = [row["pearson_r"] for row in found]
+            low = [max(0.0, r - (row.get("pearson_r_low") or r)) for r, row in zip(y, found, strict=True)]
+            high = [max(0.0, (row.get("pearson_r_high") or r) - r) for r, row in zip(y, found, strict=True)]
+            axes.errorbar(
+                x, y, [low, high], color=style.color, marker=style.marker, linestyle=line, elinewidth=0.8,
+                mfc=style.color if model == "network" else "white", label=f"{results.label(system)}, {name}",
+            )  # fmt: skip
+    axes.set_xscale("log")
+    axes.set_xticks(sorted(sizes), [f"{size:.0f}" for size in sorted(sizes)])
+    axes.minorticks_off()
+    if sizes:
+        axes.set_xlim(min(sizes) / 1.4, max(sizes) * 1.4)
+
+
+def draw_learning_curve(results: StudyResults) -> Figure:
+    """Pearson r against the number of training frames: a row per target, a column per system, a curve per model."""
+    rows = preferred_split(
+        select(results.table, experiment="learning_curve", species=("all", None), gauge=("raw", None))
+    )
+    systems = [system for system in results.systems if len(select(rows, test_system=system))]
+    if not systems:
+        raise AbsentError("a learning curve")
+    note = "Networks: mean and standard deviation over seeds. Mixture: raw gauge."
+    size = (max(4.6, 1.3 + 2.0 * len(systems)), 5.2)
+    figure = canvas("Fidelity against the number of training frames", settings_text(results, rows, note), size)
+    axes = figure.subplots(2, len(systems), sharex=True, sharey="row", squeeze=False)
+    for row, target in zip(axes, ("total", "local"), strict=True):
+        chosen = select(rows, target=target)
+        for axis, system in zip(row, systems, strict=True):
+            _draw_sizes(axis, select(chosen, test_system=system))
+            width_axis(axis, rows["n_train"].to_numpy(float).tolist(), "training frames" if target == "local" else "")
+            axis.set_title(f"{results.label(system)}, {target}", loc="left")
+        values = [
+            *member_rows(chosen)["pearson_r"].to_numpy(float),
+            *select(chosen, model="ridge")["pearson_r"].to_numpy(float),
+        ]
+        correlation_axis(row[0], values)
+        for axis in row[1:]:
+            light_grid(axis)
+    legend_above(figure, axes[0, :1])
+    return figure
+
+
+def _draw_sizes(axes: Axes, rows: pd.DataFrame) -> None:
+    """One system and target: networks by width, and ridge."""
+    networks = member_rows(select(rows, model="network"))
+    for index, width in enumerate(distinct(networks, "width")):
+        style, own = look(index), select(networks, width=width)
+        x, r = own["n_train"].to_numpy(float), own["pearson_r"].to_numpy(float)
+        at = np.unique(x)
+        groups = [r[(x == value) & np.isfinite(r)] for value in at]
+        mean, spread = ([float(f(group)) if group.size else np.nan for group in groups] for f in (np.mean, np.std))
+        axes.errorbar(at, mean, spread, color=style.color, marker=style.marker, label=f"network of width {width}")
+    ridge = select(rows, model="ridge")
+    points = sorted(zip(ridge["n_train"].to_numpy(float), ridge["pearson_r"].to_numpy(float), strict=True))
+    if points:
+        axes.plot(*zip(*points, strict=True), "--", color=GREY, marker="x", label="ridge")
+
+
+def draw_training_curves(results: StudyResults) -> Figure:
+    """Training and validation error against epoch for the narrowest, a middle and the widest network."""
+    curves = select(results.curves, parametrisation=("standard", None))
+    systems = [system for system in results.systems if len(select(curves, train_system=system))]
+    if not systems:
+        raise AbsentError("training curves")
+    main = architectures(curves)[0]
+    curves = of_architecture(curves, main)
+    note = (
+        f"{architecture_name(main)}; mean over {len(distinct(curves, 'seed'))} seeds. Root mean square errors "
+        "of total energies, per atom. Solid: validation; dashed: training."
+    )
+    figure = canvas("Training and validation error while training", note, (max(4.6, 1.2 + 2.0 * len(systems)), 3.9))
+    axes = grid_of(figure, len(systems), len(systems), sharey=True)
+    for axis, system in zip(axes, systems, strict=True):
+        chosen = select(curves, train_system=system)
+        widths = distinct(chosen, "width")
+        for index, width in enumerate(sorted({widths[0], widths[len(widths) // 2], widths[-1]})):
+            _draw_errors(axis, select(chosen, width=width), look(index).color, f"width {width}")
+        axis.set_title(results.label(system), loc="left")
+        axis.set_yscale("log")
+        axis.yaxis.set_major_formatter(FuncFormatter(_plain_number))
+        axis.yaxis.set_minor_formatter(FuncFormatter(_plain_number))
+        axis.set_xlabel("epoch")
+    axes[0].set_ylabel("RMSE (meV/atom)")
+    legend_above(figure, axes[:1])
+    return figure
+
+
+def _plain_number(value: float, _position: int | None = None) -> str:
+    """Tick label without a power of ten; only some of a decade, so that none collide."""
+    text = f"{value:g}"
+    return text if text.strip("0.")[:1] in "123457" else ""
+
+
+def _draw_errors(axes: Axes, rows: pd.DataFrame, color: str, label: str) -> None:
+    """Mean over seeds of validation and training error."""
+    epochs = rows["epoch"].to_numpy(float)
+    at, inverse = np.unique(epochs, return_inverse=True)
+    count = np.bincount(inverse)
+    for name, line in (("validation_rmse_mev", "-"), ("train_rmse_mev", "--")):
+        mean = np.bincount(inverse, rows[name].to_numpy(float)) / count
+        axes.plot(at, mean, line, color=color, linewidth=1.2, label=label if line == "-" else None)
