@@ -16,7 +16,7 @@ from basinet.frames.neighbours import COINCIDENT, checked_cell, checked_position
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from basinet.density.flow import Carried
+    from basinet.density.walk import Arrived
 
 
 @dataclass(frozen=True)
@@ -230,7 +230,8 @@ def integrate_basins(
     vacuum
         Points whose density (e/A^3) is at or below this belong to no basin.
     threads
-        All cores that the process may use unless given. The result does not depend on it.
+        To compare neighbours, all cores that the process may use unless given; the walk itself takes one. The
+        result does not depend on it.
 
     Returns
     -------
@@ -261,27 +262,19 @@ def integrate_basins(
     >>> basins.volume.round(9).tolist(), basins.population.round(9).tolist()
     ([13.5, 13.5], [27.0, 27.0])
     """
-    from basinet.density.flow import ascend, integrate, not_finite
+    from basinet.density.walk import ascend, carry, not_finite
 
     rho = checked_grid(density, "the density")
     named = checked_fields(fields, rho.shape)
     points, box = checked_nuclei(positions, cell)
     radius = checked_radius(nuclear_radius)
-    threshold = checked_threshold(vacuum)
-    workers = _checked_threads(threads)
-
-    facets = grid_facets(box, rho.shape)
-    ascent = ascend(rho, facets, threshold, workers)
+    ascent = ascend(rho, grid_facets(box, rho.shape), checked_threshold(vacuum), _checked_threads(threads))
     maxima = _maxima(rho, ascent.maxima, points, box, radius)
-    is_alone = maxima.atom < 0
-    n_atoms, n_groups = len(points), len(points) + int(is_alone.sum())
-    group = maxima.atom.copy()
-    group[is_alone] = np.arange(n_atoms, n_groups)
-    carried = integrate(ascent, group, n_groups, [rho, *named.values()], workers)
-    for (name, values), magnitude in zip(named.items(), carried.magnitude[2:], strict=True):
+    arrived = carry(ascent, [rho, *named.values()])
+    for (name, values), magnitude in zip(named.items(), arrived.magnitude[2:], strict=True):
         if not np.isfinite(magnitude):
             raise InputError(not_finite(values, f"field {name!r}"))
-    return _results(carried, list(named), maxima, n_atoms, abs(float(np.linalg.det(box))) / rho.size, vacuum)
+    return _results(arrived, list(named), maxima, len(points), abs(float(np.linalg.det(box))) / rho.size, vacuum)
 
 
 def _checked_threads(threads: int | None) -> int:
@@ -308,16 +301,17 @@ def _maxima(
 
 
 def _results(
-    carried: Carried, names: list[str], maxima: Maxima, n_atoms: int, voxel: float, vacuum: float | None
+    arrived: Arrived, names: list[str], maxima: Maxima, n_atoms: int, voxel: float, vacuum: float | None
 ) -> Basins:
-    """Sort what has arrived at each group into atoms, non-nuclear maxima and vacuum."""
-    arrived = carried.arrived * voxel  # rows: atoms, non-nuclear maxima, vacuum; columns: volume, density, fields
-    atoms, alone, outside = arrived[:n_atoms], arrived[n_atoms:-1], arrived[-1]
+    """Sort what has arrived at the maxima into atoms and non-nuclear maxima."""
     is_alone = maxima.atom < 0
+    atoms = np.zeros((n_atoms, len(arrived.total)))  # columns: volume, density, fields
+    np.add.at(atoms, maxima.atom[~is_alone], arrived.maxima[~is_alone] * voxel)
+    alone, outside = arrived.maxima[is_alone] * voxel, arrived.vacuum * voxel
     farthest = np.full(n_atoms, -np.inf)
     np.maximum.at(farthest, maxima.atom[~is_alone], maxima.distance[~is_alone])
-    excess = carried.arrived.sum(axis=0) - carried.total
-    residuals = np.divide(excess, carried.magnitude, out=np.zeros_like(excess), where=carried.magnitude > 0.0)
+    excess = arrived.maxima.sum(axis=0) + arrived.vacuum - arrived.total
+    residuals = np.divide(excess, arrived.magnitude, out=np.zeros_like(excess), where=arrived.magnitude > 0.0)
     return Basins(
         population=atoms[:, 1].copy(),
         volume=atoms[:, 0].copy(),

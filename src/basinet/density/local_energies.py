@@ -115,8 +115,8 @@ def local_hartree_energies(  # noqa: PLR0913 - one keyword per option
     """Local energies from a density, in one walk over the grid.
 
     With Gaussian cores, of both readings; with the potential that a program wrote, such as VASP (CHGCAR and LOCPOT),
-    of the reading ``electronic``; with neither, charges and volumes only. The peak of memory is some six and a half
-    arrays of the density's size, the caller's included.
+    of the reading ``electronic``; with neither, charges and volumes only. The peak of memory is some eight arrays
+    of the density's size, the caller's included.
 
     Parameters
     ----------
