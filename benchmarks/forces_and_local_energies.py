@@ -33,8 +33,8 @@ from basinet.fidelity.scoring import ScoredFrames, evaluation_rows, fitted_gauge
 from basinet.potentials.dataset import build_dataset
 from basinet.potentials.network import Architecture
 from basinet.potentials.pair_potential import chosen_pair_potential
-from basinet.potentials.train import default_descriptor
-from basinet.potentials.training import TrainingSettings, train_ensemble
+from basinet.potentials.settings import TrainingSettings, default_descriptor
+from basinet.potentials.training import train_ensemble
 from basinet.study.run import load_data
 from basinet.study.settings import DataSettings, SplitSettings
 
@@ -118,11 +118,16 @@ def scores(system: StudySystem, widths: list[int], weights: list[float], options
     held, test = (ScoredFrames(part[n], features[blocks[n][1]], n) for n in ("validation", "test"))
     for width in widths:
         for weight in (*weights, CEILING):
-            loss = {"target": "local"} if weight == CEILING else {"force_weight": weight}
-            settings = TrainingSettings(tuple(options.rates), options.searchers, max_steps=options.steps, **loss)
+            ceiling = weight == CEILING
+            settings = TrainingSettings(
+                learning_rates=options.rates,
+                search_members=options.searchers,
+                max_steps=options.steps,
+                force_weight=0.0 if ceiling else weight,
+            )
             trained = train_ensemble(
                 part["train"], part["validation"], descriptor, system.e0, Architecture("tanh", 1, width), settings,
-                members=options.members, seed=0,
+                members=options.members, seed=0, target="local" if ceiling else "total",
             )  # fmt: skip
             model = trained.ensemble
             gauges = fitted_gauges(with_mean(model.predict(held.dataset), 0)[0], held)

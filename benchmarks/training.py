@@ -36,7 +36,7 @@ from basinet.frames.shipped import load_isolated_atoms, load_reference
 from basinet.potentials.dataset import build_dataset, fit_scaling
 from basinet.potentials.network import Architecture
 from basinet.potentials.packing import PackedFrames, minibatches, pack
-from basinet.potentials.program import Frames, train_networks
+from basinet.potentials.program import train_networks
 from basinet.potentials.training import initial_networks
 
 try:
@@ -87,17 +87,16 @@ def prepare(
     architecture = Architecture("tanh", depth, width)
     start = initial_networks(range(members), architecture, *data[0].rows.shape[::3])
     blocks = -(-steps // EVALUATE_EVERY)
-    batches = minibatches(np.random.default_rng(0), data[0].n_frames, batch, blocks, EVALUATE_EVERY)
+    batches = minibatches(np.random.default_rng(0), len(data[0].target), batch, blocks, EVALUATE_EVERY)
     start = jax.tree.map(lambda a: np.asarray(a, np.float32), start)
-    return Case(architecture, start, *data, batches, float(np.sqrt(data[0].atoms_per_frame)))
+    return Case(architecture, start, *data, batches, float(np.sqrt(data[0].rows.shape[2])))
 
 
 def basinet_program(case: Case) -> tuple[Callable[[], Any], float]:
     """Our program, compiled, and the CPU seconds of its compilation."""
 
-    def frames(packed: PackedFrames) -> Frames:
-        arrays = (packed.rows, packed.count, packed.target, packed.weight)
-        return Frames(*(np.asarray(a, np.float32) for a in arrays))
+    def frames(packed: PackedFrames) -> PackedFrames:
+        return PackedFrames(*(np.asarray(a, np.float32) for a in packed[:4]))
 
     rates = np.full(len(case.start[0].weight), RATE, np.float32)
     arguments = (case.start, rates, frames(case.train), frames(case.validation), case.batches, np.float32(case.unit))
@@ -215,7 +214,7 @@ def flops_per_step(case: Case) -> float:
     """Multiplications and additions in the matrix products of all members, a step's share of evaluations included."""
     first, *later, _ = (layer.weight[:, 0] for layer in case.start)
     forward, backward = (2 * (first.size + n * sum(w.size for w in later)) for n in (1, 2))
-    evaluated = (case.train.n_frames + case.validation.n_frames) / EVALUATE_EVERY
+    evaluated = (len(case.train.target) + len(case.validation.target)) / EVALUATE_EVERY
     return case.train.rows.shape[2] * (case.batches.shape[2] * (forward + backward) + evaluated * forward)
 
 

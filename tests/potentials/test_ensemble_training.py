@@ -12,7 +12,8 @@ from tests.potentials.toys import DESCRIPTOR, E0, N_COMPONENTS, toy_dataset
 from basinet.errors import InputError
 from basinet.potentials import training as job
 from basinet.potentials.network import Architecture
-from basinet.potentials.training import TrainingSettings, initial_networks, train_ensemble, untrained_ensemble
+from basinet.potentials.settings import TrainingSettings
+from basinet.potentials.training import initial_networks, train_ensemble, untrained_ensemble
 
 COUNTS = {"Ar": 5}
 DATA = toy_dataset(50, COUNTS, curved=2e-5)
@@ -29,17 +30,28 @@ SETTINGS = TrainingSettings(
 )
 
 
-def trained(architecture=NETWORK, train=TRAIN, validation=VALIDATION, *, members=2, seed=0, pad=(0, 0), **changes):
+def trained(
+    architecture=NETWORK,
+    train=TRAIN,
+    validation=VALIDATION,
+    *,
+    members=2,
+    seed=0,
+    pad=(0, 0),
+    target="total",
+    **changes,
+):
     return train_ensemble(
         train,
         validation,
         DESCRIPTOR,
         E0,
         architecture,
-        replace(SETTINGS, **changes),
+        SETTINGS.model_copy(update=changes),
         members=members,
         seed=seed,
         pad_frames=pad,
+        target=target,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 import jax
@@ -21,7 +20,8 @@ from basinet.potentials.ensemble import Ensemble
 from basinet.potentials.network import Architecture
 from basinet.potentials.pair_potential import literature_lennard_jones
 from basinet.potentials.program import Layout, effective
-from basinet.potentials.training import TrainingSettings, initial_networks, prepare_job, train_ensemble
+from basinet.potentials.settings import TrainingSettings
+from basinet.potentials.training import _prepare, initial_networks, train_ensemble
 
 DESCRIPTOR = Bispectrum(rcut=5.25, twojmax=3, weights={"Ar": 1.0, "Kr": 0.8}, radii={"Ar": 0.5, "Kr": 0.54})
 ZERO = {"Ar": 0.0, "Kr": 0.0}
@@ -64,10 +64,21 @@ DATA = dataset_of(FRAMES)
 TRAIN, VALIDATION = DATA.select(np.arange(20)), DATA.select(np.arange(20, 30))
 
 
-def trained(architecture=NETWORK, train=TRAIN, validation=VALIDATION, *, members=2, pad=(0, 0), **changes):
-    settings = replace(SETTINGS, **changes)
+def trained(
+    architecture=NETWORK, train=TRAIN, validation=VALIDATION, *, members=2, pad=(0, 0), target="total", **changes
+):
+    settings = SETTINGS.model_copy(update=changes)
     return train_ensemble(
-        train, validation, DESCRIPTOR, ZERO, architecture, settings, members=members, seed=0, pad_frames=pad
+        train,
+        validation,
+        DESCRIPTOR,
+        ZERO,
+        architecture,
+        settings,
+        members=members,
+        seed=0,
+        pad_frames=pad,
+        target=target,
     )
 
 
@@ -99,19 +110,18 @@ def loss_by_evaluation(ensemble, frames, weight):
 )
 def test_the_loss_is_that_of_the_models_own_energies_and_forces(activation, depth, parametrisation):
     from basinet.potentials.program import errors_in_turn, mean_squared_errors
-    from basinet.potentials.training import program_frames
 
     architecture = Architecture(activation, depth, 5, parametrisation)
     scaling = fit_scaling(TRAIN)
     start = initial_networks([0, 1, 2], architecture, 2, DESCRIPTOR.n_components)
     networks = effective(start, architecture, DESCRIPTOR.n_components)
     ensemble = Ensemble(DESCRIPTOR, architecture, ("Ar", "Kr"), ZERO, scaling, networks)
-    prepared = prepare_job(TRAIN, VALIDATION, scaling, architecture, SETTINGS, 0, (23, 0))  # three frames of nothing
+    prepared = _prepare(TRAIN, VALIDATION, scaling, architecture, SETTINGS, 0, (23, 0))  # three frames of nothing
     with jax.enable_x64(True):
         layout = Layout(architecture, DESCRIPTOR.n_components)
-        frames = program_frames(prepared.train, "float64")
+        frames = jax.tree.map(jnp.asarray, prepared.train)
         frames = frames._replace(rows=layout.with_counts(frames.rows, frames.count))
-        vectors, unit = layout.vectors(start), np.sqrt(prepared.train.atoms_per_frame)
+        vectors, unit = layout.vectors(start), np.sqrt(prepared.atoms_per_frame)
         losses = [
             errors(vectors, frames, layout, unit).combined(SETTINGS.force_weight)
             for errors in (mean_squared_errors, errors_in_turn)
@@ -122,13 +132,12 @@ def test_the_loss_is_that_of_the_models_own_energies_and_forces(activation, dept
 
 def test_steps_follow_the_gradient_of_the_loss_in_the_weights():
     from basinet.potentials.program import mean_squared_errors
-    from basinet.potentials.training import program_frames
 
     architecture = Architecture("tanh", 2, 4)
-    prepared = prepare_job(TRAIN, VALIDATION, fit_scaling(TRAIN), architecture, SETTINGS, 0, (0, 0))
+    prepared = _prepare(TRAIN, VALIDATION, fit_scaling(TRAIN), architecture, SETTINGS, 0, (0, 0))
     with jax.enable_x64(True):
         layout = Layout(architecture, DESCRIPTOR.n_components)
-        frames = program_frames(prepared.train, "float64")
+        frames = jax.tree.map(jnp.asarray, prepared.train)
         frames = frames._replace(rows=layout.with_counts(frames.rows, frames.count))
         vectors = layout.vectors(initial_networks([0], architecture, 2, DESCRIPTOR.n_components))
         loss = jax.jit(lambda v: mean_squared_errors(v, frames, layout, 2.0).combined(0.3).sum())

@@ -11,16 +11,17 @@ from basinet.files import read_json
 from basinet.jobs.progress import Progress
 from basinet.potentials.ensemble import load_model
 from basinet.potentials.network import Architecture
+from basinet.potentials.settings import TrainingSettings
 from basinet.study.grid import load_grid_data, train_grid
-from basinet.study.settings import DataSettings, OptimiserSettings, TrainConfig
+from basinet.study.settings import DataSettings, TrainConfig
 from basinet.study.store import Store
-from basinet.study.tasks import TrainTask, training_settings
+from basinet.study.tasks import TrainTask
 
 
 def config_of(frames, **optimiser):
     steps = {"learning_rates": [0.01], "max_steps": 50, "evaluate_every": 10}
     return TrainConfig(
-        data=DataSettings(frames=[str(frames)]), width=[4], members=2, optimiser=OptimiserSettings(**steps | optimiser)
+        data=DataSettings(frames=[str(frames)]), width=[4], members=2, optimiser=TrainingSettings(**steps | optimiser)
     )
 
 
@@ -64,7 +65,7 @@ def test_systems_keep_forces_only_where_they_are_trained_on(argon, tmp_path):
 
 def test_results_without_forces_keep_their_names():
     def name(**optimiser):
-        settings = training_settings(OptimiserSettings(**optimiser))
+        settings = TrainingSettings(**optimiser)
         return TrainTask("sweep", "ar", Architecture(), basinet.Bispectrum(), settings, 2, 0).name
 
     assert name() == name(force_weight=0.0)

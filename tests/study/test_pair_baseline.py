@@ -11,13 +11,14 @@ from basinet.files import read_json
 from basinet.jobs.progress import Progress
 from basinet.jobs.tables import read_table
 from basinet.potentials.ensemble import load_model
+from basinet.potentials.settings import TrainingSettings
 from basinet.study.grid import load_grid_data, train_grid
-from basinet.study.settings import DataSettings, OptimiserSettings, TrainConfig
+from basinet.study.settings import DataSettings, TrainConfig
 from basinet.study.store import Store
 
 
 def config_of(frames, **changes):
-    steps = OptimiserSettings(learning_rates=[0.01], max_steps=50, evaluate_every=10)
+    steps = TrainingSettings(learning_rates=[0.01], max_steps=50, evaluate_every=10)
     return TrainConfig(data=DataSettings(frames=[str(frames)]), width=[4], members=2, optimiser=steps, **changes)
 
 

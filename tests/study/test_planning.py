@@ -115,8 +115,8 @@ def test_a_name_says_everything_that_changes_the_result():
     changed = [
         replace(task, seed=1),
         replace(task, members=7),
-        replace(task, settings=replace(task.settings, max_steps=7)),
-        replace(task, settings=replace(task.settings, dtype="float64")),
+        replace(task, settings=task.settings.model_copy(update={"max_steps": 7})),
+        replace(task, settings=task.settings.model_copy(update={"dtype": "float64"})),
         replace(task, descriptor=Bispectrum(5.5, 6, {"Ar": 1.0, "Kr": 1.3})),
         replace(task, descriptor=Bispectrum(5.25, 6, {"Ar": 1.0, "Kr": 1.2})),
         replace(task, definition="electronic"),

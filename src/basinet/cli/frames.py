@@ -140,7 +140,7 @@ def describe(
     from basinet.files import atomic_write
     from basinet.frames.reading import read_frames
     from basinet.frames.splits import elements_of
-    from basinet.potentials.train import default_descriptor
+    from basinet.potentials.settings import default_descriptor
 
     chosen = element_numbers(weights, "--weights") if weights is not None else None
     read = read_frames(frames)

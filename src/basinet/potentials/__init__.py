@@ -6,7 +6,7 @@ from basinet.potentials.dataset import DescriptorRange, Scaling, fit_range, fit_
 from basinet.potentials.ensemble import Ensemble, Evaluation, compose, load_model
 from basinet.potentials.network import Architecture, Layer, Network
 from basinet.potentials.ridge import RidgeModel, fit_ridge
-from basinet.potentials.training import TrainingSettings
+from basinet.potentials.settings import TrainingSettings
 
 __all__ = [
     "Architecture",

@@ -7,22 +7,22 @@ that one compiled program serves several systems and training-set sizes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from basinet.potentials.dataset import Dataset, Scaling
 
 
-@dataclass(frozen=True)
-class PackedForces:
-    """Forces, in units of ``scale`` per A, and what turns networks' slopes into them.
+class PackedForces(NamedTuple):
+    """Forces, in units of ``scale`` per A, and what turns networks' slopes into them; arrays of NumPy or JAX.
 
     Attributes
     ----------
@@ -34,49 +34,40 @@ class PackedForces:
         ``(f, 3 n)``; weights sum to 1 in every frame, and are 0 for padding.
     """
 
-    derivative: NDArray[np.floating]
-    target: NDArray[np.float64]
-    weight: NDArray[np.float64]
-
-    def padded(self, extra: int) -> PackedForces:
-        """Add so many frames of zeros."""
-        arrays = (self.derivative, self.target, self.weight)
-        return PackedForces(*(np.pad(a, [(0, extra)] + [(0, 0)] * (a.ndim - 1)) for a in arrays))
+    derivative: Any
+    target: Any
+    weight: Any
 
 
-@dataclass(frozen=True)
-class PackedFrames:
-    """Rows ``(s, f, r, c)``, counts ``(s, f, r)``, targets and weights of the loss.
+class PackedFrames(NamedTuple):
+    """Rows ``(s, f, r, c)``, counts ``(s, f, r)``, targets and weights of the loss; arrays of NumPy or JAX.
 
-    `target` is ``(f,)`` for totals, in units of ``scale * sqrt(n_atoms)``, and ``(s, f, r)`` for local energies, in
-    units of ``scale``; `weight` has its shape, 1 for what counts and 0 for padding.
+    `target` is ``(f,)`` for totals, in units of ``scale * sqrt(atoms per frame)``, and ``(s, f, r)`` for local
+    energies, in units of ``scale``; `weight` has its shape, 1 for what counts and 0 for padding.
     """
 
-    rows: NDArray[np.float64]
-    count: NDArray[np.float64]
-    target: NDArray[np.float64]
-    weight: NDArray[np.float64]
-    n_frames: int
-    atoms_per_frame: float
+    rows: Any
+    count: Any
+    target: Any
+    weight: Any
     forces: PackedForces | None = None
+
+    def along_frames(self, change: Callable[[Any, int], Any]) -> PackedFrames:
+        """Apply a change to every array, which is told the axis of frames."""
+        axis = 0 if self.target.ndim == 1 else 1
+        return PackedFrames(
+            change(self.rows, 1),
+            change(self.count, 1),
+            change(self.target, axis),
+            change(self.weight, axis),
+            None if self.forces is None else PackedForces(*(change(array, 0) for array in self.forces)),
+        )
 
     def padded(self, n_frames: int) -> PackedFrames:
         """Pad the frame axis with zeros to `n_frames`."""
         extra = max(n_frames - self.rows.shape[1], 0)
-
-        def pad(array: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-            widths = [(0, extra if i == axis else 0) for i in range(array.ndim)]
-            return np.pad(array, widths)
-
-        axis = 0 if self.target.ndim == 1 else 1
-        return PackedFrames(
-            pad(self.rows, 1),
-            pad(self.count, 1),
-            pad(self.target, axis),
-            pad(self.weight, axis),
-            self.n_frames,
-            self.atoms_per_frame,
-            None if self.forces is None else self.forces.padded(extra),
+        return self.along_frames(
+            lambda array, axis: np.pad(array, [(0, extra if i == axis else 0) for i in range(array.ndim)])
         )
 
 
@@ -101,7 +92,6 @@ def pack(
     """
     composition = dataset.composition()
     n_species, n_frames = len(dataset.elements), dataset.n_frames
-    atoms_per_frame = float(dataset.n_atoms.mean()) if atoms_per_frame is None else atoms_per_frame
     standard = scaling.standardise(dataset)
     if summed:
         count = composition.T[..., None].astype(float)
@@ -116,10 +106,10 @@ def pack(
         rows[dataset.species, dataset.frame, slot] = standard
         count[dataset.species, dataset.frame, slot] = 1.0
     if target == "local":
-        return PackedFrames(rows, count, _local_target(dataset, scaling, count), count, n_frames, atoms_per_frame)
-    unit = scaling.scale.mean() * np.sqrt(atoms_per_frame)
+        return PackedFrames(rows, count, _local_target(dataset, scaling, count), count)
+    unit = scaling.scale.mean() * np.sqrt(float(dataset.n_atoms.mean()) if atoms_per_frame is None else atoms_per_frame)
     energy = (dataset.energy - composition @ scaling.offset) / unit
-    return PackedFrames(rows, count, energy, np.ones(n_frames), n_frames, atoms_per_frame)
+    return PackedFrames(rows, count, energy, np.ones(n_frames))
 
 
 def pack_forces(dataset: Dataset, scaling: Scaling, *, summed: bool, dtype: str = "float64") -> PackedForces:

@@ -22,7 +22,8 @@ from basinet.potentials.network import Layer, Network
 if TYPE_CHECKING:
     from jax import Array
 
-    from basinet.potentials.network import Architecture, Network
+    from basinet.potentials.network import Architecture
+    from basinet.potentials.packing import PackedForces, PackedFrames
 
 COLUMNS = 8
 """The first matrix has a multiple of this many columns: vector registers are filled, which gains 10 to 20 %."""
@@ -107,27 +108,16 @@ def species_energies(vector: Array, rows: Array, count: Array, layout: Layout, *
     return jnp.tensordot(readout[0, 1:], hidden, 1) + readout[0, 0] * count
 
 
-class Forces(NamedTuple):
-    """Packed forces as the program takes them; see `basinet.potentials.packing.PackedForces`."""
-
-    derivative: Any
-    target: Any
-    weight: Any
-
-    def take(self, index: Any) -> Forces:
-        """Return some of the frames."""
-        return Forces(*(jnp.take(array, index, 0) for array in self))
-
-    def errors(self, slopes: Array) -> Array:
-        """Mean squared error of the forces of each network, from `energies_and_slopes`."""
-        squares = self.weight[:, None] * (forces_of(slopes, self.derivative) - self.target[:, None]) ** 2
-        return jnp.sum(squares, (0, 2)) / jnp.sum(self.weight)
+def _force_errors(slopes: Array, forces: PackedForces) -> Array:
+    """Mean squared error of the forces of each network, from `energies_and_slopes`."""
+    squares = forces.weight[:, None] * (forces_of(slopes, forces.derivative) - forces.target[:, None]) ** 2
+    return jnp.sum(squares, (0, 2)) / jnp.sum(forces.weight)
 
 
 def energies_and_slopes(vectors: Array, rows: Array, count: Array, layout: Layout) -> tuple[Array, Array]:
     """Energies ``(species, networks, frames)`` and their derivatives in the rows, without the count's.
 
-    Networks ``(species, networks, parameters)``; rows and count as in `basinet.potentials.program.Frames`, the count
+    Networks ``(species, networks, parameters)``; rows and count as in `basinet.potentials.packing`, the count
     before the components. The derivatives have the axes ``(species, networks, frames, rows, components)``.
     """
 
@@ -145,16 +135,6 @@ def forces_of(slopes: Array, derivative: Array) -> Array:
     return slopes.transpose(2, 1, 0, 3, 4).reshape(n_frames, n_networks, -1) @ derivative
 
 
-class Frames(NamedTuple):
-    """Packed frames as the program takes them, see `basinet.potentials.packing`; `forces` is None without forces."""
-
-    rows: Any
-    count: Any
-    target: Any
-    weight: Any
-    forces: Forces | None = None
-
-
 class Errors(NamedTuple):
     """Mean squared errors in packed units: of energies, and of forces (None without them)."""
 
@@ -166,12 +146,12 @@ class Errors(NamedTuple):
         return self.energy if self.force is None else self.energy + force_weight * self.force
 
 
-def mean_squared_errors(vectors: Array, frames: Frames, layout: Layout, unit: Any) -> Errors:
+def mean_squared_errors(vectors: Array, frames: PackedFrames, layout: Layout, unit: Any) -> Errors:
     """Errors of networks ``(species, networks, parameters)``; totals or local energies by the target's rank."""
     totals = frames.target.ndim == 1
     if frames.forces is not None:
         energies, slopes = energies_and_slopes(vectors, frames.rows, frames.count, layout)
-        return Errors(_of_totals(energies, frames, unit), frames.forces.errors(slopes))
+        return Errors(_of_totals(energies, frames, unit), _force_errors(slopes, frames.forces))
     energy = partial(species_energies, layout=layout, totals=totals)
     prediction = jax.vmap(jax.vmap(energy, (0, None, None)))(vectors, frames.rows, frames.count)
     if totals:
@@ -180,7 +160,7 @@ def mean_squared_errors(vectors: Array, frames: Frames, layout: Layout, unit: An
     return Errors(errors / jnp.sum(frames.weight))
 
 
-def errors_in_turn(vectors: Array, frames: Frames, layout: Layout, unit: Any) -> Errors:
+def errors_in_turn(vectors: Array, frames: PackedFrames, layout: Layout, unit: Any) -> Errors:
     """`mean_squared_errors` network after network, which keeps intermediate values of many frames in the cache."""
 
     def alone(vector: Array) -> Any:
@@ -193,24 +173,12 @@ def errors_in_turn(vectors: Array, frames: Frames, layout: Layout, unit: Any) ->
         return Errors(each.energy[:, 0])
     # The forces of all networks at once: derivatives are too large to be read again for each.
     energies, slopes = (values[:, :, 0].swapaxes(0, 1) for values in each)
-    return Errors(_of_totals(energies, frames, unit), frames.forces.errors(slopes))
+    return Errors(_of_totals(energies, frames, unit), _force_errors(slopes, frames.forces))
 
 
-def _of_totals(prediction: Array, frames: Frames, unit: Any) -> Array:
+def _of_totals(prediction: Array, frames: PackedFrames, unit: Any) -> Array:
     errors = jnp.sum(frames.weight * (prediction.sum(0) / unit - frames.target) ** 2, -1)
     return errors / jnp.sum(frames.weight)
-
-
-def take_frames(frames: Frames, index: Any) -> Frames:
-    """Return some of the frames."""
-    axis = 0 if frames.target.ndim == 1 else 1
-    return Frames(
-        jnp.take(frames.rows, index, 1),
-        jnp.take(frames.count, index, 1),
-        jnp.take(frames.target, index, axis),
-        jnp.take(frames.weight, index, axis),
-        None if frames.forces is None else frames.forces.take(index),
-    )
 
 
 class Outcome(NamedTuple):
@@ -241,8 +209,8 @@ class _State(NamedTuple):
 def train_networks(
     networks: Network,
     rates: Array,
-    train: Frames,
-    validation: Frames,
+    train: PackedFrames,
+    validation: PackedFrames,
     batches: Array,
     unit: Array,
     force_weight: Array | None = None,
@@ -276,14 +244,14 @@ def train_networks(
     transform = optax.chain(optax.scale_by_adam(), optax.add_decayed_weights(weight_decay))
     parameter_rates = rates[:, None] * layout.rate_factors(dtype)
 
-    def loss(vectors: Array, batch: Frames) -> Array:
+    def loss(vectors: Array, batch: PackedFrames) -> Array:
         # One network's error depends on its own parameters only: the gradient of the sum holds all their gradients.
         total: Array = mean_squared_errors(vectors, batch, layout, unit).combined(force_weight).sum()
         return total
 
     def step(carry: tuple[Array, Any], inputs: tuple[Array, Array]) -> tuple[tuple[Array, Any], None]:
         (vectors, optimiser), (index, number) = carry, inputs
-        gradient = jax.grad(loss)(vectors, take_frames(train, index))
+        gradient = jax.grad(loss)(vectors, train.along_frames(lambda array, axis: jnp.take(array, index, axis)))
         updates, optimiser = transform.update(gradient, optimiser, vectors)
         return (vectors - decay(number) * parameter_rates * updates, optimiser), None
 

@@ -63,7 +63,7 @@ def train(
         energies of the frames trained on (`LennardJones`), or your own. Both of the former have a cutoff
         of 11 A, where energy and force are shifted to vanish. None: networks learn everything.
     **optimiser
-        Any key of the section ``optimiser`` of a config, such as ``max_steps=1000``,
+        Any of `basinet.potentials.TrainingSettings`, such as ``max_steps=1000``,
         ``learning_rates=[0.01]`` or ``force_weight=0.1``, which needs frames with ``REF_forces`` (eV/A).
 
     Raises
@@ -86,11 +86,10 @@ def train(
     from basinet.potentials.dataset import build_dataset, isolated_energies
     from basinet.potentials.network import Architecture
     from basinet.potentials.pair_potential import chosen_pair_potential, fitted_pair_potential
+    from basinet.potentials.settings import TrainingSettings, default_descriptor
     from basinet.potentials.training import train_ensemble
-    from basinet.study.settings import OptimiserSettings
-    from basinet.study.tasks import training_settings
 
-    settings = training_settings(validated(OptimiserSettings, optimiser, "train()"))
+    settings = validated(TrainingSettings, optimiser, "train()")
     architecture = Architecture(activation, depth, width, parametrisation)
     if members < 1:
         msg = f"members is {members}; give at least 1"
@@ -117,17 +116,6 @@ def train(
     )
     trained = train_ensemble(data, checked, descriptor, e0, architecture, settings, members=members, seed=seed)
     return trained.ensemble
-
-
-def default_descriptor(elements: Sequence[str]) -> Bispectrum:
-    """Bispectrum with the defaults of a config: its elements, or others, weigh alike and are told apart by size."""
-    from basinet.descriptors.bispectrum import Bispectrum
-    from basinet.descriptors.sizes import element_radii
-    from basinet.study.settings import FixedDescriptor
-
-    usual = FixedDescriptor()
-    weights = usual.weights if set(elements) <= set(usual.weights) else dict.fromkeys(elements, 1.0)
-    return Bispectrum(usual.rcut, usual.twojmax, weights, element_radii(weights, usual.radii))
 
 
 def _held_out(frames: Sequence[Atoms], validation: float | Sequence[Atoms]) -> tuple[list[Atoms], list[Atoms]]:

@@ -1,8 +1,9 @@
-"""How networks are trained; every number the paper leaves open, in one place."""
+"""Training of networks on total energies, on forces beside them, or on local energies."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -21,48 +22,8 @@ if TYPE_CHECKING:
 
     from basinet.descriptors.bispectrum import Bispectrum
     from basinet.potentials.dataset import Dataset, Scaling
-    from basinet.potentials.network import Architecture, Network
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """Adam on minibatches of frames, with a cosine decay and early stopping per network.
-
-    Attributes
-    ----------
-    learning_rates
-        Candidates; the one with the least mean validation error over `search_members` is kept, for every architecture.
-    search_members
-        Members that take part in that search; where it is smaller than the ensemble, all members are then trained with
-        the chosen rate.
-    max_steps
-        Length of the cosine decay and the most steps a network takes.
-    batch_size
-        Frames per step.
-    evaluate_every
-        Steps between two looks at the validation frames.
-    patience
-        Steps without improvement on the validation frames after which a network stops.
-    weight_decay
-        Decoupled weight decay (AdamW), relative to the learning rate.
-    dtype
-        Precision of training; prediction is always float64.
-    force_weight
-        Weight of the forces beside total energies, A^2 (see `basinet.potentials.program`); 0: forces are not read.
-    target
-        ``"total"``: the paper's loss, total energies only. ``"local"``: the ceiling, fitted to the local energies.
-    """
-
-    learning_rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3, 1e-2)
-    search_members: int = 3
-    max_steps: int = 3000
-    batch_size: int = 10
-    evaluate_every: int = 25
-    patience: int = 600
-    weight_decay: float = 0.0
-    dtype: Literal["float32", "float64"] = "float32"
-    force_weight: float = 0.0
-    target: Literal["total", "local"] = "total"
+    from basinet.potentials.network import Architecture
+    from basinet.potentials.settings import TrainingSettings
 
 
 def initial_networks(seeds: Sequence[int], architecture: Architecture, n_species: int, n_components: int) -> Network:
@@ -84,15 +45,18 @@ def initial_networks(seeds: Sequence[int], architecture: Architecture, n_species
     return tuple(layers)
 
 
+Target = Literal["total", "local"]
 BLOCKS = ("train", "validation")
 
 
 @dataclass(frozen=True)
-class Job:
+class _Preparation:
     """Everything about a training that does not depend on members and rates.
 
     Attributes
     ----------
+    atoms_per_frame
+        Mean of the training frames, by whose root totals are scaled.
     energy_unit, force_unit
         What root mean square errors of the program are multiplied by: eV per atom, and eV/A.
     """
@@ -102,6 +66,7 @@ class Job:
     batches: NDArray[np.int32]
     architecture: Architecture
     settings: TrainingSettings
+    atoms_per_frame: float
     energy_unit: float
     force_unit: float
 
@@ -120,16 +85,17 @@ class Job:
 
         with jax.enable_x64(self.settings.dtype == "float64"):
             dtype = self.settings.dtype
+            in_precision = partial(jax.tree.map, lambda array: np.asarray(array, dtype))
             n_species, n_components = self.train.rows.shape[0], self.train.rows.shape[-1]
             seeds = [*range(seed, seed + members)] * len(rates)
             start = initial_networks(seeds, self.architecture, n_species, n_components)
             arguments = (
-                jax.tree.map(lambda a: np.asarray(a, dtype), start),
+                in_precision(start),
                 np.repeat(rates, members).astype(dtype),
-                program_frames(self.train, dtype),
-                program_frames(self.validation, dtype),
+                in_precision(self.train),
+                in_precision(self.validation),
                 self.batches,
-                np.asarray(np.sqrt(self.train.atoms_per_frame), dtype),
+                np.asarray(np.sqrt(self.atoms_per_frame), dtype),
                 None if self.train.forces is None else np.asarray(self.settings.force_weight, dtype),
             )
             outcome, seconds = run_program(
@@ -164,26 +130,16 @@ class Job:
         return {"loss": curves["validation"]} | curves
 
 
-def program_frames(packed: PackedFrames, dtype: str) -> Any:
-    """Frames as the compiled program takes them, `basinet.potentials.program.Frames`."""
-    from basinet.potentials.program import Forces, Frames
-
-    arrays = [np.asarray(a, dtype) for a in (packed.rows, packed.count, packed.target, packed.weight)]
-    own, forces = packed.forces, None
-    if own is not None:
-        forces = Forces(*(np.asarray(a, dtype) for a in (own.derivative, own.target, own.weight)))
-    return Frames(arrays[0], arrays[1], arrays[2], arrays[3], forces)
-
-
-def prepare_job(
+def _prepare(
     train: Dataset,
     validation: Dataset,
     scaling: Scaling,
     architecture: Architecture,
     settings: TrainingSettings,
     seed: int,
-    pad_frames: tuple[int, int],
-) -> Job:
+    pad_frames: tuple[int, int] = (0, 0),
+    target: Target = "total",
+) -> _Preparation:
     """Pack the frames and draw the minibatches.
 
     Raises
@@ -191,26 +147,26 @@ def prepare_job(
     InputError
         If the frames lack what is to be trained on.
     """
-    if settings.force_weight > 0.0 and settings.target == "local":
+    if settings.force_weight > 0.0 and target == "local":
         msg = "force_weight: forces are trained on beside total energies, not beside local ones; set it to 0"
         raise InputError(msg)
-    summed = architecture.activation == "linear" and settings.target == "total"
-    packed = pack(train, scaling, summed=summed, target=settings.target)
-    unit_atoms = packed.atoms_per_frame
-    held = pack(validation, scaling, summed=summed, target=settings.target, atoms_per_frame=unit_atoms)
+    summed = architecture.activation == "linear" and target == "total"
+    n_atoms = float(train.n_atoms.mean())
+    packed, held = (
+        pack(data, scaling, summed=summed, target=target, atoms_per_frame=n_atoms) for data in (train, validation)
+    )
     if settings.force_weight > 0.0:
         packed, held = (
-            replace(frames, forces=pack_forces(data, scaling, summed=summed, dtype=settings.dtype))
+            frames._replace(forces=pack_forces(data, scaling, summed=summed, dtype=settings.dtype))
             for frames, data in ((packed, train), (held, validation))
         )
     n_blocks = -(-settings.max_steps // settings.evaluate_every)
     rng = np.random.default_rng([seed, train.n_frames])
     batches = minibatches(rng, train.n_frames, settings.batch_size, n_blocks, settings.evaluate_every)
     unit = float(scaling.scale.mean())
-    per_atom = unit / np.sqrt(packed.atoms_per_frame) if settings.target == "total" else unit
-    return Job(
-        packed.padded(pad_frames[0]), held.padded(pad_frames[1]), batches, architecture, settings, per_atom, unit
-    )
+    per_atom = unit / np.sqrt(n_atoms) if target == "total" else unit
+    train_frames, validation_frames = packed.padded(pad_frames[0]), held.padded(pad_frames[1])
+    return _Preparation(train_frames, validation_frames, batches, architecture, settings, n_atoms, per_atom, unit)
 
 
 @dataclass(frozen=True)
@@ -258,6 +214,7 @@ def train_ensemble(
     members: int,
     seed: int,
     pad_frames: tuple[int, int] = (0, 0),
+    target: Target = "total",
 ) -> TrainedEnsemble:
     """Train networks on the total energies of `train`, and on its forces if they have a weight.
 
@@ -277,17 +234,19 @@ def train_ensemble(
         Members differ by their initial weights; minibatches are shared.
     pad_frames
         Pad training and validation frames to these numbers, so that trainings of other sizes share compiled programs.
+    target
+        ``"total"``: the paper's loss, total energies only. ``"local"``: the ceiling, fitted to the local energies.
     """
     baseline = None if train.pairs is None else train.pairs.potential
     if not (baseline is None or isinstance(baseline, LennardJones)):
         msg = f"networks cannot stand on a {type(baseline).__name__}: a saved model keeps a LennardJones alone"
         raise TypeError(msg)
     train, validation = train.without_pairs(), validation.without_pairs()
-    scaling = fit_scaling(train, settings.target)
-    job = prepare_job(train, validation, scaling, architecture, settings, seed, pad_frames)
+    scaling = fit_scaling(train, target)
+    prepared = _prepare(train, validation, scaling, architecture, settings, seed, pad_frames, target)
     rates = np.array(settings.learning_rates)
     searchers = min(settings.search_members, members)
-    networks, record = job.run(seed, searchers, rates)
+    networks, record = prepared.run(seed, searchers, rates)
     cpu_seconds = float(record["cpu_seconds"])
     errors = np.where(np.isfinite(record["loss"]), record["loss"], np.inf).mean(1)
     if not np.isfinite(errors).any():
@@ -296,7 +255,7 @@ def train_ensemble(
         raise InputError(msg)
     chosen = int(np.argmin(errors))
     if searchers < members:
-        networks, record = job.run(seed, members, rates[chosen : chosen + 1])
+        networks, record = prepared.run(seed, members, rates[chosen : chosen + 1])
         cpu_seconds += float(record["cpu_seconds"])
         kept = 0
     else:

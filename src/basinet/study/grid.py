@@ -5,8 +5,6 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING, TypeVar
 
-from basinet.descriptors.bispectrum import Bispectrum
-from basinet.descriptors.sizes import element_radii
 from basinet.errors import InputError
 from basinet.jobs.workers import connect
 from basinet.potentials.network import Architecture
@@ -102,7 +100,7 @@ def train_grid(
             run_all(client, root, tasks, progress, "training")
         with run.stage("transfer"):
             run_all(client, root, composed, progress, "pure models side by side")
-    descriptor = grid_descriptor(config)
+    descriptor = config.descriptor.bispectrum()
     with run.stage("tables"):
         rows = task_rows(root, [*tasks, *composed])
         rows += baseline_rows(store, data.systems, descriptor, untrained=0, seed=0)
@@ -113,21 +111,13 @@ def train_grid(
     return run.finish()
 
 
-def grid_descriptor(config: TrainConfig) -> Bispectrum:
-    """Build the grid's one descriptor."""
-    settings = config.descriptor
-    return Bispectrum(
-        settings.rcut, settings.twojmax, settings.weights, element_radii(settings.weights, settings.radii)
-    )
-
-
 def grid_tasks(config: TrainConfig, systems: Sequence[StoredSystem]) -> list[TrainTask]:
     """One training for each combination of what the config lists.
 
     In the results they are the experiments ``learning_curve`` where `n_train` is given, else
     ``parametrisation`` or, for the standard one, ``sweep``.
     """
-    descriptor, settings = grid_descriptor(config), planning.training_settings(config.optimiser)
+    descriptor = config.descriptor.bispectrum()
     main = [system.name for system in systems if system.split is not None]
     pad = planning.common_shape(systems)
 
@@ -137,7 +127,7 @@ def grid_tasks(config: TrainConfig, systems: Sequence[StoredSystem]) -> list[Tra
             system,
             architecture,
             descriptor,
-            settings,
+            config.optimiser,
             config.members,
             seed,
             n_train=n_train,

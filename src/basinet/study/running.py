@@ -166,6 +166,7 @@ def _train(store: Store, root: Path, task: TrainTask) -> dict[str, Any]:
         members=task.members,
         seed=task.seed,
         pad_frames=task.pad_frames,
+        target=task.target,
     )
     record: dict[str, Any] = {
         "learning_rate": trained.learning_rate,
@@ -187,7 +188,7 @@ def _train(store: Store, root: Path, task: TrainTask) -> dict[str, Any]:
 
 def _network_rows(store: Store, task: TrainTask, trained: TrainedEnsemble) -> Iterator[dict[str, Any]]:
     """Yield the rows of an ensemble: own system, other systems its networks can handle, other sizes."""
-    ceiling = task.settings.target == "local"
+    ceiling = task.target == "local"
     own = store.main(task.system)
     labels = {
         "experiment": task.experiment,

@@ -30,12 +30,12 @@ from basinet.config.loading import (
     validated,
 )
 from basinet.errors import InputError
+from basinet.potentials.network import Activation, Parametrisation
+from basinet.potentials.settings import FixedDescriptor, TrainingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Activation = Literal["linear", "tanh"]
-Parametrisation = Literal["standard", "zero_readout", "ntk", "mup"]
 Width = Annotated[int, Field(ge=1, le=512)]
 Depth = Annotated[int, Field(ge=1, le=2)]
 
@@ -105,26 +105,6 @@ class SweepSettings(Section):
     linear_2: list[Width] = Field([4, 8, 16, 32, 64, 128], description="two hidden layers, linear")
 
 
-class OptimiserSettings(Section):
-    """Adam on minibatches of frames, cosine decay, early stopping of every network by itself."""
-
-    learning_rates: list[Positive] = Field(
-        [3e-4, 1e-3, 3e-3, 1e-2, 3e-2],
-        min_length=1,
-        description="candidates; validation frames choose per architecture",
-    )
-    search_members: int = Field(3, ge=1, description="members that take part in that choice")
-    max_steps: int = Field(3000, ge=1, description="most steps, and the length of the cosine decay")
-    batch_size: int = Field(10, ge=1, description="frames per step")
-    evaluate_every: int = Field(25, ge=1, description="steps between looks at the validation frames")
-    patience: int = Field(600, ge=1, description="steps without improvement after which a network stops")
-    weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay (AdamW)")
-    dtype: Literal["float32", "float64"] = Field("float32", description="precision of training; prediction is float64")
-    force_weight: float = Field(
-        0.0, ge=0, description="weight of the forces beside total energies, A^2; 0: total energies only"
-    )
-
-
 class LearningCurveSettings(Section):
     """Fidelity against the number of training frames."""
 
@@ -174,23 +154,11 @@ class StudyConfig(Section):
     sweep: SweepSettings = SweepSettings()
     members: int = Field(3, ge=1, description="networks (seeds) per ensemble")
     seed: int = Field(0, ge=0, description="seed of the first member, of minibatches and of every bootstrap")
-    optimiser: OptimiserSettings = OptimiserSettings()
+    optimiser: TrainingSettings = TrainingSettings()
     learning_curve: LearningCurveSettings = LearningCurveSettings()
     resolution: ResolutionSettings = ResolutionSettings()
     cross_validation: CrossValidationSettings = CrossValidationSettings()
     controls: ControlSettings = ControlSettings()
-
-
-class FixedDescriptor(Section):
-    """One descriptor."""
-
-    rcut: Cutoff = Field(5.25, description="cutoff, A")
-    twojmax: TwoJMax = Field(6, description="twice the largest momentum")
-    weights: dict[str, float] = Field({"Ar": 1.0, "Kr": 1.0}, description="neighbour weight of each element")
-    radii: Literal["equal", "van_der_waals"] | dict[str, float] = Field(
-        "van_der_waals",
-        description="sizes R of the elements, or their kind; a pair is cut off at rcut (R_i + R_j)",
-    )
 
 
 class TrainConfig(Section):
@@ -213,7 +181,7 @@ class TrainConfig(Section):
     pair_potential: Literal["literature"] | None = Field(
         None, description="networks learn the difference to this potential; noble gases only"
     )
-    optimiser: OptimiserSettings = OptimiserSettings()
+    optimiser: TrainingSettings = TrainingSettings()
 
     @model_validator(mode="after")
     def _seeds_apart(self) -> TrainConfig:

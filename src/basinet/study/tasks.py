@@ -11,13 +11,13 @@ from basinet.descriptors.bispectrum import Bispectrum
 from basinet.descriptors.sizes import element_radii
 from basinet.potentials.network import Architecture
 from basinet.potentials.pair_potential import FLUIDS
-from basinet.potentials.training import TrainingSettings
+from basinet.potentials.settings import TrainingSettings
 from basinet.study.store import descriptor_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from basinet.study.settings import DescriptorSettings, OptimiserSettings, StudyConfig, SweepSettings
+    from basinet.study.settings import DescriptorSettings, StudyConfig, SweepSettings
     from basinet.study.store import StoredSystem
 
     Variant = tuple[str, Architecture, dict[str, Any]]
@@ -27,9 +27,9 @@ def _plain(value: Any) -> Any:
     """Express what JSON does not know."""
     if isinstance(value, Bispectrum):
         return value.to_dict()
+    if isinstance(value, TrainingSettings):
+        return value.model_dump()
     named = {f.name: getattr(value, f.name) for f in fields(value)}
-    if named.get("force_weight") == 0.0:  # names of results are as they were before there were forces
-        del named["force_weight"]
     if "pair_potential" in named and named["pair_potential"] is None:
         del named["pair_potential"]
     return named
@@ -72,6 +72,8 @@ class TrainTask:
         Training and validation frames after padding, see `basinet.potentials.packing`.
     pair_potential
         Name of the potential to which networks learn the difference, see `basinet.potentials.pair_potential`.
+    target
+        ``"total"``: total energies (and forces) are fitted; ``"local"``: the local energies, for the ceiling.
     """
 
     experiment: str
@@ -87,12 +89,13 @@ class TrainTask:
     pad_frames: tuple[int, int] = (0, 0)
     definition: str = "total"
     pair_potential: Literal["literature"] | None = None
+    target: Literal["total", "local"] = "total"
 
     @property
     def name(self) -> str:
         """Name of the result file."""
         parts = [self.experiment, self.system, str(self.architecture).replace(" ", "-")]
-        if self.settings.target == "local":
+        if self.target == "local":
             parts.append("local")
         if self.pair_potential is not None:
             parts.append("pairs")
@@ -138,13 +141,6 @@ class ComposeTask:
 Task = DescribeTask | TrainTask | ComposeTask
 
 
-def training_settings(optimiser: OptimiserSettings, **changes: Any) -> TrainingSettings:
-    """Settings of the training room from the config's."""
-    values = optimiser.model_dump()
-    values["learning_rates"] = tuple(values["learning_rates"])
-    return TrainingSettings(**(values | changes))
-
-
 def element_weights(elements: Sequence[str], ratio: float) -> dict[str, float]:
     """Neighbour weights: the first element has 1, each further one `ratio` times its predecessor's.
 
@@ -185,7 +181,7 @@ def architectures(sweep: SweepSettings) -> list[Architecture]:
 def sweep_tasks(config: StudyConfig, systems: Sequence[StoredSystem], descriptor: Bispectrum) -> list[TrainTask]:
     """Every training that needs nothing but the descriptor: sweep, controls, ceiling, learning curve, cutoffs."""
     pad = common_shape(systems)
-    settings = training_settings(config.optimiser)
+    settings = config.optimiser
     return [
         replace(
             TrainTask(
@@ -218,10 +214,10 @@ def _controls(config: StudyConfig, settings: TrainingSettings, *, has_local: boo
     for parametrisation in config.controls.parametrisations:
         for width in config.controls.widths:
             yield "parametrisation", Architecture("tanh", 1, width, parametrisation), {}
-    ceiling = replace(settings, target="local", force_weight=0.0)
+    ceiling = {"settings": settings.model_copy(update={"force_weight": 0.0}), "target": "local"}
     if has_local:
         for width in config.controls.ceiling_widths:
-            yield "baseline", Architecture("tanh", 1, width), {"settings": ceiling}
+            yield "baseline", Architecture("tanh", 1, width), ceiling
 
 
 def _on_pairs(config: StudyConfig, elements: Sequence[str]) -> Iterator[Variant]:
@@ -300,7 +296,7 @@ def fold_tasks(
             system,
             architecture,
             descriptor,
-            training_settings(config.optimiser, learning_rates=(rate,), search_members=cross.members),
+            config.optimiser.model_copy(update={"learning_rates": (rate,), "search_members": cross.members}),
             cross.members,
             config.seed,
             fold=(fold, cross.folds, turn, cross.inner),
