@@ -81,7 +81,8 @@ def test_a_calculator_is_scored_like_a_model():
 
 
 def test_exact_local_energies_are_reproduced_exactly():
-    from basinet.md.synthetic import LiquidSettings, synthetic_liquid
+    from basinet.md.sampling import synthetic_liquid
+    from basinet.md.settings import LiquidSettings
 
     settings = LiquidSettings(melt_steps=400, equilibration_steps=200, spacing_steps=20)
     liquid = synthetic_liquid("ar", 6, seed=1, settings=settings)

@@ -6,7 +6,7 @@ import pytest
 from tests.cli.refusal import assert_refused
 
 from basinet.labelling.settings import CampaignConfig
-from basinet.md.sampling import SampleConfig
+from basinet.md.settings import SampleConfig
 from basinet.study.settings import StudyConfig, TrainConfig
 
 

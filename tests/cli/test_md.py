@@ -274,10 +274,10 @@ def test_a_finished_run_can_be_compared_anew_and_made_longer(run, place):
 def test_a_disk_that_fills_up_costs_nothing_that_was_written(run, place, monkeypatch):
     monkeypatch.setattr(run_module, "PAUSE", 0.0)
 
-    def full(_files, atoms, row, *, results):
+    def full(_files, atoms, row):
         if row["step"] >= 150:
             raise basinet.InputError("md/trajectory.extxyz: disk full; free some space and run again")
-        return write_frame(_files, atoms, row, results=results)
+        return write_frame(_files, atoms, row)
 
     write_frame = run_module.RunFiles.write_frame
     with monkeypatch.context() as broken:

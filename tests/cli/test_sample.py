@@ -15,7 +15,8 @@ from tests.cli.refusal import assert_refused
 import basinet
 from basinet.frames.reading import format_frame, parse_frames
 from basinet.md import sampling as sampler
-from basinet.md.sampling import SampleConfig, load_sample_config
+from basinet.md.sampling import load_sample_config
+from basinet.md.settings import SampleConfig
 
 SHORT = "{melting: 1, cooling: 2, equilibration: 1, measurement: 20, timestep: 10, frames: 3, "
 

@@ -6,7 +6,7 @@ from ase import Atoms
 
 import basinet
 from basinet.errors import InputError
-from basinet.md.synthetic import synthetic_liquid
+from basinet.md.sampling import synthetic_liquid
 from basinet.potentials.dataset import build_dataset
 from basinet.potentials.pair_potential import (
     chosen_pair_potential,

@@ -34,7 +34,7 @@ def start(settings, calculator=None):
 def motion(calculator=None, **changes):
     settings = config(**changes)
     atoms = start(settings, calculator)
-    return AseMotion(atoms, settings, Guard.for_start(atoms, settings.temperature))
+    return AseMotion.of_config(atoms, settings, Guard.for_start(atoms, settings.temperature))
 
 
 class FailingCalculator(Calculator):

@@ -10,8 +10,9 @@ from ase.md.verlet import VelocityVerlet
 from basinet.errors import InputError
 from basinet.frames.shipped import load_reference
 from basinet.md.liquids import box_length, starting_lattice
+from basinet.md.sampling import synthetic_liquid
+from basinet.md.settings import LiquidSettings
 from basinet.md.structure import CRYSTALLINE, lattice_order
-from basinet.md.synthetic import LiquidSettings, synthetic_liquid
 from basinet.potentials.calculator import PairPotentialCalculator
 from basinet.potentials.pair_potential import literature_lennard_jones
 
@@ -60,10 +61,12 @@ def test_frames_depend_on_the_seed_and_on_nothing_else():
 
 
 def test_progress_counts_every_step():
-    steps: list[tuple[int, int]] = []
-    synthetic_liquid("ar", 3, n_atoms=16, settings=SHORT, progress=lambda done, total: steps.append((done, total)))
-    assert steps[-1] == (1350, 1350)
-    assert [done for done, _ in steps] == sorted(done for done, _ in steps)
+    steps: list[tuple[str, int, int]] = []
+    synthetic_liquid("ar", 3, n_atoms=16, settings=SHORT, progress=lambda stage, *done: steps.append((stage, *done)))
+    for stage, total in (("melting, cooling", 1200), ("sampling", 150)):
+        done = [now for name, now, of in steps if name == stage and of == total]
+        assert done == sorted(done)
+        assert done[-1] == total
 
 
 def test_a_crystal_is_told_from_a_liquid():

@@ -9,8 +9,16 @@ import pytest
 from ase import Atoms
 
 from basinet.errors import InputError
-from basinet.md.liquids import perturbed_lattice
-from basinet.md.melting import ARRESTED, MELTING_ATTEMPTS, Judgement, Schedule, fault_of, judge, melt_and_cool
+from basinet.md.liquids import (
+    ARRESTED,
+    MELTING_ATTEMPTS,
+    Judgement,
+    Schedule,
+    fault_of,
+    judge,
+    melt_and_cool,
+    perturbed_lattice,
+)
 from basinet.md.structure import CRYSTALLINE
 
 EDGE = 12.27

@@ -17,8 +17,7 @@ def totals(timestep, picoseconds=2.0):
     moving = motion(timestep=timestep)
     rows = [moving.row()]
     for _ in range(round(1000.0 * picoseconds / 8.0)):
-        for _ in range(round(8.0 / timestep)):
-            moving.advance()
+        moving.advance(round(8.0 / timestep))
         rows.append(moving.row())
     return np.array([row["total_ev"] for row in rows])
 
@@ -32,20 +31,17 @@ def test_the_energy_fluctuates_a_quarter_as_much_at_half_the_time_step():
 
 def test_momentum_is_conserved():
     moving = motion()
-    for _ in range(200):
-        moving.advance()
+    moving.advance(200)
     assert np.abs(moving.atoms.get_momenta().sum(axis=0)).max() < 1e-12
 
 
 def test_the_motion_runs_back_to_where_it_came_from():
     moving = motion()
     before = moving.atoms.get_positions()
-    for _ in range(200):
-        moving.advance()
+    moving.advance(200)
     assert np.abs(moving.atoms.positions - before).max() > 0.1
     moving.atoms.set_momenta(-moving.atoms.get_momenta())
-    for _ in range(200):
-        moving.advance()
+    moving.advance(200)
     assert np.abs(moving.atoms.positions - before).max() < 1e-8
 
 
@@ -53,8 +49,7 @@ def test_the_thermostat_holds_its_temperature_and_conserves_its_own_energy():
     moving = motion(ensemble="nvt", timestep=5.0)
     rows = []
     for _ in range(500):
-        for _ in range(5):
-            moving.advance()
+        moving.advance(5)
         rows.append(moving.row())
     temperature, conserved, total = (
         np.array([row[name] for row in rows]) for name in ("temperature_k", "conserved_ev", "total_ev")
@@ -85,7 +80,7 @@ def test_without_a_box_there_is_no_pressure():
     cluster = Atoms("Ar2", positions=[[0, 0, 0], [0, 0, 3.8]])
     cluster.calc = smooth_argon()
     set_velocities(cluster, settings)
-    moving = AseMotion(cluster, settings, Guard.for_start(cluster, 120.0))
+    moving = AseMotion.of_config(cluster, settings, Guard.for_start(cluster, 120.0))
     moving.advance()
     assert moving.row()["pressure_mpa"] is None
 
@@ -93,16 +88,14 @@ def test_without_a_box_there_is_no_pressure():
 def test_any_calculator_of_ase_moves_atoms():
     moving = motion(AseLennardJones(sigma=3.405, epsilon=0.0103, rc=6.0, smooth=True))
     first = moving.row()
-    for _ in range(5):
-        moving.advance()
+    moving.advance(5)
     assert moving.row()["total_ev"] == pytest.approx(first["total_ev"], abs=1e-4)
 
 
 def test_the_log_tells_the_largest_doubt_since_the_line_before():
     moving = motion(DoubtfulCalculator())
     moving.row()
-    for _ in range(8):
-        moving.advance()
+    moving.advance(8)
     row = moving.row()
     assert row["extrapolating"] == 3
     assert row["spread_ev"] == 0.003

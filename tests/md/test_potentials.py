@@ -8,7 +8,7 @@ from ase import Atoms
 
 from basinet.errors import InputError
 from basinet.potentials.pair_potential import (
-    corresponding_states,
+    _corresponding_states,
     literature_lennard_jones,
     noble_gas_potential,
     pair_parameters,
@@ -22,7 +22,7 @@ def test_argon_and_krypton_are_those_of_the_reference_frames():
 
 
 def test_corresponding_states_give_krypton_back():
-    epsilon, sigma = corresponding_states("Kr")
+    epsilon, sigma = _corresponding_states("Kr")
     assert (epsilon, sigma) == pytest.approx((0.0143, 3.633), rel=2e-3)
 
 

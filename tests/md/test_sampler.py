@@ -9,9 +9,9 @@ import pytest
 from ase import units
 
 from basinet.errors import InputError
-from basinet.md.liquids import DALTON_PER_CUBIC_ANGSTROM
-from basinet.md.melting import fault_of, judge
-from basinet.md.sampling import ChainRun, SampleConfig, sample
+from basinet.md.liquids import DALTON_PER_CUBIC_ANGSTROM, fault_of, judge
+from basinet.md.sampling import noble_gas_liquid, sample
+from basinet.md.settings import SampleConfig
 from basinet.md.structure import CRYSTALLINE, lattice_order
 from basinet.potentials.pair_potential import pair_parameters
 
@@ -69,7 +69,7 @@ def test_a_lattice_of_krypton_that_stays_crystalline_is_refused_and_melting_cure
     crystal = None
     for seed in (2, 3, 5, 4, 6, 7):
         config = SampleConfig(composition={"Kr": 32}, melting=0, equilibration=0, timestep=5, seed=seed)
-        run = ChainRun(config)
+        run = noble_gas_liquid(config)
         windows = judge(run.watch(run.steps(60), 120.0))
         if all(window.order > CRYSTALLINE for window in windows):
             crystal = seed
@@ -86,7 +86,7 @@ def test_a_lattice_of_krypton_that_stays_crystalline_is_refused_and_melting_cure
 
 
 def test_the_run_ends_at_its_temperature_where_all_of_it_is_cooling():
-    run = ChainRun(SampleConfig(composition={"Ar": 16}, cooling=1, timestep=10))
+    run = noble_gas_liquid(SampleConfig(composition={"Ar": 16}, cooling=1, timestep=10))
     run.advance(run.steps(0.5), 480.0)
     run.advance(run.steps(1), 120.0)
     assert run.temperature == 120.0

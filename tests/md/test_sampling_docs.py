@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from basinet.cli.app import app
 from basinet.frames.reading import read_frames
-from basinet.md.melting import ARRESTED, LINEAR
+from basinet.md.liquids import ARRESTED, LINEAR
 from basinet.md.structure import CRYSTALLINE
 from basinet.potentials.pair_potential import pair_parameters
 

@@ -14,9 +14,9 @@ from basinet.frames.shipped import load_isolated_atoms, load_reference
 from basinet.potentials.pair_potential import (
     LennardJones,
     PairCoefficients,
+    _power_sums,
     fit_pair_potential,
     literature_lennard_jones,
-    power_sums,
 )
 
 POTENTIAL = literature_lennard_jones()
@@ -115,7 +115,7 @@ def test_a_dimer_at_the_minimum_has_the_depth_of_the_well_and_no_force():
 
 @given(crystals())
 def test_local_energies_are_linear_in_the_power_sums(atoms):
-    sums = power_sums(atoms, POTENTIAL.cutoff, ("Ar", "Kr"))
+    sums = _power_sums(atoms, POTENTIAL.cutoff, ("Ar", "Kr"))
     coefficients = np.array(
         [[-POTENTIAL.parameters[p].c6, POTENTIAL.parameters[p].c12] for p in species_pairs(("Ar", "Kr"))]
     )

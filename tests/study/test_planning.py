@@ -73,14 +73,14 @@ def test_the_sweep_covers_what_the_contract_promises(preset, members):
                     assert max(widths) == 512
     assert all(task.members >= members for task in sweep)
     assert all(task.architecture.parametrisation == "standard" for task in sweep)
-    assert all(task.settings.target == "total" for task in sweep)
+    assert all(task.target == "total" for task in sweep)
     assert all(task.descriptor == CHOSEN for task in sweep)
 
 
 @pytest.mark.parametrize("preset", ["quick", "paper"])
 def test_the_controls_are_there(preset):
     tasks = planned(preset)
-    ceiling = {(t.system, t.architecture.width) for t in tasks if t.settings.target == "local"}
+    ceiling = {(t.system, t.architecture.width) for t in tasks if t.target == "local"}
     assert {system for system, _ in ceiling} == {"ar", "kr", "mix"}
     assert "zero_readout" in {task.architecture.parametrisation for task in tasks}
     assert len({task.n_train for task in tasks if task.experiment == "learning_curve"}) >= 3
@@ -146,7 +146,7 @@ def test_pure_models_are_composed_for_the_mixture_with_one_descriptor_and_archit
             part = by_name[name]
             assert (part.system, part.architecture, part.descriptor) == (system, task.architecture, task.descriptor)
             assert part.n_train is None
-            assert part.settings.target == "total"
+            assert part.target == "total"
 
 
 def test_without_a_mixture_or_without_one_of_its_elements_nothing_is_composed():

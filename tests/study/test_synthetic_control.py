@@ -14,7 +14,7 @@ import pytest
 from basinet.descriptors.bispectrum import Bispectrum
 from basinet.descriptors.sizes import element_radii
 from basinet.frames.splits import contiguous_split
-from basinet.md.synthetic import synthetic_liquid
+from basinet.md.sampling import synthetic_liquid
 from basinet.potentials.dataset import build_dataset
 from basinet.potentials.network import Architecture
 from basinet.potentials.ridge import fit_ridge, out_of_fold_errors

@@ -12,8 +12,8 @@ from tests.study.small_study import isolated_atoms, small_frames
 
 from basinet.errors import InputError
 from basinet.files import read_json, write_json
-from basinet.md import synthetic as liquid
-from basinet.md.synthetic import LiquidSettings
+from basinet.md import sampling as liquid
+from basinet.md.settings import LiquidSettings
 from basinet.relation.fit import fit_relation
 from basinet.study.claims.relation import relation_claims
 from basinet.study.settings import DataSettings, SplitSettings

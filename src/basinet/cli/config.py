@@ -69,7 +69,7 @@ def load(kind: Kind, file: Path) -> None:
 def model_of(kind: Kind) -> type[BaseModel]:
     """The model of a config."""
     from basinet.labelling.settings import CampaignConfig
-    from basinet.md.sampling import SampleConfig
+    from basinet.md.settings import SampleConfig
     from basinet.study.settings import StudyConfig, TrainConfig
 
     models: dict[Kind, type[BaseModel]] = {

@@ -14,7 +14,7 @@ from ase.data import atomic_masses
 from numpy.typing import NDArray
 
 from basinet.errors import InputError
-from basinet.md.motion import MEGAPASCAL, Guard, Motion, RunFailedError, State, calculating
+from basinet.md.motion import MEGAPASCAL, Guard, Motion, RunFailedError, State, _calculating
 from basinet.md.settings import DynamicsConfig
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def lammps_motion(
     folder
         Output directory; the export is put into ``lammps`` there.
     atoms, config, guard, step, state
-        As of `AseMotion`; the calculator is a `basinet.Calculator`.
+        As of `AseMotion.of_config`; the calculator is a `basinet.Calculator`.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def lammps_motion(
     from basinet.lammps.export import export_lammps
     from basinet.lammps.session import lammps_session
 
-    refuse_unsuitable(atoms, config)
+    _refuse_unsuitable(atoms, config)
     calculator: Calculator = atoms.calc
     place = folder / FOLDER
     record = export_lammps(calculator.ensemble, place, start=atoms, member=calculator.member, overwrite=place.exists())
@@ -65,11 +65,13 @@ def lammps_motion(
         plain_path(place) as plain,
         TemporaryDirectory(prefix="basinet-md-") as scratch,
     ):
-        potential = potential_commands(plain, files, calculator.ensemble)
-        yield LammpsMotion(atoms, config, guard, step, state, Session(session, potential, config, Path(scratch)))
+        potential = _potential_commands(plain, files, calculator.ensemble)
+        yield LammpsMotion(
+            atoms, config, guard, step, state, _RestartedSession(session, potential, config, Path(scratch))
+        )
 
 
-def refuse_unsuitable(atoms: Atoms, config: DynamicsConfig) -> None:
+def _refuse_unsuitable(atoms: Atoms, config: DynamicsConfig) -> None:
     """Refuse what LAMMPS would lose or weigh otherwise."""
     if not atoms.pbc.all():
         raise InputError(f"{config.start}: LAMMPS loses atoms that leave an open box; use --engine ase")
@@ -77,7 +79,7 @@ def refuse_unsuitable(atoms: Atoms, config: DynamicsConfig) -> None:
         raise InputError(f"{config.start}: has masses of its own, which LAMMPS does not take here; use --engine ase")
 
 
-def potential_commands(place: Path, files: Sequence[str], ensemble: Ensemble) -> list[str]:
+def _potential_commands(place: Path, files: Sequence[str], ensemble: Ensemble) -> list[str]:
     """Commands that set up the exported potential."""
     from basinet.lammps.engine import quoted
     from basinet.lammps.files import DESCRIPTOR, pair_commands
@@ -86,7 +88,7 @@ def potential_commands(place: Path, files: Sequence[str], ensemble: Ensemble) ->
     return pair_commands(paths, ensemble.elements, quoted(place / DESCRIPTOR), ensemble.baseline)
 
 
-class Session:
+class _RestartedSession:
     """A LAMMPS that runs one potential with one integrator, begun again from restart files."""
 
     def __init__(self, session: Any, potential: Sequence[str], config: DynamicsConfig, scratch: Path) -> None:
@@ -127,11 +129,17 @@ class LammpsMotion(Motion):
     """Motion by LAMMPS, from line to line of the log; see `lammps_motion`."""
 
     def __init__(
-        self, atoms: Atoms, config: DynamicsConfig, guard: Guard, step: int, state: State | None, session: Session
+        self,
+        atoms: Atoms,
+        config: DynamicsConfig,
+        guard: Guard,
+        step: int,
+        state: State | None,
+        session: _RestartedSession,
     ) -> None:
         from basinet.lammps.session import box_of, in_order, load_atoms
 
-        super().__init__(atoms, config, guard, step)
+        super().__init__(atoms, config.timestep, guard, step, config.restart_interval)
         self._session, self._in_order = session, in_order
         if state is None:
             self._box = load_atoms(session.lammps, atoms, atoms.calc.ensemble.elements)
@@ -160,18 +168,16 @@ class LammpsMotion(Motion):
             "lammps": self._saved,
         }
 
-    def advance(self) -> None:
-        """Go on to the next line of the log."""
-        interval = self.config.log_interval
-        steps = min(interval - self.step % interval, self.config.steps - self.step)
-        with calculating():
+    def advance(self, steps: int = 1) -> None:
+        """Do some steps, and check the last."""
+        with _calculating():
             self._session.run(steps)
             self.step += steps
             self._fetch()
         self.guard.check(self.atoms, distances=True)
-        if self.step % self.config.restart_interval == 0:
+        if self._at_restart_point():
             self._saved, self._saved_at = self._session.saved(), self.step
-            with calculating():
+            with _calculating():
                 self._session.begin(self._saved)
 
     def potential_energy(self) -> float:

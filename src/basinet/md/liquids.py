@@ -1,39 +1,32 @@
-"""Where a run starts: the liquids' densities, the box, and a perturbed lattice in it."""
+"""Liquids of noble gases: densities, box, a lattice to start from, its melting, and whether the outcome is liquid."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from ase import Atoms, units
 from ase.data import atomic_masses, atomic_numbers
 
 from basinet.errors import InputError
+from basinet.md.statistics import growth_exponent, travelled
+from basinet.md.structure import CRYSTALLINE, lattice_order
 from basinet.potentials.pair_potential import pair_parameters
+
+if TYPE_CHECKING:
+    from basinet.md.sampling import Liquid
 
 DALTON_PER_CUBIC_ANGSTROM = 1.0e-24 * units.mol
 """One g/cm3 in dalton per cubic Angstrom."""
 
 
-@dataclass(frozen=True)
-class Species:
-    """A liquid's species: its density as a pure liquid at 120 K (g/cm3), which fixes its volume per atom."""
-
-    symbol: str
-    density: float
-
-    @property
-    def volume(self) -> float:
-        """Volume per atom in the pure liquid, A^3."""
-        return float(atomic_masses[atomic_numbers[self.symbol]] / (self.density * DALTON_PER_CUBIC_ANGSTROM))
-
-
 # Close to saturation at 120 K; the densities of the reference frames, so that both describe one state point.
-ARGON = Species("Ar", 1.1627)
-KRYPTON = Species("Kr", 2.4100)
-SYSTEMS: dict[str, tuple[Species, ...]] = {"ar": (ARGON,), "kr": (KRYPTON,), "mix": (ARGON, KRYPTON)}
+DENSITIES = {"Ar": 1.1627, "Kr": 2.4100}
+"""g/cm3 of the pure liquids at 120 K, which fix the volumes per atom."""
+
+SYSTEMS = {"ar": ("Ar",), "kr": ("Kr",), "mix": ("Ar", "Kr")}
 
 KNOWN_TEMPERATURE = 120.0
 """K, at which the densities of argon and krypton are known here."""
@@ -49,8 +42,13 @@ Cell = Literal["cubic"] | tuple[float, float, float]
 Density = float | Mapping[str, float] | None
 
 
-def composition(system: str, n_atoms: int) -> list[Species]:
-    """List the species of `n_atoms` atoms, equal shares of each (the first take what is left over).
+def _volume(element: str, density: float) -> float:
+    """Volume per atom in the pure liquid, A^3, from its density in g/cm3."""
+    return float(atomic_masses[atomic_numbers[element]] / (density * DALTON_PER_CUBIC_ANGSTROM))
+
+
+def composition(system: str, n_atoms: int) -> list[str]:
+    """List the elements of `n_atoms` atoms, equal shares of each (the first take what is left over).
 
     Raises
     ------
@@ -61,8 +59,8 @@ def composition(system: str, n_atoms: int) -> list[Species]:
         raise InputError(f"sampling: unknown system {system!r}; choose one of {', '.join(SYSTEMS)}")
     if n_atoms < 8:
         raise InputError(f"sampling: {n_atoms} atoms are no liquid; give at least 8")
-    species = SYSTEMS[system]
-    return sorted((species[i % len(species)] for i in range(n_atoms)), key=lambda kind: kind.symbol)
+    elements = SYSTEMS[system]
+    return sorted(elements[i % len(elements)] for i in range(n_atoms))
 
 
 def box_length(system: str, n_atoms: int) -> float:
@@ -73,10 +71,10 @@ def box_length(system: str, n_atoms: int) -> float:
     >>> round(box_length("ar", 108), 3), round(box_length("kr", 108), 3), round(box_length("mix", 108), 3)
     (18.333, 18.406, 18.37)
     """
-    return float(sum(kind.volume for kind in composition(system, n_atoms)) ** (1.0 / 3.0))
+    return float(sum(_volume(element, DENSITIES[element]) for element in composition(system, n_atoms)) ** (1.0 / 3.0))
 
 
-def volume_of(counts: Mapping[str, int], temperature: float, density: Density) -> float:
+def _volume_of(counts: Mapping[str, int], temperature: float, density: Density) -> float:
     """Volume in A^3 of a liquid with so many atoms of each element.
 
     Parameters
@@ -98,7 +96,7 @@ def volume_of(counts: Mapping[str, int], temperature: float, density: Density) -
         mass = sum(count * atomic_masses[atomic_numbers[element]] for element, count in counts.items())
         return float(mass / (density * DALTON_PER_CUBIC_ANGSTROM))
     given = dict(density or {})
-    known = {kind.symbol: kind.density for kind in (ARGON, KRYPTON)} if at_known_temperature(temperature) else {}
+    known = DENSITIES if abs(temperature - KNOWN_TEMPERATURE) <= 1.0 else {}
     stray = sorted(given.keys() - counts.keys())
     if stray:
         raise InputError(f"density: {', '.join(stray)} is not in the composition; leave it out")
@@ -107,19 +105,14 @@ def volume_of(counts: Mapping[str, int], temperature: float, density: Density) -
         raise InputError(
             f"density: that of {', '.join(missing)} at {temperature:g} K is not known here; give density, in g/cm3"
         )
-    return sum(count * Species(element, (known | given)[element]).volume for element, count in counts.items())
-
-
-def at_known_temperature(temperature: float) -> bool:
-    """Whether the known densities serve at a temperature (K)."""
-    return abs(temperature - KNOWN_TEMPERATURE) <= 1.0
+    return sum(count * _volume(element, (known | given)[element]) for element, count in counts.items())
 
 
 def box_edges(counts: Mapping[str, int], temperature: float, density: Density, cell: Cell) -> tuple[float, ...]:
     """Edges of the box in A: three given ones, or those of a cube at the density."""
     if cell != "cubic":
         return cell
-    return (float(volume_of(counts, temperature, density) ** (1.0 / 3.0)),) * 3
+    return (float(_volume_of(counts, temperature, density) ** (1.0 / 3.0)),) * 3
 
 
 def refuse_no_liquid(counts: Mapping[str, int], edges: Sequence[float]) -> None:
@@ -166,8 +159,7 @@ def starting_lattice(system: str, n_atoms: int, rng: np.random.Generator, displa
     Atoms
         A cubic periodic box; the atoms stay near sites that no two share.
     """
-    symbols = [kind.symbol for kind in composition(system, n_atoms)]
-    return perturbed_lattice(symbols, (box_length(system, n_atoms),) * 3, rng, displacement)
+    return perturbed_lattice(composition(system, n_atoms), (box_length(system, n_atoms),) * 3, rng, displacement)
 
 
 def perturbed_lattice(
@@ -193,3 +185,129 @@ def perturbed_lattice(
     chosen = sites[rng.choice(len(sites), size=n_atoms, replace=False)]
     positions = chosen * lengths + rng.normal(scale=displacement, size=(n_atoms, 3))
     return Atoms(list(symbols), positions=positions, cell=lengths, pbc=True)
+
+
+MELTING_ATTEMPTS = 4
+
+WINDOW = 20
+"""Snapshots that are judged together."""
+
+ARRESTED = 0.4
+"""Exponent of the mean-square displacement's growth below which the atoms of a window count as bound to their places.
+
+Krypton in a box of 32 atoms at 120 K, windows of 20 ps: crystals have -0.2 to 0.33, the liquid 0.55 to 1.1.
+"""
+
+LINEAR = 0.6
+"""Mean exponent of all windows below which the displacement does not grow linearly; the same liquid has 0.85."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Steps and temperatures (K) on the way to a liquid.
+
+    Attributes
+    ----------
+    melt_steps, melt_temperature
+        Melting; no steps leave it out.
+    settle_steps, check_steps, temperature
+        What is run at the liquid's temperature before the liquid is judged, and while it is.
+    """
+
+    melt_steps: int
+    melt_temperature: float
+    settle_steps: int
+    check_steps: int
+    temperature: float
+
+    @property
+    def steps(self) -> int:
+        """Steps of one attempt."""
+        return self.melt_steps + self.settle_steps + self.check_steps
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Whether a stretch of a run is liquid.
+
+    Attributes
+    ----------
+    order
+        `lattice_order`: S(k) / N of the strongest reflection, 0 to 1.
+    exponent
+        Growth of the mean-square displacement, 1 for a liquid, 0 for a crystal.
+    """
+
+    order: float
+    exponent: float
+
+    @property
+    def fault(self) -> str | None:
+        """Say why it is no liquid, or None if it is."""
+        if self.order >= CRYSTALLINE:
+            return f"a Bragg peak of {self.order:.2f} N survives (a liquid stays below {CRYSTALLINE} N)"
+        if self.exponent < ARRESTED:
+            return _growth(self.exponent)
+        return None
+
+
+def judge(snapshots: Sequence[Atoms]) -> list[Judgement]:
+    """Judge a run by windows of 20 snapshots, the last one flush with the end.
+
+    Parameters
+    ----------
+    snapshots
+        Equally spaced, positions not wrapped; 20 of them should span ten picoseconds or more.
+    """
+    windows = []
+    for first in range(0, max(len(snapshots) - WINDOW, 0) + WINDOW, WINDOW):
+        last = min(first + WINDOW, len(snapshots))
+        window = snapshots[max(last - WINDOW, 0) : last]
+        windows.append(Judgement(lattice_order(window), growth_exponent(travelled(window))))
+    return windows
+
+
+def fault_of(judgements: Sequence[Judgement]) -> str | None:
+    """Name the first fault, or None where every window is liquid and the displacement grows linearly on the whole."""
+    fault = next((judgement.fault for judgement in judgements if judgement.fault), None)
+    mean = sum(judgement.exponent for judgement in judgements) / len(judgements)
+    return _growth(mean) if fault is None and mean < LINEAR else fault
+
+
+def _growth(exponent: float) -> str:
+    """Say how the displacement grows."""
+    return f"the mean-square displacement grows as t^{exponent:.2f} (a liquid's nearly as t)"
+
+
+def melt_and_cool(run: Liquid, schedule: Schedule) -> tuple[int, list[Judgement]]:
+    """Melt, cool and judge; melt again as long as what comes out is no liquid.
+
+    Returns
+    -------
+    attempts : int
+        Meltings that it took.
+    judgements : list of Judgement
+        Of the liquid.
+
+    Raises
+    ------
+    InputError
+        It is no liquid after four attempts, or after one where nothing was to be melted.
+    """
+    attempts = MELTING_ATTEMPTS if schedule.melt_steps else 1
+    fault: str | None = None
+    for attempt in range(attempts):
+        if attempt:
+            run.expect(schedule.steps)
+        run.advance(schedule.melt_steps, schedule.melt_temperature)
+        run.advance(schedule.settle_steps, schedule.temperature)
+        judgements = judge(run.watch(schedule.check_steps, schedule.temperature))
+        fault = fault_of(judgements)
+        if fault is None:
+            return attempt + 1, judgements
+    if not schedule.melt_steps:
+        raise InputError(f"sampling: no liquid, and nothing was melted: {fault}; melt it, or raise the temperature")
+    raise InputError(
+        f"sampling: no liquid after {attempts} meltings at {schedule.melt_temperature:g} K: {fault}; "
+        "raise melt_temperature, the time of melting or the temperature"
+    )

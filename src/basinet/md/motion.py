@@ -1,15 +1,16 @@
-"""When a run is given up: numbers that are none, atoms too close, a temperature without bounds."""
+"""Atoms that move, what they say of themselves on the way, and when their motion is given up."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from ase import Atoms, units
 from ase.calculators.calculator import CalculatorError
+from ase.md.langevin import Langevin
 from ase.md.nose_hoover_chain import NoseHooverChainNVT, NoseHooverChainThermostat
 from ase.md.velocitydistribution import Stationary, thermalize_momenta
 from ase.md.verlet import VelocityVerlet
@@ -46,12 +47,12 @@ def shortest_distance(atoms: Atoms, reach: float) -> float:
 
 
 class Guard:
-    """Looks after a run.
+    """Bounds of a run.
 
     Parameters
     ----------
     closest
-        Distance of two atoms at which the run is given up, A.
+        Distance of two atoms at which the run is given up, A; 0: distances are not looked at.
     hottest
         Temperature at which it is, K.
     """
@@ -86,7 +87,7 @@ class Guard:
         temperature = kinetic_temperature(atoms)
         if temperature > self.hottest:
             raise RunFailedError(f"the temperature is {temperature:.0f} K, above {self.hottest:.0f} K")
-        if distances:
+        if distances and self.closest > 0.0:
             self.check_distances(atoms)
 
     def check_distances(self, atoms: Atoms) -> None:
@@ -184,7 +185,7 @@ def set_velocities(atoms: Atoms, config: DynamicsConfig) -> None:
 
 
 @contextmanager
-def calculating() -> Iterator[None]:
+def _calculating() -> Iterator[None]:
     """Let a calculator fail in ways of its own: on configurations that make no sense, they do."""
     try:
         yield
@@ -196,7 +197,7 @@ def calculating() -> Iterator[None]:
 
 
 class Motion(ABC):
-    """Atoms with a calculator and velocities, at some step of a run; advanced in place.
+    """Atoms with a calculator and velocities, at some step of a run; advanced in place by `drive`.
 
     A kind of motion says how it advances, what the potential and the thermostat hold, and which arrays decide how it
     goes on. At every multiple of the restart interval it must forget all else (a neighbour list, say, whose order
@@ -206,21 +207,26 @@ class Motion(ABC):
     ----------
     atoms
         With calculator and momenta; changed in place.
-    config
-        Settings.
+    timestep
+        fs.
     guard
         Bounds of the run.
     step
         Step that the atoms are at.
+    restart_interval
+        Steps from one restart point to the next; None where the motion is never resumed.
     """
 
-    def __init__(self, atoms: Atoms, config: DynamicsConfig, guard: Guard, step: int) -> None:
-        self.atoms, self.config, self.guard, self.step = atoms, config, guard, step
+    def __init__(
+        self, atoms: Atoms, timestep: float, guard: Guard, step: int = 0, restart_interval: int | None = None
+    ) -> None:
+        self.atoms, self.timestep, self.guard, self.step = atoms, timestep, guard, step
+        self._restart_interval = restart_interval
         self._spread, self._outside = -np.inf, -1
 
     @abstractmethod
-    def advance(self) -> None:
-        """Go on, to the next line of the log at most.
+    def advance(self, steps: int = 1) -> None:
+        """Go on by some steps.
 
         Raises
         ------
@@ -251,7 +257,7 @@ class Motion(ABC):
         ``P = 2 E_kin / 3 V + tr W / 3 V`` with the virial W.
         """
         kinetic = float(self.atoms.get_kinetic_energy())
-        with calculating():
+        with _calculating():
             potential, virial, bath = self.potential_energy(), self.virial_pressure(), self.bath_energy()
         if not np.isfinite(potential):
             raise RunFailedError("the potential energy is no number")
@@ -261,7 +267,7 @@ class Motion(ABC):
             pressure = (2.0 * kinetic / (3.0 * self.atoms.get_volume()) + virial) / MEGAPASCAL
         total = potential + kinetic
         values = (
-            self.step, self.config.time(self.step), potential, kinetic, total, total + bath,
+            self.step, self.step * self.timestep / 1000.0, potential, kinetic, total, total + bath,
             kinetic_temperature(self.atoms), pressure,
             self._spread if self._spread >= 0 else None, self._outside if self._outside >= 0 else None,
         )  # fmt: skip
@@ -276,13 +282,31 @@ class Motion(ABC):
         if "extrapolating" in results:
             self._outside = max(self._outside, int(np.count_nonzero(results["extrapolating"])))
 
+    def _at_restart_point(self) -> bool:
+        return self._restart_interval is not None and self.step % self._restart_interval == 0
+
+
+def drive(motion: Motion, steps: int, every: int, observe: Callable[[], None]) -> None:
+    """Advance a motion by some steps, and look at it at each step that is a multiple of an interval.
+
+    Raises
+    ------
+    RunFailedError
+        The motion cannot go on.
+    """
+    last = motion.step + steps
+    while motion.step < last:
+        motion.advance(min(every - motion.step % every, last - motion.step))
+        if motion.step % every == 0:
+            observe()
+
 
 DISTANCE_STRIDE = 10
 """Steps from one look at the distances to the next."""
 
 
-def gives_stress(atoms: Atoms) -> bool:
-    """Whether the calculator gives the stress that a pressure needs; some name it and do not."""
+def _gives_stress(atoms: Atoms) -> bool:
+    """Try for the stress that a pressure needs; some calculators name it and do not give it."""
     if not atoms.pbc.all():
         return False
     try:
@@ -291,43 +315,64 @@ def gives_stress(atoms: Atoms) -> bool:
         return False
 
 
+Integrator = VelocityVerlet | NoseHooverChain | Langevin
+
+
 class AseMotion(Motion):
-    """Motion by ASE, step by step; parameters as in `Motion`, and what `state` gave at that step."""
+    """Motion by one of ASE's integrators, step by step; the other parameters as of `Motion`.
+
+    `integrator` may be replaced between two advances, by one of another temperature.
+    """
 
     def __init__(
-        self, atoms: Atoms, config: DynamicsConfig, guard: Guard, step: int = 0, state: State | None = None
+        self,
+        atoms: Atoms,
+        integrator: Integrator,
+        timestep: float,
+        guard: Guard,
+        step: int = 0,
+        restart_interval: int | None = None,
     ) -> None:
-        super().__init__(atoms, config, guard, step)
+        super().__init__(atoms, timestep, guard, step, restart_interval)
+        self.integrator = integrator
+        self._has_stress = _gives_stress(atoms)
+        self._forget()
+
+    @classmethod
+    def of_config(
+        cls, atoms: Atoms, config: DynamicsConfig, guard: Guard, step: int = 0, state: State | None = None
+    ) -> AseMotion:
+        """Set atoms in motion as a config says, from what `state` gave at that step if it is given."""
         if state is not None:
             atoms.set_positions(state["positions"])
             atoms.set_momenta(state["momenta"])
-        self._has_stress = gives_stress(atoms)
-        self._forget()
-        self._integrator: VelocityVerlet | NoseHooverChain
+        integrator: Integrator
         if config.ensemble == "nvt":
-            self._integrator = NoseHooverChain(atoms, config.timestep, config.temperature or 0.0, config.damping)
+            integrator = chain = NoseHooverChain(atoms, config.timestep, config.temperature or 0.0, config.damping)
             if state is not None:
-                self._integrator.thermostat.state = state["thermostat"]
+                chain.thermostat.state = state["thermostat"]
         else:
-            self._integrator = VelocityVerlet(atoms, config.timestep * units.fs)
+            integrator = VelocityVerlet(atoms, config.timestep * units.fs)
+        return cls(atoms, integrator, config.timestep, guard, step, config.restart_interval)
 
     @property
     def state(self) -> dict[str, NDArray[np.float64]]:
         """Positions, momenta, and the thermostats'."""
         arrays = {"positions": self.atoms.get_positions(), "momenta": self.atoms.get_momenta()}
-        if isinstance(self._integrator, NoseHooverChain):
-            arrays["thermostat"] = self._integrator.thermostat.state
+        if isinstance(self.integrator, NoseHooverChain):
+            arrays["thermostat"] = self.integrator.thermostat.state
         return arrays
 
-    def advance(self) -> None:
-        """Do one step."""
-        with calculating(), np.errstate(all="ignore"):
-            self._integrator.step()
-        self.step += 1
-        self.guard.check(self.atoms, distances=self.step % DISTANCE_STRIDE == 0)
-        self.look()
-        if self.step % self.config.restart_interval == 0:
-            self._forget()
+    def advance(self, steps: int = 1) -> None:
+        """Do some steps, and check each."""
+        for _ in range(steps):
+            with _calculating(), np.errstate(all="ignore"):
+                self.integrator.step()
+            self.step += 1
+            self.guard.check(self.atoms, distances=self.step % DISTANCE_STRIDE == 0)
+            self.look()
+            if self._at_restart_point():
+                self._forget()
 
     def potential_energy(self) -> float:
         """By the calculator; the free energy, where it tells that apart."""
@@ -336,8 +381,8 @@ class AseMotion(Motion):
 
     def bath_energy(self) -> float:
         """Of the chain of thermostats."""
-        if isinstance(self._integrator, NoseHooverChain):
-            return self._integrator.thermostat.get_thermostat_energy()
+        if isinstance(self.integrator, NoseHooverChain):
+            return self.integrator.thermostat.get_thermostat_energy()
         return 0.0
 
     def virial_pressure(self) -> float | None:

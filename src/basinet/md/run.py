@@ -22,7 +22,7 @@ from basinet.frames.reading import format_frame, read_frames, write_frames
 from basinet.jobs.arrays import load_arrays, save_arrays
 from basinet.jobs.tables import formatted, line
 from basinet.md.lammps_motion import lammps_motion
-from basinet.md.motion import COLUMNS, AseMotion, Guard, Motion, RunFailedError, set_velocities
+from basinet.md.motion import COLUMNS, AseMotion, Guard, Motion, RunFailedError, drive, set_velocities
 from basinet.md.settings import DynamicsConfig
 from basinet.md.structure import refuse_other_system
 from basinet.potentials.calculator import ExtrapolationWarning
@@ -58,7 +58,7 @@ class RestartPoint:
     header: Mapping[str, Any]
 
 
-def read_restart(folder: Path) -> RestartPoint | None:
+def _read_restart(folder: Path) -> RestartPoint | None:
     """Read the restart point of a run, or None where it has none yet.
 
     Raises
@@ -85,19 +85,40 @@ def read_restart(folder: Path) -> RestartPoint | None:
     return RestartPoint(header["step"], arrays, header["sizes"], header["kept"])
 
 
+Report = Callable[[int, Mapping[str, Any]], None]
+"""Called with the step and the latest line of the log."""
+
+PAUSE = 1.0
+"""Seconds between two restart points at least: writing one takes some ms."""
+
+
 class RunFiles:
-    """Trajectory and log of a run, open to be appended to.
+    """Trajectory, log and restart point of a run, which grow as it goes on.
 
     Parameters
     ----------
     folder
         Where they lie.
+    config
+        Settings.
+    kept
+        What else a restart point keeps.
+    report
+        Called at every line of the log.
     since
         Restart point to go on from: what was written after it is cut off. Everything is, unless given.
     """
 
-    def __init__(self, folder: Path, since: RestartPoint | None = None) -> None:
-        self.folder = folder
+    def __init__(
+        self,
+        folder: Path,
+        config: DynamicsConfig,
+        kept: Mapping[str, Any],
+        report: Report | None = None,
+        since: RestartPoint | None = None,
+    ) -> None:
+        self.folder, self.config, self.kept, self.report = folder, config, kept, report
+        self._marked, self._marked_at = -1, -PAUSE
         sizes = since.sizes if since is not None else {TRAJECTORY: 0, LOG: 0}
         self._streams: dict[str, IO[bytes]] = {}
         for name, size in sizes.items():
@@ -117,24 +138,35 @@ class RunFiles:
         for stream in self._streams.values():
             stream.close()
 
-    def write_row(self, row: Mapping[str, Any]) -> None:
-        """Append a line to the log."""
+    def note(self, motion: Motion) -> None:
+        """Write a line of the log, and where they are due a frame of the trajectory and the restart point."""
+        row = motion.row()
         self._append(LOG, line([formatted(row[column]) for column in COLUMNS]))
+        if motion.step % self.config.every == 0:
+            self.write_frame(motion.atoms, row)
+        if self.report is not None:
+            self.report(motion.step, row)
+        due = motion.step > 0 and motion.step % self.config.restart_interval == 0
+        if due and time.monotonic() - self._marked_at >= PAUSE:
+            self.mark(motion)
 
-    def write_frame(self, atoms: Atoms, row: Mapping[str, Any], *, results: bool = False) -> None:
+    def write_frame(self, atoms: Atoms, row: Mapping[str, Any]) -> None:
         """Append a frame to the trajectory."""
-        self._append(TRAJECTORY, format_frame(frame_of(atoms, row, results=results)))
+        self._append(TRAJECTORY, format_frame(_frame_of(atoms, row, results=self.config.results)))
 
-    def mark(self, step: int, arrays: Mapping[str, NDArray[Any]], kept: Mapping[str, Any]) -> None:
+    def mark(self, motion: Motion) -> None:
         """Make all that was written durable, and the present state the restart point."""
+        if self._marked == motion.step:
+            return
         sizes = {}
         for name, stream in self._streams.items():
             with explained(self.folder / name):
                 stream.flush()
                 os.fsync(stream.fileno())
                 sizes[name] = stream.seek(0, os.SEEK_END)
-        header = {"kind": KIND, "step": step, "sizes": sizes, "kept": dict(kept)}
-        save_arrays(self.folder / RESTART, header, arrays)
+        header = {"kind": KIND, "step": motion.step, "sizes": sizes, "kept": dict(self.kept)}
+        save_arrays(self.folder / RESTART, header, motion.state)
+        self._marked, self._marked_at = motion.step, time.monotonic()
 
     def _append(self, name: str, text: str) -> None:
         with explained(self.folder / name, only=FULL_DISK):
@@ -142,7 +174,7 @@ class RunFiles:
             self._streams[name].flush()
 
 
-def frame_of(atoms: Atoms, row: Mapping[str, Any], *, results: bool = False) -> Atoms:
+def _frame_of(atoms: Atoms, row: Mapping[str, Any], *, results: bool = False) -> Atoms:
     """Copy the state for the trajectory: positions as they are, unwrapped, and momenta.
 
     Parameters
@@ -152,7 +184,7 @@ def frame_of(atoms: Atoms, row: Mapping[str, Any], *, results: bool = False) -> 
     row
         Line of the log: step, time and energies go along.
     results
-        Whether what the calculator gives for each atom goes along.
+        Add what the calculator gives for each atom.
     """
     frame = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     if not np.array_equal(atoms.get_masses(), frame.get_masses()):
@@ -194,19 +226,19 @@ def load_start(config: DynamicsConfig, calculator: Callable[[], Any]) -> Start:
     InputError
         A file is bad, the frame cannot move, or the calculator refuses it.
     """
-    atoms = moving(config)
+    atoms = _moving(config)
     reference = read_frames(config.reference) if config.reference else []
     if reference:
         refuse_other_system(reference, atoms, ", ".join(config.reference))
         if not atoms.pbc.all():
             raise InputError(f"{config.start}: is not periodic, so that it has no g(r); leave out --reference")
     atoms.calc = calculator()
-    refuse_senseless(atoms, config.start)
+    _refuse_senseless(atoms, config.start)
     paths = [*config.models, config.start]
     return Start(atoms, reference, {path: hashlib.sha256(read_bytes(path)).hexdigest() for path in paths})
 
 
-def moving(config: DynamicsConfig) -> Atoms:
+def _moving(config: DynamicsConfig) -> Atoms:
     """Species, positions, cell, masses and velocities of the frame asked for, and nothing else."""
     frames = read_frames(config.start)
     if not -len(frames) <= config.frame < len(frames):
@@ -225,7 +257,7 @@ def moving(config: DynamicsConfig) -> Atoms:
     return atoms
 
 
-def refuse_senseless(atoms: Atoms, source: str) -> None:
+def _refuse_senseless(atoms: Atoms, source: str) -> None:
     """Refuse a start on which the calculator fails, or gives no numbers."""
     name = type(atoms.calc).__name__
     try:
@@ -240,12 +272,6 @@ def refuse_senseless(atoms: Atoms, source: str) -> None:
     if not finite:
         raise InputError(f"{source}: {name} gives no finite energy and forces; look for atoms that overlap")
 
-
-Report = Callable[[int, Mapping[str, Any]], None]
-"""Called with the step and the latest line of the log."""
-
-PAUSE = 1.0
-"""Seconds between two restart points at least: writing one takes some ms."""
 
 FAILURE = "failure.extxyz"
 
@@ -306,89 +332,59 @@ def simulate(
     with warnings.catch_warnings():
         # The log counts what the warning of the first such step would say.
         warnings.simplefilter("ignore", ExtrapolationWarning)
-        point = read_restart(folder)
+        point = _read_restart(folder)
         inputs = dict(inputs or {})
         if point is None:
             guard = Guard.for_start(atoms, config.temperature, config.closest, config.hottest)
         else:
-            refuse_other_inputs(folder, point.header["inputs"], inputs)
+            _refuse_other_inputs(folder, point.header["inputs"], inputs)
             if point.step > config.steps:
                 raise InputError(f"{folder}: has {point.step} steps already; resume with --steps of at least that")
             guard = Guard(**point.header["guard"])
         (folder / FAILURE).unlink(missing_ok=True)
         failure = None
-        with begun(folder, atoms, config, guard, point) as motion, RunFiles(folder, point) as files:
+        kept = {"inputs": inputs, "guard": vars(guard)}
+        with (
+            _begun(folder, atoms, config, guard, point) as motion,
+            RunFiles(folder, config, kept, report, point) as files,
+        ):
             first, started = motion.step, time.monotonic()
             if begin is not None:
                 begin(first)
-            driver = Driver(motion, files, {"inputs": inputs, "guard": vars(guard)}, report)
             try:
-                driver.go()
+                if motion.step == 0:
+                    files.note(motion)
+                drive(motion, config.steps - motion.step, config.log_interval, lambda: files.note(motion))
+                files.mark(motion)
             except RunFailedError as error:
                 failure = str(error)
-                write_failure(folder / FAILURE, motion)
+                _write_failure(folder / FAILURE, motion)
     done = motion.step - first
     return Ending(motion.step, failure, guard, (time.monotonic() - started) / done if done else None)
 
 
-def begun(
+def _begun(
     folder: Path, atoms: Atoms, config: DynamicsConfig, guard: Guard, point: RestartPoint | None
 ) -> AbstractContextManager[Motion]:
     """Set the atoms in motion, from the start or from a restart point."""
     step, state = (0, None) if point is None else (point.step, point.arrays)
     if config.engine == "lammps":
         return lammps_motion(folder, atoms, config, guard, step, state)
-    return nullcontext(AseMotion(atoms, config, guard, step, state))
+    return nullcontext(AseMotion.of_config(atoms, config, guard, step, state))
 
 
-class Driver:
-    """Advances a motion and writes what it says."""
-
-    def __init__(self, motion: Motion, files: RunFiles, kept: Mapping[str, Any], report: Report | None) -> None:
-        self.motion, self.files, self.kept, self.report = motion, files, kept, report
-        self._marked = -1
-        self._marked_at = -PAUSE
-
-    def go(self) -> None:
-        """Go on to the last step."""
-        motion, config = self.motion, self.motion.config
-        if motion.step == 0:
-            self._note()
-        while motion.step < config.steps:
-            motion.advance()
-            if motion.step % config.log_interval == 0:
-                self._note()
-            if motion.step % config.restart_interval == 0 and time.monotonic() - self._marked_at >= PAUSE:
-                self._mark()
-        if self._marked != motion.step:
-            self._mark()
-
-    def _note(self) -> None:
-        motion = self.motion
-        row = motion.row()
-        self.files.write_row(row)
-        if motion.step % motion.config.every == 0:
-            self.files.write_frame(motion.atoms, row, results=motion.config.results)
-        if self.report is not None:
-            self.report(motion.step, row)
-
-    def _mark(self) -> None:
-        self.files.mark(self.motion.step, self.motion.state, self.kept)
-        self._marked, self._marked_at = self.motion.step, time.monotonic()
-
-
-def refuse_other_inputs(folder: Path, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+def _refuse_other_inputs(folder: Path, before: Mapping[str, str], now: Mapping[str, str]) -> None:
     """Refuse to go on where a file is not what it was."""
     for name in now:
         if before.get(name) != now[name]:
             raise InputError(f"{name}: changed since the run in {folder} was begun; use --overwrite or another --out")
 
 
-def write_failure(path: Path, motion: Motion) -> None:
+def _write_failure(path: Path, motion: Motion) -> None:
     """Keep the configuration at which a run was given up, if it is one."""
     if not np.isfinite(motion.atoms.positions).all():
         return
-    row = {"step": motion.step, "time_ps": motion.config.time(motion.step), "potential_ev": 0.0}
-    frame = frame_of(motion.atoms, row)
+    row = {"step": motion.step, "time_ps": motion.step * motion.timestep / 1000.0, "potential_ev": 0.0}
+    frame = _frame_of(motion.atoms, row)
     del frame.info["energy"]
     write_frames(path, [frame])

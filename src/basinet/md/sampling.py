@@ -1,133 +1,45 @@
-"""Settings of `basinet sample`: which liquid, how it is melted, and which frames are taken."""
+"""Configurations of liquids: a lattice is melted, cooled, found to be liquid, and sampled.
+
+`sample` gives frames as far apart as the liquid is measured to remember, under a chain of Nose-Hoover thermostats.
+`synthetic_liquid` gives frames with exact labels of the potential that moved them, by Langevin dynamics: whatever a
+network learns from their totals can be checked against local energies without any density-functional theory.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations_with_replacement
 from math import gcd
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from ase import Atoms
+from ase import Atoms, units
+from ase.md.langevin import Langevin
 from ase.md.velocitydistribution import Stationary, thermalize_momenta
 from numpy.typing import NDArray
-from pydantic import Field, field_validator, model_validator
 
-from basinet.config.loading import Count, Positive, Section, read_yaml, validated
+from basinet.config.loading import read_yaml, validated
 from basinet.errors import InputError
-from basinet.md.liquids import DALTON_PER_CUBIC_ANGSTROM, box_edges, perturbed_lattice, refuse_no_liquid
-from basinet.md.melting import Judgement, Schedule, fault_of, judge, melt_and_cool
-from basinet.md.motion import NoseHooverChain, kinetic_temperature
+from basinet.md.liquids import (
+    DALTON_PER_CUBIC_ANGSTROM,
+    WINDOW,
+    Judgement,
+    Schedule,
+    box_edges,
+    fault_of,
+    judge,
+    melt_and_cool,
+    perturbed_lattice,
+    starting_lattice,
+)
+from basinet.md.motion import AseMotion, Guard, Integrator, NoseHooverChain, RunFailedError, drive
+from basinet.md.settings import LiquidSettings, SampleConfig
 from basinet.md.statistics import autocorrelation, correlation_time, effective_number, self_diffusion, travelled
-from basinet.md.structure import pair_distribution
+from basinet.md.structure import CRYSTALLINE, lattice_order, pair_distribution
 from basinet.potentials.calculator import PairPotentialCalculator
-from basinet.potentials.pair_potential import LITERATURE_CUTOFF, largest_sigma, noble_gas_potential
-
-FEWEST_ATOMS = 8
-NO_NAMES = ("t", "f", "true", "false", "nan", "inf", "infinity")
-"""Words that come back from extended XYZ as truth values or numbers."""
-SHORTEST_CUTOFF = 2.0
-"""Times the largest sigma: at 2 sigma a pair has a sixteenth of its deepest energy left."""
-
-
-class SampleConfig(Section):
-    """Configurations of a liquid of noble gases (`basinet sample`)."""
-
-    composition: dict[str, Count] = Field(min_length=1, description="atoms of each element, such as {Ar: 24, Kr: 8}")
-    temperature: Positive = Field(120.0, description="K")
-    density: Positive | dict[str, Positive] | None = Field(
-        None,
-        description="g/cm3: of the liquid, or of each pure liquid, whose volumes are added; near 120 K argon and "
-        "krypton need none",
-    )
-    cell: Literal["cubic"] | tuple[Positive, Positive, Positive] = Field(
-        "cubic", description="cubic at the density, or three edges in A in its place"
-    )
-    system: str | None = Field(None, description="name of the liquid in the frames; by composition unless given")
-    frames: int = Field(100, ge=1, description="configurations to take")
-    spacing: Literal["auto"] | Positive = Field(
-        "auto", description="ps between frames; auto: as long as the liquid is measured to remember"
-    )
-    melting: float = Field(10.0, ge=0, description="ps at the melt temperature; 0 leaves melting out")
-    melt_temperature: Literal["auto"] | Positive = Field("auto", description="K; auto: four times the temperature")
-    cooling: float = Field(10.0, ge=0, description="ps from the melt temperature to the temperature")
-    equilibration: float = Field(40.0, ge=0, description="ps at the temperature before anything is measured")
-    measurement: float = Field(
-        60.0, ge=20, description="ps in which melting is checked and the memory is measured, before the first frame"
-    )
-    timestep: float = Field(2.0, gt=0, le=20, description="fs")
-    damping: Positive = Field(100.0, description="fs, time scale of the Nose-Hoover chain")
-    cutoff: float = Field(11.0, gt=0, le=50, description="A, cutoff of the pair potential")
-    seed: int = Field(0, ge=0, description="seed of lattice, species' order and momenta")
-
-    @field_validator("composition")
-    @classmethod
-    def _known_elements(cls, value: dict[str, int]) -> dict[str, int]:
-        noble_gas_potential(value)
-        if sum(value.values()) < FEWEST_ATOMS:
-            msg = f"{sum(value.values())} atoms are no liquid; give at least {FEWEST_ATOMS}"
-            raise ValueError(msg)
-        return value
-
-    @field_validator("cell", mode="before")
-    @classmethod
-    def _a_box(cls, value: Any) -> Any:
-        if value != "cubic" and not (isinstance(value, list | tuple) and len(value) == 3):
-            msg = "give cubic, or three edges in A such as [12, 12, 24]"
-            raise ValueError(msg)
-        return value
-
-    @field_validator("system")
-    @classmethod
-    def _names_files(cls, value: str | None) -> str | None:
-        if value is None:
-            return value
-        if not re.fullmatch(r"\w[\w.+-]*", value):
-            msg = "use letters, digits and . + - _ only, it names files"
-            raise ValueError(msg)
-        if not value[0].isalpha() or value.lower() in NO_NAMES:
-            msg = "begin with a letter, and avoid T, F, true, false, nan, inf: read back, it would be no text"
-            raise ValueError(msg)
-        return value
-
-    @model_validator(mode="after")
-    def _possible(self) -> SampleConfig:
-        """Refuse a melt colder than the liquid, too short a cutoff, and a box of no liquid or not determined."""
-        if self.melting > 0 and self.hot <= self.temperature:
-            msg = f"melt_temperature {self.hot:g} K is not above temperature {self.temperature:g} K; raise it"
-            raise ValueError(msg)
-        least = SHORTEST_CUTOFF * largest_sigma(self.composition)
-        if self.cutoff < least:
-            msg = (
-                f"cutoff {self.cutoff:g} A is below {least:.1f} A, twice the size (sigma) of the largest atoms, and "
-                f"leaves out what holds a liquid together; give some {LITERATURE_CUTOFF:g}, in A"
-            )
-            raise ValueError(msg)
-        if self.cell != "cubic" and self.density is not None:
-            msg = "cell and density are both given, and either fixes the volume; leave one out"
-            raise ValueError(msg)
-        refuse_no_liquid(self.composition, box_edges(self.composition, self.temperature, self.density, self.cell))
-        return self
-
-    @property
-    def hot(self) -> float:
-        """Melt temperature, K."""
-        return 4.0 * self.temperature if self.melt_temperature == "auto" else self.melt_temperature
-
-    @property
-    def name(self) -> str:
-        """Name of the system: as given, or ``ar``, ``mix`` (argon and krypton, equimolar), ``ar3kr`` by composition."""
-        if self.system is not None:
-            return self.system
-        shares = dict(sorted(self.composition.items()))
-        common = gcd(*shares.values())
-        if shares.keys() == {"Ar", "Kr"} and len(set(shares.values())) == 1:
-            return "mix"
-        parts = [f"{element}{count // common if count > common else ''}" for element, count in shares.items()]
-        return "".join(parts).lower()
+from basinet.potentials.pair_potential import LennardJones, literature_lennard_jones, noble_gas_potential
 
 
 def load_sample_config(path: str | Path, changes: Mapping[str, Any] | None = None) -> SampleConfig:
@@ -153,7 +65,7 @@ STAGES = 20
 
 @dataclass
 class Record:
-    """What a run leaves behind, every stride; snapshots every 20 strides."""
+    """What a liquid leaves behind: energies and temperature every stride, and snapshots every few strides."""
 
     energy: list[float] = field(default_factory=list)
     local_energies: list[NDArray[np.float64]] = field(default_factory=list)
@@ -162,33 +74,46 @@ class Record:
     snapshots: list[Atoms] = field(default_factory=list)
 
 
-class ChainRun:
-    """Dynamics of a noble-gas liquid with a Nose-Hoover chain, from a perturbed lattice on.
+class Liquid:
+    """Atoms in motion under a thermostat whose temperature may be changed, with a record of what they do.
 
     Parameters
     ----------
-    config
-        What to run.
+    atoms
+        With calculator and momenta; moved in place.
+    integrator
+        Gives the integrator for a temperature, K.
+    temperature
+        Of the momenta, K.
+    timestep
+        fs.
+    stride, snapshot_strides
+        Steps between two records, and records between two snapshots.
+    cooling_steps
+        Steps that a fall of the temperature takes.
     progress
         Told of every stride.
     """
 
-    def __init__(self, config: SampleConfig, progress: Progress | None = None) -> None:
-        self.config, self.progress = config, progress
-        self.stride = max(1, round(1000.0 * STRIDE / config.timestep))
-        self.interval = self.stride * config.timestep / 1000.0
+    def __init__(
+        self,
+        atoms: Atoms,
+        integrator: Callable[[float], Integrator],
+        temperature: float,
+        timestep: float,
+        *,
+        stride: int,
+        snapshot_strides: int,
+        cooling_steps: int = 0,
+        progress: Progress | None = None,
+    ) -> None:
+        self.atoms, self.temperature, self.progress = atoms, temperature, progress
+        self.stride, self.snapshot_strides, self.cooling_steps = stride, snapshot_strides, cooling_steps
+        self.interval = stride * timestep / 1000.0
         self.stage, self.done, self.total, self.again = "", 0, 0, 0
         self.record = Record()
-        # The system is part of the seed, or liquids of one seed would share their noise.
-        rng = np.random.default_rng([config.seed, *config.name.encode()])
-        symbols = [element for element, count in sorted(config.composition.items()) for _ in range(count)]
-        edges = box_edges(config.composition, config.temperature, config.density, config.cell)
-        self.atoms = perturbed_lattice(symbols, edges, rng)
-        self.atoms.calc = PairPotentialCalculator(noble_gas_potential(symbols, config.cutoff))
-        self.temperature = config.hot if config.melting else config.temperature
-        thermalize_momenta(self.atoms, self.temperature, rng=rng)
-        Stationary(self.atoms, preserve_temperature=False)
-        self._chain = self._new_chain(self.temperature)
+        self._integrator, self._set = integrator, temperature
+        self._motion = AseMotion(atoms, integrator(temperature), timestep, Guard(0.0, BLOWN_UP * temperature))
 
     def steps(self, picoseconds: float) -> int:
         """Convert a time to steps, rounded up to whole strides."""
@@ -204,70 +129,87 @@ class ChainRun:
         self.begin(f"{self.stage.partition(' (')[0]} (attempt {self.again + 1})", steps)
 
     def advance(self, steps: int, temperature: float) -> None:
-        """Run some steps at a temperature, K; a change of it takes the time of cooling first."""
+        """Run some steps at a temperature, K; a fall of it takes the time of cooling first.
+
+        Raises
+        ------
+        InputError
+            The atoms fly apart: a time step too long heats them without end.
+        """
         if not steps:
             return
-        if temperature < self.temperature:
-            ramp = min(self.steps(self.config.cooling), steps)
+        if temperature < self.temperature and self.cooling_steps:
+            ramp = min(self.cooling_steps, steps)
             for stage, part in enumerate(np.diff(np.linspace(0, ramp // self.stride, STAGES + 1).astype(int))):
                 share = (stage + 1) / STAGES
-                self._use(self.temperature ** (1 - share) * temperature**share if share < 1 else temperature)
-                self._run(int(part) * self.stride)
+                self._run(
+                    int(part) * self.stride,
+                    self.temperature ** (1 - share) * temperature**share if share < 1 else temperature,
+                )
             steps -= ramp
-        self._use(temperature)
+        self._run(steps, temperature)
         self.temperature = temperature
-        self._run(steps)
 
     def watch(self, steps: int, temperature: float) -> list[Atoms]:
         """Record some steps, from nothing, and give the snapshots."""
-        self._use(temperature)
+        self._thermostat(temperature)
         self.record = Record()
         self.advance(steps, temperature)
         return self.record.snapshots
 
-    def _use(self, temperature: float) -> None:
-        if temperature != self._chain.temperature:
-            self._chain = self._new_chain(temperature)
+    def _thermostat(self, temperature: float) -> None:
+        if temperature != self._set:
+            self._set = temperature
+            self._motion.integrator = self._integrator(temperature)
+            self._motion.guard = Guard(0.0, BLOWN_UP * temperature)
 
-    def _new_chain(self, temperature: float) -> NoseHooverChain:
-        return NoseHooverChain(self.atoms, self.config.timestep, temperature, self.config.damping)
-
-    def _run(self, steps: int) -> None:
-        for _ in range(steps // self.stride):
-            self._stride()
-            self._note()
-            self.done += self.stride
-            if self.progress is not None:
-                self.progress(self.stage, min(self.done, self.total), self.total)
-
-    def _stride(self) -> None:
-        """Run one stride, and refuse atoms that fly apart: a timestep too long heats them without end."""
+    def _run(self, steps: int, temperature: float) -> None:
+        self._thermostat(temperature)
         try:
-            with np.errstate(all="ignore"):
-                self._chain.run(self.stride)
-        except RuntimeError:
-            if np.isfinite(self.atoms.positions).all():
-                raise
-        temperature = kinetic_temperature(self.atoms)
-        if not temperature < BLOWN_UP * self._chain.temperature:
-            times = f"{self.config.timestep:g} fs with a damping of {self.config.damping:g} fs"
-            raise InputError(f"timestep: the run blew up at {times}; lower the timestep or lengthen the damping")
+            drive(self._motion, steps, self.stride, self._note)
+        except RunFailedError as error:
+            timestep = self._motion.timestep
+            msg = f"timestep: the run blew up at {timestep:g} fs ({error}); lower the timestep, or couple the bath less"
+            raise InputError(msg) from error
 
     def _note(self) -> None:
-        record = self.record
-        record.energy.append(float(self.atoms.get_potential_energy()))
+        record, row = self.record, self._motion.row()
+        record.energy.append(row["potential_ev"])
         record.local_energies.append(self.atoms.get_potential_energies())
-        record.temperature.append(kinetic_temperature(self.atoms))
-        record.conserved.append(self._chain.get_conserved_energy())
-        if len(record.energy) % SNAPSHOT_STRIDES == 0:
+        record.temperature.append(row["temperature_k"])
+        record.conserved.append(row["conserved_ev"])
+        if len(record.energy) % self.snapshot_strides == 0:
             record.snapshots.append(
                 Atoms(self.atoms.numbers, positions=self.atoms.positions, cell=self.atoms.cell, pbc=True)
             )
+        self.done += self.stride
+        if self.progress is not None:
+            self.progress(self.stage, min(self.done, self.total), self.total)
 
 
-def density_of(atoms: Atoms) -> float:
-    """Density in g/cm3."""
-    return float(atoms.get_masses().sum() / atoms.get_volume() / DALTON_PER_CUBIC_ANGSTROM)
+def noble_gas_liquid(config: SampleConfig, progress: Progress | None = None) -> Liquid:
+    """Set a perturbed lattice of noble gases in motion under a Nose-Hoover chain, hot where it is to melt."""
+    # The system is part of the seed, or liquids of one seed would share their noise.
+    rng = np.random.default_rng([config.seed, *config.name.encode()])
+    symbols = [element for element, count in sorted(config.composition.items()) for _ in range(count)]
+    edges = box_edges(config.composition, config.temperature, config.density, config.cell)
+    atoms = perturbed_lattice(symbols, edges, rng)
+    atoms.calc = PairPotentialCalculator(noble_gas_potential(symbols, config.cutoff))
+    temperature = config.hot if config.melting else config.temperature
+    thermalize_momenta(atoms, temperature, rng=rng)
+    Stationary(atoms, preserve_temperature=False)
+    stride = max(1, round(1000.0 * STRIDE / config.timestep))
+    liquid = Liquid(
+        atoms,
+        lambda kelvin: NoseHooverChain(atoms, config.timestep, kelvin, config.damping),
+        temperature,
+        config.timestep,
+        stride=stride,
+        snapshot_strides=SNAPSHOT_STRIDES,
+        progress=progress,
+    )
+    liquid.cooling_steps = liquid.steps(config.cooling)
+    return liquid
 
 
 MEMORY = 5.0
@@ -328,40 +270,40 @@ def run_sampling(config: SampleConfig, progress: Progress | None = None) -> Samp
     InputError
         What was sampled is no liquid: a Bragg peak survives, or the atoms do not travel.
     """
-    run = ChainRun(config, progress)
+    liquid = noble_gas_liquid(config, progress)
     schedule = Schedule(
-        melt_steps=run.steps(config.melting),
+        melt_steps=liquid.steps(config.melting),
         melt_temperature=config.hot,
-        settle_steps=run.steps(config.cooling if config.melting else 0) + run.steps(config.equilibration),
-        check_steps=run.steps(config.measurement),
+        settle_steps=liquid.steps(config.cooling if config.melting else 0) + liquid.steps(config.equilibration),
+        check_steps=liquid.steps(config.measurement),
         temperature=config.temperature,
     )
-    run.begin("melting, cooling, measuring" if config.melting else "measuring", schedule.steps)
-    attempts, _ = melt_and_cool(run, schedule)
-    times = correlation_times(run)
-    spacing = run.steps(MEMORY * max(times.values()) if config.spacing == "auto" else config.spacing)
-    run.begin("sampling", spacing * config.frames)
+    liquid.begin("melting, cooling, measuring" if config.melting else "measuring", schedule.steps)
+    attempts, _ = melt_and_cool(liquid, schedule)
+    times = _correlation_times(liquid)
+    spacing = liquid.steps(MEMORY * max(times.values()) if config.spacing == "auto" else config.spacing)
+    liquid.begin("sampling", spacing * config.frames)
     frames = []
     for index in range(config.frames):
-        run.advance(spacing, config.temperature)
-        frames.append(frame_of(run.atoms, config.name, index))
+        liquid.advance(spacing, config.temperature)
+        frames.append(_frame_of(liquid.atoms, config.name, index))
     # The record goes on from the measurement, so that every frame lies in a window that is judged.
-    judgements = judge(run.record.snapshots)
+    judgements = judge(liquid.record.snapshots)
     fault = fault_of(judgements)
     if fault is not None:
         raise InputError(f"sampling {config.name}: the liquid froze: {fault}; raise the temperature or change the seed")
     found = {
-        **describe_state(run),
+        **_describe_state(liquid, config),
         "melting_attempts": attempts,
         "frames": len(frames),
-        **describe_memory(run, spacing / run.stride * run.interval, len(frames)),
-        **describe_order(run, judgements),
-        "pair_distribution": describe_peaks(frames),
+        **_describe_memory(liquid, spacing / liquid.stride * liquid.interval, len(frames)),
+        **_describe_order(liquid, judgements),
+        "pair_distribution": _describe_peaks(frames),
     }
     return Sample(frames, found, config)
 
 
-def frame_of(atoms: Atoms, system: str, index: int) -> Atoms:
+def _frame_of(atoms: Atoms, system: str, index: int) -> Atoms:
     """Copy species, wrapped positions and cell."""
     frame = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=True)
     frame.wrap()
@@ -369,65 +311,60 @@ def frame_of(atoms: Atoms, system: str, index: int) -> Atoms:
     return frame
 
 
-def correlations(run: ChainRun) -> dict[str, NDArray[np.float64]]:
+def _correlations(liquid: Liquid) -> dict[str, NDArray[np.float64]]:
     """Autocorrelations of the potential energy, and of the atoms' own (half of each pair, less its species' mean)."""
-    local = np.array(run.record.local_energies)
+    local = np.array(liquid.record.local_energies)
     means = np.empty(local.shape[1])
-    for number in np.unique(run.atoms.numbers):
-        means[run.atoms.numbers == number] = local[:, run.atoms.numbers == number].mean()
+    for number in np.unique(liquid.atoms.numbers):
+        means[liquid.atoms.numbers == number] = local[:, liquid.atoms.numbers == number].mean()
     return {
-        "potential_energy": autocorrelation(np.array(run.record.energy)),
+        "potential_energy": autocorrelation(np.array(liquid.record.energy)),
         "local_energy": autocorrelation(local, means),
     }
 
 
-def correlation_times(run: ChainRun) -> dict[str, float]:
+def _correlation_times(liquid: Liquid) -> dict[str, float]:
     """Integrated correlation times, ps."""
-    return {name: correlation_time(values, run.interval) for name, values in correlations(run).items()}
+    return {name: correlation_time(values, liquid.interval) for name, values in _correlations(liquid).items()}
 
 
-def describe_state(run: ChainRun) -> dict[str, Any]:
+def _describe_state(liquid: Liquid, config: SampleConfig) -> dict[str, Any]:
     """State point as it was: temperature and its fluctuations, density, and how well the chain is integrated."""
-    record, n_free = run.record, 3 * (len(run.atoms) - 1)
+    atoms, record = liquid.atoms, liquid.record
     temperature = np.array(record.temperature)
-    energy = np.array(record.energy) / len(run.atoms)
+    energy = np.array(record.energy) / len(atoms)
+    times = liquid.interval * np.arange(len(energy))
     return {
-        "system": run.config.name,
-        "composition": dict(sorted(run.config.composition.items())),
-        "cell": run.atoms.cell.array,
-        "density_g_cm3": density_of(run.atoms),
+        "system": config.name,
+        "composition": dict(sorted(config.composition.items())),
+        "cell": atoms.cell.array,
+        "density_g_cm3": float(atoms.get_masses().sum() / atoms.get_volume() / DALTON_PER_CUBIC_ANGSTROM),
         "temperature_k": float(temperature.mean()),
         "temperature_fluctuation": float(temperature.std() / temperature.mean()),
-        "canonical_fluctuation": float(np.sqrt(2.0 / n_free)),
+        "canonical_fluctuation": float(np.sqrt(2.0 / (3 * (len(atoms) - 1)))),
         "potential_energy_ev_per_atom": float(energy.mean()),
-        "conserved_drift_mev_per_ps": 1000.0 * drift(record, run.interval),
-        "time_ps": len(energy) * run.interval,
+        "conserved_drift_mev_per_ps": 1000.0 * float(np.polyfit(times, record.conserved, 1)[0]),
+        "time_ps": len(energy) * liquid.interval,
     }
 
 
-def drift(record: Record, interval: float) -> float:
-    """Slope of the chain's conserved energy, eV/ps."""
-    times = interval * np.arange(len(record.conserved))
-    return float(np.polyfit(times, record.conserved, 1)[0])
-
-
-def describe_memory(run: ChainRun, spacing: float, count: int) -> dict[str, Any]:
+def _describe_memory(liquid: Liquid, spacing: float, count: int) -> dict[str, Any]:
     """How long the liquid remembers, and how many independent frames the frames are worth."""
-    found = correlations(run)
+    found = _correlations(liquid)
     return {
         "spacing_ps": spacing,
-        "correlation_time_ps": {name: correlation_time(values, run.interval) for name, values in found.items()},
+        "correlation_time_ps": {name: correlation_time(values, liquid.interval) for name, values in found.items()},
         "effective_frames": {
-            name: effective_number(values, run.interval, spacing, count) for name, values in found.items()
+            name: effective_number(values, liquid.interval, spacing, count) for name, values in found.items()
         },
     }
 
 
-def describe_order(run: ChainRun, judgements: list[Judgement]) -> dict[str, Any]:
+def _describe_order(liquid: Liquid, judgements: list[Judgement]) -> dict[str, Any]:
     """Bragg peak, growth of the mean-square displacement, and diffusion coefficients."""
-    interval = run.interval * SNAPSHOT_STRIDES
-    positions, numbers = travelled(run.record.snapshots), run.atoms.numbers
-    symbols = np.array(run.atoms.get_chemical_symbols())
+    interval = liquid.interval * SNAPSHOT_STRIDES
+    positions, numbers = travelled(liquid.record.snapshots), liquid.atoms.numbers
+    symbols = np.array(liquid.atoms.get_chemical_symbols())
     return {
         "structure_factor": {
             "largest": len(numbers) * max(judgement.order for judgement in judgements),
@@ -444,7 +381,7 @@ def describe_order(run: ChainRun, judgements: list[Judgement]) -> dict[str, Any]
     }
 
 
-def describe_peaks(frames: list[Atoms]) -> dict[str, Any]:
+def _describe_peaks(frames: list[Atoms]) -> dict[str, Any]:
     """First peak of each pair distribution that has one: position (A) and height."""
     elements = sorted(set(frames[0].get_chemical_symbols()))
     peaks = {}
@@ -453,3 +390,107 @@ def describe_peaks(frames: list[Atoms]) -> dict[str, Any]:
         if height > 0.0:  # a single atom of an element meets no other within reach
             peaks[f"{a}-{b}"] = {"peak_angstrom": position, "height": height}
     return peaks
+
+
+DEFAULTS = LiquidSettings()
+
+
+def synthetic_liquid(
+    system: str,
+    n_frames: int,
+    *,
+    n_atoms: int = 32,
+    seed: int = 0,
+    settings: LiquidSettings = DEFAULTS,
+    potential: LennardJones | None = None,
+    progress: Progress | None = None,
+) -> list[Atoms]:
+    """Frames of a Lennard-Jones liquid with exact total and local energies.
+
+    Parameters
+    ----------
+    system
+        ``ar``, ``kr`` or ``mix`` (half argon, half krypton).
+    n_frames
+        Number of frames.
+    n_atoms
+        Atoms in the cubic box, at the density of the reference frames.
+    seed
+        Determines the frames, together with the system and the settings.
+    settings
+        Temperatures, steps and spacing.
+    potential
+        Potential to sample and to label with; `literature_lennard_jones` unless given.
+    progress
+        Called with what is done, and with the steps done and in all.
+
+    Returns
+    -------
+    list of Atoms
+        info: ``system``, ``frame``, ``REF_energy`` (eV, relative to isolated atoms); arrays:
+        ``REF_local_energy`` (eV, sums to ``REF_energy``) and ``REF_forces`` (eV/A). There are no
+        electrostatic labels.
+
+    Raises
+    ------
+    InputError
+        Unknown system, too few atoms or frames, or the liquid froze.
+    """
+    if n_frames < 1:
+        raise InputError(f"sampling: {n_frames} frames asked for; give at least 1")
+    # The system is part of the seed, or the three liquids would share their noise.
+    rng = np.random.default_rng([seed, *system.encode()])
+    atoms = starting_lattice(system, n_atoms, rng)
+    potential = potential or literature_lennard_jones(settings.cutoff)
+    atoms.calc = PairPotentialCalculator(potential)
+    thermalize_momenta(atoms, settings.melt_temperature, rng=rng)
+    langevin = Langevin(
+        atoms,
+        timestep=settings.timestep * units.fs,
+        temperature_K=settings.melt_temperature,
+        friction=settings.friction / units.fs,
+        fixcm=False,
+        rng=rng,
+    )
+
+    def at(temperature: float) -> Langevin:
+        langevin.set_temperature(temperature_K=temperature)
+        return langevin
+
+    half = settings.equilibration_steps // 2
+    schedule = Schedule(
+        melt_steps=settings.melt_steps,
+        melt_temperature=settings.melt_temperature,
+        settle_steps=settings.equilibration_steps - half,
+        check_steps=half,
+        temperature=settings.temperature,
+    )
+    snapshot = max(half // WINDOW, 1)
+    stride = gcd(settings.melt_steps, schedule.settle_steps, half, snapshot, settings.spacing_steps)
+    liquid = Liquid(
+        atoms, at, settings.melt_temperature, settings.timestep,
+        stride=stride, snapshot_strides=snapshot // stride, progress=progress,
+    )  # fmt: skip
+    liquid.begin("melting, cooling", schedule.steps)
+    melt_and_cool(liquid, schedule)
+    liquid.begin("sampling", settings.spacing_steps * n_frames)
+    frames = []
+    for index in range(n_frames):
+        liquid.advance(settings.spacing_steps, settings.temperature)
+        frames.append(_labelled(_frame_of(atoms, system, index), potential))
+    for first in range(0, n_frames - WINDOW + 1, WINDOW):
+        if lattice_order(frames[first : first + WINDOW]) >= CRYSTALLINE:
+            raise InputError(
+                f"sampling {system}: the liquid froze between frames {first} and {first + WINDOW - 1}; "
+                "raise the temperature or change the seed"
+            )
+    return frames
+
+
+def _labelled(frame: Atoms, potential: LennardJones) -> Atoms:
+    """Add the potential's energies and forces as labels."""
+    evaluation = potential.evaluate(frame)
+    frame.info["REF_energy"] = float(evaluation.local_energies.sum())
+    frame.arrays["REF_forces"] = evaluation.forces
+    frame.arrays["REF_local_energy"] = evaluation.local_energies
+    return frame

@@ -1,7 +1,4 @@
-"""What changed between two looks at a frame: exactly, and quicker than ASE's comparison within tolerances.
-
-That comparison takes longer than the forces of 32 atoms by a pair potential, and lets changes below 1e-15 A pass.
-"""
+"""ASE calculators of an ensemble and of a pair potential."""
 
 from __future__ import annotations
 
@@ -22,35 +19,64 @@ from basinet.potentials.ensemble import Ensemble
 from basinet.potentials.pair_potential import LennardJones
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ase import Atoms
     from numpy.typing import NDArray
 
 
-def exact_changes(old: Atoms | None, new: Atoms) -> list[str]:
-    """Names, as ASE's calculators know them, of what differs; a potential sees no charges and no magnetic moments."""
-    if old is None:
-        return list(all_changes)
-    same = {
-        "positions": np.array_equal(old.positions, new.positions),
-        "numbers": np.array_equal(old.numbers, new.numbers),
-        "cell": np.array_equal(old.cell.array, new.cell.array),
-        "pbc": np.array_equal(old.pbc, new.pbc),
-    }
-    return [name for name, unchanged in same.items() if not unchanged]
+class _ExactCalculator(AseCalculator):
+    """A calculator that notices every change of positions, elements, cell and periodic axes.
+
+    ASE's own comparison lets changes below 1e-15 A pass, and takes longer than the forces of 32 atoms by a pair
+    potential. Charges and magnetic moments change nothing here.
+    """
+
+    implemented_properties: list[str] = ["energy", "free_energy", "energies", "forces", "stress"]  # noqa: RUF012 - as in the base class
+
+    def check_state(self, atoms: Atoms, tol: float = 0.0) -> list[str]:  # noqa: ARG002 - the base class's signature
+        """List what changed since the last calculation, exactly."""
+        old: Atoms | None = self.atoms
+        if old is None:
+            return list(all_changes)
+        same = {
+            "positions": np.array_equal(old.positions, atoms.positions),
+            "numbers": np.array_equal(old.numbers, atoms.numbers),
+            "cell": np.array_equal(old.cell.array, atoms.cell.array),
+            "pbc": np.array_equal(old.pbc, atoms.pbc),
+        }
+        return [name for name, unchanged in same.items() if not unchanged]
+
+    def _store(
+        self, atoms: Atoms, energies: NDArray[np.float64], forces: NDArray[np.float64], virial: NDArray[np.float64]
+    ) -> None:
+        """Keep the results; the stress where the cell has a volume. Without electrons to heat, both energies agree."""
+        energy = float(energies.sum())
+        self.results: dict[str, Any] = {"energy": energy, "free_energy": energy, "energies": energies, "forces": forces}
+        if _has_volume(atoms):
+            self.results["stress"] = full_3x3_to_voigt_6_stress(-virial / atoms.get_volume())
+
+    def _frame(self, properties: Sequence[str]) -> Atoms:
+        """Give the atoms to evaluate, which have a volume if a stress is asked for."""
+        frame: Atoms | None = self.atoms
+        if frame is None:
+            raise ValueError("there are no atoms to evaluate")
+        if "stress" in properties and not _has_volume(frame):
+            raise PropertyNotImplementedError("stress needs three cell vectors that span a volume")
+        return frame
+
+
+def _has_volume(atoms: Atoms) -> bool:
+    return bool(atoms.cell.rank == 3 and atoms.get_volume() > 0.0)
 
 
 class ExtrapolationWarning(UserWarning):
     """Descriptors of some atoms lie outside of the training range."""
 
 
-def extrapolation_message(atoms: Atoms, excess: NDArray[np.float64], margin: float) -> str:
+def _extrapolation_message(atoms: Atoms, excess: NDArray[np.float64], margin: float) -> str:
     """Say how many atoms leave the training range, and which one the farthest.
 
     >>> import numpy as np
     >>> from ase import Atoms
-    >>> extrapolation_message(Atoms("ArKr"), np.array([0.0, 2.5]), 0.1)
+    >>> _extrapolation_message(Atoms("ArKr"), np.array([0.0, 2.5]), 0.1)
     '1 of 2 atoms leave the training range, atom 1 (Kr) by 2.5 times its width: energies and forces are extrapolated'
     """
     worst = int(np.argmax(excess))
@@ -65,12 +91,12 @@ MARGIN = 0.1
 """Widths of the training range by which a component may leave it before an atom counts as extrapolating."""
 
 
-def is_member(member: object, count: int) -> bool:
-    """Whether this is the number of one of so many members; ``True`` and ``1.0`` are none."""
+def _is_member(member: object, count: int) -> bool:
+    """Tell the number of a member from anything else; ``True`` and ``1.0`` are none."""
     return isinstance(member, (int, np.integer)) and not isinstance(member, bool) and int(member) in range(count)
 
 
-class Calculator(AseCalculator):
+class Calculator(_ExactCalculator):
     r"""The mean of an ensemble, or one member, as an ASE calculator.
 
     .. math:: E = \frac1M \sum_m \sum_i e_i^{(m)}, \qquad \mathbf F_k = -\partial E / \partial \mathbf r_k, \qquad
@@ -121,21 +147,15 @@ class Calculator(AseCalculator):
     True
     """
 
-    implemented_properties: list[str] = ["energy", "free_energy", "energies", "forces", "stress"]  # noqa: RUF012 - as in the base class
-
     def __init__(self, ensemble: Ensemble, member: int | None = None, threads: int = 1, margin: float = MARGIN) -> None:
         super().__init__()
         if not isinstance(ensemble, Ensemble):
             raise InputError(f"Calculator takes an ensemble, as load_model returns, not {type(ensemble).__name__}")
-        if member is not None and not is_member(member, ensemble.members):
+        if member is not None and not _is_member(member, ensemble.members):
             raise InputError(f"member {member!r}: the ensemble has the members 0 to {ensemble.members - 1}")
         self.member = None if member is None else int(member)
         self.ensemble, self.threads, self.margin = ensemble, threads, margin
         self.extrapolated_frames = 0
-
-    def check_state(self, atoms: Atoms, tol: float = 0.0) -> list[str]:  # noqa: ARG002 - the base class's signature
-        """List what changed since the last calculation, exactly."""
-        return exact_changes(self.atoms, atoms)
 
     def export_properties(self) -> Properties:
         """Give the results that ASE knows by name, which is all that it lets through."""
@@ -149,28 +169,15 @@ class Calculator(AseCalculator):
     ) -> None:
         """Evaluate the ensemble on the atoms; ASE calls it where something has changed."""
         super().calculate(atoms, properties, system_changes)
-        frame: Atoms | None = self.atoms
-        if frame is None:
-            raise ValueError("there are no atoms to evaluate")
-        has_volume = frame.cell.rank == 3 and frame.get_volume() > 0.0
-        if "stress" in properties and not has_volume:
-            raise PropertyNotImplementedError("stress needs three cell vectors that span a volume")
+        frame = self._frame(properties)
         mean_over = None if self.member is None else (self.member,)
         evaluation = self.ensemble.evaluate(frame, threads=self.threads, mean_over=mean_over)
         local = evaluation.local_energies
         energies = local.mean(axis=0) if self.member is None else local[self.member]
-        energy = float(energies.sum())
-        if not (np.isfinite(energy) and np.isfinite(evaluation.forces).all()):
+        if not (np.isfinite(energies).all() and np.isfinite(evaluation.forces).all()):
             raise InputError(f"the potential gives no finite energy or forces for {frame.get_chemical_formula()}")
-        self.results: dict[str, Any] = {
-            "energy": energy,
-            "free_energy": energy,
-            "energies": energies,
-            "forces": evaluation.forces,
-            "spread": local.std(axis=0),
-        }
-        if has_volume:
-            self.results["stress"] = full_3x3_to_voigt_6_stress(-evaluation.virial / frame.get_volume())
+        self._store(frame, energies, evaluation.forces, evaluation.virial)
+        self.results["spread"] = local.std(axis=0)
         self._guard(frame, evaluation.descriptors)
 
     def _guard(self, frame: Atoms, descriptors: NDArray[np.float64]) -> None:
@@ -183,10 +190,10 @@ class Calculator(AseCalculator):
         if outside.any():
             self.extrapolated_frames += 1
             if self.extrapolated_frames == 1:
-                warnings.warn(extrapolation_message(frame, excess, self.margin), ExtrapolationWarning, stacklevel=2)
+                warnings.warn(_extrapolation_message(frame, excess, self.margin), ExtrapolationWarning, stacklevel=2)
 
 
-class PairPotentialCalculator(AseCalculator):
+class PairPotentialCalculator(_ExactCalculator):
     """ASE calculator of a `LennardJones` potential: ``energy``, ``energies``, ``forces`` and ``stress``.
 
     ``energies`` give half of each pair to each atom. Energies are in eV and relative to isolated atoms,
@@ -201,17 +208,11 @@ class PairPotentialCalculator(AseCalculator):
         accuracy.
     """
 
-    implemented_properties: list[str] = ["energy", "free_energy", "energies", "forces", "stress"]  # noqa: RUF012 - as in the base class
-
     def __init__(self, potential: LennardJones, skin: float = 1.0) -> None:
         super().__init__()
         self.potential = potential
         self.skin = skin
         self._neighbours = half_list(potential.cutoff, skin)
-
-    def check_state(self, atoms: Atoms, tol: float = 0.0) -> list[str]:  # noqa: ARG002 - the base class's signature
-        """List what changed since the last calculation, exactly."""
-        return exact_changes(self.atoms, atoms)
 
     def calculate(
         self,
@@ -223,18 +224,6 @@ class PairPotentialCalculator(AseCalculator):
         super().calculate(atoms, properties, system_changes)
         if set(system_changes) != {"positions"}:
             self._neighbours = half_list(self.potential.cutoff, self.skin)
-        system: Atoms | None = self.atoms
-        if system is None:
-            raise ValueError("there are no atoms to evaluate")
-        if "stress" in properties and system.cell.rank < 3:
-            raise PropertyNotImplementedError("stress needs three cell vectors")
+        system = self._frame(properties)
         evaluation = self.potential.evaluate(system, self._neighbours)
-        energy = float(evaluation.local_energies.sum())
-        self.results: dict[str, Any] = {
-            "energy": energy,
-            "free_energy": energy,  # a pair potential has no electronic entropy; thermostats of ASE ask for it
-            "energies": evaluation.local_energies,
-            "forces": evaluation.forces,
-        }
-        if system.cell.rank == 3:
-            self.results["stress"] = full_3x3_to_voigt_6_stress(-evaluation.virial / system.get_volume())
+        self._store(system, evaluation.local_energies, evaluation.forces, evaluation.virial)

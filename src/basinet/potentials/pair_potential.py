@@ -1,7 +1,7 @@
 """Pair potentials in powers of the distance, and the Lennard-Jones potential of the literature.
 
 They are baselines: they say how much of a local energy two-body physics explains, and the literature potential is the
-one that sampled the reference configurations. Fitted coefficients: `basinet.potentials.pair_potential`.
+one that sampled the reference configurations.
 
     E = sum_{i<j} v(r_ij),   v(r) = c12 / r^12 - c6 / r^6   (r < rcut)
     e_i = 1/2 sum_j v(r_ij)                                  (half of each pair to each atom)
@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import sqrt
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from ase import Atoms
@@ -28,11 +28,6 @@ from basinet.arrays import FloatArray
 from basinet.errors import InputError
 from basinet.frames.labels import TOTAL_ENERGY, energy_label
 from basinet.frames.neighbours import Pair, half_list, neighbour_pairs, ordered_pair, species_indices, species_pairs
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from ase import Atoms
 
 LITERATURE_CUTOFF = 11.0
 
@@ -197,170 +192,39 @@ class LennardJones:
         return PairEvaluation(local, forces, vectors.T @ (push[:, None] * vectors))
 
 
-def literature_lennard_jones(cutoff: float = LITERATURE_CUTOFF) -> LennardJones:
-    """Build the Lennard-Jones potential of argon and krypton that sampled the reference frames.
-
-    Ar 10.3 meV and 3.405 A; Kr 14.3 meV and 3.633 A; Ar-Kr 12.14 meV and 3.519 A, which are the geometric
-    mean of the depths and the arithmetic mean of the diameters (Lorentz and Berthelot). The values and the
-    cutoff of 11 A are those stated with the reference data (``basinet/frames/data/README.md``).
-
-    Examples
-    --------
-    >>> from ase import Atoms
-    >>> dimer = Atoms("Ar2", positions=[[0, 0, 0], [0, 0, 3.405 * 2 ** (1 / 6)]])
-    >>> [round(1000 * float(e), 3) for e in literature_lennard_jones().local_energies(dimer)]
-    [-5.15, -5.15]
-    """
-    return LennardJones(
-        {
-            ("Ar", "Ar"): PairCoefficients.from_lennard_jones(0.0103, 3.405),
-            ("Kr", "Kr"): PairCoefficients.from_lennard_jones(0.0143, 3.633),
-            ("Ar", "Kr"): PairCoefficients.from_lennard_jones(0.01214, 3.519),
-        },
-        cutoff,
-    )
-
-
-def power_sums(atoms: Atoms, cutoff: float, elements: Sequence[str] | None = None) -> FloatArray:
-    """Sum ``r^-6`` and ``r^-12`` over each atom's neighbours, by species pair.
-
-    A pair potential's local energies are linear in them:
-    ``e_i = 1/2 sum_p (c12_p S[i, p, 1] - c6_p S[i, p, 0])``.
-
-    Parameters
-    ----------
-    atoms
-        The frame.
-    cutoff
-        Neighbours up to this distance count, A.
-    elements
-        Species that span the pairs, sorted; those of `atoms` unless given.
-
-    Returns
-    -------
-    ndarray of shape (n_atoms, n_pairs, 2)
-        Pairs in the order of `species_pairs`; last axis A^-6, A^-12. Pairs that atom `i` has no part in are
-        zero.
-    """
-    names = tuple(sorted(set(elements if elements is not None else atoms.get_chemical_symbols())))
-    species = species_indices(atoms, names)
-    pairs = species_pairs(names)
-    table = np.zeros((len(names), len(names)), dtype=np.int64)
-    for index, (a, b) in enumerate(pairs):
-        i, j = names.index(a), names.index(b)
-        table[i, j] = table[j, i] = index
-    first, second, _, squared = neighbour_pairs(atoms, half_list(cutoff))
-    pair = table[species[first], species[second]]
-    slots = np.concatenate([first, second]) * len(pairs) + np.concatenate([pair, pair])
-    sixth = np.tile(squared**-3.0, 2)
-    size = len(atoms) * len(pairs)
-    sums = np.empty((size, 2))
-    sums[:, 0] = np.bincount(slots, sixth, size)
-    sums[:, 1] = np.bincount(slots, sixth**2, size)
-    return sums.reshape(len(atoms), len(pairs), 2)
-
-
-def fit_pair_potential(
-    frames: Sequence[Atoms], energies: NDArray[np.floating], cutoff: float = LITERATURE_CUTOFF
-) -> LennardJones:
-    """Fit c6 and c12 of every species pair to total energies by linear least squares.
-
-    Minimises ``sum_A (E_A - sum_p (c12_p S12_Ap - c6_p S6_Ap))^2`` where ``S_Ap`` sums `power_sums` of frame
-    ``A`` over its atoms, halved. Local energies are never seen.
-
-    Parameters
-    ----------
-    frames
-        Training frames.
-    energies
-        (n_frames,) total energies relative to isolated atoms, eV.
-    cutoff
-        Range of the potential, A.
-
-    Returns
-    -------
-    LennardJones
-        Coefficients may come out negative where the frames hardly constrain them; nothing is clipped.
-
-    Raises
-    ------
-    InputError
-        Energies and frames differ in number, are not finite, or are too few or too alike for the
-        coefficients.
-    """
-    target = np.asarray(energies, dtype=np.float64)
-    if target.shape != (len(frames),) or not np.all(np.isfinite(target)):
-        raise InputError(f"pair-potential fit: {len(frames)} frames need as many finite energies")
-    elements = tuple(sorted({symbol for atoms in frames for symbol in atoms.get_chemical_symbols()}))
-    pairs = species_pairs(elements)
-    sums = np.array([power_sums(atoms, cutoff, elements).sum(axis=0) for atoms in frames])
-    design = 0.5 * (sums * np.array([-1.0, 1.0])).reshape(len(frames), 2 * len(pairs))
-    # Columns differ by twelve orders of magnitude in A; scaled, the conditioning is the physics' alone.
-    scale = np.sqrt((design**2).sum(axis=0))
-    scale[scale == 0.0] = 1.0
-    solution, _, rank, _ = np.linalg.lstsq(design / scale, target, rcond=None)
-    if rank < design.shape[1]:
-        raise InputError(
-            f"pair-potential fit: {len(frames)} frames determine {rank} of {design.shape[1]} coefficients; "
-            "give more, or more varied, training frames"
-        )
-    values = (solution / scale).reshape(len(pairs), 2)
-    return LennardJones(
-        {pair: PairCoefficients(c6=float(c6), c12=float(c12)) for pair, (c6, c12) in zip(pairs, values, strict=True)},
-        cutoff,
-    )
-
-
-@dataclass(frozen=True)
-class Fluid:
-    """What the rule of corresponding states needs to know of an element.
-
-    Attributes
-    ----------
-    critical_temperature
-        K.
-    triple_density
-        Density of the liquid at the triple point, mol/m^3.
-    """
-
-    critical_temperature: float
-    triple_density: float
-
-
 FLUIDS = {
-    "Ne": Fluid(44.4918, 62061.1),
-    "Ar": Fluid(150.687, 35465.2),
-    "Kr": Fluid(209.48, 29197.3),
-    "Xe": Fluid(289.733, 22592.3),
+    "Ne": (44.4918, 62061.1),
+    "Ar": (150.687, 35465.2),
+    "Kr": (209.48, 29197.3),
+    "Xe": (289.733, 22592.3),
 }
-"""By the equations of state of R. S. Katti et al., Adv. Cryog. Eng. 31, 1189 (1986) (Ne); C. Tegeler, R. Span and
-W. Wagner, J. Phys. Chem. Ref. Data 28, 779 (1999) (Ar); E. W. Lemmon and R. Span, J. Chem. Eng. Data 51, 785 (2006)
-(Kr, Xe), as CoolProp evaluates them."""
+"""Critical temperature in K and density of the liquid at the triple point in mol/m^3, by the equations of state of
+R. S. Katti et al., Adv. Cryog. Eng. 31, 1189 (1986) (Ne); C. Tegeler, R. Span and W. Wagner, J. Phys. Chem. Ref. Data
+28, 779 (1999) (Ar); E. W. Lemmon and R. Span, J. Chem. Eng. Data 51, 785 (2006) (Kr, Xe), as evaluated by CoolProp."""
 
 GIVEN: dict[Pair, tuple[float, float]] = {
     ("Ar", "Ar"): (0.0103, 3.405),
     ("Kr", "Kr"): (0.0143, 3.633),
     ("Ar", "Kr"): (0.01214, 3.519),
 }
-"""Pairs of the reference frames: epsilon in eV, sigma in A."""
+"""Parameters stated with the reference frames, which they sampled (``basinet/frames/data/README.md``): epsilon in eV,
+sigma in A. Those of Ar-Kr are the geometric mean of the depths and the arithmetic mean of the diameters (Lorentz and
+Berthelot)."""
 
 
-def corresponding_states(element: str) -> tuple[float, float]:
+def _corresponding_states(element: str) -> tuple[float, float]:
     """Scale argon's epsilon (eV) and sigma (A) to another element.
 
     Examples
     --------
-    >>> [round(value, 3) for value in (1000 * corresponding_states("Kr")[0], corresponding_states("Kr")[1])]
+    >>> [round(value, 3) for value in (1000 * _corresponding_states("Kr")[0], _corresponding_states("Kr")[1])]
     [14.319, 3.633]
-    >>> [round(value, 3) for value in (1000 * corresponding_states("Xe")[0], corresponding_states("Xe")[1])]
+    >>> [round(value, 3) for value in (1000 * _corresponding_states("Xe")[0], _corresponding_states("Xe")[1])]
     [19.804, 3.957]
     """
     epsilon, sigma = GIVEN["Ar", "Ar"]
-    fluid, argon = FLUIDS[element], FLUIDS["Ar"]
-    return (
-        epsilon * fluid.critical_temperature / argon.critical_temperature,
-        sigma * (argon.triple_density / fluid.triple_density) ** (1.0 / 3.0),
-    )
+    (temperature, density), (of_argon, density_of_argon) = FLUIDS[element], FLUIDS["Ar"]
+    return epsilon * temperature / of_argon, sigma * (density_of_argon / density) ** (1.0 / 3.0)
 
 
 def pair_parameters(a: str, b: str) -> tuple[float, float]:
@@ -375,7 +239,7 @@ def pair_parameters(a: str, b: str) -> tuple[float, float]:
     if pair in GIVEN:
         return GIVEN[pair]
     if a == b:
-        return corresponding_states(a)
+        return _corresponding_states(a)
     (first, second), (sigma_first, sigma_second) = zip(pair_parameters(a, a), pair_parameters(b, b), strict=True)
     return sqrt(first * second), 0.5 * (sigma_first + sigma_second)
 
@@ -419,6 +283,109 @@ def noble_gas_potential(elements: Iterable[str], cutoff: float = LITERATURE_CUTO
     return LennardJones({pair: PairCoefficients.from_lennard_jones(*pair_parameters(*pair)) for pair in pairs}, cutoff)
 
 
+def literature_lennard_jones(cutoff: float = LITERATURE_CUTOFF) -> LennardJones:
+    """Build the Lennard-Jones potential of argon and krypton that sampled the reference frames.
+
+    Examples
+    --------
+    >>> from ase import Atoms
+    >>> dimer = Atoms("Ar2", positions=[[0, 0, 0], [0, 0, 3.405 * 2 ** (1 / 6)]])
+    >>> [round(1000 * float(e), 3) for e in literature_lennard_jones().local_energies(dimer)]
+    [-5.15, -5.15]
+    """
+    return noble_gas_potential(("Ar", "Kr"), cutoff)
+
+
+def _power_sums(atoms: Atoms, cutoff: float, elements: Sequence[str] | None = None) -> FloatArray:
+    """Sum ``r^-6`` and ``r^-12`` over each atom's neighbours, by species pair.
+
+    A pair potential's local energies are linear in them:
+    ``e_i = 1/2 sum_p (c12_p S[i, p, 1] - c6_p S[i, p, 0])``.
+
+    Parameters
+    ----------
+    atoms
+        The frame.
+    cutoff
+        Neighbours up to this distance count, A.
+    elements
+        Species that span the pairs, sorted; those of `atoms` unless given.
+
+    Returns
+    -------
+    ndarray of shape (n_atoms, n_pairs, 2)
+        Pairs in the order of `species_pairs`; last axis A^-6, A^-12. Pairs that atom `i` has no part in are
+        zero.
+    """
+    names = tuple(sorted(set(elements if elements is not None else atoms.get_chemical_symbols())))
+    species = species_indices(atoms, names)
+    pairs = species_pairs(names)
+    table = np.zeros((len(names), len(names)), dtype=np.int64)
+    for index, (a, b) in enumerate(pairs):
+        i, j = names.index(a), names.index(b)
+        table[i, j] = table[j, i] = index
+    first, second, _, squared = neighbour_pairs(atoms, half_list(cutoff))
+    pair = table[species[first], species[second]]
+    slots = np.concatenate([first, second]) * len(pairs) + np.concatenate([pair, pair])
+    sixth = np.tile(squared**-3.0, 2)
+    size = len(atoms) * len(pairs)
+    sums = np.empty((size, 2))
+    sums[:, 0] = np.bincount(slots, sixth, size)
+    sums[:, 1] = np.bincount(slots, sixth**2, size)
+    return sums.reshape(len(atoms), len(pairs), 2)
+
+
+def fit_pair_potential(
+    frames: Sequence[Atoms], energies: NDArray[np.floating], cutoff: float = LITERATURE_CUTOFF
+) -> LennardJones:
+    """Fit c6 and c12 of every species pair to total energies by linear least squares.
+
+    Minimises ``sum_A (E_A - sum_p (c12_p S12_Ap - c6_p S6_Ap))^2`` where ``S_Ap`` sums `_power_sums` of frame
+    ``A`` over its atoms, halved. Local energies are never seen.
+
+    Parameters
+    ----------
+    frames
+        Training frames.
+    energies
+        (n_frames,) total energies relative to isolated atoms, eV.
+    cutoff
+        Range of the potential, A.
+
+    Returns
+    -------
+    LennardJones
+        Coefficients may come out negative where the frames hardly constrain them; nothing is clipped.
+
+    Raises
+    ------
+    InputError
+        Energies and frames differ in number, are not finite, or are too few or too alike for the
+        coefficients.
+    """
+    target = np.asarray(energies, dtype=np.float64)
+    if target.shape != (len(frames),) or not np.all(np.isfinite(target)):
+        raise InputError(f"pair-potential fit: {len(frames)} frames need as many finite energies")
+    elements = tuple(sorted({symbol for atoms in frames for symbol in atoms.get_chemical_symbols()}))
+    pairs = species_pairs(elements)
+    sums = np.array([_power_sums(atoms, cutoff, elements).sum(axis=0) for atoms in frames])
+    design = 0.5 * (sums * np.array([-1.0, 1.0])).reshape(len(frames), 2 * len(pairs))
+    # Columns differ by twelve orders of magnitude in A; scaled, the conditioning is the physics' alone.
+    scale = np.sqrt((design**2).sum(axis=0))
+    scale[scale == 0.0] = 1.0
+    solution, _, rank, _ = np.linalg.lstsq(design / scale, target, rcond=None)
+    if rank < design.shape[1]:
+        raise InputError(
+            f"pair-potential fit: {len(frames)} frames determine {rank} of {design.shape[1]} coefficients; "
+            "give more, or more varied, training frames"
+        )
+    values = (solution / scale).reshape(len(pairs), 2)
+    return LennardJones(
+        {pair: PairCoefficients(c6=float(c6), c12=float(c12)) for pair, (c6, c12) in zip(pairs, values, strict=True)},
+        cutoff,
+    )
+
+
 PairChoice: TypeAlias = LennardJones | Literal["literature"] | None
 
 
@@ -430,18 +397,18 @@ def chosen_pair_potential(choice: PairChoice, elements: Sequence[str]) -> Lennar
     Raises
     ------
     InputError
-        The name is unknown, or the literature (`basinet.potentials.pair_potential`) has no potential for an element.
+        The name is unknown, or there are no parameters for an element.
     """
     if choice is None or isinstance(choice, LennardJones):
         return choice
     if choice != "literature":
         msg = f"pair_potential is {choice!r}; choose literature or fitted, or pass a LennardJones"
         raise InputError(msg)
-    return smoothly_ended(noble_gas_potential(elements))
+    return _smoothly_ended(noble_gas_potential(elements))
 
 
 def fitted_pair_potential(frames: Sequence[Atoms], e0: Mapping[str, float], isolated: Sequence[Atoms]) -> LennardJones:
-    """Pair potential fitted to the total energies of frames (`basinet.potentials.pair_potential`), smoothly ended.
+    """Pair potential fitted to the total energies of frames (`fit_pair_potential`), smoothly ended.
 
     Parameters
     ----------
@@ -466,9 +433,9 @@ def fitted_pair_potential(frames: Sequence[Atoms], e0: Mapping[str, float], isol
         raise InputError(msg)
     own = [sum(e0[symbol] for symbol in atoms.get_chemical_symbols()) for atoms in frames]
     total = [energy_label(atoms, TOTAL_ENERGY, index) for index, atoms in enumerate(frames)]
-    return smoothly_ended(fit_pair_potential(frames, np.subtract(total, own)))
+    return _smoothly_ended(fit_pair_potential(frames, np.subtract(total, own)))
 
 
-def smoothly_ended(potential: LennardJones) -> LennardJones:
+def _smoothly_ended(potential: LennardJones) -> LennardJones:
     """Shift energy and force to vanish at the cutoff, as molecular dynamics needs."""
     return LennardJones(potential.parameters, potential.cutoff, smooth=True)

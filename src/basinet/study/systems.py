@@ -79,7 +79,7 @@ def load_frames(data: DataSettings, seed: int, note: Callable[[str], None]) -> t
         frames = [atoms for system in SYSTEMS for size in sizes for atoms in load_reference(system, size)]
         return frames, list(load_isolated_atoms().values())
     if data.frames == "synthetic":
-        from basinet.md.synthetic import synthetic_liquid
+        from basinet.md.sampling import synthetic_liquid
 
         frames = []
         for system in SYSTEMS:
