@@ -27,7 +27,7 @@ from tests.lammps_engine import define_sna, load_without_forces
 
 from basinet import descriptors
 from basinet.frames.neighbours import find_neighbours
-from basinet.lammps.session import lammps_session
+from basinet.lammps.engine import lammps_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable

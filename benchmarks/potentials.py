@@ -30,8 +30,15 @@ import numpy as np
 from tests.potentials.toys import random_ensemble
 
 from basinet.descriptors.bispectrum import Bispectrum
-from basinet.lammps.files import DESCRIPTOR, START, data_text, descriptor_text, pair_commands
-from basinet.lammps.network import member_networks, model_text
+from basinet.lammps.files import (
+    DESCRIPTOR,
+    START,
+    data_text,
+    descriptor_text,
+    member_networks,
+    model_text,
+    pair_commands,
+)
 from basinet.potentials.network import Architecture
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))

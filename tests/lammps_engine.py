@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from basinet.lammps.session import in_order, lammps_session, load_atoms
+from basinet.lammps.engine import in_order, lammps_session, load_atoms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,7 @@ from ase.io import read
 from typer.testing import CliRunner
 
 from basinet.cli.app import app
-from basinet.lammps.session import INSTALL
+from basinet.lammps.engine import INSTALL
 
 pytestmark = [pytest.mark.long, pytest.mark.lammps]
 

@@ -13,15 +13,18 @@ from tests.potentials.toys import DESCRIPTOR, gas, random_ensemble
 
 from basinet.descriptors.bispectrum import Bispectrum
 from basinet.errors import InputError
-from basinet.lammps.files import data_text, descriptor_text, input_text, pair_commands
-from basinet.lammps.network import (
+from basinet.lammps.files import (
+    box_of,
+    data_text,
+    descriptor_text,
+    input_text,
     mean_networks,
     member_networks,
     model_text,
     n_coefficients,
+    pair_commands,
     refuse_what_lammps_gets_wrong,
 )
-from basinet.lammps.session import box_of
 from basinet.potentials.dataset import Scaling
 from basinet.potentials.network import Architecture, Layer
 from basinet.potentials.pair_potential import LennardJones, PairCoefficients, literature_lennard_jones

@@ -22,7 +22,7 @@ from basinet.descriptors.bispectrum import Bispectrum
 from basinet.files import read_json
 from basinet.lammps.engine import lammps_engine
 from basinet.lammps.export import ENERGY_TOLERANCE, FORCE_TOLERANCE, export_lammps
-from basinet.lammps.session import box_of
+from basinet.lammps.files import box_of
 from basinet.potentials.ensemble import Ensemble
 from basinet.potentials.network import Architecture
 from basinet.potentials.pair_potential import LennardJones, literature_lennard_jones

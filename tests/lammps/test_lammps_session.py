@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from tests.potentials.toys import gas
 
-from basinet.lammps.session import INSTALL, LammpsMissingError, in_order, lammps_session, load_atoms
+from basinet.lammps.engine import INSTALL, LammpsMissingError, in_order, lammps_session, load_atoms
 
 
 class WithoutNetworks:

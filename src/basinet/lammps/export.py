@@ -1,4 +1,4 @@
-"""A structure to start from where the user has none."""
+"""Export of an ensemble: a folder from which LAMMPS runs, checked against our own energies and forces."""
 
 from __future__ import annotations
 
@@ -16,16 +16,28 @@ from ase.data import atomic_numbers, covalent_radii, vdw_radii
 from basinet.errors import InputError
 from basinet.files import FULL_DISK, explained, write_json
 from basinet.jobs.directory import MARKER, MARKER_TEXT, refuse_foreign
-from basinet.lammps.engine import plain_path, quoted, run_potential
-from basinet.lammps.files import DESCRIPTOR, INPUT, START, data_text, descriptor_text, input_text, pair_commands
-from basinet.lammps.network import (
+from basinet.lammps.engine import (
+    LammpsMissingError,
+    lammps_session,
+    lammps_version,
+    plain_path,
+    quoted,
+    run_potential,
+)
+from basinet.lammps.files import (
+    DESCRIPTOR,
+    INPUT,
+    START,
     ElementNetwork,
+    data_text,
+    descriptor_text,
+    input_text,
     mean_networks,
     member_networks,
     model_text,
+    pair_commands,
     refuse_what_lammps_gets_wrong,
 )
-from basinet.lammps.session import LammpsMissingError, lammps_session, lammps_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -51,9 +51,8 @@ def lammps_motion(
     InputError
         LAMMPS is missing or cannot represent the model, or the start is not periodic.
     """
-    from basinet.lammps.engine import plain_path
+    from basinet.lammps.engine import lammps_session, plain_path
     from basinet.lammps.export import export_lammps
-    from basinet.lammps.session import lammps_session
 
     _refuse_unsuitable(atoms, config)
     calculator: Calculator = atoms.calc
@@ -137,7 +136,8 @@ class LammpsMotion(Motion):
         state: State | None,
         session: _RestartedSession,
     ) -> None:
-        from basinet.lammps.session import box_of, in_order, load_atoms
+        from basinet.lammps.engine import in_order, load_atoms
+        from basinet.lammps.files import box_of
 
         super().__init__(atoms, config.timestep, guard, step, config.restart_interval)
         self._session, self._in_order = session, in_order
