@@ -21,13 +21,11 @@ from __future__ import annotations
 import argparse
 import csv
 import time
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from basinet.descriptors.gradient import frame_derivatives
 from basinet.fidelity.gauge import stack_pair_features
 from basinet.fidelity.scoring import ScoredFrames, evaluation_rows, fitted_gauges, with_mean
 from basinet.potentials.dataset import build_dataset
@@ -108,7 +106,7 @@ def scores(system: StudySystem, widths: list[int], weights: list[float], options
     descriptor = default_descriptor(["Ar", "Kr"])
     data = build_dataset(
         system.name, system.frames, descriptor, system.e0, system.local_energies("total"),
-        partial(frame_derivatives, descriptor), chosen_pair_potential(options.pair_potential, descriptor.weights),
+        descriptor.derivatives, chosen_pair_potential(options.pair_potential, descriptor.weights),
     )  # fmt: skip
     features = stack_pair_features(system.frames, data.elements)
     blocks = {name: (block, np.isin(data.frame, block)) for name, block in system.split.blocks().items()}

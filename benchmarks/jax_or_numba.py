@@ -26,7 +26,6 @@ from descriptors import DENSITY, liquid_like, seconds
 
 from basinet.descriptors.bispectrum import Bispectrum
 from basinet.descriptors.clebsch_gordan import clebsch_gordan, component_labels, matrix_offsets
-from basinet.descriptors.gradient import energy_gradient
 from basinet.descriptors.kernels import RFAC0, normalisation
 from basinet.frames.neighbours import find_neighbours
 
@@ -92,10 +91,7 @@ def compare(n_atoms: int, twojmax: int, neighbours: float, repeats: int) -> str:
     describe = jax.jit(lambda v: bispectrum(v, inside, rcut, twojmax))
 
     def ours() -> Any:
-        return energy_gradient(
-            atoms.positions, np.array(atoms.cell), True, np.ones(n_atoms), rcut, twojmax,
-            lambda own, _: np.broadcast_to(slope, (len(own), len(slope))),
-        )  # fmt: skip
+        return descriptor.gradient(atoms, lambda own, _: np.broadcast_to(slope, (len(own), len(slope))))
 
     def search() -> Any:
         return find_neighbours(atoms.positions, np.array(atoms.cell), True, rcut)

@@ -63,7 +63,7 @@ def line(twojmax: int, depth: int, width: int, repeats: int, folder: Path) -> st
     descriptor = Bispectrum(rcut=rcut, twojmax=twojmax, weights={"Ar": 1.0})
     ensemble = random_ensemble(("Ar",), Architecture("tanh", depth, width), members=MEMBERS, descriptor=descriptor)
     linear = random_ensemble(("Ar",), Architecture("linear", depth, width), members=1, descriptor=descriptor)
-    with patch.object(lammps_files, "DESCRIPTOR_COST", 10**9):
+    with patch("basinet.lammps.files.DESCRIPTOR_COST", 10**9):
         mean = mean_networks(ensemble) or []
     files = {f"{m}.nn": (member_networks(ensemble, m), "tanh") for m in range(MEMBERS)}
     files |= {"mean.nn": (mean, "tanh"), "linear.nn": (member_networks(linear, 0), "linear")}

@@ -6,7 +6,6 @@ from ase import Atoms
 from ase.build import bulk
 
 from basinet.descriptors.bispectrum import Bispectrum
-from basinet.descriptors.gradient import energy_gradient
 from basinet.errors import InputError
 
 WEIGHTS, RADII = {"Ar": 1.0, "Kr": 0.8}, {"Ar": 0.5, "Kr": 0.56}
@@ -32,11 +31,7 @@ def curved_energy(descriptor, seed=0):
         return float((rows @ linear + 0.005 * rows**2 @ square).sum())
 
     def gradient(atoms, threads=1):
-        weight, radius = descriptor.of_atoms(atoms.get_chemical_symbols())
-        return energy_gradient(
-            atoms.positions, atoms.cell.array, atoms.pbc, weight, descriptor.rcut, descriptor.twojmax,
-            lambda _, rows: linear + 0.01 * rows * square, radii_per_atom=radius, threads=threads,
-        )  # fmt: skip
+        return descriptor.gradient(atoms, lambda _, rows: linear + 0.01 * rows * square, threads=threads)
 
     return energy, gradient
 
@@ -123,7 +118,7 @@ def test_neither_threads_nor_blocks_change_anything(monkeypatch):
     atoms = sheared_mixture() * (4, 4, 2)
     _, gradient = curved_energy(Bispectrum(5.0, 6, WEIGHTS, RADII))
     whole = gradient(atoms)
-    monkeypatch.setattr("basinet.descriptors.gradient.BLOCK", 8)
+    monkeypatch.setattr("basinet.descriptors.bispectrum.BLOCK", 8)
     for found in (gradient(atoms), gradient(atoms, threads=2)):
         scale = np.abs(whole.forces).max()
         np.testing.assert_allclose(found.forces, whole.forces, atol=1e-13 * scale)
@@ -137,10 +132,10 @@ def test_descriptors_are_those_of_the_bispectrum():
 
 
 def test_no_atoms_have_no_forces():
-    found = energy_gradient(np.zeros((0, 3)), np.eye(3), False, [], 5.0, 4, lambda _, rows: rows)
+    found = Bispectrum(5.0, 4).gradient(Atoms(), lambda _, rows: rows)
     assert found.forces.shape == (0, 3)
 
 
 def test_bad_geometry_is_refused():
     with pytest.raises(InputError, match="atom 1 is at"):
-        energy_gradient([[0, 0, 0], [0, np.nan, 0]], np.eye(3), False, [1, 1], 5.0, 4, lambda _, rows: rows)
+        Bispectrum(5.0, 4).gradient(Atoms("Ar2", [[0, 0, 0], [0, np.nan, 0]]), lambda _, rows: rows)

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from basinet.descriptors.bispectrum import Bispectrum
-from basinet.descriptors.sizes import element_radii
+from basinet.descriptors.bispectrum import Bispectrum, element_radii
 from basinet.errors import InputError
 
 DIMER = {"weights": {"Ar": 1.0, "Kr": 1.0}, "radii": {"Ar": 0.5, "Kr": 0.6}, "rcut": 5.0, "twojmax": 4}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +10,6 @@ from ase.build import bulk
 
 import basinet
 from basinet.descriptors.bispectrum import Bispectrum
-from basinet.descriptors.gradient import frame_derivatives
 from basinet.errors import InputError
 from basinet.potentials import training as job
 from basinet.potentials.dataset import build_dataset, fit_scaling
@@ -55,7 +52,7 @@ def frames_of(n_frames, *, seed=0, sizes=(1, 2), elements="ArKr"):
 
 
 def dataset_of(frames, *, forces=True, descriptor=DESCRIPTOR):
-    derivatives = partial(frame_derivatives, descriptor) if forces else None
+    derivatives = descriptor.derivatives if forces else None
     return build_dataset("toy", frames, descriptor, ZERO, derivatives=derivatives)
 
 

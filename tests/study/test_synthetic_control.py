@@ -11,8 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from basinet.descriptors.bispectrum import Bispectrum
-from basinet.descriptors.sizes import element_radii
+from basinet.descriptors import Bispectrum, element_radii
 from basinet.frames.splits import contiguous_split
 from basinet.md.sampling import synthetic_liquid
 from basinet.potentials.dataset import build_dataset

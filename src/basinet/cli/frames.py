@@ -135,8 +135,7 @@ def describe(
     """
     import numpy as np
 
-    from basinet.descriptors.bispectrum import Bispectrum
-    from basinet.descriptors.sizes import element_radii
+    from basinet.descriptors import Bispectrum, element_radii
     from basinet.files import atomic_write
     from basinet.frames.reading import read_frames
     from basinet.frames.splits import elements_of

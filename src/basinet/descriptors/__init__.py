@@ -1,10 +1,7 @@
-"""Descriptors of atomic environments: arrays of positions in, arrays of descriptors out."""
+"""Descriptors of atomic environments and their derivatives."""
 
 from __future__ import annotations
 
-from basinet.descriptors.bispectrum import Bispectrum, bispectrum
+from basinet.descriptors.bispectrum import Bispectrum, Gradient, PairDerivatives, element_radii
 
-__all__ = [
-    "Bispectrum",
-    "bispectrum",
-]
+__all__ = ["Bispectrum", "Gradient", "PairDerivatives", "element_radii"]

@@ -1,138 +1,150 @@
 r"""The SO(4) bispectrum of the neighbour density, SNAP's descriptor, equal to LAMMPS ``compute sna/atom``.
 
-The conventions are those of ``compute sna/atom RCUT 0.99363 TWOJMAX 0.5 ... W ... rmin0 0 bzeroflag 1
-bnormflag 0 switchflag 1``: an atom weighs 1 in its own density whatever its species, its neighbours weigh
-:math:`w_s`, and the bispectrum of the isolated atom, :math:`2j + 1`, is subtracted.
+.. math:: B_{j_1 j_2 j} = \sum_{m m'} \bar U^j_{m m'} (U^{j_1} \otimes_{j_1 j_2 j} U^{j_2})_{m m'}
+   - (2j + 1), \qquad U^j = 1 + \sum_{k:\, r_k < r_{ik}} w_k f_c(r_k)\, u^j(\mathbf r_k), \qquad
+   r_{ik} = r_\mathrm{cut} (R_i + R_k)
+
+with the coupling :math:`\otimes` of :mod:`basinet.descriptors.clebsch_gordan` and the matrices :math:`u^j` of
+:mod:`basinet.descriptors.kernels`. The conventions are those of ``compute sna/atom RCUT 0.99363 TWOJMAX 0.5 ... W ...
+rmin0 0 bzeroflag 1 bnormflag 0 switchflag 1``: an atom weighs 1 in its own density whatever its species, its neighbours
+weigh :math:`w_s`, and the bispectrum of the isolated atom, :math:`2j + 1`, is subtracted.
+
+Thompson, Swiler, Trott, Foiles & Tucker, J. Comput. Phys. 285, 316 (2015), section 2; Bartok, Kondor & Csanyi,
+Phys. Rev. B 87, 184115 (2013).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from math import isfinite
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
-from ase.data import atomic_numbers
+from ase.data import atomic_numbers, vdw_radii
 
-from basinet.descriptors.clebsch_gordan import component_labels
-from basinet.descriptors.environments import (
-    checked_rcut,
-    checked_twojmax,
-    find_environments,
-    for_each,
-    is_finite_number,
-    useful_threads,
+from basinet.descriptors.clebsch_gordan import (
+    CouplingTables,
+    adjoint_tables,
+    component_labels,
+    coupling_tables,
+    single_component_tables,
 )
-from basinet.descriptors.sizes import EQUAL
 from basinet.errors import InputError
+from basinet.frames.neighbours import Neighbours, find_neighbours
 
 if TYPE_CHECKING:
     from ase import Atoms
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
+
+Sizes = Literal["equal", "van_der_waals"]
+
+EQUAL = 0.5
+"""Radius of elements of equal size, in units of the cutoff."""
+
+LARGEST_TWOJMAX = 14
+"""204 components; the tables beyond take seconds to make and the components long since repeat each other."""
+
+ATOMS_PER_THREAD = 64
+"""With fewer, to start a thread takes longer than it saves."""
+
+BLOCK = 256
+"""Atoms at a time: their matrices stay in the cache, and products with a network's weights run at full speed."""
+
+Slopes: TypeAlias = "Callable[[NDArray[np.int64], NDArray[np.float64]], NDArray[np.float64]]"
+"""From indices of atoms (n,) and their components (n, n_components) to the slopes dE_i/dB_i (n, n_components)."""
 
 
-def bispectrum(
-    positions: ArrayLike,
-    cell: ArrayLike,
-    pbc: ArrayLike,
-    weights_per_atom: ArrayLike,
-    rcut: float,
-    twojmax: int,
-    *,
-    radii_per_atom: ArrayLike | None = None,
-    threads: int = 1,
-) -> NDArray[np.float64]:
-    r"""Bispectrum components of every atom.
+def element_radii(elements: Iterable[str], sizes: Sizes | Mapping[str, float] = "van_der_waals") -> dict[str, float]:
+    r"""Radius R of each element in units of the cutoff, so that a pair is cut off at ``rcut * (R_i + R_j)``.
 
-    .. math:: B_{j_1 j_2 j} = \sum_{m m'} \bar U^j_{m m'} (U^{j_1} \otimes_{j_1 j_2 j} U^{j_2})_{m m'}
-       - (2j + 1), \qquad U^j = 1 + \sum_{k:\, r_k < r_{ik}} w_k f_c(r_k)\, u^j(\mathbf r_k), \qquad
-       r_{ik} = r_\mathrm{cut} (R_i + R_k)
+    .. math:: R_s = \frac{\rho_s}{2 \min_t \rho_t}
 
-    with the coupling :math:`\otimes` of :mod:`basinet.descriptors.clebsch_gordan` and the matrices
-    :math:`u^j` of :mod:`basinet.descriptors.kernels`.
+    with the van der Waals radii :math:`\rho`, rounded to four digits: two atoms of the smallest element are cut off at
+    ``rcut``, all others further out. By the law of corresponding states, simple liquids look alike in units of their
+    atoms' sizes; one cutoff for all pairs would end at another shell of each. Radii of ASE's table: Bondi, J. Phys.
+    Chem. 68, 441 (1964), and sources named there.
 
     Parameters
     ----------
-    positions : (n_atoms, 3) array_like
-        Angstrom.
-    cell : (3, 3) array_like
-        Cell vectors as rows, Angstrom; any shape, and smaller than the cutoff if need be.
-    pbc : bool or (3,) array_like of bool
-        Which axes repeat.
-    weights_per_atom : (n_atoms,) array_like
-        Weight of each atom as a neighbour of others, no unit.
-    rcut
-        Cutoff, Angstrom.
-    twojmax
-        Twice the largest momentum: 14, 20, 30 and 55 components for 4, 5, 6 and 8.
-    radii_per_atom : (n_atoms,) array_like, optional
-        Size R of each atom in units of the cutoff, LAMMPS' ``radelems``; 1/2 unless given, so that every pair is
-        cut off at ``rcut``.
-    threads
-        Atoms are shared out among so many threads. The result does not depend on it.
-
-    Returns
-    -------
-    (n_atoms, n_components) float64 array
-        No unit; components in the order of :func:`basinet.descriptors.clebsch_gordan.component_labels`.
+    elements
+        Chemical symbols.
+    sizes
+        ``"van_der_waals"``; ``"equal"``: 1/2 for every element; or radii, which are returned as they are.
 
     Raises
     ------
     InputError
-        Positions that are not finite, atoms in one place, a periodic cell without volume, weights or radii that do
-        not fit the atoms, a cutoff or a ``twojmax`` out of range.
-
-    Notes
-    -----
-    Thompson, Swiler, Trott, Foiles & Tucker, J. Comput. Phys. 285, 316 (2015), section 2;
-    Bartok, Kondor & Csanyi, Phys. Rev. B 87, 184115 (2013).
+        An element without a van der Waals radius.
 
     Examples
     --------
-    An atom alone is the zero of the scale:
-
-    >>> import numpy as np
-    >>> alone = bispectrum([[0.0, 0.0, 0.0]], np.eye(3), False, [1.0], rcut=5.0, twojmax=2)
-    >>> alone.shape, bool(np.abs(alone).max() < 1e-14)
-    ((1, 5), True)
+    >>> element_radii(["Ar", "Kr"])
+    {'Ar': 0.5, 'Kr': 0.5372}
     """
-    around = find_environments(positions, cell, pbc, weights_per_atom, rcut, twojmax, radii_per_atom, threads)
-    out = np.empty((len(around.order), len(component_labels(around.twojmax))))
-
-    def compute(atoms: NDArray[np.int64]) -> None:
-        around.components(atoms, around.matrices(1), out)
-
-    threads = useful_threads(threads, len(out))
-    for_each(compute, np.array_split(around.order, threads), threads)
-    return out
-
-
-def checked_radii(radii: object, elements: Iterable[str]) -> dict[str, float]:
-    """Radius of each element, or an error that names it."""
-    elements = tuple(elements)
-    if not radii:
-        return dict.fromkeys(elements, EQUAL)
-    if not isinstance(radii, Mapping) or set(radii) != set(elements):
-        raise InputError(f"radii are {radii!r}; give a number for each of {', '.join(elements)}")
-    for element in elements:
-        if not (is_finite_number(radii[element]) and radii[element] > 0):
-            raise InputError(
-                f"the radius of {element} is {radii[element]!r}; it must be a positive number, such as 0.5"
-            )
-    return {element: float(radii[element]) for element in elements}
+    if isinstance(sizes, Mapping):
+        return dict(sizes)
+    symbols = sorted(set(elements))
+    if sizes == "equal":
+        return dict.fromkeys(symbols, EQUAL)
+    radius = {symbol: float(vdw_radii[atomic_numbers.get(symbol, 0)]) for symbol in symbols}
+    for symbol, value in radius.items():
+        if not np.isfinite(value):
+            raise InputError(f"no van der Waals radius of {symbol} is known; use equal sizes or give its radius")
+    smallest = min(radius.values(), default=1.0)
+    return {symbol: round(EQUAL * value / smallest, 4) for symbol, value in radius.items()}
 
 
-def checked_weights(weights: object) -> dict[str, float]:
-    """Weights with their elements in alphabetical order, or an error that names the element."""
-    if not isinstance(weights, Mapping) or not weights:
-        raise InputError(f"weights are {weights!r}; give a number for each element, such as {{'Ar': 1.0}}")
-    for element, weight in weights.items():
-        if element not in atomic_numbers or element == "X":
-            raise InputError(f"weights name {element!r}, which is not a chemical symbol such as 'Ar'")
-        if not is_finite_number(weight):
-            raise InputError(f"the weight of {element} is {weight!r}; it must be a finite number")
-    return {element: float(weights[element]) for element in sorted(weights)}
+@dataclass(frozen=True)
+class Gradient:
+    """Derivatives of a sum of atomic energies.
+
+    Attributes
+    ----------
+    forces : (n_atoms, 3) array
+        Minus the derivative of the energy in the positions: its unit per Angstrom.
+    virial : (3, 3) array
+        Minus the derivative of the energy in the strain, its unit.
+    descriptors : (n_atoms, n_components) array
+        The bispectrum.
+    """
+
+    forces: NDArray[np.float64]
+    virial: NDArray[np.float64]
+    descriptors: NDArray[np.float64]
+
+
+class PairDerivatives(NamedTuple):
+    r"""Derivatives of a frame's components, pair by pair; every pair of neighbours stands twice, once from either end.
+
+    Attributes
+    ----------
+    n_atoms : int
+        Atoms of the frame.
+    atom, neighbour : (n_pairs,) int64 arrays
+        Atom i, and its neighbour j. An atom may be its own neighbour's image.
+    derivative : (n_pairs, n_components, 3) float64 array
+        :math:`\partial B_{ic} / \partial \mathbf r_{ij}`, with :math:`\mathbf r_{ij}` from atom to neighbour, 1/A.
+    """
+
+    n_atoms: int
+    atom: NDArray[np.int64]
+    neighbour: NDArray[np.int64]
+    derivative: NDArray[np.float64]
+
+    def in_places(self) -> NDArray[np.float64]:
+        r"""Derivatives :math:`\partial B_{ic} / \partial \mathbf r_k`, (n_atoms, n_components, n_atoms, 3), 1/A.
+
+        A vector to a neighbour moves with the neighbour, and against the atom itself. Needs
+        24 n_atoms^2 n_components bytes: 0.7 MB for 32 atoms at ``twojmax`` 6.
+        """
+        dense = np.zeros((self.n_atoms, self.n_atoms, self.derivative.shape[1], 3))
+        np.add.at(dense, (self.atom, self.neighbour), self.derivative)
+        np.subtract.at(dense, (self.atom, self.atom), self.derivative)
+        return np.ascontiguousarray(dense.swapaxes(1, 2))
 
 
 @dataclass(frozen=True)
@@ -144,13 +156,12 @@ class Bispectrum:
     rcut
         Cutoff, Angstrom.
     twojmax
-        Twice the largest momentum.
+        Twice the largest momentum: 14, 20, 30 and 55 components for 4, 5, 6 and 8.
     weights
         Weight of each element as a neighbour; the element of the central atom makes no difference.
     radii
         Size R of each element in units of the cutoff (LAMMPS' ``radelems``): a pair is cut off at
-        ``rcut * (R_i + R_j)``. 1/2 each unless given;
-        :func:`basinet.descriptors.sizes.element_radii` makes them from van der Waals radii.
+        ``rcut * (R_i + R_j)``. 1/2 each unless given; `element_radii` makes them from van der Waals radii.
 
     Raises
     ------
@@ -173,10 +184,10 @@ class Bispectrum:
     radii: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rcut", checked_rcut(self.rcut))
-        object.__setattr__(self, "twojmax", checked_twojmax(self.twojmax))
-        object.__setattr__(self, "weights", MappingProxyType(checked_weights(self.weights)))
-        object.__setattr__(self, "radii", MappingProxyType(checked_radii(self.radii, self.weights)))
+        object.__setattr__(self, "rcut", _checked_rcut(self.rcut))
+        object.__setattr__(self, "twojmax", _checked_twojmax(self.twojmax))
+        object.__setattr__(self, "weights", MappingProxyType(_checked_weights(self.weights)))
+        object.__setattr__(self, "radii", MappingProxyType(_checked_radii(self.radii, self.weights)))
 
     def __hash__(self) -> int:
         return hash((self.rcut, self.twojmax, tuple(self.weights.items()), tuple(self.radii.items())))
@@ -197,43 +208,122 @@ class Bispectrum:
 
     @property
     def equal_sizes(self) -> bool:
-        """Whether every pair has the same cutoff, ``rcut``."""
+        """Every pair has the same cutoff, ``rcut``."""
         return set(self.radii.values()) == {EQUAL}
 
     def __call__(self, atoms: Atoms, *, threads: int = 1) -> NDArray[np.float64]:
-        """Bispectrum of every atom of a frame; see :func:`bispectrum`.
+        """Bispectrum of every atom of a frame.
 
         Parameters
         ----------
         atoms
-            Positions, cell, periodic axes and elements are read; nothing is changed.
+            Positions, cell, periodic axes and elements are read; nothing is changed. Any cell, and smaller than the
+            cutoff if need be.
         threads
-            Threads to share the atoms.
+            Threads to share the atoms. The result does not depend on it.
 
         Returns
         -------
         (n_atoms, n_components) float64 array
-            No unit.
+            No unit; components in the order of `component_labels`.
 
         Raises
         ------
         InputError
-            An element without a weight, or a geometry that :func:`bispectrum` refuses.
+            An element without a weight, positions that are not finite, atoms in one place, or a periodic cell without
+            volume.
         """
-        weight, radius = self.of_atoms(atoms.get_chemical_symbols())
-        return bispectrum(
-            atoms.positions, np.array(atoms.cell), atoms.pbc, weight, self.rcut, self.twojmax,
-            radii_per_atom=radius, threads=threads,
-        )  # fmt: skip
+        around = _Environments.of(self, atoms, threads)
+        out = np.empty((len(atoms), self.n_components))
+        around.each_block(len(atoms), lambda block: around.components(block, around.matrices(1), out))
+        return out
 
-    def of_atoms(self, symbols: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Weight and radius of every atom, or an error that names the atom whose element has none."""
-        for index, symbol in enumerate(symbols):
-            if symbol not in self.weights:
-                known = ", ".join(self.weights)
-                raise InputError(f"atom {index} is {symbol}, which has no weight (known: {known}); add one")
-        weight = np.array([self.weights[symbol] for symbol in symbols])
-        return weight, np.array([self.radii[symbol] for symbol in symbols])
+    def gradient(self, atoms: Atoms, slopes: Slopes, *, threads: int = 1) -> Gradient:
+        r"""Forces and virial of :math:`E = \sum_i e_i(B_i)` by the chain rule, exact to rounding.
+
+        .. math:: \mathbf F_k = -\sum_i \sum_c \frac{\partial e_i}{\partial B_{ic}}
+           \frac{\partial B_{ic}}{\partial \mathbf r_k}, \qquad
+           \mathbf W = -\sum_i \sum_{j} \mathbf r_{ij} \otimes \frac{\partial e_i}{\partial \mathbf r_{ij}}
+
+        The derivatives of the components are never formed: the slopes are carried back to the neighbour density and
+        from there to each neighbour (:mod:`basinet.descriptors.kernels`).
+
+        Parameters
+        ----------
+        atoms, threads
+            As for a call. Memory grows with the number of threads, not with the atoms'.
+        slopes
+            Called with some atoms' indices and components; returns :math:`\partial e_i / \partial B_i`. With several
+            threads it is called from all of them.
+
+        Raises
+        ------
+        InputError
+            As for a call.
+
+        Examples
+        --------
+        The slope 1 in every component of two atoms: equal and opposite forces along the bond.
+
+        >>> from ase import Atoms
+        >>> pair = Atoms("Ar2", positions=[[0, 0, 0], [0, 0, 3.0]])
+        >>> found = Bispectrum(5.0, 2).gradient(pair, lambda atoms, rows: np.ones_like(rows))
+        >>> bool(np.allclose(found.forces.sum(axis=0), 0)), bool(np.abs(found.forces[:, :2]).max() < 1e-12)
+        (True, True)
+        """
+        from basinet.descriptors.kernels import add_forces
+
+        around, tables = _Environments.of(self, atoms, threads), adjoint_tables(self.twojmax)
+        descriptors = np.empty((len(atoms), self.n_components))
+        gradient = np.empty((len(around.neighbours.atom), 3))
+
+        def compute(block: NDArray[np.int64]) -> None:
+            matrices = around.matrices(len(block))
+            rows = around.components(block, matrices, descriptors)
+            around.pair_slopes(block, matrices, slopes(block, rows), tables, gradient)
+
+        around.each_block(BLOCK, compute)
+        forces, virial = np.zeros((len(atoms), 3)), np.zeros((3, 3))
+        add_forces(around.neighbours, gradient, forces, virial)
+        return Gradient(forces, virial, descriptors)
+
+    def derivatives(self, atoms: Atoms) -> PairDerivatives:
+        r"""Derivatives of the bispectrum of every atom in the places of its neighbours, exact to rounding.
+
+        The gradient of the energy :math:`B_{ic}`: the way back from an energy to the neighbours' places, with the slope
+        1 in one component at a time. The result takes 24 n_components bytes a pair (8 kB an atom at 11 neighbours and
+        ``twojmax`` 6); what it needs besides does not grow with the number of atoms.
+
+        Raises
+        ------
+        InputError
+            As for a call.
+
+        Examples
+        --------
+        >>> from ase import Atoms
+        >>> pair = Bispectrum(5.0, 2).derivatives(Atoms("Ar2", positions=[[0, 0, 0], [0, 0, 3.0]]))
+        >>> pair.atom.tolist(), pair.neighbour.tolist(), pair.derivative.shape
+        ([0, 1], [1, 0], (2, 5, 3))
+        """
+        around = _Environments.of(self, atoms, 1)
+        neighbours = around.neighbours
+        atom = np.repeat(np.arange(len(atoms)), np.diff(neighbours.first))
+        derivative, gradient = np.empty((len(atom), self.n_components, 3)), np.empty((len(atom), 3))
+        descriptors = np.empty((len(atoms), self.n_components))
+
+        def compute(block: NDArray[np.int64]) -> None:
+            matrices = around.matrices(len(block))
+            around.components(block, matrices, descriptors)
+            pairs = np.isin(atom, block)
+            for component, tables in enumerate(single_component_tables(self.twojmax)):
+                slopes = np.zeros((len(block), self.n_components))
+                slopes[:, component] = 1.0
+                around.pair_slopes(block, matrices, slopes, tables, gradient)
+                derivative[pairs, component] = gradient[pairs]
+
+        around.each_block(BLOCK, compute)
+        return PairDerivatives(len(atoms), atom, np.array(neighbours.atom), derivative)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain numbers and names, fit for JSON or YAML."""
@@ -253,3 +343,148 @@ class Bispectrum:
         if set(settings) - {"radii"} != expected:
             raise InputError(f"descriptor settings are {sorted(settings)}; give exactly {sorted(expected)}")
         return cls(**settings)
+
+
+@dataclass(frozen=True)
+class _Environments:
+    """The surroundings of every atom of a frame, as the compiled loops take them.
+
+    Attributes
+    ----------
+    neighbours
+        Within the largest cutoff of any pair.
+    weight : (n_atoms,) array
+        Of each atom as a neighbour.
+    reach : (n_atoms,) array
+        Share of each atom in the cutoffs of its pairs, Angstrom.
+    tables, factors
+        Of `coupling_tables` and :func:`basinet.descriptors.kernels.normalisation`.
+    order : (n_atoms,) int64 array
+        Atoms by their numbers of neighbours: those that share a vector register wait for the one with the most.
+    threads
+        As many as were asked for, or as so many atoms keep busy.
+    """
+
+    neighbours: Neighbours
+    weight: NDArray[np.float64]
+    reach: NDArray[np.float64]
+    tables: CouplingTables
+    factors: NDArray[np.float64]
+    order: NDArray[np.int64]
+    threads: int
+
+    @classmethod
+    def of(cls, descriptor: Bispectrum, atoms: Atoms, threads: int) -> _Environments:
+        """Find the neighbours within a descriptor's cutoffs."""
+        from basinet.descriptors.kernels import normalisation
+
+        weight, radius = _of_atoms(descriptor, atoms.get_chemical_symbols())
+        reach, twojmax = descriptor.rcut * radius, descriptor.twojmax
+        threads = max(1, min(threads, len(atoms) // ATOMS_PER_THREAD))
+        cutoff = 2 * float(reach.max(initial=0.5 * descriptor.rcut))
+        neighbours = find_neighbours(atoms.positions, np.array(atoms.cell), atoms.pbc, cutoff, threads=threads)
+        order = np.argsort(np.diff(neighbours.first), kind="stable")
+        return cls(neighbours, weight, reach, coupling_tables(twojmax), normalisation(twojmax), order, threads)
+
+    def each_block(self, size: int, action: Callable[[NDArray[np.int64]], object]) -> None:
+        """Call an action for blocks of atoms of about that size, in the threads."""
+        blocks = np.array_split(self.order, max(self.threads, -(-len(self.order) // max(size, 1))))
+        if self.threads == 1:
+            for block in blocks:
+                action(block)
+        else:
+            with ThreadPoolExecutor(self.threads) as pool:
+                list(pool.map(action, blocks))
+
+    def matrices(self, n_atoms: int) -> NDArray[np.float64]:
+        """Room for the matrices of so many atoms, eight side by side: (n_groups, 2, n_elements, 8)."""
+        from basinet.descriptors._vector import LANES
+
+        return np.empty((-(-n_atoms // LANES), 2, int(self.tables.offsets[-1]), LANES))
+
+    def components(
+        self, atoms: NDArray[np.int64], matrices: NDArray[np.float64], out: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Write the components of some atoms to their rows of ``out``, and leave their matrices in ``matrices``."""
+        from basinet.descriptors.kernels import bispectrum_of_groups
+
+        bispectrum_of_groups(atoms, self.neighbours, self.weight, self.reach, self.factors, self.tables, matrices, out)
+        # The isolated atom's bispectrum, 2j + 1, is the zero of the scale (LAMMPS' bzeroflag 1).
+        out[atoms] -= [twoj + 1 for _, _, twoj in component_labels(len(self.tables.offsets) - 2)]
+        return out[atoms]
+
+    def pair_slopes(
+        self,
+        atoms: NDArray[np.int64],
+        matrices: NDArray[np.float64],
+        slopes: NDArray[np.float64],
+        tables: Any,
+        out: NDArray[np.float64],
+    ) -> None:
+        """Write the derivatives of some atoms' energy in their neighbours' places to the pairs' rows of ``out``."""
+        from basinet.descriptors.kernels import gradients_of_groups
+
+        gradients_of_groups(
+            atoms, self.neighbours, self.weight, self.reach, self.factors, self.tables.offsets, tables,
+            matrices, np.ascontiguousarray(slopes, dtype=np.float64), out,
+        )  # fmt: skip
+
+
+def _of_atoms(descriptor: Bispectrum, symbols: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weight and radius of every atom, or an error that names the atom whose element has none."""
+    for index, symbol in enumerate(symbols):
+        if symbol not in descriptor.weights:
+            known = ", ".join(descriptor.weights)
+            raise InputError(f"atom {index} is {symbol}, which has no weight (known: {known}); add one")
+    weight = np.array([descriptor.weights[symbol] for symbol in symbols])
+    return weight, np.array([descriptor.radii[symbol] for symbol in symbols])
+
+
+def _is_finite_number(value: object) -> bool:
+    """Tell numbers from ``True`` and ``"5"``."""
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool) and isfinite(value)
+
+
+def _checked_rcut(rcut: float) -> float:
+    """Cutoff as a positive float, or an error."""
+    if not (_is_finite_number(rcut) and rcut > 0):
+        raise InputError(f"rcut is {rcut!r}; the cutoff must be a positive number of Angstrom, such as 5.25")
+    return float(rcut)
+
+
+def _checked_twojmax(twojmax: int) -> int:
+    """Twice the largest momentum as an int, or an error."""
+    try:
+        number = -1 if isinstance(twojmax, bool) else operator.index(twojmax)
+    except TypeError:
+        number = -1
+    if not 0 <= number <= LARGEST_TWOJMAX:
+        raise InputError(f"twojmax is {twojmax!r}; it must be an integer from 0 to {LARGEST_TWOJMAX}, such as 6")
+    return number
+
+
+def _checked_weights(weights: object) -> dict[str, float]:
+    """Weights with their elements in alphabetical order, or an error that names the element."""
+    if not isinstance(weights, Mapping) or not weights:
+        raise InputError(f"weights are {weights!r}; give a number for each element, such as {{'Ar': 1.0}}")
+    for element, weight in weights.items():
+        if element not in atomic_numbers or element == "X":
+            raise InputError(f"weights name {element!r}, which is not a chemical symbol such as 'Ar'")
+        if not _is_finite_number(weight):
+            raise InputError(f"the weight of {element} is {weight!r}; it must be a finite number")
+    return {element: float(weights[element]) for element in sorted(weights)}
+
+
+def _checked_radii(radii: object, elements: Iterable[str]) -> dict[str, float]:
+    """Radius of each element, or an error that names it."""
+    elements = tuple(elements)
+    if not radii:
+        return dict.fromkeys(elements, EQUAL)
+    if not isinstance(radii, Mapping) or set(radii) != set(elements):
+        raise InputError(f"radii are {radii!r}; give a number for each of {', '.join(elements)}")
+    for element in elements:
+        if not (_is_finite_number(radii[element]) and radii[element] > 0):
+            raise InputError(
+                f"the radius of {element} is {radii[element]!r}; it must be a positive number, such as 0.5"
+            )
+    return {element: float(radii[element]) for element in elements}

@@ -212,3 +212,68 @@ def coupling_tables(twojmax: int) -> CouplingTables:
         column_start=np.array(column_start, dtype=np.int64),
         column_coefficient=np.array(column_coefficient),
     )
+
+
+class AdjointTables(NamedTuple):
+    """Products of two matrices that make up the slope in the third; a tuple, as numba wants it.
+
+    Attributes
+    ----------
+    couplings : (n_couplings, 4) int64
+        The momenta (2j1, 2j2, 2j) of the two factors and of the slope, and the component whose slope enters.
+    factor : (n_couplings,) float64
+        :math:`f_c`: how many of the component's three matrices the coupling stands for, times the ratio of the
+        :math:`2j + 1`.
+    coefficient_start : (n_couplings, twojmax + 2) int64
+        Where the coefficients for each projection of the slope begin.
+    coefficients : (n,) float64
+        Clebsch-Gordan coefficients, the projection of the first factor ascending; for rows and columns alike.
+    """
+
+    couplings: NDArray[np.int64]
+    factor: NDArray[np.float64]
+    coefficient_start: NDArray[np.int64]
+    coefficients: NDArray[np.float64]
+
+
+@lru_cache(maxsize=16)
+def adjoint_tables(twojmax: int) -> AdjointTables:
+    """Tables of all slopes up to ``twojmax``; see :class:`AdjointTables`."""
+    couplings: list[tuple[int, int, int, int]] = []
+    factor: list[float] = []
+    starts: list[list[int]] = []
+    coefficients: list[float] = []
+    for component, label in enumerate(component_labels(twojmax)):
+        for j in sorted(set(label)):
+            others = list(label)
+            others.remove(j)
+            j1, j2 = max(others), min(others)
+            shift = (j1 + j2 - j) // 2
+            start = []
+            for a in range(j + 1):
+                start.append(len(coefficients))
+                first, last = max(0, a + shift - j2), min(j1, a + shift)
+                coefficients += [clebsch_gordan(j1, j2, j, a1, a + shift - a1) for a1 in range(first, last + 1)]
+            starts.append(start + [len(coefficients)] * (twojmax + 1 - j))
+            couplings.append((j1, j2, j, component))
+            factor.append(label.count(j) * (label[2] + 1) / (j + 1))
+    return AdjointTables(
+        np.array(couplings, dtype=np.int64), np.array(factor), np.array(starts, dtype=np.int64), np.array(coefficients)
+    )
+
+
+@lru_cache(maxsize=16)
+def single_component_tables(twojmax: int) -> tuple[AdjointTables, ...]:
+    """Tables of `adjoint_tables`, cut into the couplings of each component."""
+    tables = adjoint_tables(twojmax)
+    parts = []
+    for component in range(len(component_labels(twojmax))):
+        own = tables.couplings[:, 3] == component
+        parts.append(
+            tables._replace(
+                couplings=np.ascontiguousarray(tables.couplings[own]),
+                factor=np.ascontiguousarray(tables.factor[own]),
+                coefficient_start=np.ascontiguousarray(tables.coefficient_start[own]),
+            )
+        )
+    return tuple(parts)

@@ -1,181 +1,78 @@
-"""Eight float64 numbers as one value inside a numba kernel.
+r"""Compiled loops over atoms, eight side by side: neighbours to Wigner matrices to bispectrum, and the way back.
 
-Every atom of a group runs through the same arithmetic, so the kernel keeps one atom in each of eight lanes of
-a vector register (512 bits: one AVX-512 register, two of AVX2; LLVM splits it to what the machine has).
-Written as loops over eight elements, the accumulators of the innermost sums would travel through memory at
-every step, and whether they are vectorised at all would rest on the compiler's proof that no arrays overlap.
-As a value of its own type the vector stays in registers, and the compiler has little left to decide: the
-kernel also compiles faster.
+**Neighbour density on the four-dimensional sphere.**
+A neighbour at (x, y, z) of length r becomes the rotation with the Cayley-Klein parameters
+(Thompson et al., J. Comput. Phys. 285, 316 (2015), section 2, with the signs of LAMMPS ``compute sna/atom``)
 
-A row of a C-contiguous (n, 8) array is one vector: :func:`load` and :func:`store` move it, :func:`splat`
-repeats a number in all lanes, and :func:`add`, :func:`mul`, :func:`div`, :func:`root`, :func:`fma`
-(``x y + z``) and :func:`fnma` (``z - x y``) work lane by lane.
+.. math:: a = \cos\theta_0 - i \frac{z}{r} \sin\theta_0, \qquad b = \frac{y - i x}{r} \sin\theta_0, \qquad
+   \theta_0 = 0.99363\, \pi\, r / r_\mathrm{cut},
+
+and adds the matrices of that rotation to those of its atom,
+
+.. math:: U^j = 1 + \sum_k w_k f_c(r_k)\, u^j(a_k, b_k), \qquad
+   f_c(r) = \tfrac12 [1 + \cos(\pi r / r_\mathrm{cut})].
+
+Row b of :math:`u^j` (j doubled) holds, up to factorials, the coefficients of the polynomial
+
+.. math:: (\bar a - \bar b t)^{j - b} (b + a t)^b,
+
+so the row of j follows from that of j - 1 by multiplication with :math:`\bar a - \bar b t`: two complex
+products for each coefficient and no square roots (the recursion of Varshalovich, Moskalev & Khersonskii,
+section 4.8.2, less its normalisation). The factorials are the same for all neighbours and enter once, after
+the sum; the weight enters at j = 0, from where the recursion, linear in the row, carries it to all j. The
+rows b > j/2 follow from :math:`u^j_{j-b,\,j-a} = (-1)^{a-b} \bar u^j_{b a}`.
+
+Memory is bounded: a group of eight atoms needs two arrays of one Wigner matrix set each (36 kB together at
+twojmax 8), used again for the next group, unless they are kept for the way back.
+
+**Slope of an energy in the density.**
+With :math:`\beta_c = \partial E / \partial B_c`,
+
+.. math:: dE = \mathrm{Re} \sum_{j b a} \bar Y^j_{b a}\, dU^j_{b a}, \qquad
+   Y^j = \sum_{j_1 \ge j_2} \beta_c\, f_c\, U^{j_1} \otimes_{j_1 j_2 j} U^{j_2}
+
+(Thompson et al., J. Comput. Phys. 285, 316 (2015), section 3; the adjoint of Bachmayr, Csanyi, Ortner et al. and of
+LAMMPS' ``SNA::compute_yi``). A component couples three matrices, and since :math:`B_{j_1 j_2 j} / (2j + 1)` does not
+change when the momenta are permuted, its derivative in each of the three is the product of the other two, times the
+ratio of the :math:`2j + 1`. So one kind of table serves all three, and no term has to be added to memory that
+other terms write.
+
+**Slope in the place of a neighbour.**
+A neighbour at :math:`\mathbf r` adds :math:`w f_c(r)\, u^j(a, b)` to the density of its atom
+and so :math:`w f_c(r) P(a, b)` to the first order of the energy, with
+
+.. math:: P = \sum_j P_j, \qquad P_j = \mathrm{Re} \sum_{b \le j/2,\, a} W^j_{b a}\, u^j_{b a}(a, b),
+
+where W is the slope Y above, conjugated, normalised and folded onto the upper rows.
+:math:`P_j` is a homogeneous polynomial of degree j in the four numbers Re a, Im a, Re b, Im b. Row b of
+:math:`u^j` holds the coefficients of :math:`(\bar a - \bar b t)^{j - b} (b + a t)^b`, so that its derivatives are
+rows of :math:`u^{j-1}` themselves,
+
+.. math:: \partial_{\bar a} u^j_b = (j - b)\, u^{j-1}_b, \quad \partial_{\bar b} u^j_b = -(j - b)\, t\, u^{j-1}_b,
+   \quad \partial_b u^j_b = b\, u^{j-1}_{b-1}, \quad \partial_a u^j_b = b\, t\, u^{j-1}_{b-1},
+
+and the gradient of P is a sum over the rows up to :math:`2j_\mathrm{max} - 1` with coefficients that all
+neighbours of an atom share: :func:`gradient_coefficients` makes them once, and a neighbour costs one run of the
+recursion and eight multiplications per coefficient. :math:`P` itself follows from Euler's theorem,
+:math:`j P_j = q \cdot \nabla P_j`.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 from math import factorial, pi, sqrt
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
-from numba import extending, types
-from numba.core import cgutils
-from numba.extending import models, register_model
 
 from basinet.compiled import jit
-from basinet.descriptors.clebsch_gordan import clebsch_gordan, component_labels
+from basinet.descriptors._vector import LANES, Lanes, add, div, fma, fnma, load, mul, root, splat, store
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from basinet.descriptors.clebsch_gordan import CouplingTables
+    from basinet.descriptors.clebsch_gordan import AdjointTables, CouplingTables
     from basinet.frames.neighbours import Neighbours
-
-# numba's extension interface is untyped, and hands its arguments to `codegen` by position.
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, untyped-decorator, no-any-return"
-# ruff: noqa: ANN001, ANN201, ANN202, ARG001
-
-
-# Declared by numba as if callers passed the typing context themselves.
-intrinsic: Any = extending.intrinsic
-
-LANES = 8
-"""Atoms side by side."""
-
-VECTOR = ir.VectorType(ir.DoubleType(), LANES)
-
-
-class LanesType(types.Type):
-    """The numba type of a vector of eight float64."""
-
-    def __init__(self) -> None:
-        super().__init__(name=f"Lanes({LANES} x float64)")
-
-
-@register_model(LanesType)
-class LanesModel(models.PrimitiveModel):
-    """Stored as LLVM's ``<8 x double>``."""
-
-    def __init__(self, manager, numba_type) -> None:
-        super().__init__(manager, numba_type, VECTOR)
-
-
-lanes_type = LanesType()
-
-Lanes: TypeAlias = Any
-"""A vector in the signature of a compiled function; it exists nowhere else."""
-
-
-def row_pointer(context, builder, array_type, array, row):
-    """LLVM pointer to one row of an (n, 8) array."""
-    data = context.make_array(array_type)(context, builder, array).data
-    first = builder.gep(data, [builder.mul(row, ir.Constant(ir.IntType(64), LANES))])
-    return builder.bitcast(first, VECTOR.as_pointer())
-
-
-@intrinsic
-def load(typing_context, array, row):
-    """Row of a C-contiguous (n, 8) float64 array."""
-
-    def codegen(context, builder, signature, arguments):
-        return builder.load(row_pointer(context, builder, array, *arguments), align=8)
-
-    return lanes_type(array, types.int64), codegen
-
-
-@intrinsic
-def store(typing_context, array, row, value):
-    """Write a vector to a row of a C-contiguous (n, 8) float64 array."""
-
-    def codegen(context, builder, signature, arguments):
-        builder.store(arguments[2], row_pointer(context, builder, array, *arguments[:2]), align=8)
-        return context.get_dummy_value()
-
-    return types.void(array, types.int64, lanes_type), codegen
-
-
-@intrinsic
-def splat(typing_context, value):
-    """Repeat a number in every lane."""
-
-    def codegen(context, builder, signature, arguments):
-        undefined = ir.Constant(VECTOR, ir.Undefined)
-        single = builder.insert_element(undefined, arguments[0], ir.Constant(ir.IntType(32), 0))
-        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-        return builder.shuffle_vector(single, undefined, everywhere)
-
-    return lanes_type(types.float64), codegen
-
-
-@intrinsic
-def add(typing_context, x, y):
-    """Sum ``x + y`` in every lane."""
-
-    def codegen(context, builder, signature, arguments):
-        return builder.fadd(*arguments)
-
-    return lanes_type(lanes_type, lanes_type), codegen
-
-
-@intrinsic
-def mul(typing_context, x, y):
-    """Product ``x y`` in every lane."""
-
-    def codegen(context, builder, signature, arguments):
-        return builder.fmul(*arguments)
-
-    return lanes_type(lanes_type, lanes_type), codegen
-
-
-@intrinsic
-def div(typing_context, x, y):
-    """Quotient ``x / y`` in every lane."""
-
-    def codegen(context, builder, signature, arguments):
-        return builder.fdiv(*arguments)
-
-    return lanes_type(lanes_type, lanes_type), codegen
-
-
-def call(builder, name, arguments):
-    """Call an LLVM intrinsic on vectors."""
-    function_type = ir.FunctionType(VECTOR, [VECTOR] * len(arguments))
-    function = cgutils.get_or_insert_function(builder.module, function_type, f"llvm.{name}.v{LANES}f64")
-    return builder.call(function, arguments)
-
-
-@intrinsic
-def root(typing_context, x):
-    """Square root in every lane."""
-
-    def codegen(context, builder, signature, arguments):
-        return call(builder, "sqrt", arguments)
-
-    return lanes_type(lanes_type), codegen
-
-
-@intrinsic
-def fma(typing_context, x, y, z):
-    """Sum ``x y + z`` in every lane, rounded once where the machine can."""
-
-    def codegen(context, builder, signature, arguments):
-        return call(builder, "fmuladd", arguments)
-
-    return lanes_type(lanes_type, lanes_type, lanes_type), codegen
-
-
-@intrinsic
-def fnma(typing_context, x, y, z):
-    """Difference ``z - x y`` in every lane, rounded once where the machine can."""
-
-    def codegen(context, builder, signature, arguments):
-        x, y, z = arguments
-        return call(builder, "fmuladd", [builder.fneg(x), y, z])
-
-    return lanes_type(lanes_type, lanes_type, lanes_type), codegen
-
 
 RFAC0 = 0.99363
 """Part of the half circle that the cutoff maps to; LAMMPS' recommended value."""
@@ -387,54 +284,6 @@ def complete_matrices(
                     mirror = offsets[j + 1] - 1 - b * (j + 1) - a
                     store(real, mirror, mul(sign, value_real))
                     store(imag, mirror, fnma(sign, value_imag, zero))
-
-
-class AdjointTables(NamedTuple):
-    """Products of two matrices that make up the slope in the third; a tuple, as numba wants it.
-
-    Attributes
-    ----------
-    couplings : (n_couplings, 4) int64
-        The momenta (2j1, 2j2, 2j) of the two factors and of the slope, and the component whose slope enters.
-    factor : (n_couplings,) float64
-        :math:`f_c`: how many of the component's three matrices the coupling stands for, times the ratio of the
-        :math:`2j + 1`.
-    coefficient_start : (n_couplings, twojmax + 2) int64
-        Where the coefficients for each projection of the slope begin.
-    coefficients : (n,) float64
-        Clebsch-Gordan coefficients, the projection of the first factor ascending; for rows and columns alike.
-    """
-
-    couplings: NDArray[np.int64]
-    factor: NDArray[np.float64]
-    coefficient_start: NDArray[np.int64]
-    coefficients: NDArray[np.float64]
-
-
-@lru_cache(maxsize=16)
-def adjoint_tables(twojmax: int) -> AdjointTables:
-    """Tables of all slopes up to ``twojmax``; see :class:`AdjointTables`."""
-    couplings: list[tuple[int, int, int, int]] = []
-    factor: list[float] = []
-    starts: list[list[int]] = []
-    coefficients: list[float] = []
-    for component, label in enumerate(component_labels(twojmax)):
-        for j in sorted(set(label)):
-            others = list(label)
-            others.remove(j)
-            j1, j2 = max(others), min(others)
-            shift = (j1 + j2 - j) // 2
-            start = []
-            for a in range(j + 1):
-                start.append(len(coefficients))
-                first, last = max(0, a + shift - j2), min(j1, a + shift)
-                coefficients += [clebsch_gordan(j1, j2, j, a1, a + shift - a1) for a1 in range(first, last + 1)]
-            starts.append(start + [len(coefficients)] * (twojmax + 1 - j))
-            couplings.append((j1, j2, j, component))
-            factor.append(label.count(j) * (label[2] + 1) / (j + 1))
-    return AdjointTables(
-        np.array(couplings, dtype=np.int64), np.array(factor), np.array(starts, dtype=np.int64), np.array(coefficients)
-    )
 
 
 @jit()

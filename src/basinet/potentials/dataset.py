@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ase import Atoms
     from numpy.typing import NDArray
 
-    from basinet.descriptors.gradient import PairDerivatives
+    from basinet.descriptors.bispectrum import PairDerivatives
 
 
 class PairPotential(Protocol):

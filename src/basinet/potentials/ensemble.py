@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from basinet.descriptors.gradient import energy_gradient
 from basinet.errors import InputError
 from basinet.potentials.dataset import DescriptorRange, Scaling
 from basinet.potentials.network import Architecture, Layer, Network, atom_energies_and_slopes, row_energies
@@ -83,17 +82,13 @@ def evaluate_frame(
     threads
         Threads to share the atoms.
     """
-    weight, radius = descriptor.of_atoms(atoms.get_chemical_symbols())
     energies = np.zeros((members, len(atoms)))
 
     def slopes(block: NDArray[np.int64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
         energies[:, block], slopes_of_block = energies_and_slopes(block, rows)
         return slopes_of_block
 
-    gradient = energy_gradient(
-        atoms.positions, np.array(atoms.cell), atoms.pbc, weight, descriptor.rcut, descriptor.twojmax,
-        slopes, radii_per_atom=radius, threads=threads,
-    )  # fmt: skip
+    gradient = descriptor.gradient(atoms, slopes, threads=threads)
     return Evaluation(energies, gradient.forces, gradient.virial, gradient.descriptors)
 
 

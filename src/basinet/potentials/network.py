@@ -1,6 +1,14 @@
-"""Shape of a network and how its weights are parametrised.
+"""The network of one species, from descriptors to local energies, and how its weights are parametrised.
 
-With ``n = width / BASE_WIDTH`` and fan-in ``m`` of a layer:
+With descriptors ``g`` and the count ``c`` of atoms that a row stands for,
+
+    h_0 = g,    h_{l+1} = act(h_l W_l + c b_l),    f = h_L W_L + c b_L.
+
+``c = 1`` gives one atom. Since ``act(0) = 0``, a row of zeros with ``c = 0`` gives exactly 0: padding costs nothing.
+For linear activations the map is additive, so one row with ``g = sum_i g_i`` and ``c = N`` gives ``sum_i f(g_i)``
+exactly: totals of linear networks need one row a frame instead of one an atom.
+
+**Parametrisations.** With ``n = width / BASE_WIDTH`` and fan-in ``m`` of a layer:
 
 =============  ==================  ==================  ====================  =====================
 name           initial variance    forward multiplier  Adam rate of hidden   initial readout

@@ -1,4 +1,28 @@
-"""Networks as vectors of parameters, which an optimiser moves in one loop."""
+r"""The compiled training program: an ensemble's networks side by side, each with its own optimiser and early stopping.
+
+What training makes small:
+
+.. math:: L = \frac{1}{|B|} \sum_{A \in B} \left[ \frac{1}{N} \Big(E_A - \sum_{i \in A} f(g_i)\Big)^2
+   + \frac{w}{3 N_A} \sum_{k \in A} \Big|\mathbf F_k + \sum_{i \in A} \partial f(g_i) / \partial \mathbf r_k\Big|^2
+   \right]
+
+The first term is the paper's eq. 6, averaged over frames and per mean number of atoms N; energies are in the unit of
+`basinet.potentials.Scaling`. The weight w of the forces is in A^2, and 0 unless given. It has a meaning: displace every
+coordinate of a frame by a random amount of standard deviation ``sqrt(w / 3)``, and the forces' part is the squared
+error that this adds, to first order, to the frame's energy.
+
+The slopes of the networks change with every step, the derivatives of the descriptors never: a frame is one dense matrix
+of the latter, and the forces of all networks are one matrix product. Linear networks have the same slopes at every atom
+of a species, so that the derivatives are summed over atoms once, before training.
+
+Networks share minibatches, so the product of descriptors and first
+weights is one matrix product for all of them. What makes it fast on a CPU (measured by ``benchmarks/training.py``):
+
+- hidden values have the axes (networks, width, rows): neither the product nor its gradient has to transpose them;
+- a bias is one more weight, of the count of a row, so that its gradient comes out of the matrix product;
+- a network is one vector, so that Adam is one loop, and one to compile;
+- networks take turns when they are evaluated on all frames, which keeps intermediate values in the cache.
+"""
 
 from __future__ import annotations
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from basinet.config.loading import Cutoff, Positive, Section, TwoJMax
-from basinet.descriptors.bispectrum import Bispectrum
-from basinet.descriptors.sizes import element_radii
+from basinet.descriptors import Bispectrum, element_radii
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

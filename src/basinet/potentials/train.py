@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from basinet.errors import InputError
@@ -80,7 +79,6 @@ def train(
     (2, 32)
     """
     from basinet.config.loading import validated
-    from basinet.descriptors.gradient import frame_derivatives
     from basinet.frames.reading import system_of
     from basinet.frames.splits import divided, elements_of
     from basinet.potentials.dataset import build_dataset, isolated_energies
@@ -104,7 +102,7 @@ def train(
     e0 = isolated_energies(isolated, fitted)
     name = "+".join(dict.fromkeys(system_of(atoms) for atoms in fitted))
     descriptor = descriptor or default_descriptor(elements)
-    derivatives = partial(frame_derivatives, descriptor) if settings.force_weight > 0.0 else None
+    derivatives = descriptor.derivatives if settings.force_weight > 0.0 else None
     pairs: LennardJones | None
     if pair_potential == "fitted":
         pairs = fitted_pair_potential(fitted, e0, isolated)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ase import Atoms
 
-from basinet.descriptors.bispectrum import Bispectrum, bispectrum
-from basinet.descriptors.gradient import bispectrum_derivatives
+from basinet.descriptors.bispectrum import Bispectrum
 from basinet.frames.labels import LOCAL_HARTREE_ENERGY, force_labels
 from basinet.frames.splits import Split
 from basinet.jobs.arrays import load_arrays, save_arrays
@@ -19,11 +18,11 @@ from basinet.potentials.dataset import Dataset, build_dataset, pair_share
 from basinet.relation.relation import OTHER_DEFINITION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from basinet.descriptors.gradient import PairDerivatives
+    from basinet.descriptors.bispectrum import PairDerivatives
     from basinet.potentials.dataset import PairShare
     from basinet.potentials.pair_potential import LennardJones
     from basinet.relation.relation import Definition
@@ -61,29 +60,23 @@ class StoredSystem:
 
     def describe(self, descriptor: Bispectrum) -> NDArray[np.float64]:
         """Descriptors of all frames, ``(n_atoms_total, n_components)``."""
-        return np.concatenate([bispectrum(*f, radii_per_atom=radii) for f, radii in self._geometries(descriptor)])
+        return np.concatenate([descriptor(atoms) for atoms in self.frames()])
 
     def derivatives(self, descriptor: Bispectrum) -> tuple[PairDerivatives, ...]:
         """Derivatives of the descriptors of all frames: quicker made than read, so they are never written."""
-        return tuple(bispectrum_derivatives(*f, radii_per_atom=radii) for f, radii in self._geometries(descriptor))
+        return tuple(descriptor.derivatives(atoms) for atoms in self.frames())
 
     def pair_share(self, potential: LennardJones) -> PairShare:
         """What a pair potential gives of the energies of all frames: quicker made than read, too."""
+        return pair_share(self.frames(), potential)
+
+    def frames(self) -> list[Atoms]:
+        """Elements, positions and cells of all frames."""
         symbols, frame = np.array(self.elements)[self.arrays["species"]], self.arrays["frame"]
-        frames = [
+        return [
             Atoms(symbols[frame == index], self.arrays["positions"][frame == index], cell=cell, pbc=pbc)
             for index, (cell, pbc) in enumerate(zip(self.arrays["cell"], self.arrays["pbc"], strict=True))
         ]
-        return pair_share(frames, potential)
-
-    def _geometries(self, descriptor: Bispectrum) -> Iterator[tuple[tuple[Any, ...], NDArray[np.float64]]]:
-        """Yield what `bispectrum` takes for each frame, and the radii of its atoms."""
-        frame, positions = self.arrays["frame"], self.arrays["positions"]
-        weights = np.array([descriptor.weights[e] for e in self.elements])[self.arrays["species"]]
-        radii = np.array([descriptor.radii[e] for e in self.elements])[self.arrays["species"]]
-        for index, (cell, pbc) in enumerate(zip(self.arrays["cell"], self.arrays["pbc"], strict=True)):
-            own = frame == index
-            yield (positions[own], cell, pbc, weights[own], descriptor.rcut, descriptor.twojmax), radii[own]
 
 
 def descriptor_key(descriptor: Bispectrum) -> str:

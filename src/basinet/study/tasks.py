@@ -7,8 +7,7 @@ import json
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from basinet.descriptors.bispectrum import Bispectrum
-from basinet.descriptors.sizes import element_radii
+from basinet.descriptors import Bispectrum, element_radii
 from basinet.potentials.network import Architecture
 from basinet.potentials.pair_potential import FLUIDS
 from basinet.potentials.settings import TrainingSettings
