@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from basinet.md.statistics import Measured, drift, inefficiency, mean
+from basinet.frames.bootstrap import autocorrelation_time
+from basinet.md.statistics import Measured, drift, mean
 
 MEMORY = 0.9
 
@@ -28,8 +29,8 @@ def runs():
 
 def test_a_value_that_remembers_is_worth_less(runs):
     """Twice the integrated correlation time: (1 + 0.9) / (1 - 0.9) = 19."""
-    assert np.mean([inefficiency(values) for values in runs]) == pytest.approx(19.0, rel=0.1)
-    assert inefficiency(np.random.default_rng(1).normal(size=2000)) == pytest.approx(1.0, abs=0.3)
+    assert np.mean([autocorrelation_time(values) for values in runs]) == pytest.approx(19.0, rel=0.1)
+    assert autocorrelation_time(np.random.default_rng(1).normal(size=2000)) == pytest.approx(1.0, abs=0.3)
 
 
 def test_the_error_of_the_mean_is_the_scatter_of_means(runs):

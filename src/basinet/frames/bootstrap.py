@@ -39,6 +39,13 @@ class Interval:
         return self.low <= value <= self.high
 
 
+def autocovariance(values: FloatArray) -> FloatArray:
+    """Sums of products ``sum_t x(t) x(t + k)`` for all k: (n_times,), over all series of (n_times, n_series)."""
+    n_times = len(values)
+    spectrum = np.abs(np.fft.rfft(values, 2 * n_times, axis=0)) ** 2
+    return np.asarray(np.fft.irfft(spectrum.sum(axis=1), 2 * n_times)[:n_times])
+
+
 def autocorrelation_time(series: ArrayLike) -> float:
     r"""Integrated autocorrelation time of a series, in frames.
 
@@ -58,8 +65,7 @@ def autocorrelation_time(series: ArrayLike) -> float:
     values = values - values.mean()
     if n_frames < 3 or not np.any(values):
         return 1.0
-    spectrum = np.fft.rfft(values, 2 * n_frames)
-    covariance = np.fft.irfft(np.abs(spectrum) ** 2, 2 * n_frames)[:n_frames]
+    covariance = autocovariance(values[:, None])
     times = 2.0 * np.cumsum(covariance / covariance[0]) - 1.0
     closed = np.flatnonzero(np.arange(n_frames) >= SOKAL_WINDOW * np.maximum(times, 1.0) / 2)
     window = int(closed[0]) if closed.size else n_frames // 2

@@ -9,6 +9,7 @@ import numpy as np
 from ase import Atoms
 
 from basinet.arrays import FloatArray
+from basinet.frames.bootstrap import autocorrelation_time, autocovariance
 
 WINDOW = 5.0
 """Sums over an autocorrelation stop at this many correlation times (A. Sokal's automatic windowing): what lies beyond
@@ -36,11 +37,7 @@ def autocorrelation(series: FloatArray, means: FloatArray | float | None = None)
     values = values.reshape(len(values), -1)
     values = values - (values.mean() if means is None else means)
     n_times = len(values)
-    size = 1 << (2 * n_times - 1).bit_length()
-    spectrum = np.zeros(size // 2 + 1)
-    for column in values.T:
-        spectrum += np.abs(np.fft.rfft(column, size)) ** 2
-    sums = np.fft.irfft(spectrum, size)[:n_times] / np.arange(n_times, 0, -1)
+    sums = autocovariance(values) / np.arange(n_times, 0, -1)
     return np.asarray(sums / sums[0] if sums[0] > 0 else np.eye(1, n_times)[0])
 
 
@@ -93,26 +90,21 @@ class Measured:
     error: float
 
 
-def inefficiency(deviations: FloatArray) -> float:
-    """How many values in a row are worth one: twice the integrated autocorrelation time, at least 1."""
-    return max(2.0 * correlation_time(autocorrelation(deviations, np.zeros(1)), 1.0), 1.0)
+def _is_long_enough(values: FloatArray) -> bool:
+    """Tell if the means of stretches are independent of each other: these are longer than the values' memory."""
+    return len(values) / BLOCKS * LONGEST_MEMORY >= autocorrelation_time(values)
 
 
-def is_long_enough(deviations: FloatArray) -> bool:
-    """Whether the means of stretches are independent of each other."""
-    return len(deviations) / BLOCKS * LONGEST_MEMORY >= inefficiency(deviations)
-
-
-def block_means(values: FloatArray) -> FloatArray:
+def _block_means(values: FloatArray) -> FloatArray:
     """Means of successive stretches."""
     return np.array([part.mean() for part in np.array_split(values, BLOCKS)])
 
 
 def mean(values: FloatArray) -> Measured:
     """Mean of a series of equally spaced values."""
-    if not is_long_enough(values - values.mean()):
+    if not _is_long_enough(values):
         return Measured(float(values.mean()), float("nan"))
-    return Measured(float(values.mean()), float(block_means(values).std(ddof=1) / np.sqrt(BLOCKS)))
+    return Measured(float(values.mean()), float(_block_means(values).std(ddof=1) / np.sqrt(BLOCKS)))
 
 
 @dataclass(frozen=True)
@@ -150,18 +142,18 @@ def drift(times: FloatArray, values: FloatArray) -> Drift:
     nothing = float("nan")
     if len(values) < 3:
         return Drift(Measured(nothing, nothing), Measured(nothing, nothing))
-    slope, residuals = line_through(times, values)
+    slope, residuals = _line_through(times, values)
     spread = float(np.sqrt(residuals @ residuals / (len(values) - 2)))
-    if not is_long_enough(residuals):
+    if not _is_long_enough(residuals):
         return Drift(Measured(slope, nothing), Measured(spread, nothing))
-    middles = block_means(times)
-    _, left = line_through(middles, block_means(values))
+    middles = _block_means(times)
+    _, left = _line_through(middles, _block_means(values))
     error = float(np.sqrt(left @ left / (BLOCKS - 2)) / np.linalg.norm(middles - middles.mean()))
     squares = mean(residuals**2)
     return Drift(Measured(slope, error), Measured(spread, squares.error / (2.0 * spread) if spread > 0 else 0.0))
 
 
-def line_through(times: FloatArray, values: FloatArray) -> tuple[float, FloatArray]:
+def _line_through(times: FloatArray, values: FloatArray) -> tuple[float, FloatArray]:
     """Slope of the line of least squares, and the residuals about it."""
     centred = times - times.mean()
     slope = float(centred @ values / (centred @ centred))
@@ -200,12 +192,12 @@ def mean_square_displacement(positions: FloatArray, lags: Sequence[int]) -> Floa
 
 def growth_exponent(positions: FloatArray) -> float:
     """Exponent a in ``MSD ~ t^a`` between an eighth and half of the run: 1 for a liquid, 0 for a crystal."""
-    lags = spread_lags(len(positions))
+    lags = _spread_lags(len(positions))
     growth = mean_square_displacement(positions, lags)
     return float(np.polyfit(np.log(lags), np.log(np.maximum(growth, 1e-12)), 1)[0])
 
 
-def spread_lags(n_times: int) -> list[int]:
+def _spread_lags(n_times: int) -> list[int]:
     """Lags between an eighth and half of a run, evenly on a logarithmic scale."""
     return sorted({round(lag) for lag in np.geomspace(max(n_times // 8, 1), max(n_times // 2, 2), 8)})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -266,8 +266,7 @@ def pair_share(frames: Sequence[Atoms], potential: PairPotential) -> PairShare:
 STD_FLOOR = 1e-6
 
 
-@dataclass(frozen=True)
-class Scaling:
+class Scaling(NamedTuple):
     """Per species s: ``x = (g - mean_s) / std_s`` and ``e = offset_s + scale_s f(x)``.
 
     Attributes
@@ -289,8 +288,7 @@ class Scaling:
         return (dataset.descriptors - self.mean[index]) / self.std[index]
 
 
-@dataclass(frozen=True)
-class DescriptorRange:
+class DescriptorRange(NamedTuple):
     """Smallest and largest value of every component among the training atoms, per species: (n_elements, n_components).
 
     Outside of it a network extrapolates.

@@ -1,18 +1,25 @@
-"""Energies, forces and virial of one frame from the energies of atoms and their slopes in the descriptors."""
+"""Ensembles of networks, one per element and member: energies, forces and virial of frames, files, composition."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from basinet.errors import InputError
 from basinet.potentials.dataset import DescriptorRange, Scaling
-from basinet.potentials.network import Architecture, Layer, Network, atom_energies_and_slopes, row_energies
+from basinet.potentials.network import (
+    Architecture,
+    Layer,
+    Network,
+    hidden_values,
+    readout_energies,
+    slopes_in_rows,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ase import Atoms
@@ -44,52 +51,6 @@ class Evaluation:
     forces: NDArray[np.float64]
     virial: NDArray[np.float64]
     descriptors: NDArray[np.float64]
-
-
-def chosen_members(n_members: int, chosen: Sequence[int] | None) -> Sequence[int]:
-    """Members as they were chosen, all unless any were, or an error where they are none, doubled, or absent."""
-    if chosen is None:
-        return range(n_members)
-    if not len(chosen) or len(set(chosen)) < len(chosen) or not set(chosen) <= set(range(n_members)):
-        msg = f"mean_over is {list(chosen)}; name some of the members 0 to {n_members - 1}, each once"
-        raise InputError(msg)
-    return chosen
-
-
-def evaluate_frame(
-    atoms: Atoms,
-    descriptor: Bispectrum,
-    energies_and_slopes: Callable[
-        [NDArray[np.int64], NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64]]
-    ],
-    *,
-    members: int,
-    threads: int = 1,
-) -> Evaluation:
-    """Evaluate functions of the descriptors on a frame.
-
-    Parameters
-    ----------
-    atoms
-        The frame.
-    descriptor
-        What the functions read.
-    energies_and_slopes
-        From some atoms' indices (n,) and components (n, n_components) to the members' energies (members, n) in eV, and
-        the derivatives (n, n_components) of the energy that forces belong to.
-    members
-        Number of members.
-    threads
-        Threads to share the atoms.
-    """
-    energies = np.zeros((members, len(atoms)))
-
-    def slopes(block: NDArray[np.int64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        energies[:, block], slopes_of_block = energies_and_slopes(block, rows)
-        return slopes_of_block
-
-    gradient = descriptor.gradient(atoms, slopes, threads=threads)
-    return Evaluation(energies, gradient.forces, gradient.virial, gradient.descriptors)
 
 
 FORMAT = "basinet-ensemble"
@@ -156,24 +117,13 @@ class Ensemble:
 
         A dataset for a model that stands on a pair potential carries that potential's share.
         """
-        energies = self._energies(dataset.descriptors, self.network_of(dataset.elements)[dataset.species])
+        energies, _ = self._energies_and_slopes(dataset.descriptors, self.network_of(dataset.elements)[dataset.species])
         if self.baseline is None:
             return energies
         if dataset.pairs is None or dataset.pairs.potential != self.baseline:
             msg = f"system {dataset.system}: the model stands on a pair potential, whose share the dataset lacks"
             raise ValueError(msg)
         return energies + dataset.pairs.local_energy
-
-    def _energies(self, descriptors: NDArray[np.float64], network_of: NDArray[np.int64]) -> NDArray[np.float64]:
-        energies = np.zeros((self.members, len(descriptors)))
-        for s in np.unique(network_of):
-            own = network_of == s
-            rows = (descriptors[own] - self.scaling.mean[s]) / self.scaling.std[s]
-            count = np.ones(len(rows))
-            for m in range(self.members):
-                raw = row_energies(self.network(m, s), rows, count, self.architecture.activation)
-                energies[m, own] = self.scaling.offset[s] + self.scaling.scale[s] * raw
-        return energies
 
     def local_energies(self, atoms: Atoms) -> NDArray[np.float64]:
         """Local energies ``(members, n_atoms)`` in eV, E0 included: their sum over atoms compares with REF_energy.
@@ -187,7 +137,7 @@ class Ensemble:
         network_of = self.network_of(tuple(symbols))
         own = np.array([self.e0[symbol] for symbol in symbols])
         pairs = 0.0 if self.baseline is None else self.baseline.local_energies(atoms)
-        return own + pairs + self._energies(self.descriptor(atoms), network_of)
+        return own + pairs + self._energies_and_slopes(self.descriptor(atoms), network_of)[0]
 
     def evaluate(self, atoms: Atoms, *, threads: int = 1, mean_over: Sequence[int] | None = None) -> Evaluation:
         """Local energies of every member, and forces and virial of their mean.
@@ -210,41 +160,47 @@ class Ensemble:
         """
         symbols = atoms.get_chemical_symbols()
         network_of = self.network_of(tuple(symbols))
-        averaged = chosen_members(self.members, mean_over)
+        averaged = range(self.members) if mean_over is None else mean_over
+        if not len(averaged) or len(set(averaged)) < len(averaged) or not set(averaged) <= set(range(self.members)):
+            msg = f"mean_over is {list(averaged)}; name some of the members 0 to {self.members - 1}, each once"
+            raise InputError(msg)
+        energies = np.zeros((self.members, len(atoms)))
 
-        def local(
-            block: NDArray[np.int64], rows: NDArray[np.float64]
-        ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-            return self._energies_and_slopes(rows, network_of[block], averaged)
+        def slopes(block: NDArray[np.int64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
+            energies[:, block], slopes_of_block = self._energies_and_slopes(rows, network_of[block], averaged)
+            return slopes_of_block
 
-        found = evaluate_frame(atoms, self.descriptor, local, members=self.members, threads=threads)
-        energies = found.local_energies + [self.e0[symbol] for symbol in symbols]
+        gradient = self.descriptor.gradient(atoms, slopes, threads=threads)
+        energies += [self.e0[symbol] for symbol in symbols]
         if self.baseline is None:
-            return replace(found, local_energies=energies)
+            return Evaluation(energies, gradient.forces, gradient.virial, gradient.descriptors)
         pairs = self.baseline.evaluate(atoms)
-        return replace(
-            found,
-            local_energies=energies + pairs.local_energies,
-            forces=found.forces + pairs.forces,
-            virial=found.virial + pairs.virial,
+        return Evaluation(
+            energies + pairs.local_energies,
+            gradient.forces + pairs.forces,
+            gradient.virial + pairs.virial,
+            gradient.descriptors,
         )
 
     def _energies_and_slopes(
-        self, descriptors: NDArray[np.float64], network_of: NDArray[np.int64], averaged: Sequence[int]
+        self, descriptors: NDArray[np.float64], network_of: NDArray[np.int64], averaged: Sequence[int] = ()
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Energies as `_energies` gives them, and the slopes of the mean of some members."""
+        """Energies (members, n) above E0 and pair potential, eV, and slopes (n, n_components) of some members' mean."""
         energies, slopes = np.zeros((self.members, len(descriptors))), np.zeros_like(descriptors)
+        activation = self.architecture.activation
         for s in np.unique(network_of):
             own = network_of == s
             std, scale = self.scaling.std[s], self.scaling.scale[s]
             rows = (descriptors[own] - self.scaling.mean[s]) / std
-            total = np.zeros_like(rows)
+            count, total = np.ones(len(rows)), np.zeros_like(rows)
             for m in range(self.members):
-                raw, slope = atom_energies_and_slopes(self.network(m, s), rows, self.architecture.activation)
-                energies[m, own] = self.scaling.offset[s] + scale * raw
+                network = self.network(m, s)
+                hidden = hidden_values(network, rows, count, activation)
+                energies[m, own] = self.scaling.offset[s] + scale * readout_energies(network, hidden[-1], count)
                 if m in averaged:
-                    total += slope
-            slopes[own] = total * (scale / len(averaged)) / std
+                    total += slopes_in_rows(network, hidden, activation)
+            if averaged:
+                slopes[own] = total * (scale / len(averaged)) / std
         return energies, slopes
 
     def network(self, member: int, element: int) -> Network:
@@ -260,9 +216,9 @@ class Ensemble:
         """Keep the network of one element only."""
         index = int(self.network_of((element,))[0])
         s = slice(index, index + 1)
-        scaling = Scaling(self.scaling.mean[s], self.scaling.std[s], self.scaling.offset[s], self.scaling.scale[s])
+        scaling = Scaling(*(array[s] for array in self.scaling))
         layers = tuple(Layer(layer.weight[:, s], layer.bias[:, s]) for layer in self.networks)
-        own = None if self.range is None else DescriptorRange(self.range.low[s], self.range.high[s])
+        own = None if self.range is None else DescriptorRange(*(array[s] for array in self.range))
         e0 = {element: self.e0[element]}
         return replace(self, elements=(element,), e0=e0, scaling=scaling, networks=layers, range=own)
 
@@ -270,11 +226,11 @@ class Ensemble:
         """Write the ensemble to one file: a line of JSON, then the weights."""
         from basinet.jobs.arrays import save_arrays
 
-        arrays = {f"scaling.{name}": getattr(self.scaling, name) for name in ("mean", "std", "offset", "scale")}
+        arrays = {f"scaling.{name}": array for name, array in self.scaling._asdict().items()}
         for index, layer in enumerate(self.networks):
             arrays[f"layer{index}.weight"], arrays[f"layer{index}.bias"] = layer
         if self.range is not None:
-            arrays["range.low"], arrays["range.high"] = self.range.low, self.range.high
+            arrays |= {f"range.{name}": array for name, array in self.range._asdict().items()}
         header = {
             "kind": FORMAT,
             "descriptor": self.descriptor.to_dict(),
@@ -313,15 +269,12 @@ def load_model(path: str | Path) -> Ensemble:
         architecture,
         tuple(header["elements"]),
         header["e0"],
-        Scaling(*(arrays[f"scaling.{name}"] for name in ("mean", "std", "offset", "scale"))),
+        Scaling(*(arrays[f"scaling.{name}"] for name in Scaling._fields)),
         layers,
         header["training"],
         DescriptorRange(arrays["range.low"], arrays["range.high"]) if "range.low" in arrays else None,
         LennardJones.from_dict(header["baseline"]) if "baseline" in header else None,
     )
-
-
-T = TypeVar("T", Scaling, DescriptorRange)
 
 
 def compose(**models: Ensemble) -> Ensemble:
@@ -348,9 +301,8 @@ def compose(**models: Ensemble) -> Ensemble:
                     f"({getattr(first, name)} and {getattr(part, name)}): only equal ones compose"
                 )
                 raise InputError(msg)
-    scaling, ranges = joined(parts, "scaling", Scaling), None
-    if all(part.range is not None for part in parts):
-        ranges = joined(parts, "range", DescriptorRange)
+    scaling = Scaling(*(np.concatenate(arrays) for arrays in zip(*(part.scaling for part in parts), strict=True)))
+    ranges = [part.range for part in parts if part.range is not None]
     layers = tuple(
         Layer(
             np.concatenate([layer.weight for layer in same], axis=1),
@@ -366,12 +318,6 @@ def compose(**models: Ensemble) -> Ensemble:
         scaling,
         layers,
         {part.elements[0]: dict(part.training) for part in parts},
-        ranges,
+        DescriptorRange(*map(np.concatenate, zip(*ranges, strict=True))) if len(ranges) == len(parts) else None,
         first.baseline,
     )
-
-
-def joined(parts: Sequence[Ensemble], name: str, kind: type[T]) -> T:
-    """Join the arrays of one attribute of all parts, element after element."""
-    values = [getattr(part, name) for part in parts]
-    return kind(*(np.concatenate([getattr(value, field.name) for value in values]) for field in fields(values[0])))

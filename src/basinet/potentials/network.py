@@ -162,20 +162,16 @@ def readout_energies(network: Network, hidden: NDArray[np.float64], count: NDArr
     return np.asarray(hidden @ readout.weight[:, 0] + count * readout.bias)
 
 
-def atom_energies_and_slopes(
-    network: Network, rows: NDArray[np.float64], activation: Activation
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Energy of every atom ``(n_atoms,)`` and its derivatives in the atom's row, ``(n_atoms, n_components)``.
+def slopes_in_rows(network: Network, hidden: list[NDArray[np.float64]], activation: Activation) -> NDArray[np.float64]:
+    """Derivatives of the energy of every atom in its row, ``(n_atoms, n_components)``, from the hidden layers' values.
 
     Backwards through the layers, with ``h'`` the activation's derivative at the layer's values::
 
         d_L = W_L,    d_l = (d_{l+1} * h'_{l+1}) W_l^T
     """
-    count = np.ones(len(rows))
-    hidden = hidden_values(network, rows, count, activation)
     slopes = np.broadcast_to(network[-1].weight[:, 0], hidden[-1].shape)
     for layer, values in zip(network[-2::-1], hidden[::-1], strict=True):
         if activation == "tanh":
             slopes = slopes * (1.0 - values**2)
         slopes = slopes @ layer.weight.T
-    return readout_energies(network, hidden[-1], count), slopes
+    return slopes
