@@ -7,8 +7,8 @@ import fcntl
 import pytest
 from tests.cli.refusal import assert_refused
 
-from basinet.cli.group import Interrupted, spread
-from basinet.cli.output import results_directory
+from basinet.cli.options import spread
+from basinet.cli.output import Interrupted, results_directory
 from basinet.errors import InputError
 from basinet.files import LOCK, write_json
 from basinet.jobs.directory import locked

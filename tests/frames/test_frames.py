@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from basinet.errors import InputError
-from basinet.frames.reading import parse_frames, read_frames, require_label, system_of, write_frames
+from basinet.frames.labels import energy_label, force_labels
+from basinet.frames.reading import parse_frames, read_frames, system_of, write_frames
 
 FRAME = """2
 Lattice="9 0 0 0 9 0 0 0 9" Properties=species:S:1:pos:R:3:REF_forces:R:3 system=ar REF_energy=-1148.37
@@ -35,11 +36,11 @@ def refuse(text: str, message: str) -> None:
 def test_labels_are_read_and_missing_ones_stay_missing(tmp_path):
     (tmp_path / "a.extxyz").write_text(FRAME + ONE)
     labelled, bare = read_frames(tmp_path / "a.extxyz")
-    assert require_label(labelled, "REF_energy", 0, "a") == -1148.37
-    assert require_label(labelled, "REF_forces", 0, "a")[0, 0] == 0.1
+    assert energy_label(labelled, "REF_energy", 0) == -1148.37
+    assert force_labels(labelled, 0)[0, 0] == 0.1
     assert "REF_energy" not in bare.info
-    with pytest.raises(InputError, match=r"a\.extxyz, frame 1: the label REF_energy is missing"):
-        require_label(bare, "REF_energy", 1, "a.extxyz")
+    with pytest.raises(InputError, match="frame 1: label REF_energy is missing"):
+        energy_label(bare, "REF_energy", 1)
 
 
 def test_several_files_are_joined_in_order(tmp_path):

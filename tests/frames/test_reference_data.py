@@ -7,7 +7,14 @@ import pytest
 
 from basinet.errors import InputError
 from basinet.frames import shipped as reference_data
-from basinet.frames.shipped import load_isolated_atoms, load_reference, reference_checksums, verify_reference
+from basinet.frames.shipped import (
+    CHECKSUMS,
+    _folder,
+    load_isolated_atoms,
+    load_reference,
+    reference_checksums,
+    verify_reference,
+)
 from basinet.md.liquids import box_length
 
 COUNTS = {
@@ -76,12 +83,12 @@ def test_what_there_is_not_is_refused_with_what_there_is(system, atoms, message)
 
 
 def test_altered_or_missing_files_are_refused_on_loading(tmp_path, monkeypatch):
-    original = reference_data.folder()
-    for name in (reference_data.CHECKSUMS, "isolated.extxyz"):
+    original = _folder()
+    for name in (CHECKSUMS, "isolated.extxyz"):
         (tmp_path / name).write_bytes((original / name).read_bytes())
     text = (tmp_path / "isolated.extxyz").read_text()
     (tmp_path / "isolated.extxyz").write_text(text.replace("-574.18", "-574.19"))
-    monkeypatch.setattr(reference_data, "folder", lambda: tmp_path)
+    monkeypatch.setattr(reference_data, "_folder", lambda: tmp_path)
     with pytest.raises(InputError, match=r"isolated\.extxyz: the file does not match its checksum"):
         load_isolated_atoms()
     with pytest.raises(InputError, match=r"kr32\.extxyz: the file is missing"):

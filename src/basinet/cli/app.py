@@ -9,9 +9,10 @@ import typer
 from basinet.cli.config import config_commands
 from basinet.cli.dft import dft_commands
 from basinet.cli.frames import describe, relate, select
-from basinet.cli.group import Commands, SeveralValues
 from basinet.cli.md import md
 from basinet.cli.models import evaluate, export_commands
+from basinet.cli.options import SeveralValues
+from basinet.cli.output import Commands
 from basinet.cli.partition import partition
 from basinet.cli.sample import sample
 from basinet.cli.study import report, reproduce, train
@@ -45,7 +46,7 @@ def _options(
     """Take the options that stand before a command."""
 
 
-EXAMPLES = {
+_EXAMPLES = {
     "reproduce": "basinet reproduce --preset quick --out results/quick",
     "partition": "basinet partition runs/* --out ar.extxyz",
     "relate": "basinet relate ar.extxyz --out ar_local.extxyz",
@@ -61,7 +62,7 @@ EXAMPLES = {
 for command in (reproduce, partition, relate, describe, select, train, evaluate, report, sample, md):
     name = command.__name__
     kind = SeveralValues if name in ("reproduce", "md") else None
-    app.command(name, cls=kind, epilog=f"Example: {EXAMPLES[name]}")(command)
+    app.command(name, cls=kind, epilog=f"Example: {_EXAMPLES[name]}")(command)
 app.add_typer(config_commands, name="config")
 app.add_typer(dft_commands, name="dft")
 app.add_typer(export_commands, name="export")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from basinet.cli.group import Interrupted
 from basinet.cli.options import OptionalSeed, Overwrite, Resume, Scheduler, Seed, check_scheduler
+from basinet.cli.output import Interrupted
 from basinet.errors import InputError
 
 if TYPE_CHECKING:

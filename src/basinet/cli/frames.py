@@ -1,4 +1,4 @@
-"""`basinet relate`: fit the relation, and write local energies."""
+"""`basinet relate`, `describe` and `select`: relation, descriptors and choice of descriptor of labelled frames."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from basinet.cli.options import (
     element_numbers,
     numbers,
     sizes,
+    text_table,
 )
 
 if TYPE_CHECKING:
@@ -29,11 +30,11 @@ if TYPE_CHECKING:
 
     from basinet.relation.relation import Relation
 
-COLUMNS = {
+_COLUMNS = {
     "system": "", "frames": "d", "slope": ".4f", "intercept": ".3f", "rmse_mev": ".3f", "r": ".4f", "null_r": ".4f",
     "r_total_es": ".4f", "unexplained": ".4f", "pinned_by": "",
 }  # fmt: skip
-LEGEND = """E_rest = slope * E_es + intercept; intercept in eV per atom, rmse in meV per atom.
+_LEGEND = """E_rest = slope * E_es + intercept; intercept in eV per atom, rmse in meV per atom.
 r: of E_rest and E_es; null_r: the same with E_tot shuffled; r_total_es: of E_tot and E_es; unexplained: share of the
 variance of E_tot."""
 
@@ -56,7 +57,6 @@ def relate(
     """
     import json
 
-    from basinet.cli.options import text_table
     from basinet.files import plain
     from basinet.frames.reading import read_frames, write_frames
     from basinet.frames.splits import by_system, divided, elements_of
@@ -79,8 +79,8 @@ def relate(
     if as_json:
         typer.echo(json.dumps(plain({name: relation.to_dict() for name, relation in relations.items()}), indent=2))
         return
-    typer.echo(text_table([_row(name, relation) for name, relation in relations.items()], COLUMNS))
-    typer.echo(LEGEND)
+    typer.echo(text_table([_row(name, relation) for name, relation in relations.items()], _COLUMNS))
+    typer.echo(_LEGEND)
     if out is not None:
         typer.echo(f"{out}: {len(liquid)} frames with REF_local_energy")
 
@@ -161,7 +161,7 @@ def describe(
     typer.echo(f"{out}: {len(arrays['frame'])} atoms of {len(read)} frames, {descriptor.n_components} components")
 
 
-CANDIDATE_COLUMNS = {
+_CANDIDATE_COLUMNS = {
     "rcut": "g", "twojmax": "d", "weights": "", "radii": "", "system": "", "validation_rmse_mev": ".3f",
     "validation_r": ".4f", "score": ".4f", "chosen": "",
 }  # fmt: skip
@@ -204,7 +204,6 @@ def select(
     names = {"frames": [str(path) for path in frames], "energy_key": energy_key, "forces_key": forces_key}
     settings = load_study_config(changes={"data": names, "descriptor": candidates, "seed": seed})
 
-    from basinet.cli.options import text_table
     from basinet.jobs.progress import Progress
     from basinet.jobs.workers import connect
     from basinet.study.run import load_data
@@ -225,7 +224,7 @@ def select(
         rows = selection_rows(root, tasks, descriptor)
     if out is not None:
         write_rows(out, rows, SELECTION)
-    typer.echo(text_table(rows, CANDIDATE_COLUMNS))
+    typer.echo(text_table(rows, _CANDIDATE_COLUMNS))
     weights = ",".join(f"{element}={weight:g}" for element, weight in descriptor.weights.items())
     radii = ",".join(f"{element}={radius:g}" for element, radius in descriptor.radii.items())
     typer.echo(f"chosen: --rcut {descriptor.rcut:g} --twojmax {descriptor.twojmax} --weights {weights} --radii {radii}")

@@ -1,4 +1,4 @@
-"""Models named on the command line, one or several that compose."""
+"""`basinet evaluate` and `basinet export lammps`: models named on the command line, one or several that compose."""
 
 from __future__ import annotations
 
@@ -9,10 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from typer.core import TyperCommand
 
-from basinet.cli.group import spread
-from basinet.cli.options import ENERGY_KEY, FORCES_KEY, DefinitionOption, EnergyKey, ForcesKey
+from basinet.cli.options import (
+    ENERGY_KEY,
+    FORCES_KEY,
+    DefinitionOption,
+    EnergyKey,
+    ForcesKey,
+    SeveralValues,
+    text_table,
+)
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,7 +50,7 @@ def composed(paths: Sequence[Path]) -> Ensemble:
     return compose(**{element: loaded[index] for element, index in owner.items()})
 
 
-def composed_by_element(assignments: Sequence[str]) -> Ensemble:
+def _composed_by_element(assignments: Sequence[str]) -> Ensemble:
     """Compose the networks that ``Ar=ar.basinet`` and its like name, one for each element."""
     from basinet.potentials.ensemble import compose, load_model
 
@@ -61,7 +67,7 @@ def composed_by_element(assignments: Sequence[str]) -> Ensemble:
     return compose(**models)
 
 
-COLUMNS = {
+_COLUMNS = {
     "system": "", "atoms": "d", "target": "", "species": "", "values": "d", "pearson_r": ".4f", "interval": "",
     "members": "", "rmse_mev": ".3f", "slope": ".3f",
 }  # fmt: skip
@@ -100,7 +106,7 @@ def evaluate(
     """
     models = [path for path in files if path.suffix == SUFFIX]
     frames = [path for path in files if path.suffix != SUFFIX]
-    refuse_incomplete(models, frames, calculator)
+    _refuse_incomplete(models, frames, calculator)
     if calculator is not None and engine == "lammps":
         msg = f"--engine lammps evaluates models, and --calculator {calculator} is none; give one"
         raise InputError(msg)
@@ -108,7 +114,6 @@ def evaluate(
     import pandas as pd
 
     import basinet
-    from basinet.cli.options import text_table
     from basinet.fidelity.scoring import score_forces
     from basinet.files import write_table
     from basinet.frames.reading import read_frames
@@ -119,12 +124,12 @@ def evaluate(
     scores = pd.concat([energies, score_forces(model, read, engine=engine)], ignore_index=True)
     if out is not None:
         write_table(out, scores)
-    typer.echo(text_table(_summary(scores), COLUMNS))
+    typer.echo(text_table(_summary(scores), _COLUMNS))
     if not (scores["target"] == "local").any():
         typer.echo("The frames carry no labels that give local energies: totals only.")
 
 
-def refuse_incomplete(models: Sequence[Path], frames: Sequence[Path], calculator: str | None) -> None:
+def _refuse_incomplete(models: Sequence[Path], frames: Sequence[Path], calculator: str | None) -> None:
     """Refuse what lacks a model or frames."""
     if not frames:
         msg = "no frames given; name extended XYZ files after the models"
@@ -178,16 +183,8 @@ def _summary(scores: pd.DataFrame) -> list[dict[str, Any]]:
 export_commands = typer.Typer(help="Write models for other programs.", rich_markup_mode=None)
 
 
-class ComposedModels(TyperCommand):
-    """A command whose option ``--compose`` takes all values that follow it."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Repeat the option before each of its values, which is what Typer understands."""
-        return super().parse_args(ctx, spread(args, "--compose"))
-
-
 @export_commands.command(
-    "lammps", cls=ComposedModels, epilog="Example: basinet export lammps ar.basinet --out ar_lammps"
+    "lammps", cls=SeveralValues, epilog="Example: basinet export lammps ar.basinet --out ar_lammps"
 )
 def lammps(
     models: Annotated[
@@ -232,19 +229,19 @@ def lammps(
     if out is None:
         msg = "no output given; name a directory with --out"
         raise InputError(msg)
-    ensemble = chosen_model(models or [], compose or [])
+    ensemble = _chosen_model(models or [], compose or [])
 
     from basinet.jobs.directory import refuse_inputs_inside
     from basinet.lammps.export import export_lammps
 
     named = [text.partition("=")[2] for text in compose or []]
     refuse_inputs_inside(out, [*(models or []), *named, *([] if start is None else [start])])
-    atoms = read_start(start) if start is not None else None
+    atoms = _read_start(start) if start is not None else None
     record = export_lammps(ensemble, out, start=atoms, member=member, check=not no_check, overwrite=overwrite)
-    typer.echo(export_summary(out, record))
+    typer.echo(_export_summary(out, record))
 
 
-def chosen_model(models: Sequence[Path], compose: Sequence[str]) -> Ensemble:
+def _chosen_model(models: Sequence[Path], compose: Sequence[str]) -> Ensemble:
     """Load the model that the arguments name in one way or the other."""
     if models and compose:
         msg = f"--compose and the model {models[0]} exclude each other; give one"
@@ -252,10 +249,10 @@ def chosen_model(models: Sequence[Path], compose: Sequence[str]) -> Ensemble:
     if not models and not compose:
         msg = f"no model given; name one or several *{SUFFIX} files, or --compose ELEMENT=MODEL..."
         raise InputError(msg)
-    return composed_by_element(compose) if compose else composed(models)
+    return _composed_by_element(compose) if compose else composed(models)
 
 
-def read_start(path: Path) -> Atoms:
+def _read_start(path: Path) -> Atoms:
     """Read the first structure of a file."""
     from basinet.frames.reading import check_frame
     from basinet.labelling.sources import read_all
@@ -268,7 +265,7 @@ def read_start(path: Path) -> Atoms:
     return atoms
 
 
-def export_summary(out: Path, record: dict[str, Any]) -> str:
+def _export_summary(out: Path, record: dict[str, Any]) -> str:
     """Say what was written and how far LAMMPS is from us."""
     if not record["checked"]:
         return f"{out}: not checked, for LAMMPS is missing here; 'lmp -in in.lammps' runs it"

@@ -1,4 +1,4 @@
-"""Tables on the terminal: aligned columns, nothing else."""
+"""Options that commands share, how their values are read, and tables on the terminal."""
 
 from __future__ import annotations
 
@@ -8,38 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from typer.core import TyperCommand
 
 from basinet.errors import InputError
-
-
-def text_table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> str:
-    """Align rows; `columns` maps keys to formats of numbers. What is missing is a dash.
-
-    >>> print(text_table([{"system": "ar", "r": 0.98765}, {"system": "mix", "r": None}], {"system": "", "r": ".3f"}))
-    system      r
-    ar      0.988
-    mix         -
-    """
-    cells = [list(columns)] + [[_cell(row.get(key), spec) for key, spec in columns.items()] for row in rows]
-    widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
-    right = [any(isinstance(row.get(key), int | float) for row in rows) for key in columns]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if of_numbers else cell.ljust(width)
-            for cell, width, of_numbers in zip(line, widths, right, strict=True)
-        ).rstrip()
-        for line in cells
-    ]
-    return "\n".join(lines)
-
-
-def _cell(value: Any, spec: str) -> str:
-    if value is None or value == "" or (isinstance(value, float) and not math.isfinite(value)):
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return format(value, spec) if isinstance(value, int | float) else str(value)
-
 
 Frames = Annotated[list[Path], typer.Argument(metavar="FRAMES", help="Extended XYZ files.", show_default=False)]
 EnergyKey = Annotated[
@@ -115,3 +86,62 @@ def check_scheduler(address: str | None) -> None:
 
         with connect(None, address, Path()):
             pass
+
+
+class SeveralValues(TyperCommand):
+    """A command whose --data, --reference and --compose take all values that follow: ``--data a.xyz b.xyz``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Repeat the option before each of its values, which is what Typer understands."""
+        for option in ("--data", "--reference", "--compose"):
+            args = spread(args, option)
+        return super().parse_args(ctx, args)
+
+
+def spread(args: list[str], option: str) -> list[str]:
+    """Repeat an option before every value that follows it.
+
+    >>> spread(["--data", "a", "b", "--seed", "1"], "--data")
+    ['--data', 'a', '--data', 'b', '--seed', '1']
+    """
+    result: list[str] = []
+    values = 0
+    inside = False
+    for argument in args:
+        if argument.startswith("-"):
+            inside, values = argument == option, 0
+        elif inside:
+            values += 1
+            if values > 1:
+                result.append(option)
+        result.append(argument)
+    return result
+
+
+def text_table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> str:
+    """Align rows; `columns` maps keys to formats of numbers. What is missing is a dash.
+
+    >>> print(text_table([{"system": "ar", "r": 0.98765}, {"system": "mix", "r": None}], {"system": "", "r": ".3f"}))
+    system      r
+    ar      0.988
+    mix         -
+    """
+    cells = [list(columns)] + [[_cell(row.get(key), spec) for key, spec in columns.items()] for row in rows]
+    widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
+    right = [any(isinstance(row.get(key), int | float) for row in rows) for key in columns]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if of_numbers else cell.ljust(width)
+            for cell, width, of_numbers in zip(line, widths, right, strict=True)
+        ).rstrip()
+        for line in cells
+    ]
+    return "\n".join(lines)
+
+
+def _cell(value: Any, spec: str) -> str:
+    if value is None or value == "" or (isinstance(value, float) and not math.isfinite(value)):
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return format(value, spec) if isinstance(value, int | float) else str(value)

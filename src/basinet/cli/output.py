@@ -1,42 +1,96 @@
-"""The output directory of a long command: prepared, and cleared away if nothing came of it."""
+"""How commands end: their exit codes and errors, and the output directory, cleared away if nothing came of it.
+
+Exit codes are 0 for success, 2 with one line for a user's mistake, and 130 where a command was interrupted.
+"""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Iterator
+import sys
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
+from typer.core import TyperGroup
 
-from basinet.cli.group import Interrupted
 from basinet.errors import InputError
-from basinet.jobs.directory import prepared, refuse_other_config, refuse_running
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from basinet.study.settings import StudyConfig, TrainConfig
 
-CONFIG = "config.yaml"
-TASKS = "work/results/*.json"
+_CONFIG = "config.yaml"
+_TASKS = "work/results/*.json"
 """Files of a study or a grid that are there once something was computed."""
 
-Loaded = TypeVar("Loaded")
+_Loaded = TypeVar("_Loaded")
+
+
+class Interrupted(typer.TyperException):
+    """Stopped by Ctrl-C; the message says how to go on."""
+
+    exit_code = 130
+
+
+class Commands(TyperGroup):
+    """The commands, with errors in one line each."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run, and turn what is raised into a line on standard error and an exit code."""
+        try:
+            code = super().main(
+                args, prog_name or "basinet", complete_var, standalone_mode=False,
+                windows_expand_args=windows_expand_args, **extra,
+            )  # fmt: skip
+            if code == Interrupted.exit_code:
+                _complain("interrupted", code, kind="")
+        except InputError as error:
+            code = _complain(str(error), 2)
+        except Interrupted as error:
+            code = _complain(error.message, error.exit_code, kind="")
+        except typer.TyperException as error:
+            code = _complain(error.format_message() + _hint(error), 2)
+        except typer.Abort:
+            code = 1
+        if standalone_mode:
+            sys.exit(code if isinstance(code, int) else 0)
+        return code
+
+
+def _complain(message: str, code: int, kind: str = "error: ") -> int:
+    """Write one line; whatever line breaks a message brings along are spaces."""
+    typer.echo(f"basinet: {kind}{' '.join(message.split())}", err=True)
+    return code
+
+
+def _hint(error: typer.TyperException) -> str:
+    """Name the help page of the command that was misused."""
+    context = getattr(error, "ctx", None)
+    return f" (see '{context.command_path} --help')" if context is not None else ""
 
 
 @contextmanager
 def results_directory(
     root: Path,
     config: BaseModel,
-    load: Callable[[], Loaded],
+    load: Callable[[], _Loaded],
     *,
     resume: bool,
     overwrite: bool,
-    computed: str = TASKS,
+    computed: str = _TASKS,
     free: Collection[str] = (),
-) -> Iterator[Loaded]:
+) -> Iterator[_Loaded]:
     """Prepare and lock a results directory, write its config, and yield what `load` returns.
 
     What is there is deleted only once `load` has found the input good. Where the input proves bad before anything was
@@ -51,15 +105,16 @@ def results_directory(
         In place of KeyboardInterrupt; says how to go on.
     """
     from basinet.files import write_yaml
+    from basinet.jobs.directory import prepared, refuse_other_config, refuse_running
 
     refuse_running(root)
     if resume and not overwrite:
-        refuse_other_config(root / CONFIG, config, free)
+        refuse_other_config(root / _CONFIG, config, free)
     loaded = [load()] if overwrite and not resume else []
     existed, keep = root.exists(), resume and root.is_dir() and any(root.iterdir())
     with prepared(root, resume=resume, overwrite=overwrite):
         try:
-            write_yaml(root / CONFIG, config.model_dump(mode="json"))
+            write_yaml(root / _CONFIG, config.model_dump(mode="json"))
             yield loaded[0] if loaded else load()
         except InputError:
             if not keep and not any(root.glob(computed)):
@@ -78,12 +133,13 @@ def finished(root: Path, config: StudyConfig | TrainConfig, *, resume: bool, ove
     InputError
         If the run was begun with another config or other data, or is going on.
     """
+    from basinet.jobs.directory import refuse_other_config, refuse_running
     from basinet.study.run import finished_report
 
     if not resume or overwrite:
         return None
     refuse_running(root)
-    refuse_other_config(root / CONFIG, config)
+    refuse_other_config(root / _CONFIG, config)
     report = finished_report(root, config.data)
     if report is not None:
         typer.echo(f"{root} is complete; 'basinet report {root}' draws its figures anew", err=True)

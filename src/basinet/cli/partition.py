@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from basinet.cli import partition_options as options
-from basinet.cli.group import Interrupted
 from basinet.cli.options import DefinitionOption
+from basinet.cli.output import Interrupted
 from basinet.errors import InputError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from basinet.cli.group import Interrupted
 from basinet.cli.options import OptionalSeed
+from basinet.cli.output import Interrupted
 from basinet.errors import InputError
 
 if TYPE_CHECKING:

@@ -1,9 +1,9 @@
-"""`basinet reproduce`: the whole study."""
+"""`basinet reproduce`, `train` and `report`: the whole study, ensembles alone, and the page of either."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,13 @@ from basinet.cli.options import (
     Workers,
     check_scheduler,
 )
+from basinet.cli.output import finished, results_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from basinet.jobs.progress import Progress
+    from basinet.study.settings import StudyConfig, TrainConfig
 
 
 def reproduce(  # noqa: PLR0917 - Typer calls it by keywords
@@ -47,31 +54,26 @@ def reproduce(  # noqa: PLR0917 - Typer calls it by keywords
     """
     from basinet.study.settings import load_study_config
 
-    changes = command_line_changes(data, seed, energy_key, forces_key)
+    changes = _command_line_changes(data, seed, energy_key, forces_key)
     settings = load_study_config(preset, config, changes)
 
-    from basinet.cli.output import finished, results_directory
-
-    report = finished(out, settings, resume=resume, overwrite=overwrite)
-    if report is None:
-        from basinet.jobs.progress import Progress
+    def run(progress: Progress) -> Path:
         from basinet.study.run import load_study_data
-        from basinet.study.run import reproduce as run
-
-        progress = Progress()
-        check_scheduler(scheduler)
-
-        def load() -> Any:
-            return load_study_data(settings, progress)
+        from basinet.study.run import reproduce as run_study
 
         unchanged = preset if config is None and not changes else ""
-        with results_directory(out, settings, load, resume=resume, overwrite=overwrite) as loaded:
-            report = run(out, settings, progress, preset=unchanged, workers=workers, scheduler=scheduler, data=loaded)
-    typer.echo(report)
+        with results_directory(
+            out, settings, lambda: load_study_data(settings, progress), resume=resume, overwrite=overwrite
+        ) as loaded:
+            return run_study(
+                out, settings, progress, preset=unchanged, workers=workers, scheduler=scheduler, data=loaded
+            )
+
+    _run(run, out, settings, scheduler, resume=resume, overwrite=overwrite)
 
 
-def command_line_changes(data: list[str] | None, seed: int | None, energy_key: str, forces_key: str) -> dict[str, Any]:
-    """What the options change in a config; options that were not given change nothing."""
+def _command_line_changes(data: list[str] | None, seed: int | None, energy_key: str, forces_key: str) -> dict[str, Any]:
+    """The part of a config that the options change; options that were not given change nothing."""
     section: dict[str, Any] = {}
     if data:
         section["frames"] = data[0] if data in (["reference"], ["synthetic"]) else data
@@ -112,19 +114,31 @@ def train(
 
     settings = load_train_config(config, {} if seed is None else {"seed": seed})
 
-    from basinet.cli.output import finished, results_directory
+    def run(progress: Progress) -> Path:
+        from basinet.study.grid import load_grid_data, train_grid
 
+        with results_directory(
+            out, settings, lambda: load_grid_data(settings, progress), resume=resume, overwrite=overwrite
+        ) as loaded:
+            return train_grid(out, settings, progress, workers=workers, scheduler=scheduler, data=loaded)
+
+    _run(run, out, settings, scheduler, resume=resume, overwrite=overwrite)
+
+
+def _run(
+    run: Callable[[Progress], Path],
+    out: Path,
+    settings: StudyConfig | TrainConfig,
+    scheduler: str | None,
+    *,
+    resume: bool,
+    overwrite: bool,
+) -> None:
+    """Run unless all is complete already; print the path of the report."""
     report = finished(out, settings, resume=resume, overwrite=overwrite)
     if report is None:
         from basinet.jobs.progress import Progress
-        from basinet.study.grid import load_grid_data, train_grid
 
-        progress = Progress()
         check_scheduler(scheduler)
-
-        def load() -> Any:
-            return load_grid_data(settings, progress)
-
-        with results_directory(out, settings, load, resume=resume, overwrite=overwrite) as loaded:
-            report = train_grid(out, settings, progress, workers=workers, scheduler=scheduler, data=loaded)
+        report = run(Progress())
     typer.echo(report)

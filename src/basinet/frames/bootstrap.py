@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from basinet.arrays import FloatArray, IntArray
 
-SOKAL_WINDOW = 5.0
+_SOKAL_WINDOW = 5.0
 """The autocorrelation is summed up to this many times tau / 2, which is Sokal's autocorrelation time."""
 
 
@@ -67,7 +67,7 @@ def autocorrelation_time(series: ArrayLike) -> float:
         return 1.0
     covariance = autocovariance(values[:, None])
     times = 2.0 * np.cumsum(covariance / covariance[0]) - 1.0
-    closed = np.flatnonzero(np.arange(n_frames) >= SOKAL_WINDOW * np.maximum(times, 1.0) / 2)
+    closed = np.flatnonzero(np.arange(n_frames) >= _SOKAL_WINDOW * np.maximum(times, 1.0) / 2)
     window = int(closed[0]) if closed.size else n_frames // 2
     return max(1.0, float(times[window]))
 
@@ -99,7 +99,7 @@ def choose_block_length(series: ArrayLike) -> int:
     return max(1, min(int(np.ceil(length)), n_frames // 3))
 
 
-def block_indices(n_frames: int, n_resamples: int, block_length: int, seed: int = 0) -> IntArray:
+def _block_indices(n_frames: int, n_resamples: int, block_length: int, seed: int = 0) -> IntArray:
     """Frames of each resample, drawn in contiguous blocks.
 
     The frames are closed to a ring, so that every frame is drawn equally often (Politis and Romano's circular
@@ -124,12 +124,12 @@ def block_indices(n_frames: int, n_resamples: int, block_length: int, seed: int 
 
 
 @lru_cache(maxsize=16)
-def block_counts(n_frames: int, n_resamples: int, block_length: int, seed: int = 0) -> FloatArray:
+def _block_counts(n_frames: int, n_resamples: int, block_length: int, seed: int = 0) -> FloatArray:
     """How often each frame occurs in each resample: (n_resamples, n_frames), read-only.
 
     A study asks for the same resamples thousands of times, hence the cache.
     """
-    drawn = block_indices(n_frames, n_resamples, block_length, seed)
+    drawn = _block_indices(n_frames, n_resamples, block_length, seed)
     flat = drawn + n_frames * np.arange(n_resamples)[:, None]
     counts = np.bincount(flat.ravel(), minlength=n_resamples * n_frames).reshape(n_resamples, n_frames)
     result = counts.astype(np.float64)
@@ -149,7 +149,7 @@ def resample_sums(sums: FloatArray, block_length: int, n_resamples: int = 1000, 
     -------
     (n_resamples, ...)
     """
-    counts = block_counts(len(sums), n_resamples, block_length, seed)
+    counts = _block_counts(len(sums), n_resamples, block_length, seed)
     resampled = counts @ sums.reshape(len(sums), -1)
     return np.asarray(resampled.reshape(n_resamples, *sums.shape[1:]), dtype=np.float64)
 
@@ -196,23 +196,4 @@ def block_bootstrap(
     per_frame = np.asarray(sums, dtype=np.float64)
     estimate = float(statistic(per_frame.sum(axis=0)[None])[0])
     samples = statistic(resample_sums(per_frame, block_length, n_resamples, seed))
-    return percentile_interval(samples, estimate, level=level, block_length=block_length)
-
-
-def frame_bootstrap(
-    statistic: Callable[[IntArray], float],
-    n_frames: int,
-    *,
-    block_length: int,
-    n_resamples: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> Interval:
-    """Interval of any statistic of frames: it is called once per resample with the frames' indices.
-
-    Slower than :func:`block_bootstrap`; for statistics that are not functions of sums, such as medians.
-    """
-    drawn = block_indices(n_frames, n_resamples, block_length, seed)
-    samples = [statistic(indices) for indices in drawn]
-    estimate = statistic(np.arange(n_frames))
     return percentile_interval(samples, estimate, level=level, block_length=block_length)

@@ -20,7 +20,7 @@ LOCAL_HARTREE_ENERGY = {
     "electronic": "REF_local_hartree_energy_electronic",
 }
 LOCAL_ENERGY = "REF_local_energy"
-ISOLATED_ATOM = "IsolatedAtom"
+_ISOLATED_ATOM = "IsolatedAtom"
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class FrameEnergies:
 
 def is_isolated_atom(atoms: Atoms) -> bool:
     """Whether a frame is marked ``config_type=IsolatedAtom``."""
-    return str(atoms.info.get("config_type", "")) == ISOLATED_ATOM
+    return str(atoms.info.get("config_type", "")) == _ISOLATED_ATOM
 
 
 def frame_name(atoms: Atoms, index: int | None) -> str:
@@ -116,16 +116,8 @@ def atom_labels(atoms: Atoms, key: str, index: int | None) -> FloatArray:
     InputError
         If the labels are missing, or not one finite number per atom.
     """
-    name = frame_name(atoms, index)
-    if key not in atoms.arrays:
-        raise InputError(f"{name}: per-atom label {key} is missing; compute it with 'basinet partition'")
-    values = np.asarray(atoms.arrays[key], dtype=np.float64)
-    if values.shape != (len(atoms),):
-        raise InputError(f"{name}: label {key} has shape {values.shape}, not one number per atom ({len(atoms)})")
-    if not np.isfinite(values).all():
-        atom = int(np.flatnonzero(~np.isfinite(values))[0])
-        raise InputError(f"{name}: label {key} of atom {atom} is {values[atom]}; partition the frame anew")
-    return values
+    remedies = ("compute it with 'basinet partition'", "partition the frame anew")
+    return _array_label(atoms, key, index, (len(atoms),), "one number per atom", remedies)
 
 
 def force_labels(atoms: Atoms, index: int | None) -> FloatArray:
@@ -136,19 +128,28 @@ def force_labels(atoms: Atoms, index: int | None) -> FloatArray:
     InputError
         If the label is missing, or not three finite numbers per atom.
     """
+    remedies = ("label the frame with it, or train with force_weight 0", "label the frame anew")
+    return _array_label(atoms, FORCES, index, (len(atoms), 3), "three numbers per atom", remedies)
+
+
+def _array_label(
+    atoms: Atoms, key: str, index: int | None, shape: tuple[int, ...], shape_text: str, remedies: tuple[str, str]
+) -> FloatArray:
+    """A label of all atoms; the remedies are for one that is missing, and one that is not finite."""
     name = frame_name(atoms, index)
-    if FORCES not in atoms.arrays:
-        raise InputError(f"{name}: label {FORCES} is missing; label the frame with it, or train with force_weight 0")
-    values = np.asarray(atoms.arrays[FORCES], dtype=np.float64)
-    if values.shape != (len(atoms), 3):
-        raise InputError(f"{name}: label {FORCES} has shape {values.shape}, not three numbers per atom ({len(atoms)})")
-    if not np.isfinite(values).all():
-        atom = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
-        raise InputError(f"{name}: label {FORCES} of atom {atom} is {values[atom]}; label the frame anew")
+    if key not in atoms.arrays:
+        raise InputError(f"{name}: per-atom label {key} is missing; {remedies[0]}")
+    values = np.asarray(atoms.arrays[key], dtype=np.float64)
+    if values.shape != shape:
+        raise InputError(f"{name}: label {key} has shape {values.shape}, not {shape_text} ({len(atoms)})")
+    finite = np.isfinite(values).reshape(len(atoms), -1).all(axis=1)
+    if not finite.all():
+        atom = int(np.flatnonzero(~finite)[0])
+        raise InputError(f"{name}: label {key} of atom {atom} is {values[atom]}; {remedies[1]}")
     return values
 
 
-def species_counts(frames: Sequence[Atoms], elements: Sequence[str]) -> FloatArray:
+def _species_counts(frames: Sequence[Atoms], elements: Sequence[str]) -> FloatArray:
     """Atoms of each species in each frame, (n_frames, n_species)."""
     symbols = [atoms.get_chemical_symbols() for atoms in frames]
     return np.array([[of_frame.count(element) for element in elements] for of_frame in symbols], dtype=np.float64)
@@ -178,4 +179,4 @@ def frame_energies(frames: Sequence[Atoms], numbers: Sequence[int] | None = None
         np.array([energy_label(atoms, key, number) for atoms, number in zip(frames, numbers, strict=True)])
         for key in (TOTAL_ENERGY, ELECTROSTATIC_ENERGY)
     )
-    return FrameEnergies(elements, species_counts(frames, elements), total, electrostatic)
+    return FrameEnergies(elements, _species_counts(frames, elements), total, electrostatic)

@@ -24,16 +24,16 @@ COINCIDENT = 1e-6
 OVERLAP = 0.1
 """Angstrom; nuclei closer than this belong to no structure: an atom entered twice, or a cell in the wrong unit."""
 
-FARTHEST = 1e7
+_FARTHEST = 1e7
 """Angstrom; rounding moves atoms out there by 1e-9 A, and vesin counts the cells crossed in 32 bits."""
 
-MOST_CELLS = 1e5
+_MOST_CELLS = 1e5
 """Cells that vesin divides space into; with more, it takes fewer and larger ones."""
 
-MOST_IMAGES = 50.0
+_MOST_IMAGES = 50.0
 """Of the cell along an axis within reach; a search among more does not end."""
 
-FEWEST_CELLS = 4.0
+_FEWEST_CELLS = 4.0
 """Along every axis, of what it takes then: where an axis would be left with none, vesin divides by zero."""
 
 
@@ -55,7 +55,7 @@ class Neighbours(NamedTuple):
     vector: NDArray[np.float64]
 
 
-def periodic_axes(pbc: ArrayLike) -> NDArray[np.bool_]:
+def _periodic_axes(pbc: ArrayLike) -> NDArray[np.bool_]:
     """Turn one flag, or one for each axis as in ASE, into (3,) booleans."""
     axes = np.empty(3, dtype=bool)
     axes[:] = pbc
@@ -70,9 +70,9 @@ def checked_positions(positions: ArrayLike) -> NDArray[np.float64]:
     bad = np.flatnonzero(~np.isfinite(points).all(axis=1))
     if bad.size:
         raise InputError(f"atom {bad[0]} is at {points[bad[0]]}; every coordinate must be a finite number")
-    far = np.flatnonzero((np.abs(points) > FARTHEST).any(axis=1))
+    far = np.flatnonzero((np.abs(points) > _FARTHEST).any(axis=1))
     if far.size:
-        raise InputError(f"atom {far[0]} is at {points[far[0]]}, more than {FARTHEST:g} A away; check the unit")
+        raise InputError(f"atom {far[0]} is at {points[far[0]]}, more than {_FARTHEST:g} A away; check the unit")
     return points
 
 
@@ -94,10 +94,10 @@ def checked_cell(cell: ArrayLike, axes: NDArray[np.bool_]) -> NDArray[np.float64
     return np.ascontiguousarray(box)
 
 
-def overlap_message(one: int, other: int, apart: float) -> str:
+def _overlap_message(one: int, other: int, apart: float) -> str:
     """Say which atoms overlap.
 
-    >>> overlap_message(3, 3, 0.05)
+    >>> _overlap_message(3, 3, 0.05)
     'atom 3 and its own image are 0.05 A apart: the cell is too small; check its unit'
     """
     if one == other:
@@ -105,7 +105,7 @@ def overlap_message(one: int, other: int, apart: float) -> str:
     return f"atoms {one} and {other} are in one place ({apart:.2g} A apart); remove one"
 
 
-def search_reach(
+def _search_reach(
     points: NDArray[np.float64], box: NDArray[np.float64], axes: NDArray[np.bool_], cutoff: float
 ) -> float:
     """Distance up to which vesin can be asked for pairs: the cutoff, and more where it would divide by zero.
@@ -119,11 +119,11 @@ def search_reach(
     heights = 1.0 / np.linalg.norm(inverse, axis=0)
     thickness = np.where(axes, heights, np.ptp(points @ inverse, axis=0) * heights)
     reach = cutoff
-    while (cells := np.maximum(np.trunc(thickness / reach), 1.0)).prod() > 0.9 * MOST_CELLS and (
-        cells.min() * np.cbrt(MOST_CELLS / cells.prod()) < FEWEST_CELLS
+    while (cells := np.maximum(np.trunc(thickness / reach), 1.0)).prod() > 0.9 * _MOST_CELLS and (
+        cells.min() * np.cbrt(_MOST_CELLS / cells.prod()) < _FEWEST_CELLS
     ):
         reach *= 1.25
-    if reach > cutoff and (reach > MOST_IMAGES * heights[axes]).any():
+    if reach > cutoff and (reach > _MOST_IMAGES * heights[axes]).any():
         raise InputError(f"the cell {box.tolist()} is too thin for its width: no search for neighbours; check the unit")
     return reach
 
@@ -176,12 +176,12 @@ def find_neighbours(
     >>> neighbours.first.tolist(), neighbours.atom.tolist()
     ([0, 6], [0, 0, 0, 0, 0, 0])
     """
-    points, axes = checked_positions(positions), periodic_axes(pbc)
+    points, axes = checked_positions(positions), _periodic_axes(pbc)
     if not (np.isfinite(cutoff) and cutoff > 0.0):
         raise InputError(f"the cutoff is {cutoff}; it must be a positive number of Angstrom")
     box = checked_cell(cell, axes)
     # Each pair once is what vesin finds fastest, and the second end is known with the first.
-    reach = search_reach(points, box, axes, cutoff)
+    reach = _search_reach(points, box, axes, cutoff)
     search = NeighborList(cutoff=reach, full_list=False, n_threads=threads)
     one, other, vector = search.compute(points, box, axes, quantities="ijD", copy=False)
     if reach > cutoff:
@@ -191,14 +191,14 @@ def find_neighbours(
         squared = np.einsum("ij,ij->i", vector, vector)
         closest = int(np.argmin(squared))
         if squared[closest] < OVERLAP**2:
-            raise InputError(overlap_message(int(one[closest]), int(other[closest]), float(np.sqrt(squared[closest]))))
+            raise InputError(_overlap_message(int(one[closest]), int(other[closest]), float(np.sqrt(squared[closest]))))
     return _group_by_atom(len(points), one, other, vector)
 
 
 Pair = tuple[str, str]
 
 
-WIDE = 12.0
+_WIDE = 12.0
 """Cutoffs, beyond which a frame is looked at before vesin is: see `search_reach`."""
 
 
@@ -254,9 +254,9 @@ def neighbour_pairs(
         Two atoms coincide.
     """
     box, cutoff = atoms.cell.array, neighbours.cutoff
-    if max(np.abs(box).max(), np.abs(atoms.positions).max(initial=0.0)) > WIDE * cutoff:
+    if max(np.abs(box).max(), np.abs(atoms.positions).max(initial=0.0)) > _WIDE * cutoff:
         points, box = checked_positions(atoms.positions), checked_cell(box, atoms.pbc)
-        reach = search_reach(points, box, atoms.pbc, cutoff)
+        reach = _search_reach(points, box, atoms.pbc, cutoff)
         neighbours = neighbours if reach == cutoff else half_list(reach)
     first, second, vectors = neighbours.compute(points=atoms.positions, box=box, periodic=atoms.pbc, quantities="ijD")
     squared = np.einsum("ij,ij->i", vectors, vectors)

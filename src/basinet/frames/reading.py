@@ -1,7 +1,7 @@
-"""Cutting an extended XYZ text into frames, and noticing where it was cut short.
+"""Frames from and to extended XYZ, every number with all its digits.
 
 ASE stops at a blank line, ignores surplus columns, and takes a number that lost its last digits for a number.
-These checks of the text come first.
+So the text is checked for completeness before ASE reads it, and the frame after.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 
 from basinet.errors import InputError
 from basinet.files import atomic_write, read_text
+from basinet.frames.labels import FORCES, TOTAL_ENERGY, is_isolated_atom
 
-PROPERTIES = re.compile(r"""(?:^|\s)Properties\s*=\s*"?([^\s"]+)""")
-PLAIN_COLUMNS = 4
+_PROPERTIES = re.compile(r"""(?:^|\s)Properties\s*=\s*"?([^\s"]+)""")
+_PLAIN_COLUMNS = 4
 """Columns of plain XYZ, symbol and position. Programs append columns of their own, which ASE passes over."""
 
 
-def split_frames(text: str, source: str) -> Iterator[str]:
+def _split_frames(text: str, source: str) -> Iterator[str]:
     """Yield the text of each frame in turn, checked for completeness.
 
     Blank lines between frames are passed over.
@@ -46,7 +47,7 @@ def split_frames(text: str, source: str) -> Iterator[str]:
         if start == len(lines):
             break
         where = f"{source}, frame {index} (line {start + 1})"
-        count = atom_count(lines[start], where)
+        count = _atom_count(lines[start], where)
         stop = start + 2 + count
         # What follows the last line break is a line only if there is something in it.
         available = len(lines) - (1 if lines[-1] == "" else 0)
@@ -55,9 +56,9 @@ def split_frames(text: str, source: str) -> Iterator[str]:
                 f"{where}: the file is cut short, {max(0, available - start - 2)} of {count} atoms; "
                 "copy it again or remove the frame"
             )
-        check_columns(lines[start + 1], lines[start + 2 : stop], where)
+        _check_columns(lines[start + 1], lines[start + 2 : stop], where)
         if stop == len(lines):
-            check_last_number(lines[start + 2 : stop], where)
+            _check_last_number(lines[start + 2 : stop], where)
         yield "\n".join([*lines[start:stop], ""])
         start = stop
         index += 1
@@ -65,7 +66,7 @@ def split_frames(text: str, source: str) -> Iterator[str]:
         raise InputError(f"{source}: no frames, the file is empty; check the path")
 
 
-def atom_count(line: str, where: str) -> int:
+def _atom_count(line: str, where: str) -> int:
     """Read the number of atoms that a frame's first line states."""
     if re.fullmatch(r"\s*[0-9]{1,9}\s*", line, flags=re.ASCII) is None:
         shown = line.strip()[:40]
@@ -76,10 +77,10 @@ def atom_count(line: str, where: str) -> int:
     return count
 
 
-def check_columns(comment: str, rows: list[str], where: str) -> None:
+def _check_columns(comment: str, rows: list[str], where: str) -> None:
     """Refuse atom lines that do not have the columns that the comment line declares."""
-    declared = PROPERTIES.search(comment)
-    expected = PLAIN_COLUMNS
+    declared = _PROPERTIES.search(comment)
+    expected = _PLAIN_COLUMNS
     if declared:
         widths = declared.group(1).split(":")[2::3]
         if not widths or not all(width.isascii() and width.isdigit() for width in widths):
@@ -91,18 +92,18 @@ def check_columns(comment: str, rows: list[str], where: str) -> None:
             raise InputError(f"{where}: atom {number} has {columns} columns instead of {expected}; mend the frame")
 
 
-def check_last_number(rows: list[str], where: str) -> None:
-    """Refuse a file that ends, without a line break, in a number with fewer decimals than its column has."""
+def _check_last_number(rows: list[str], where: str) -> None:
+    """Refuse a file that ends, without a line break, in a number with fewer _decimals than its column has."""
     last = rows[-1].split()[-1]
     fellows = [row.split()[-1] for row in rows[:-1]] or rows[-1].split()[1:-1]
-    if fellows and decimals(last) < min(decimals(fellow) for fellow in fellows):
+    if fellows and _decimals(last) < min(_decimals(fellow) for fellow in fellows):
         raise InputError(
             f"{where}: the file ends without a line break and the last number {last!r} seems to be cut; "
             "copy it again, or end it with a line break if it is whole"
         )
 
 
-def decimals(number: str) -> int:
+def _decimals(number: str) -> int:
     """Count the characters after the decimal point, those of an exponent included."""
     return len(number.partition(".")[2])
 
@@ -110,10 +111,10 @@ def decimals(number: str) -> int:
 LABEL_PREFIXES = ("REF_", "bader_", "closure_")
 """Names that begin so are labels, and have to be finite numbers."""
 
-SHORTEST_VECTOR, LONGEST_VECTOR = 1e-3, 1e7
+_SHORTEST_VECTOR, _LONGEST_VECTOR = 1e-3, 1e7
 """Cell vectors beyond these lengths (A) are no cell."""
 
-LARGEST_SPREAD = 5.0
+_LARGEST_SPREAD = 5.0
 """Energies per atom (eV) of one composition that differ by more are in two units, or of two methods."""
 
 
@@ -131,10 +132,10 @@ def check_frame(atoms: Atoms, where: str) -> None:
     if not np.all(np.isfinite(atoms.positions)):
         atom = int(np.argmin(np.isfinite(atoms.positions).all(axis=1)))
         raise InputError(f"{where}: the position of atom {atom} is NaN or infinite; mend or remove the frame")
-    check_cell(atoms, where)
+    _check_cell(atoms, where)
     for name, value in [*atoms.info.items(), *atoms.arrays.items()]:
         if str(name).startswith(LABEL_PREFIXES):
-            check_label(name, value, where)
+            _check_label(name, value, where)
     energy, forces = atoms.info.get("REF_energy"), atoms.arrays.get("REF_forces")
     if energy is not None and np.ndim(energy) != 0:
         raise InputError(f"{where}: REF_energy is not one number; give the total energy in eV")
@@ -142,7 +143,7 @@ def check_frame(atoms: Atoms, where: str) -> None:
         raise InputError(f"{where}: the forces are not three numbers per atom; mend or remove the frame")
 
 
-def check_cell(atoms: Atoms, where: str) -> None:
+def _check_cell(atoms: Atoms, where: str) -> None:
     """Refuse a cell that is not finite, or that has no volume along the periodic directions."""
     cell = atoms.cell.array
     if not np.all(np.isfinite(cell)):
@@ -152,12 +153,12 @@ def check_cell(atoms: Atoms, where: str) -> None:
         with np.errstate(over="ignore"):
             lengths = np.linalg.norm(periodic, axis=1)
         # Gram determinant of the unit vectors: zero where they do not span as many dimensions as there are.
-        flat = not np.all((lengths > SHORTEST_VECTOR) & (lengths < LONGEST_VECTOR))
+        flat = not np.all((lengths > _SHORTEST_VECTOR) & (lengths < _LONGEST_VECTOR))
         if flat or np.linalg.det((periodic @ periodic.T) / np.outer(lengths, lengths)) < 1e-10:
             raise InputError(f'{where}: periodic, but the cell has no sensible volume; give a Lattice or pbc="F F F"')
 
 
-def check_label(name: str, value: Any, where: str) -> None:
+def _check_label(name: str, value: Any, where: str) -> None:
     """Refuse a label that is not a finite number, or an array of them."""
     array = np.asarray(value)
     if array.dtype.kind not in "fiu":
@@ -166,7 +167,7 @@ def check_label(name: str, value: Any, where: str) -> None:
         raise InputError(f"{where}: the label {name} is NaN or infinite; mend or remove the frame")
 
 
-def refuse_mixed_units(frames: Sequence[Atoms], names: Sequence[str]) -> None:
+def _refuse_mixed_units(frames: Sequence[Atoms], names: Sequence[str]) -> None:
     """Refuse energies of one composition that cannot be in one unit (Hartree among eV, say).
 
     Isolated atoms are left out: binding energies are no mistake.
@@ -185,27 +186,24 @@ def refuse_mixed_units(frames: Sequence[Atoms], names: Sequence[str]) -> None:
     """
     groups: dict[tuple[tuple[str, float], ...], list[tuple[float, str]]] = {}
     for atoms, name in zip(frames, names, strict=True):
-        if "REF_energy" in atoms.info and len(atoms) > 1 and atoms.info.get("config_type") != "IsolatedAtom":
+        if TOTAL_ENERGY in atoms.info and len(atoms) > 1 and not is_isolated_atom(atoms):
             counts = Counter(atoms.get_chemical_symbols())
             key = tuple(sorted((symbol, round(count / len(atoms), 6)) for symbol, count in counts.items()))
             groups.setdefault(key, []).append((float(atoms.info["REF_energy"]) / len(atoms), name))
     for energies in groups.values():
         (lowest, low_name), (highest, high_name) = min(energies), max(energies)
-        if highest - lowest > LARGEST_SPREAD:
+        if highest - lowest > _LARGEST_SPREAD:
             raise InputError(
                 f"{high_name}: REF_energy is {highest - lowest:.6g} eV/atom above that of {low_name}, "
                 "which has the same composition; convert all energies to eV, from one method"
             )
 
 
-ENERGY_KEY = "REF_energy"
-FORCES_KEY = "REF_forces"
-
-PathLike = str | Path
+_PathLike = str | Path
 
 
 def read_frames(
-    path_or_paths: PathLike | Iterable[PathLike], energy_key: str = ENERGY_KEY, forces_key: str = FORCES_KEY
+    path_or_paths: _PathLike | Iterable[_PathLike], energy_key: str = TOTAL_ENERGY, forces_key: str = FORCES
 ) -> list[Atoms]:
     """Read frames, labelled or not, from extended XYZ files.
 
@@ -240,17 +238,17 @@ def read_frames(
         found = parse_frames(read_text(path), str(path), energy_key, forces_key)
         frames += found
         names += [f"{path}, frame {index}" for index in range(len(found))]
-    refuse_mixed_units(frames, names)
+    _refuse_mixed_units(frames, names)
     return frames
 
 
-def parse_frames(text: str, source: str, energy_key: str = ENERGY_KEY, forces_key: str = FORCES_KEY) -> list[Atoms]:
+def parse_frames(text: str, source: str, energy_key: str = TOTAL_ENERGY, forces_key: str = FORCES) -> list[Atoms]:
     """Read the frames of an extended XYZ text; `source` names it in messages. See `read_frames`."""
-    asked = ((energy_key, ENERGY_KEY), (forces_key, FORCES_KEY))
+    asked = ((energy_key, TOTAL_ENERGY), (forces_key, FORCES))
     frames: list[Atoms] = []
     found: set[str] = set()
     present: set[str] = set()
-    for index, block in enumerate(split_frames(text, source)):
+    for index, block in enumerate(_split_frames(text, source)):
         where = f"{source}, frame {index}"
         try:
             (atoms,) = read_xyz(io.StringIO(block), index=slice(None))
@@ -258,80 +256,33 @@ def parse_frames(text: str, source: str, energy_key: str = ENERGY_KEY, forces_ke
             # ASE meets malformed text with exceptions of many types.
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"{where}: not readable as extended XYZ ({reason}); mend or remove the frame") from error
-        present |= set(labels([atoms]))
-        found |= {key for key, ours in asked if rename(atoms, key, ours)}
+        present |= {*atoms.info, *atoms.arrays, *getattr(atoms.calc, "results", {})}
+        found |= {key for key, ours in asked if _rename(atoms, key, ours)}
         check_frame(atoms, where)
         frames.append(atoms)
     for key, ours in asked:
         if key not in found and key != ours:
-            raise InputError(f"{source}: no frame has the key {key!r}; found {', '.join(sorted(present))}")
+            raise InputError(
+                f"{source}: no frame has the key {key!r}; found {', '.join(sorted(present - {'numbers', 'positions'}))}"
+            )
     return frames
 
 
-def rename(atoms: Atoms, key: str, ours: str) -> bool:
+def _rename(atoms: Atoms, key: str, ours: str) -> bool:
     """Give a label our name, and tell whether the frame has it.
 
     ASE hides ``energy`` and ``forces`` in a calculator, so that is searched too. A label that already has our
     name gives way: who asks for another key does not mean that one.
     """
     if key == ours:
-        return has_label(atoms, key)
-    place = atoms.arrays if ours == FORCES_KEY else atoms.info
+        return key in atoms.info or key in atoms.arrays
+    place = atoms.arrays if ours == FORCES else atoms.info
     place.pop(ours, None)
     for source in (atoms.info, atoms.arrays, getattr(atoms.calc, "results", {})):
         if key in source:
             place[ours] = source.pop(key)
             return True
     return False
-
-
-def labels(frames: Sequence[Atoms]) -> list[str]:
-    """Name all that the frames carry beside species and positions, sorted."""
-    names: set[str] = set()
-    for atoms in frames:
-        names |= set(atoms.info) | set(atoms.arrays) | set(getattr(atoms.calc, "results", {}))
-    return sorted(str(name) for name in names - {"numbers", "positions"})
-
-
-def has_label(atoms: Atoms, key: str) -> bool:
-    """Tell whether the frame carries the label, per frame or per atom."""
-    return key in atoms.info or key in atoms.arrays
-
-
-def require_label(atoms: Atoms, key: str, index: int, source: str) -> Any:
-    """Get the value of a label, from ``info`` or ``arrays``.
-
-    Parameters
-    ----------
-    atoms
-        The frame.
-    key
-        The label, ``REF_energy`` say.
-    index
-        Number of the frame, for the message.
-    source
-        Where the frame comes from, for the message.
-
-    Returns
-    -------
-    float or ndarray
-        A number as a float, a per-atom label as an array of float64.
-
-    Raises
-    ------
-    InputError
-        The frame lacks the label, or its value is not a finite number.
-    """
-    if not has_label(atoms, key):
-        present = ", ".join(name for name in labels([atoms]) if name.startswith(LABEL_PREFIXES)) or "none"
-        raise InputError(f"{source}, frame {index}: the label {key} is missing; add it (labels found: {present})")
-    try:
-        value = np.asarray(atoms.info[key] if key in atoms.info else atoms.arrays[key], dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{source}, frame {index}: the label {key} is not a number; mend the frame") from error
-    if not np.all(np.isfinite(value)):
-        raise InputError(f"{source}, frame {index}: the label {key} is not finite; mend or remove the frame")
-    return float(value) if value.ndim == 0 else value
 
 
 def system_of(atoms: Atoms) -> str:
@@ -348,11 +299,11 @@ def system_of(atoms: Atoms) -> str:
     return symbols.pop().lower() if len(symbols) == 1 else "mix"
 
 
-def write_frames(path: PathLike, frames: Sequence[Atoms]) -> None:
+def write_frames(path: _PathLike, frames: Sequence[Atoms]) -> None:
     """Write frames as extended XYZ, atomically.
 
     Every number is written with the fewest digits that give the same number back, so that energies keep more
-    than the 8 decimals of ASE's own columns. Results of a calculator (``energy``, ``forces``, ``stress``,
+    than the 8 _decimals of ASE's own columns. Results of a calculator (``energy``, ``forces``, ``stress``,
     ``energies``) go along under ASE's names.
 
     Raises
@@ -369,21 +320,21 @@ def write_frames(path: PathLike, frames: Sequence[Atoms]) -> None:
 
 def format_frame(atoms: Atoms) -> str:
     """Spell one frame as extended XYZ: ASE's header line, and columns with all digits."""
-    frame = with_results(atoms)
+    frame = _with_results(atoms)
     columns = [name for name in frame.arrays if name not in ("numbers", "positions")]
     header = io.StringIO()
     write_xyz(header, [frame], columns=["symbols", "positions", *columns], write_results=False)
     count, comment, *rows = header.getvalue().split("\n")
     if len(rows) != len(frame) + 1:
         raise ValueError("a label holds a line break, which extended XYZ cannot")
-    cells = [frame.get_chemical_symbols(), *texts(frame.positions)]
+    cells = [frame.get_chemical_symbols(), *_texts(frame.positions)]
     for name in columns:
-        cells += texts(frame.arrays[name])
+        cells += _texts(frame.arrays[name])
     lines = [" ".join(row) for row in zip(*cells, strict=True)]
     return "\n".join([count, comment, *lines, ""])
 
 
-def with_results(atoms: Atoms) -> Atoms:
+def _with_results(atoms: Atoms) -> Atoms:
     """Copy the frame, with its calculator's results in ``info`` and ``arrays``."""
     frame: Atoms = atoms.copy()
     for name, value in getattr(atoms.calc, "results", {}).items():
@@ -397,7 +348,7 @@ def with_results(atoms: Atoms) -> Atoms:
     return frame
 
 
-def texts(array: NDArray[Any]) -> list[list[str]]:
+def _texts(array: NDArray[Any]) -> list[list[str]]:
     """Spell the columns of a per-atom array."""
     columns = np.asarray(array).reshape(len(array), -1).T
     if columns.dtype.kind == "f":

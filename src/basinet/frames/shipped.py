@@ -47,7 +47,7 @@ def load_reference(system: str, atoms: int = 32) -> list[Atoms]:
         raise InputError(f"reference data: unknown system {system!r}; choose one of {', '.join(SYSTEMS)}")
     if atoms not in SIZES:
         raise InputError(f"reference data: no frames of {atoms} atoms; choose {' or '.join(map(str, SIZES))}")
-    return load(f"{system}{atoms}.extxyz")
+    return _load(f"{system}{atoms}.extxyz")
 
 
 def load_isolated_atoms() -> dict[str, Atoms]:
@@ -58,12 +58,12 @@ def load_isolated_atoms() -> dict[str, Atoms]:
     >>> {symbol: round(float(atom.info["REF_energy"]), 3) for symbol, atom in load_isolated_atoms().items()}
     {'Ar': -574.185, 'Kr': -501.038}
     """
-    return {atom.get_chemical_symbols()[0]: atom for atom in load("isolated.extxyz")}
+    return {atom.get_chemical_symbols()[0]: atom for atom in _load("isolated.extxyz")}
 
 
 def reference_checksums() -> dict[str, str]:
     """Give the SHA-256 of every shipped file, by name."""
-    lines = (folder() / CHECKSUMS).read_text(encoding="utf-8").splitlines()
+    lines = (_folder() / CHECKSUMS).read_text(encoding="utf-8").splitlines()
     return {name: digest for digest, name in (line.split() for line in lines)}
 
 
@@ -82,20 +82,20 @@ def verify_reference() -> dict[str, str]:
     """
     checksums = reference_checksums()
     for name in checksums:
-        verified(name)
+        _verified(name)
     return checksums
 
 
-def load(name: str) -> list[Atoms]:
+def _load(name: str) -> list[Atoms]:
     """Read the frames of one shipped file, its checksum verified."""
     source = f"reference data {name}"
-    return parse_frames(decode(verified(name), source), source)
+    return parse_frames(decode(_verified(name), source), source)
 
 
-def verified(name: str) -> bytes:
+def _verified(name: str) -> bytes:
     """Read one shipped file; InputError where it is missing or altered."""
     try:
-        content = (folder() / name).read_bytes()
+        content = (_folder() / name).read_bytes()
     except OSError as error:
         raise InputError(f"reference data {name}: the file is missing; install basinet again") from error
     if hashlib.sha256(content).hexdigest() != reference_checksums()[name]:
@@ -103,6 +103,6 @@ def verified(name: str) -> bytes:
     return content
 
 
-def folder() -> Traversable:
+def _folder() -> Traversable:
     """Find the folder of the shipped files, wherever the package is installed."""
     return resources.files("basinet.frames") / "data"

@@ -12,7 +12,7 @@ import numpy as np
 
 from basinet.errors import InputError
 from basinet.frames.bootstrap import Interval
-from basinet.frames.labels import ELECTROSTATIC_ENERGY, carried, is_isolated_atom
+from basinet.frames.labels import ELECTROSTATIC_ENERGY, TOTAL_ENERGY, carried, energy_label, is_isolated_atom
 from basinet.frames.splits import Split, blocked_folds, contiguous_split, distinct, in_time
 from basinet.potentials.dataset import isolated_energies
 from basinet.relation.fit import evaluate_relation, fit_relation, isolated_atom_check
@@ -107,14 +107,14 @@ def group_systems(
         If there are no frames, frames lack energies, a system has too few frames to split, its frames of one size
         differ in composition, or only some of them carry electrostatic energies.
     """
-    from basinet.frames.reading import require_label, system_of
+    from basinet.frames.reading import system_of
 
     if not frames:
         msg = "no frames to study: the files hold isolated atoms only"
         raise InputError(msg)
     groups: dict[str, dict[tuple[str, ...], list[Atoms]]] = defaultdict(lambda: defaultdict(list))
     for index, atoms in enumerate(frames):
-        require_label(atoms, "REF_energy", index, str(atoms.info.get("source", "frames")))
+        energy_label(atoms, TOTAL_ENERGY, index)
         groups[system_of(atoms)][tuple(sorted(atoms.get_chemical_symbols()))].append(atoms)
     systems = []
     for name, compositions in sorted(groups.items()):
