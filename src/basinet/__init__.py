@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from basinet.frames.shipped import load_isolated_atoms, load_reference
     from basinet.potentials.calculator import Calculator
     from basinet.potentials.ensemble import Ensemble, compose, load_model
-    from basinet.potentials.train import train
+    from basinet.potentials.training import train
     from basinet.relation.fit import fit_relation
     from basinet.relation.relation import Relation
 
@@ -45,7 +45,7 @@ _HOMES = {
     "load_reference": "basinet.frames.shipped",
     "local_hartree_energies": "basinet.density",
     "read_frames": "basinet.frames.reading",
-    "train": "basinet.potentials.train",
+    "train": "basinet.potentials.training",
     "write_frames": "basinet.frames.reading",
 }
 

@@ -36,28 +36,28 @@ LANES = 8
 VECTOR = ir.VectorType(ir.DoubleType(), LANES)
 
 
-class LanesType(types.Type):
+class _LanesType(types.Type):
     """The numba type of a vector of eight float64."""
 
     def __init__(self) -> None:
         super().__init__(name=f"Lanes({LANES} x float64)")
 
 
-@register_model(LanesType)
-class LanesModel(models.PrimitiveModel):
+@register_model(_LanesType)
+class _LanesModel(models.PrimitiveModel):
     """Stored as LLVM's ``<8 x double>``."""
 
     def __init__(self, manager, numba_type) -> None:
         super().__init__(manager, numba_type, VECTOR)
 
 
-lanes_type = LanesType()
+lanes_type = _LanesType()
 
 Lanes: TypeAlias = Any
 """A vector in the signature of a compiled function; it exists nowhere else."""
 
 
-def row_pointer(context, builder, array_type, array, row):
+def _row_pointer(context, builder, array_type, array, row):
     """LLVM pointer to one row of an (n, 8) array."""
     data = context.make_array(array_type)(context, builder, array).data
     first = builder.gep(data, [builder.mul(row, ir.Constant(ir.IntType(64), LANES))])
@@ -69,7 +69,7 @@ def load(typing_context, array, row):
     """Row of a C-contiguous (n, 8) float64 array."""
 
     def codegen(context, builder, signature, arguments):
-        return builder.load(row_pointer(context, builder, array, *arguments), align=8)
+        return builder.load(_row_pointer(context, builder, array, *arguments), align=8)
 
     return lanes_type(array, types.int64), codegen
 
@@ -79,7 +79,7 @@ def store(typing_context, array, row, value):
     """Write a vector to a row of a C-contiguous (n, 8) float64 array."""
 
     def codegen(context, builder, signature, arguments):
-        builder.store(arguments[2], row_pointer(context, builder, array, *arguments[:2]), align=8)
+        builder.store(arguments[2], _row_pointer(context, builder, array, *arguments[:2]), align=8)
         return context.get_dummy_value()
 
     return types.void(array, types.int64, lanes_type), codegen
@@ -98,37 +98,23 @@ def splat(typing_context, value):
     return lanes_type(types.float64), codegen
 
 
-@intrinsic
-def add(typing_context, x, y):
-    """Sum ``x + y`` in every lane."""
+def _binary(instruction):
+    """Function of two vectors that is one instruction, lane by lane."""
 
-    def codegen(context, builder, signature, arguments):
-        return builder.fadd(*arguments)
+    @intrinsic
+    def apply(typing_context, x, y):
+        def codegen(context, builder, signature, arguments):
+            return getattr(builder, instruction)(*arguments)
 
-    return lanes_type(lanes_type, lanes_type), codegen
+        return lanes_type(lanes_type, lanes_type), codegen
 
-
-@intrinsic
-def mul(typing_context, x, y):
-    """Product ``x y`` in every lane."""
-
-    def codegen(context, builder, signature, arguments):
-        return builder.fmul(*arguments)
-
-    return lanes_type(lanes_type, lanes_type), codegen
+    return apply
 
 
-@intrinsic
-def div(typing_context, x, y):
-    """Quotient ``x / y`` in every lane."""
-
-    def codegen(context, builder, signature, arguments):
-        return builder.fdiv(*arguments)
-
-    return lanes_type(lanes_type, lanes_type), codegen
+add, mul, div = _binary("fadd"), _binary("fmul"), _binary("fdiv")
 
 
-def call(builder, name, arguments):
+def _call(builder, name, arguments):
     """Call an LLVM intrinsic on vectors."""
     function_type = ir.FunctionType(VECTOR, [VECTOR] * len(arguments))
     function = cgutils.get_or_insert_function(builder.module, function_type, f"llvm.{name}.v{LANES}f64")
@@ -140,7 +126,7 @@ def root(typing_context, x):
     """Square root in every lane."""
 
     def codegen(context, builder, signature, arguments):
-        return call(builder, "sqrt", arguments)
+        return _call(builder, "sqrt", arguments)
 
     return lanes_type(lanes_type), codegen
 
@@ -150,7 +136,7 @@ def fma(typing_context, x, y, z):
     """Sum ``x y + z`` in every lane, rounded once where the machine can."""
 
     def codegen(context, builder, signature, arguments):
-        return call(builder, "fmuladd", arguments)
+        return _call(builder, "fmuladd", arguments)
 
     return lanes_type(lanes_type, lanes_type, lanes_type), codegen
 
@@ -161,6 +147,6 @@ def fnma(typing_context, x, y, z):
 
     def codegen(context, builder, signature, arguments):
         x, y, z = arguments
-        return call(builder, "fmuladd", [builder.fneg(x), y, z])
+        return _call(builder, "fmuladd", [builder.fneg(x), y, z])
 
     return lanes_type(lanes_type, lanes_type, lanes_type), codegen
