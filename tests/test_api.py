@@ -82,9 +82,9 @@ def test_a_calculator_is_scored_like_a_model():
 
 def test_exact_local_energies_are_reproduced_exactly():
     from basinet.md.sampling import synthetic_liquid
-    from basinet.md.settings import LiquidSettings
+    from basinet.md.settings import _LiquidSettings
 
-    settings = LiquidSettings(melt_steps=400, equilibration_steps=200, spacing_steps=20)
+    settings = _LiquidSettings(melt_steps=400, equilibration_steps=200, spacing_steps=20)
     liquid = synthetic_liquid("ar", 6, seed=1, settings=settings)
     rows = mean_rows(basinet.evaluate(pair_calculator(), liquid))
     assert rows["local", "all"]["pearson_r"] == pytest.approx(1.0, abs=1e-10)

@@ -16,6 +16,7 @@ import basinet
 from basinet.cli.app import app
 from basinet.jobs.tables import read_table
 from basinet.md import run as run_module
+from basinet.md.run import _RunFiles
 
 POTENTIALS = """
 from basinet.potentials.pair_potential import LennardJones, literature_lennard_jones
@@ -279,9 +280,9 @@ def test_a_disk_that_fills_up_costs_nothing_that_was_written(run, place, monkeyp
             raise basinet.InputError("md/trajectory.extxyz: disk full; free some space and run again")
         return write_frame(_files, atoms, row)
 
-    write_frame = run_module.RunFiles.write_frame
+    write_frame = _RunFiles.write_frame
     with monkeypatch.context() as broken:
-        broken.setattr(run_module.RunFiles, "write_frame", full)
+        broken.setattr(_RunFiles, "write_frame", full)
         result = run("md", "ar.extxyz", *LJ, "--steps", 200)
         assert result.exit_code == 2
         assert "disk full" in result.stderr

@@ -9,8 +9,8 @@ from basinet.errors import InputError
 from basinet.md.sampling import synthetic_liquid
 from basinet.potentials.dataset import build_dataset
 from basinet.potentials.pair_potential import (
+    _fitted_pair_potential,
     chosen_pair_potential,
-    fitted_pair_potential,
     literature_lennard_jones,
     noble_gas_potential,
 )
@@ -54,7 +54,7 @@ def test_a_model_on_the_right_pair_potential_has_its_local_energies_and_forces(l
 
 
 def test_fitted_to_total_energies_it_finds_the_potential_of_the_liquid(liquid):
-    found = fitted_pair_potential(liquid, E0, ISOLATED)
+    found = _fitted_pair_potential(liquid, E0, ISOLATED)
     assert found.smooth
     for pair, true in POTENTIAL.parameters.items():
         assert (found.parameters[pair].c6, found.parameters[pair].c12) == pytest.approx((true.c6, true.c12), rel=1e-6)

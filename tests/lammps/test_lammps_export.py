@@ -16,7 +16,7 @@ from basinet.errors import InputError
 from basinet.files import read_json
 from basinet.lammps import export
 from basinet.lammps.engine import lammps_engine
-from basinet.lammps.export import export_lammps, shaken_crystal
+from basinet.lammps.export import _shaken_crystal, export_lammps
 from basinet.potentials.network import Layer
 
 with_lammps = pytest.mark.lammps
@@ -193,12 +193,12 @@ def test_a_start_that_lammps_would_fall_over_is_refused(tmp_path, ensemble):
 
 @pytest.mark.parametrize("elements", [("Ar",), ("Ar", "Kr"), ("Cu", "Fe", "Zr")])
 def test_the_made_structure_holds_all_elements_apart(elements):
-    atoms = shaken_crystal(elements)
+    atoms = _shaken_crystal(elements)
     assert set(atoms.get_chemical_symbols()) == set(elements)
     distances = atoms.get_all_distances(mic=True)[np.triu_indices(len(atoms), 1)]
     assert distances.min() > 1.5
     assert atoms.cell.lengths().min() > 10.0
-    np.testing.assert_array_equal(shaken_crystal(elements).positions, atoms.positions)
+    np.testing.assert_array_equal(_shaken_crystal(elements).positions, atoms.positions)
 
 
 @with_lammps

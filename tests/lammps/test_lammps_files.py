@@ -14,16 +14,16 @@ from tests.potentials.toys import DESCRIPTOR, gas, random_ensemble
 from basinet.descriptors.bispectrum import Bispectrum
 from basinet.errors import InputError
 from basinet.lammps.files import (
+    _input_text,
+    _refuse_what_lammps_gets_wrong,
     box_of,
     data_text,
     descriptor_text,
-    input_text,
     mean_networks,
     member_networks,
     model_text,
     n_coefficients,
     pair_commands,
-    refuse_what_lammps_gets_wrong,
 )
 from basinet.potentials.dataset import Scaling
 from basinet.potentials.network import Architecture, Layer
@@ -153,7 +153,7 @@ def test_data_keep_every_digit_and_the_order_of_atoms():
     assert "xy xz yz" in "\n".join(lines)
     cubic = Atoms("Ar", cell=[5.0, 5.0, 5.0], pbc=True)
     assert "xy xz yz" not in data_text(cubic, ["Ar"])
-    assert "tilt" not in input_text(["a.nn"], ["Ar"], cubic, "any")
+    assert "tilt" not in _input_text(["a.nn"], ["Ar"], cubic, "any")
 
 
 @pytest.mark.parametrize("pbc", [(True, True, True), (True, True, False), (False, True, False), (False, False, False)])
@@ -241,4 +241,4 @@ def constant_component():
 )
 def test_what_lammps_would_get_wrong_is_refused(make, words):
     with pytest.raises(InputError, match=words):
-        refuse_what_lammps_gets_wrong(make())
+        _refuse_what_lammps_gets_wrong(make())

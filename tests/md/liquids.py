@@ -8,7 +8,7 @@ import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
 
 from basinet.frames.shipped import load_reference
-from basinet.md.motion import AseMotion, Guard, set_velocities
+from basinet.md.motion import _AseMotion, _Guard, set_velocities
 from basinet.md.settings import DynamicsConfig
 from basinet.potentials.calculator import PairPotentialCalculator
 from basinet.potentials.pair_potential import LennardJones, literature_lennard_jones
@@ -34,7 +34,7 @@ def start(settings, calculator=None):
 def motion(calculator=None, **changes):
     settings = config(**changes)
     atoms = start(settings, calculator)
-    return AseMotion.of_config(atoms, settings, Guard.for_start(atoms, settings.temperature))
+    return _AseMotion.of_config(atoms, settings, _Guard.for_start(atoms, settings.temperature))
 
 
 class FailingCalculator(Calculator):

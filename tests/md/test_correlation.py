@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from basinet.md.statistics import autocorrelation, correlation_time, effective_number
+from basinet.md.statistics import _correlation_time, autocorrelation, effective_number
 
 
 def forgetful(memory: float, n_times: int, n_series: int = 1, seed: int = 0):
@@ -28,7 +28,7 @@ def test_the_autocorrelation_is_that_of_the_noise():
 def test_the_correlation_time_is_the_integral(memory):
     interval = 0.05
     trapezoid = interval * 0.5 * (1 + memory) / (1 - memory)
-    found = correlation_time(autocorrelation(forgetful(memory, 100_000, 2)), interval)
+    found = _correlation_time(autocorrelation(forgetful(memory, 100_000, 2)), interval)
     assert found == pytest.approx(trapezoid, rel=0.1)
 
 
@@ -51,4 +51,4 @@ def test_frames_that_remember_nothing_all_count():
 
 
 def test_a_constant_remembers_nothing():
-    assert correlation_time(autocorrelation(np.ones(100)), 0.05) == pytest.approx(0.025)
+    assert _correlation_time(autocorrelation(np.ones(100)), 0.05) == pytest.approx(0.025)

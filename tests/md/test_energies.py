@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from basinet.frames.bootstrap import autocorrelation_time
-from basinet.md.statistics import Measured, drift, mean
+from basinet.md.statistics import _drift, _mean, _Measured
 
 MEMORY = 0.9
 
@@ -34,14 +34,14 @@ def test_a_value_that_remembers_is_worth_less(runs):
 
 
 def test_the_error_of_the_mean_is_the_scatter_of_means(runs):
-    found = [mean(values) for values in runs]
+    found = [_mean(values) for values in runs]
     scatter = np.std([one.value for one in found])
     assert np.mean([one.error for one in found]) == pytest.approx(scatter, rel=0.15)
 
 
 def test_the_error_of_the_drift_is_the_scatter_of_drifts(runs):
     times = np.linspace(0.0, 4.0, 2000)
-    found = [drift(times, 0.5 * times + values) for values in runs]
+    found = [_drift(times, 0.5 * times + values) for values in runs]
     slopes = np.array([one.slope.value for one in found])
     errors = np.array([one.slope.error for one in found])
     assert slopes.mean() == pytest.approx(0.5, abs=4 * slopes.std() / np.sqrt(len(slopes)))
@@ -51,19 +51,19 @@ def test_the_error_of_the_drift_is_the_scatter_of_drifts(runs):
 
 def test_the_fluctuation_is_that_about_the_line(runs):
     times = np.linspace(0.0, 4.0, 2000)
-    found = [drift(times, 100.0 * times + values).fluctuation for values in runs]
+    found = [_drift(times, 100.0 * times + values).fluctuation for values in runs]
     assert np.mean([one.value for one in found]) == pytest.approx(1.0, abs=0.02)
     assert np.mean([one.error for one in found]) == pytest.approx(np.std([one.value for one in found]), rel=0.4)
 
 
 def test_too_short_a_series_has_no_error(runs):
     short = np.random.default_rng(0).normal(size=39)
-    assert np.isnan(mean(short).error)
-    assert np.isnan(drift(np.arange(39.0), short).slope.error)
-    assert np.isnan(drift(np.arange(2.0), np.ones(2)).slope.value)
-    assert np.mean([np.isnan(mean(values[:100]).error) for values in runs]) > 0.9
+    assert np.isnan(_mean(short).error)
+    assert np.isnan(_drift(np.arange(39.0), short).slope.error)
+    assert np.isnan(_drift(np.arange(2.0), np.ones(2)).slope.value)
+    assert np.mean([np.isnan(_mean(values[:100]).error) for values in runs]) > 0.9
 
 
 def test_what_never_changes_has_no_error():
-    assert mean(np.full(100, 2.0)) == Measured(2.0, 0.0)
-    assert drift(np.arange(100.0), np.full(100, 2.0)).slope == Measured(0.0, 0.0)
+    assert _mean(np.full(100, 2.0)) == _Measured(2.0, 0.0)
+    assert _drift(np.arange(100.0), np.full(100, 2.0)).slope == _Measured(0.0, 0.0)

@@ -9,20 +9,20 @@ from ase.md.verlet import VelocityVerlet
 
 from basinet.errors import InputError
 from basinet.frames.shipped import load_reference
-from basinet.md.liquids import box_length, starting_lattice
+from basinet.md.liquids import _box_length, _starting_lattice
 from basinet.md.sampling import synthetic_liquid
-from basinet.md.settings import LiquidSettings
-from basinet.md.structure import CRYSTALLINE, lattice_order
+from basinet.md.settings import _LiquidSettings
+from basinet.md.structure import CRYSTALLINE, _lattice_order
 from basinet.potentials.calculator import PairPotentialCalculator
 from basinet.potentials.pair_potential import literature_lennard_jones
 
 # An eighth of the usual length.
-SHORT = LiquidSettings(melt_steps=600, equilibration_steps=600, spacing_steps=50)
+SHORT = _LiquidSettings(melt_steps=600, equilibration_steps=600, spacing_steps=50)
 
 
 @pytest.fixture(scope="module")
 def krypton() -> list[Atoms]:
-    return synthetic_liquid("kr", 24, settings=LiquidSettings(spacing_steps=100))
+    return synthetic_liquid("kr", 24, settings=_LiquidSettings(spacing_steps=100))
 
 
 def test_labels_are_the_potentials_own_and_sum_exactly(krypton):
@@ -42,7 +42,7 @@ def test_there_are_no_electrostatic_labels(krypton):
 
 
 def test_krypton_just_above_freezing_is_liquid(krypton):
-    assert lattice_order(krypton) < CRYSTALLINE - 0.1
+    assert _lattice_order(krypton) < CRYSTALLINE - 0.1
 
 
 def test_the_liquid_has_the_energy_of_the_reference_configurations(krypton):
@@ -70,25 +70,25 @@ def test_progress_counts_every_step():
 
 
 def test_a_crystal_is_told_from_a_liquid():
-    lattice = [starting_lattice("kr", 32, np.random.default_rng(seed)) for seed in range(10)]
-    assert lattice_order(lattice) > 0.9
-    assert lattice_order([starting_lattice("kr", 32, np.random.default_rng(0), displacement=0.0)]) == pytest.approx(1)
-    assert lattice_order(load_reference("ar")) < 0.15
-    assert lattice_order(load_reference("kr")) < 0.3
+    lattice = [_starting_lattice("kr", 32, np.random.default_rng(seed)) for seed in range(10)]
+    assert _lattice_order(lattice) > 0.9
+    assert _lattice_order([_starting_lattice("kr", 32, np.random.default_rng(0), displacement=0.0)]) == pytest.approx(1)
+    assert _lattice_order(load_reference("ar")) < 0.15
+    assert _lattice_order(load_reference("kr")) < 0.3
 
 
 def test_a_lattice_that_does_not_melt_is_refused():
-    cold = LiquidSettings(temperature=20, melt_temperature=20, melt_steps=20, equilibration_steps=40)
+    cold = _LiquidSettings(temperature=20, melt_temperature=20, melt_steps=20, equilibration_steps=40)
     with pytest.raises(InputError, match="raise melt_temperature"):
         synthetic_liquid("kr", 1, settings=cold)
 
 
 @pytest.mark.parametrize("n_atoms", [10, 32, 33, 108])
 def test_a_start_has_the_density_and_no_overlaps(n_atoms):
-    atoms = starting_lattice("mix", n_atoms, np.random.default_rng(0))
+    atoms = _starting_lattice("mix", n_atoms, np.random.default_rng(0))
     assert len(atoms) == n_atoms
     assert abs(atoms.get_chemical_symbols().count("Ar") - n_atoms / 2) <= 0.5
-    assert atoms.cell.lengths() == pytest.approx([box_length("mix", n_atoms)] * 3)
+    assert atoms.cell.lengths() == pytest.approx([_box_length("mix", n_atoms)] * 3)
     distances = atoms.get_all_distances(mic=True) + 99 * np.eye(n_atoms)
     assert distances.min() > 2.0
 
@@ -126,4 +126,4 @@ def test_mistakes_are_refused_with_what_to_do():
     with pytest.raises(InputError, match="give at least 8"):
         synthetic_liquid("ar", 1, n_atoms=4)
     with pytest.raises(InputError, match="timestep is -1; give a positive number"):
-        LiquidSettings(timestep=-1)
+        _LiquidSettings(timestep=-1)

@@ -9,7 +9,7 @@ from ase.calculators.lj import LennardJones as AseLennardJones
 from tests.md.liquids import DoubtfulCalculator, config, motion, smooth_argon, start
 
 from basinet.errors import InputError
-from basinet.md.motion import AseMotion, Guard, kinetic_temperature, set_velocities
+from basinet.md.motion import _AseMotion, _Guard, _kinetic_temperature, set_velocities
 
 
 def totals(timestep, picoseconds=2.0):
@@ -80,7 +80,7 @@ def test_without_a_box_there_is_no_pressure():
     cluster = Atoms("Ar2", positions=[[0, 0, 0], [0, 0, 3.8]])
     cluster.calc = smooth_argon()
     set_velocities(cluster, settings)
-    moving = AseMotion.of_config(cluster, settings, Guard.for_start(cluster, 120.0))
+    moving = _AseMotion.of_config(cluster, settings, _Guard.for_start(cluster, 120.0))
     moving.advance()
     assert moving.row()["pressure_mpa"] is None
 
@@ -111,7 +111,7 @@ def test_velocities_are_those_of_the_temperature_and_of_the_seed():
     assert not np.array_equal(momenta[0], momenta[2])
     many = Atoms("Ar2000", positions=np.random.default_rng(0).uniform(0, 50, (2000, 3)))
     set_velocities(many, config())
-    assert kinetic_temperature(many) == pytest.approx(120.0, rel=0.05)
+    assert _kinetic_temperature(many) == pytest.approx(120.0, rel=0.05)
 
 
 def test_velocities_of_the_start_are_kept_but_for_the_centre_of_mass():

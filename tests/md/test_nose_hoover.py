@@ -9,7 +9,7 @@ from ase.md.velocitydistribution import Stationary, thermalize_momenta
 from scipy.stats import chi2, kstest
 
 from basinet.frames.shipped import load_reference
-from basinet.md.motion import NoseHooverChain, kinetic_temperature
+from basinet.md.motion import _kinetic_temperature, _NoseHooverChain
 from basinet.potentials.calculator import PairPotentialCalculator
 from basinet.potentials.pair_potential import literature_lennard_jones
 
@@ -23,7 +23,7 @@ def argon(cutoff=11.0, temperature=120.0):
 
 
 def record(atoms, timestep, steps, quantity):
-    chain = NoseHooverChain(atoms, timestep, 120.0, 100.0)
+    chain = _NoseHooverChain(atoms, timestep, 120.0, 100.0)
     values = []
     chain.attach(lambda: values.append(quantity(chain)))
     chain.run(steps)
@@ -32,7 +32,7 @@ def record(atoms, timestep, steps, quantity):
 
 @pytest.fixture(scope="module")
 def temperatures():
-    return record(argon(), 5.0, 8000, lambda chain: kinetic_temperature(chain.atoms))
+    return record(argon(), 5.0, 8000, lambda chain: _kinetic_temperature(chain.atoms))
 
 
 def test_the_mean_temperature_is_the_one_asked_for(temperatures):
@@ -59,20 +59,20 @@ def test_momenta_are_those_of_maxwell_and_boltzmann():
 
 
 def test_a_cold_start_warms_up():
-    temperatures = record(argon(temperature=20.0), 5.0, 2000, lambda chain: kinetic_temperature(chain.atoms))
+    temperatures = record(argon(temperature=20.0), 5.0, 2000, lambda chain: _kinetic_temperature(chain.atoms))
     assert temperatures[0] < 25.0
     assert temperatures[1000:].mean() == pytest.approx(120.0, abs=6.0)
 
 
 def test_the_centre_of_mass_stays_at_rest():
     atoms = argon()
-    NoseHooverChain(atoms, 5.0, 120.0, 100.0).run(200)
+    _NoseHooverChain(atoms, 5.0, 120.0, 100.0).run(200)
     assert np.abs(atoms.get_momenta().sum(axis=0)).max() < 1e-12
 
 
 def test_what_the_chain_conserves_it_conserves_better_by_the_square_of_the_step():
     """A long cutoff, so that pairs that cross it do not hide the integrator's own error."""
-    coarse = record(argon(cutoff=18.0), 8.0, 100, NoseHooverChain.get_conserved_energy)
-    fine = record(argon(cutoff=18.0), 4.0, 200, NoseHooverChain.get_conserved_energy)
+    coarse = record(argon(cutoff=18.0), 8.0, 100, _NoseHooverChain.get_conserved_energy)
+    fine = record(argon(cutoff=18.0), 4.0, 200, _NoseHooverChain.get_conserved_energy)
     assert coarse.std() / fine[::2].std() == pytest.approx(4.0, rel=0.25)
     assert fine.std() < 2e-4

@@ -11,7 +11,7 @@ from basinet.errors import InputError
 from basinet.frames.reading import read_frames
 from basinet.jobs.tables import read_table
 from basinet.md import run as run_module
-from basinet.md.motion import Guard, RunFailedError
+from basinet.md.motion import _Guard, _RunFailedError
 from basinet.md.run import simulate
 from basinet.md.settings import DynamicsConfig
 
@@ -175,24 +175,24 @@ def test_a_time_step_that_is_too_long_ends_the_run(tmp_path):
 
 def test_two_atoms_that_meet_are_named():
     atoms = Atoms("Ar3", positions=[[0, 0, 0], [0, 0, 9.0], [0, 5.0, 0]], cell=[10, 10, 10], pbc=True)
-    with pytest.raises(RunFailedError, match=r"atoms 0 and 1 are 1\.00 A apart, below 2\.00 A"):
-        Guard(2.0, 1000.0).check(atoms, distances=True)
+    with pytest.raises(_RunFailedError, match=r"atoms 0 and 1 are 1\.00 A apart, below 2\.00 A"):
+        _Guard(2.0, 1000.0).check(atoms, distances=True)
 
 
 def test_atoms_that_have_flown_away_end_the_run():
     atoms = Atoms("Ar2", positions=[[0, 0, 0], [0, 0, 1e9]])
-    with pytest.raises(RunFailedError, match="atom 1 is at"):
-        Guard(1.0, 1000.0).check_distances(atoms)
+    with pytest.raises(_RunFailedError, match="atom 1 is at"):
+        _Guard(1.0, 1000.0).check_distances(atoms)
 
 
 def test_bounds_follow_from_the_start():
     atoms = start(config())
-    guard = Guard.for_start(atoms, 120.0)
+    guard = _Guard.for_start(atoms, 120.0)
     assert guard.hottest == 1200.0
     assert 1.7 < guard.closest < 2.2
     apart = Atoms("Ar2", positions=[[0, 0, 0], [0, 0, 20]])
-    assert Guard.for_start(apart, None).closest == 0.5
-    assert Guard.for_start(apart, None).hottest == 1000.0
+    assert _Guard.for_start(apart, None).closest == 0.5
+    assert _Guard.for_start(apart, None).hottest == 1000.0
 
 
 def test_settings_that_do_not_fit_are_refused():

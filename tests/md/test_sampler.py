@@ -9,10 +9,10 @@ import pytest
 from ase import units
 
 from basinet.errors import InputError
-from basinet.md.liquids import DALTON_PER_CUBIC_ANGSTROM, fault_of, judge
-from basinet.md.sampling import noble_gas_liquid, sample
+from basinet.md.liquids import DALTON_PER_CUBIC_ANGSTROM, _fault_of, _judge
+from basinet.md.sampling import _noble_gas_liquid, sample
 from basinet.md.settings import SampleConfig
-from basinet.md.structure import CRYSTALLINE, lattice_order
+from basinet.md.structure import CRYSTALLINE, _lattice_order
 from basinet.potentials.pair_potential import pair_parameters
 
 QUICK = {"melting": 2, "cooling": 3, "equilibration": 2, "measurement": 20, "timestep": 8}
@@ -69,24 +69,24 @@ def test_a_lattice_of_krypton_that_stays_crystalline_is_refused_and_melting_cure
     crystal = None
     for seed in (2, 3, 5, 4, 6, 7):
         config = SampleConfig(composition={"Kr": 32}, melting=0, equilibration=0, timestep=5, seed=seed)
-        run = noble_gas_liquid(config)
-        windows = judge(run.watch(run.steps(60), 120.0))
+        run = _noble_gas_liquid(config)
+        windows = _judge(run.watch(run.steps(60), 120.0))
         if all(window.order > CRYSTALLINE for window in windows):
             crystal = seed
             break
     assert crystal is not None, "no seed kept its lattice for 60 ps"
-    assert "Bragg peak" in fault_of(windows)
+    assert "Bragg peak" in _fault_of(windows)
     settings = {"equilibration": 0, "timestep": 5, "frames": 2, "seed": crystal}
     with pytest.raises(InputError, match=r"nothing was melted: a Bragg peak of 0\.\d+ N survives"):
         sample({"Kr": 32}, melting=0, measurement=60, **settings)
     liquid = sample({"Kr": 32}, melting=5, cooling=5, measurement=20, **settings)
     assert liquid.diagnostics["structure_factor"]["largest"] < CRYSTALLINE * 32
     assert liquid.diagnostics["displacement_exponent"]["mean"] > 0.6
-    assert lattice_order(liquid.frames) < 0.9
+    assert _lattice_order(liquid.frames) < 0.9
 
 
 def test_the_run_ends_at_its_temperature_where_all_of_it_is_cooling():
-    run = noble_gas_liquid(SampleConfig(composition={"Ar": 16}, cooling=1, timestep=10))
+    run = _noble_gas_liquid(SampleConfig(composition={"Ar": 16}, cooling=1, timestep=10))
     run.advance(run.steps(0.5), 480.0)
     run.advance(run.steps(1), 120.0)
     assert run.temperature == 120.0

@@ -9,7 +9,7 @@ from ase.build import bulk
 
 from basinet.errors import InputError
 from basinet.frames.shipped import load_reference
-from basinet.md.structure import half_box, pair_distribution, refuse_other_system, structures
+from basinet.md.structure import _refuse_other_system, half_box, pair_distribution, structures
 
 
 def gas(n_atoms, n_frames, seed=0):
@@ -82,9 +82,9 @@ def test_half_of_a_slanted_box_is_half_of_its_smallest_height():
 def test_a_reference_of_something_else_is_refused():
     argon, krypton = load_reference("ar")[0], load_reference("kr")[0]
     with pytest.raises(InputError, match=r"r\.extxyz, frame 0: has no Ar"):
-        refuse_other_system([krypton], argon, "r.extxyz")
+        _refuse_other_system([krypton], argon, "r.extxyz")
     with pytest.raises(InputError, match=r"r\.extxyz, frame 1: is not periodic"):
-        refuse_other_system([argon, Atoms("Ar")], argon, "r.extxyz")
+        _refuse_other_system([argon, Atoms("Ar")], argon, "r.extxyz")
 
 
 def test_a_box_that_holds_no_pair_within_its_half_has_no_structure():

@@ -4,7 +4,7 @@ import time
 import jax
 import pytest
 
-from basinet.potentials.program import compile_once
+from basinet.potentials.program import _compile_once
 
 
 class Program:
@@ -39,7 +39,7 @@ def cache(tmp_path):
 @pytest.mark.parametrize(("texts", "most"), [(("same", "same"), 1), (("one", "other"), 2)])
 def test_the_same_program_is_compiled_by_one_at_a_time(cache, monkeypatch, texts, most):
     monkeypatch.setattr(Program, "most", 0)
-    workers = [threading.Thread(target=compile_once, args=(Program(text),)) for text in texts]
+    workers = [threading.Thread(target=_compile_once, args=(Program(text),)) for text in texts]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -50,7 +50,7 @@ def test_the_same_program_is_compiled_by_one_at_a_time(cache, monkeypatch, texts
 
 def test_without_a_shared_cache_nobody_waits():
     assert jax.config.jax_compilation_cache_dir is None
-    assert compile_once(Program("alone")) == "alone"
+    assert _compile_once(Program("alone")) == "alone"
 
 
 @pytest.mark.usefixtures("cache")
@@ -59,5 +59,5 @@ def test_a_cache_that_takes_no_locks_is_no_obstacle(tmp_path, monkeypatch, name)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a_file").touch()
     jax.config.update("jax_compilation_cache_dir", name)
-    assert compile_once(Program("far")) == "far"
+    assert _compile_once(Program("far")) == "far"
     assert [path.name for path in tmp_path.iterdir()] == ["a_file"]

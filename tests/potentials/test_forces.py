@@ -16,7 +16,7 @@ from basinet.potentials.dataset import build_dataset, fit_scaling
 from basinet.potentials.ensemble import Ensemble
 from basinet.potentials.network import Architecture
 from basinet.potentials.pair_potential import literature_lennard_jones
-from basinet.potentials.program import Layout, effective
+from basinet.potentials.program import _effective, _Layout
 from basinet.potentials.settings import TrainingSettings
 from basinet.potentials.training import _prepare, initial_networks, train_ensemble
 
@@ -106,38 +106,38 @@ def loss_by_evaluation(ensemble, frames, weight):
     [("tanh", 1, "standard"), ("tanh", 2, "ntk"), ("tanh", 2, "mup"), ("linear", 1, "standard"), ("linear", 2, "mup")],
 )
 def test_the_loss_is_that_of_the_models_own_energies_and_forces(activation, depth, parametrisation):
-    from basinet.potentials.program import errors_in_turn, mean_squared_errors
+    from basinet.potentials.program import _errors_in_turn, _mean_squared_errors
 
     architecture = Architecture(activation, depth, 5, parametrisation)
     scaling = fit_scaling(TRAIN)
     start = initial_networks([0, 1, 2], architecture, 2, DESCRIPTOR.n_components)
-    networks = effective(start, architecture, DESCRIPTOR.n_components)
+    networks = _effective(start, architecture, DESCRIPTOR.n_components)
     ensemble = Ensemble(DESCRIPTOR, architecture, ("Ar", "Kr"), ZERO, scaling, networks)
     prepared = _prepare(TRAIN, VALIDATION, scaling, architecture, SETTINGS, 0, (23, 0))  # three frames of nothing
     with jax.enable_x64(True):
-        layout = Layout(architecture, DESCRIPTOR.n_components)
+        layout = _Layout(architecture, DESCRIPTOR.n_components)
         frames = jax.tree.map(jnp.asarray, prepared.train)
         frames = frames._replace(rows=layout.with_counts(frames.rows, frames.count))
         vectors, unit = layout.vectors(start), np.sqrt(prepared.atoms_per_frame)
         losses = [
             errors(vectors, frames, layout, unit).combined(SETTINGS.force_weight)
-            for errors in (mean_squared_errors, errors_in_turn)
+            for errors in (_mean_squared_errors, _errors_in_turn)
         ]
     expected = loss_by_evaluation(ensemble, FRAMES[:20], SETTINGS.force_weight)
     assert np.allclose(losses, expected, rtol=1e-10)
 
 
 def test_steps_follow_the_gradient_of_the_loss_in_the_weights():
-    from basinet.potentials.program import mean_squared_errors
+    from basinet.potentials.program import _mean_squared_errors
 
     architecture = Architecture("tanh", 2, 4)
     prepared = _prepare(TRAIN, VALIDATION, fit_scaling(TRAIN), architecture, SETTINGS, 0, (0, 0))
     with jax.enable_x64(True):
-        layout = Layout(architecture, DESCRIPTOR.n_components)
+        layout = _Layout(architecture, DESCRIPTOR.n_components)
         frames = jax.tree.map(jnp.asarray, prepared.train)
         frames = frames._replace(rows=layout.with_counts(frames.rows, frames.count))
         vectors = layout.vectors(initial_networks([0], architecture, 2, DESCRIPTOR.n_components))
-        loss = jax.jit(lambda v: mean_squared_errors(v, frames, layout, 2.0).combined(0.3).sum())
+        loss = jax.jit(lambda v: _mean_squared_errors(v, frames, layout, 2.0).combined(0.3).sum())
         direction = jnp.asarray(np.random.default_rng(1).normal(size=vectors.shape))
         slope = float((jax.grad(loss)(vectors) * direction).sum())
         sides = [float(loss(vectors + step * direction)) for step in (-2e-4, -1e-4, 1e-4, 2e-4)]

@@ -27,11 +27,11 @@ import numpy as np
 from ase.data import atomic_numbers, vdw_radii
 
 from basinet.descriptors.clebsch_gordan import (
-    CouplingTables,
-    adjoint_tables,
+    _adjoint_tables,
+    _coupling_tables,
+    _CouplingTables,
+    _single_component_tables,
     component_labels,
-    coupling_tables,
-    single_component_tables,
 )
 from basinet.errors import InputError
 from basinet.frames.neighbours import Neighbours, find_neighbours
@@ -271,9 +271,9 @@ class Bispectrum:
         >>> bool(np.allclose(found.forces.sum(axis=0), 0)), bool(np.abs(found.forces[:, :2]).max() < 1e-12)
         (True, True)
         """
-        from basinet.descriptors.kernels import add_forces
+        from basinet.descriptors.kernels import _add_forces
 
-        around, tables = _Environments.of(self, atoms, threads), adjoint_tables(self.twojmax)
+        around, tables = _Environments.of(self, atoms, threads), _adjoint_tables(self.twojmax)
         descriptors = np.empty((len(atoms), self.n_components))
         gradient = np.empty((len(around.neighbours.atom), 3))
 
@@ -284,7 +284,7 @@ class Bispectrum:
 
         around.each_block(BLOCK, compute)
         forces, virial = np.zeros((len(atoms), 3)), np.zeros((3, 3))
-        add_forces(around.neighbours, gradient, forces, virial)
+        _add_forces(around.neighbours, gradient, forces, virial)
         return Gradient(forces, virial, descriptors)
 
     def derivatives(self, atoms: Atoms) -> PairDerivatives:
@@ -316,7 +316,7 @@ class Bispectrum:
             matrices = around.matrices(len(block))
             around.components(block, matrices, descriptors)
             pairs = np.isin(atom, block)
-            for component, tables in enumerate(single_component_tables(self.twojmax)):
+            for component, tables in enumerate(_single_component_tables(self.twojmax)):
                 slopes = np.zeros((len(block), self.n_components))
                 slopes[:, component] = 1.0
                 around.pair_slopes(block, matrices, slopes, tables, gradient)
@@ -358,7 +358,7 @@ class _Environments:
     reach : (n_atoms,) array
         Share of each atom in the cutoffs of its pairs, Angstrom.
     tables, factors
-        Of `coupling_tables` and :func:`basinet.descriptors.kernels.normalisation`.
+        Of `_coupling_tables` and :func:`basinet.descriptors.kernels.normalisation`.
     order : (n_atoms,) int64 array
         Atoms by their numbers of neighbours: those that share a vector register wait for the one with the most.
     threads
@@ -368,7 +368,7 @@ class _Environments:
     neighbours: Neighbours
     weight: NDArray[np.float64]
     reach: NDArray[np.float64]
-    tables: CouplingTables
+    tables: _CouplingTables
     factors: NDArray[np.float64]
     order: NDArray[np.int64]
     threads: int
@@ -384,7 +384,7 @@ class _Environments:
         cutoff = 2 * float(reach.max(initial=0.5 * descriptor.rcut))
         neighbours = find_neighbours(atoms.positions, np.array(atoms.cell), atoms.pbc, cutoff, threads=threads)
         order = np.argsort(np.diff(neighbours.first), kind="stable")
-        return cls(neighbours, weight, reach, coupling_tables(twojmax), normalisation(twojmax), order, threads)
+        return cls(neighbours, weight, reach, _coupling_tables(twojmax), normalisation(twojmax), order, threads)
 
     def each_block(self, size: int, action: Callable[[NDArray[np.int64]], object]) -> None:
         """Call an action for blocks of atoms of about that size, in the threads."""
@@ -406,9 +406,9 @@ class _Environments:
         self, atoms: NDArray[np.int64], matrices: NDArray[np.float64], out: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Write the components of some atoms to their rows of ``out``, and leave their matrices in ``matrices``."""
-        from basinet.descriptors.kernels import bispectrum_of_groups
+        from basinet.descriptors.kernels import _bispectrum_of_groups
 
-        bispectrum_of_groups(atoms, self.neighbours, self.weight, self.reach, self.factors, self.tables, matrices, out)
+        _bispectrum_of_groups(atoms, self.neighbours, self.weight, self.reach, self.factors, self.tables, matrices, out)
         # The isolated atom's bispectrum, 2j + 1, is the zero of the scale (LAMMPS' bzeroflag 1).
         out[atoms] -= [twoj + 1 for _, _, twoj in component_labels(len(self.tables.offsets) - 2)]
         return out[atoms]
@@ -422,9 +422,9 @@ class _Environments:
         out: NDArray[np.float64],
     ) -> None:
         """Write the derivatives of some atoms' energy in their neighbours' places to the pairs' rows of ``out``."""
-        from basinet.descriptors.kernels import gradients_of_groups
+        from basinet.descriptors.kernels import _gradients_of_groups
 
-        gradients_of_groups(
+        _gradients_of_groups(
             atoms, self.neighbours, self.weight, self.reach, self.factors, self.tables.offsets, tables,
             matrices, np.ascontiguousarray(slopes, dtype=np.float64), out,
         )  # fmt: skip

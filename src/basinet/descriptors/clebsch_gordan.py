@@ -130,7 +130,7 @@ def matrix_offsets(twojmax: int) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(np.arange(1, twojmax + 2) ** 2)]).astype(np.int64)
 
 
-class CouplingTables(NamedTuple):
+class _CouplingTables(NamedTuple):
     """Flat tables that turn the sums over projections into loops over arrays; a tuple, as numba wants it.
 
     Attributes
@@ -161,13 +161,13 @@ class CouplingTables(NamedTuple):
     column_coefficient: NDArray[np.float64]
 
 
-def coupling_order(twoj1: int, twoj2: int, twoj: int) -> tuple[int, int, int]:
+def _coupling_order(twoj1: int, twoj2: int, twoj: int) -> tuple[int, int, int]:
     """Permutation of the three momenta that is cheapest to couple: equal ones first, the smallest last."""
     high, middle, low = sorted((twoj1, twoj2, twoj), reverse=True)
     return (middle, low, high) if middle == low else (high, middle, low)
 
 
-def independent_rows(twoj1: int, twoj2: int, twoj: int) -> Counter[tuple[int, int]]:
+def _independent_rows(twoj1: int, twoj2: int, twoj: int) -> Counter[tuple[int, int]]:
     """Row pairs (b1, b2) that all give different real terms, each with the number of pairs it stands for."""
     rows: Counter[tuple[int, int]] = Counter()
     shift = (twoj1 + twoj2 - twoj) // 2
@@ -181,17 +181,17 @@ def independent_rows(twoj1: int, twoj2: int, twoj: int) -> Counter[tuple[int, in
 
 
 @lru_cache(maxsize=16)
-def coupling_tables(twojmax: int) -> CouplingTables:
-    """Tables of every component up to ``twojmax``; see :class:`CouplingTables`."""
+def _coupling_tables(twojmax: int) -> _CouplingTables:
+    """Tables of every component up to ``twojmax``; see :class:`_CouplingTables`."""
     offsets = matrix_offsets(twojmax)
     couplings, rows, row_coefficient, column_coefficient = [], [], [], []
     row_start, column_start = [0], [0]
     for label in component_labels(twojmax):
-        j1, j2, j = coupling = coupling_order(*label)
+        j1, j2, j = coupling = _coupling_order(*label)
         shift = (j1 + j2 - j) // 2
         # B / (2j + 1) is the same for every order of the momenta; the label's last one fixes the factor.
         factor = (label[2] + 1) / (j + 1)
-        for (b1, b2), multiplicity in independent_rows(j1, j2, j).items():
+        for (b1, b2), multiplicity in _independent_rows(j1, j2, j).items():
             b = b1 + b2 - shift
             rows.append((offsets[j1] + b1 * (j1 + 1), offsets[j2] + b2 * (j2 + 1), offsets[j] + b * (j + 1)))
             row_coefficient.append(factor * multiplicity * clebsch_gordan(j1, j2, j, b1, b2))
@@ -203,7 +203,7 @@ def coupling_tables(twojmax: int) -> CouplingTables:
         couplings.append(coupling)
         row_start.append(len(rows))
         column_start.append(len(column_coefficient))
-    return CouplingTables(
+    return _CouplingTables(
         offsets=offsets,
         couplings=np.array(couplings, dtype=np.int64),
         row_start=np.array(row_start, dtype=np.int64),
@@ -214,7 +214,7 @@ def coupling_tables(twojmax: int) -> CouplingTables:
     )
 
 
-class AdjointTables(NamedTuple):
+class _AdjointTables(NamedTuple):
     """Products of two matrices that make up the slope in the third; a tuple, as numba wants it.
 
     Attributes
@@ -237,8 +237,8 @@ class AdjointTables(NamedTuple):
 
 
 @lru_cache(maxsize=16)
-def adjoint_tables(twojmax: int) -> AdjointTables:
-    """Tables of all slopes up to ``twojmax``; see :class:`AdjointTables`."""
+def _adjoint_tables(twojmax: int) -> _AdjointTables:
+    """Tables of all slopes up to ``twojmax``; see :class:`_AdjointTables`."""
     couplings: list[tuple[int, int, int, int]] = []
     factor: list[float] = []
     starts: list[list[int]] = []
@@ -257,15 +257,15 @@ def adjoint_tables(twojmax: int) -> AdjointTables:
             starts.append(start + [len(coefficients)] * (twojmax + 1 - j))
             couplings.append((j1, j2, j, component))
             factor.append(label.count(j) * (label[2] + 1) / (j + 1))
-    return AdjointTables(
+    return _AdjointTables(
         np.array(couplings, dtype=np.int64), np.array(factor), np.array(starts, dtype=np.int64), np.array(coefficients)
     )
 
 
 @lru_cache(maxsize=16)
-def single_component_tables(twojmax: int) -> tuple[AdjointTables, ...]:
-    """Tables of `adjoint_tables`, cut into the couplings of each component."""
-    tables = adjoint_tables(twojmax)
+def _single_component_tables(twojmax: int) -> tuple[_AdjointTables, ...]:
+    """Tables of `_adjoint_tables`, cut into the couplings of each component."""
+    tables = _adjoint_tables(twojmax)
     parts = []
     for component in range(len(component_labels(twojmax))):
         own = tables.couplings[:, 3] == component

@@ -52,7 +52,7 @@ rows of :math:`u^{j-1}` themselves,
    \quad \partial_b u^j_b = b\, u^{j-1}_{b-1}, \quad \partial_a u^j_b = b\, t\, u^{j-1}_{b-1},
 
 and the gradient of P is a sum over the rows up to :math:`2j_\mathrm{max} - 1` with coefficients that all
-neighbours of an atom share: :func:`gradient_coefficients` makes them once, and a neighbour costs one run of the
+neighbours of an atom share: :func:`_gradient_coefficients` makes them once, and a neighbour costs one run of the
 recursion and eight multiplications per coefficient. :math:`P` itself follows from Euler's theorem,
 :math:`j P_j = q \cdot \nabla P_j`.
 """
@@ -71,7 +71,7 @@ from basinet.descriptors._vector import LANES, Lanes, add, div, fma, fnma, load,
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from basinet.descriptors.clebsch_gordan import AdjointTables, CouplingTables
+    from basinet.descriptors.clebsch_gordan import _AdjointTables, _CouplingTables
     from basinet.frames.neighbours import Neighbours
 
 RFAC0 = 0.99363
@@ -102,7 +102,7 @@ def normalisation(twojmax: int) -> NDArray[np.float64]:
     )
 
 
-def taylor_coefficients(first: int) -> tuple[float, ...]:
+def _taylor_coefficients(first: int) -> tuple[float, ...]:
     r"""Coefficients of sine (``first`` 1) or cosine (0) in the square of the argument, highest power first.
 
     Eleven terms leave less than :math:`(\pi/2)^{22} / 22! = 2 \cdot 10^{-17}` on :math:`|x| \le \pi / 2`.
@@ -110,11 +110,11 @@ def taylor_coefficients(first: int) -> tuple[float, ...]:
     return tuple((-1) ** k / factorial(2 * k + first) for k in reversed(range(11)))
 
 
-COSINE, SINE = taylor_coefficients(0), taylor_coefficients(1)
+COSINE, SINE = _taylor_coefficients(0), _taylor_coefficients(1)
 
 
 @jit()
-def polynomial(coefficients: tuple[float, ...], x: Lanes) -> Lanes:
+def _polynomial(coefficients: tuple[float, ...], x: Lanes) -> Lanes:
     """Horner's rule in every lane."""
     value = splat(0.0)
     for coefficient in coefficients:
@@ -123,7 +123,7 @@ def polynomial(coefficients: tuple[float, ...], x: Lanes) -> Lanes:
 
 
 @jit()
-def gather_neighbours(
+def _gather_neighbours(
     rank: int,
     atoms: NDArray[np.int64],
     neighbours: Neighbours,
@@ -154,7 +154,7 @@ def gather_neighbours(
 
 
 @jit()
-def angles(gathered: NDArray[np.float64]) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes]:
+def _angles(gathered: NDArray[np.float64]) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes]:
     """Distance r, pi / r_cut, the switch's angle, cos(theta_0) and sin(theta_0) / r of one neighbour in each lane.
 
     Both angles are counted from a quarter turn, where the series of sine and cosine converge on the whole
@@ -167,23 +167,23 @@ def angles(gathered: NDArray[np.float64]) -> tuple[Lanes, Lanes, Lanes, Lanes, L
     switch = fnma(splat(1.0), quarter_turn, half_turn)
     theta = fnma(splat(1.0), quarter_turn, mul(splat(RFAC0), half_turn))
     square = mul(theta, theta)
-    cosine = fnma(theta, polynomial(SINE, square), splat(0.0))
-    return r, rate, switch, cosine, div(polynomial(COSINE, square), r)
+    cosine = fnma(theta, _polynomial(SINE, square), splat(0.0))
+    return r, rate, switch, cosine, div(_polynomial(COSINE, square), r)
 
 
 @jit()
-def rotations(gathered: NDArray[np.float64]) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes]:
+def _rotations(gathered: NDArray[np.float64]) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes]:
     """Real and imaginary parts of a and b, and weight times cutoff function, of one neighbour in each lane."""
     x, y, z, weight = load(gathered, 0), load(gathered, 1), load(gathered, 2), load(gathered, 3)
-    _, _, switch, cosine, sine_by_r = angles(gathered)
-    switch_sine = mul(switch, polynomial(SINE, mul(switch, switch)))
+    _, _, switch, cosine, sine_by_r = _angles(gathered)
+    switch_sine = mul(switch, _polynomial(SINE, mul(switch, switch)))
     zero, half_weight = splat(0.0), mul(splat(0.5), weight)
     a_imag, b_imag = fnma(z, sine_by_r, zero), fnma(x, sine_by_r, zero)
     return cosine, a_imag, mul(y, sine_by_r), b_imag, fnma(half_weight, switch_sine, half_weight)
 
 
 @jit()
-def next_coefficient(
+def _next_coefficient(
     rotation: tuple[Lanes, Lanes, Lanes, Lanes], old_real: Lanes, old_imag: Lanes, left_real: Lanes, left_imag: Lanes
 ) -> tuple[Lanes, Lanes]:
     """Coefficient of the next momentum's row, ``conj(a) old[a] - conj(b) old[a - 1]``."""
@@ -197,7 +197,7 @@ def next_coefficient(
 
 
 @jit()
-def keep_mirror_row(row: NDArray[np.float64], length: int, b: int) -> None:
+def _keep_mirror_row(row: NDArray[np.float64], length: int, b: int) -> None:
     """Set the mirror image of row b of the momentum 2b + 1 aside, by symmetry the row where b + 1 starts."""
     j = 2 * b + 1
     for a in range(j + 1):
@@ -207,15 +207,15 @@ def keep_mirror_row(row: NDArray[np.float64], length: int, b: int) -> None:
 
 
 @jit()
-def take_mirror_row(row: NDArray[np.float64], length: int, b: int) -> None:
-    """Go on from the row that :func:`keep_mirror_row` set aside."""
+def _take_mirror_row(row: NDArray[np.float64], length: int, b: int) -> None:
+    """Go on from the row that :func:`_keep_mirror_row` set aside."""
     for a in range(2 * b + 2):
         store(row, a, load(row, 2 * length + a))
         store(row, length + a, load(row, 3 * length + a))
 
 
 @jit()
-def add_neighbour(
+def _add_neighbour(
     twojmax: int,
     offsets: NDArray[np.int64],
     rotation: tuple[Lanes, Lanes, Lanes, Lanes, Lanes],
@@ -228,7 +228,7 @@ def add_neighbour(
     Parameters
     ----------
     rotation
-        From :func:`rotations`.
+        From :func:`_rotations`.
     row : (4 (twojmax + 1), 8) array
         Scratch: the row in hand (real, imaginary) and the row that the next b starts from.
     real, imag : (n_elements, 8) arrays
@@ -248,20 +248,20 @@ def add_neighbour(
             k = offsets[j] + b * (j + 1)
             for a in range(j + 1):
                 old_real, old_imag = load(row, a), load(row, length + a)
-                new_real, new_imag = next_coefficient(turn, old_real, old_imag, left_real, left_imag)
+                new_real, new_imag = _next_coefficient(turn, old_real, old_imag, left_real, left_imag)
                 store(row, a, new_real)
                 store(row, length + a, new_imag)
                 store(real, k + a, add(load(real, k + a), new_real))
                 store(imag, k + a, add(load(imag, k + a), new_imag))
                 left_real, left_imag = old_real, old_imag
             if j == 2 * b + 1:
-                keep_mirror_row(row, length, b)
+                _keep_mirror_row(row, length, b)
         if 2 * b + 1 <= twojmax:
-            take_mirror_row(row, length, b)
+            _take_mirror_row(row, length, b)
 
 
 @jit()
-def complete_matrices(
+def _complete_matrices(
     twojmax: int,
     offsets: NDArray[np.int64],
     factors: NDArray[np.float64],
@@ -287,8 +287,8 @@ def complete_matrices(
 
 
 @jit()
-def density_slopes(
-    tables: AdjointTables,
+def _density_slopes(
+    tables: _AdjointTables,
     offsets: NDArray[np.int64],
     real: NDArray[np.float64],
     imag: NDArray[np.float64],
@@ -353,7 +353,7 @@ TABLES = 8
 
 
 @jit()
-def gradient_coefficients(
+def _gradient_coefficients(
     twojmax: int,
     offsets: NDArray[np.int64],
     factors: NDArray[np.float64],
@@ -368,7 +368,7 @@ def gradient_coefficients(
     factors
         Of :func:`basinet.descriptors.kernels.normalisation`.
     y_real, y_imag : (n_elements, 8) arrays
-        Of :func:`basinet.descriptors.kernels.density_slopes`.
+        Of `_density_slopes`.
     gradient : (8 n_elements, 8) array
         Written: eight rows for each element of a matrix.
     """
@@ -380,11 +380,11 @@ def gradient_coefficients(
                 k = offsets[j] + b * (j + 1) + a
                 scale = twice * factors[k]
                 real, imag = mul(splat(scale), load(y_real, k)), mul(splat(-scale), load(y_imag, k))
-                spread(offsets, j, b, a, real, imag, gradient)
+                _spread(offsets, j, b, a, real, imag, gradient)
 
 
 @jit()
-def spread(
+def _spread(
     offsets: NDArray[np.int64], j: int, b: int, a: int, real: Lanes, imag: Lanes, gradient: NDArray[np.float64]
 ) -> None:
     """Share a coefficient W of momentum j among the derivatives in the four real numbers (module docstring).
@@ -409,20 +409,20 @@ def spread(
                 scale = -scale
             k = TABLES * k + (4 if conjugate == shifted else 0)
             turned = -scale if conjugate else scale
-            add_to(gradient, k, scale, real)
-            add_to(gradient, k + 1, mirrored * scale, imag)
-            add_to(gradient, k + 2, -turned, imag)
-            add_to(gradient, k + 3, mirrored * turned, real)
+            _add_to(gradient, k, scale, real)
+            _add_to(gradient, k + 1, mirrored * scale, imag)
+            _add_to(gradient, k + 2, -turned, imag)
+            _add_to(gradient, k + 3, mirrored * turned, real)
 
 
 @jit()
-def add_to(array: NDArray[np.float64], row: int, scale: float, value: Lanes) -> None:
+def _add_to(array: NDArray[np.float64], row: int, scale: float, value: Lanes) -> None:
     """Add a scaled vector to a row."""
     store(array, row, fma(splat(scale), value, load(array, row)))
 
 
 @jit()
-def neighbour_slope(
+def _neighbour_slope(
     twojmax: int,
     offsets: NDArray[np.int64],
     gathered: NDArray[np.float64],
@@ -436,25 +436,25 @@ def neighbour_slope(
     Parameters
     ----------
     gathered : (5, 8) array
-        Of :func:`basinet.descriptors.kernels.gather_neighbours`.
+        Of `_gather_neighbours`.
     constant
         :math:`P_0`.
     gradient
-        Of :func:`gradient_coefficients`.
+        Of :func:`_gradient_coefficients`.
     row : (4 (twojmax + 1), 8) array
         Scratch.
     slope : (3, 8) array
         Written: derivative in x, y and z.
     """
     x, y, z, weight = load(gathered, 0), load(gathered, 1), load(gathered, 2), load(gathered, 3)
-    r, rate, switch, a_real, sine_by_r = angles(gathered)
+    r, rate, switch, a_real, sine_by_r = _angles(gathered)
     zero = splat(0.0)
     a_imag, b_real, b_imag = fnma(z, sine_by_r, zero), mul(y, sine_by_r), fnma(x, sine_by_r, zero)
-    total, g1, g2, g3, g4 = polynomial_gradient(twojmax, offsets, (a_real, a_imag, b_real, b_imag), gradient, row)
+    total, g1, g2, g3, g4 = _polynomial_gradient(twojmax, offsets, (a_real, a_imag, b_real, b_imag), gradient, row)
     total = add(total, constant)
     square = mul(switch, switch)
-    cutoff = fnma(splat(0.5), mul(switch, polynomial(SINE, square)), splat(0.5))
-    cutoff_slope = mul(mul(splat(-0.5), rate), polynomial(COSINE, square))
+    cutoff = fnma(splat(0.5), mul(switch, _polynomial(SINE, square)), splat(0.5))
+    cutoff_slope = mul(mul(splat(-0.5), rate), _polynomial(COSINE, square))
     # d cos(theta_0)/dr = -k sin(theta_0), d (sin(theta_0)/r)/dr = (k cos(theta_0) - sin(theta_0)/r) / r.
     k = mul(splat(RFAC0), rate)
     inverse = div(splat(1.0), r)
@@ -469,7 +469,7 @@ def neighbour_slope(
 
 
 @jit()
-def polynomial_gradient(
+def _polynomial_gradient(
     twojmax: int,
     offsets: NDArray[np.int64],
     rotation: tuple[Lanes, Lanes, Lanes, Lanes],
@@ -494,7 +494,7 @@ def polynomial_gradient(
                 real, imag = load(row, a), load(row, length + a)
                 if j > 0:
                     old_real, old_imag = real, imag
-                    real, imag = next_coefficient(rotation, old_real, old_imag, left_real, left_imag)
+                    real, imag = _next_coefficient(rotation, old_real, old_imag, left_real, left_imag)
                     store(row, a, real)
                     store(row, length + a, imag)
                     left_real, left_imag = old_real, old_imag
@@ -509,15 +509,15 @@ def polynomial_gradient(
             product = fma(rotation[0], g1, fma(rotation[1], g2, fma(rotation[2], g3, mul(rotation[3], g4))))
             total = fma(splat(1.0 / (j + 1)), product, total)
             if j == 2 * b + 1:
-                keep_mirror_row(row, length, b)
+                _keep_mirror_row(row, length, b)
         if 2 * b + 1 < twojmax:
-            take_mirror_row(row, length, b)
+            _take_mirror_row(row, length, b)
     return total, total_1, total_2, total_3, total_4
 
 
 @jit()
-def contract(
-    tables: CouplingTables,
+def _contract(
+    tables: _CouplingTables,
     real: NDArray[np.float64],
     imag: NDArray[np.float64],
     components: NDArray[np.float64],
@@ -550,7 +550,7 @@ def contract(
 
 
 @jit()
-def most_neighbours(first: NDArray[np.int64], atoms: NDArray[np.int64]) -> int:
+def _most_neighbours(first: NDArray[np.int64], atoms: NDArray[np.int64]) -> int:
     """Largest number of neighbours among some atoms."""
     most = 0
     for atom in atoms:
@@ -559,13 +559,13 @@ def most_neighbours(first: NDArray[np.int64], atoms: NDArray[np.int64]) -> int:
 
 
 @jit()
-def bispectrum_of_groups(
+def _bispectrum_of_groups(
     order: NDArray[np.int64],
     neighbours: Neighbours,
     weight: NDArray[np.float64],
     reach: NDArray[np.float64],
     factors: NDArray[np.float64],
-    tables: CouplingTables,
+    tables: _CouplingTables,
     matrices: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
@@ -585,9 +585,9 @@ def bispectrum_of_groups(
     factors
         Of :func:`basinet.descriptors.kernels.normalisation`.
     tables
-        Of :func:`basinet.descriptors.clebsch_gordan.coupling_tables`.
+        Of `coupling_tables` (:mod:`basinet.descriptors.clebsch_gordan`).
     matrices : (n_groups, 2, n_elements, 8) array
-        Real and imaginary parts of each group's matrices U, kept for :func:`gradients_of_groups`; with one group's
+        Real and imaginary parts of each group's matrices U, kept for :func:`_gradients_of_groups`; with one group's
         room all groups use it in turn.
     out : (n_atoms, n_components) array
         The rows of the atoms in ``order`` are written.
@@ -601,24 +601,24 @@ def bispectrum_of_groups(
         real, imag = matrices[group, 0], matrices[group, 1]
         real[:] = 0.0
         imag[:] = 0.0
-        for rank in range(most_neighbours(first, atoms)):
-            gather_neighbours(rank, atoms, neighbours, weight, reach, gathered)
-            add_neighbour(twojmax, offsets, rotations(gathered), row, real, imag)
-        complete_matrices(twojmax, offsets, factors, real, imag)
-        contract(tables, real, imag, components)
+        for rank in range(_most_neighbours(first, atoms)):
+            _gather_neighbours(rank, atoms, neighbours, weight, reach, gathered)
+            _add_neighbour(twojmax, offsets, _rotations(gathered), row, real, imag)
+        _complete_matrices(twojmax, offsets, factors, real, imag)
+        _contract(tables, real, imag, components)
         for lane, atom in enumerate(atoms):
             out[atom, :] = components[:, lane]
 
 
 @jit()
-def gradients_of_groups(
+def _gradients_of_groups(
     order: NDArray[np.int64],
     neighbours: Neighbours,
     weight: NDArray[np.float64],
     reach: NDArray[np.float64],
     factors: NDArray[np.float64],
     offsets: NDArray[np.int64],
-    tables: AdjointTables,
+    tables: _AdjointTables,
     matrices: NDArray[np.float64],
     slopes: NDArray[np.float64],
     gradient: NDArray[np.float64],
@@ -628,13 +628,13 @@ def gradients_of_groups(
     Parameters
     ----------
     order, neighbours, weight, reach, factors
-        As for :func:`bispectrum_of_groups`.
+        As for :func:`_bispectrum_of_groups`.
     offsets
         Of :func:`basinet.descriptors.clebsch_gordan.matrix_offsets`.
     tables
-        Of :func:`basinet.descriptors.kernels.adjoint_tables`.
+        Of `adjoint_tables` (:mod:`basinet.descriptors.clebsch_gordan`).
     matrices
-        As :func:`bispectrum_of_groups` left them, a group's room for each group.
+        As :func:`_bispectrum_of_groups` left them, a group's room for each group.
     slopes : (n, n_components) array
         Derivative of the energy of the atoms in ``order``, in this order, in their components.
     gradient : (n_pairs, 3) array
@@ -650,12 +650,12 @@ def gradients_of_groups(
         group = start // LANES
         for lane in range(len(atoms)):
             own[:, lane] = slopes[start + lane]
-        density_slopes(tables, offsets, matrices[group, 0], matrices[group, 1], own, y_real, y_imag)
-        gradient_coefficients(twojmax, offsets, factors, y_real, y_imag, coefficients)
+        _density_slopes(tables, offsets, matrices[group, 0], matrices[group, 1], own, y_real, y_imag)
+        _gradient_coefficients(twojmax, offsets, factors, y_real, y_imag, coefficients)
         constant = load(y_real, 0)
-        for rank in range(most_neighbours(neighbours.first, atoms)):
-            gather_neighbours(rank, atoms, neighbours, weight, reach, gathered)
-            neighbour_slope(twojmax, offsets, gathered, constant, coefficients, row, slope)
+        for rank in range(_most_neighbours(neighbours.first, atoms)):
+            _gather_neighbours(rank, atoms, neighbours, weight, reach, gathered)
+            _neighbour_slope(twojmax, offsets, gathered, constant, coefficients, row, slope)
             for lane, atom in enumerate(atoms):
                 pair = neighbours.first[atom] + rank
                 if pair < neighbours.first[atom + 1]:
@@ -663,7 +663,7 @@ def gradients_of_groups(
 
 
 @jit()
-def add_forces(
+def _add_forces(
     neighbours: Neighbours, gradient: NDArray[np.float64], forces: NDArray[np.float64], virial: NDArray[np.float64]
 ) -> None:
     """Sum the derivatives of all pairs to forces (n_atoms, 3) and the virial (3, 3), which come in as zeros."""

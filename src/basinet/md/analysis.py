@@ -18,8 +18,8 @@ from basinet.frames.reading import read_frames
 from basinet.jobs.tables import read_table, write_table
 from basinet.md.run import LOG, TRAJECTORY, Ending
 from basinet.md.settings import DynamicsConfig
-from basinet.md.statistics import Drift, drift, mean, self_diffusion, travelled
-from basinet.md.structure import Structure, number_density, structures
+from basinet.md.statistics import _Drift, _drift, _mean, _self_diffusion, _travelled
+from basinet.md.structure import _number_density, _Structure, structures
 from basinet.plotting import BLACK, BLUE, GREY, VERMILION, canvas, grid_of, rc_context, render
 
 RDF = "rdf.csv"
@@ -51,12 +51,12 @@ class RunResults:
     n_atoms: int
     log: Mapping[str, FloatArray]
     frames: list[Atoms]
-    energy: Drift
-    structures: list[Structure]
+    energy: _Drift
+    structures: list[_Structure]
     densities: tuple[float, ...] = ()
 
 
-def read_log(path: Path) -> dict[str, FloatArray]:
+def _read_log(path: Path) -> dict[str, FloatArray]:
     """Columns of a log."""
     rows = read_table(path)
     columns = list(rows[0]) if rows else []
@@ -65,7 +65,7 @@ def read_log(path: Path) -> dict[str, FloatArray]:
 
 def analyse(folder: Path, config: DynamicsConfig, ending: Ending, reference: Sequence[Atoms] = ()) -> RunResults:
     """Read log and trajectory of a run, and measure."""
-    log = read_log(folder / LOG)
+    log = _read_log(folder / LOG)
     kept = log["step"] >= config.equilibration
     log = {name: values[kept] for name, values in log.items()}
     every = read_frames(folder / TRAJECTORY)
@@ -79,9 +79,9 @@ def analyse(folder: Path, config: DynamicsConfig, ending: Ending, reference: Seq
         n_atoms=n_atoms,
         log=log,
         frames=frames,
-        energy=drift(log["time_ps"] / 1000.0, per_atom),
+        energy=_drift(log["time_ps"] / 1000.0, per_atom),
         structures=structures(frames, reference) if periodic else [],
-        densities=tuple(number_density(some) for some in (frames, reference) if some) if periodic else (),
+        densities=tuple(_number_density(some) for some in (frames, reference) if some) if periodic else (),
     )
 
 
@@ -110,7 +110,7 @@ def summary(results: RunResults) -> dict[str, Any]:
     ):
         values = factor * log[column]
         if len(values) and np.isfinite(values).all():
-            found[name] = vars(mean(values))
+            found[name] = vars(_mean(values))
     for name, column in (("largest_spread_mev", "spread_ev"), ("extrapolating_most_atoms", "extrapolating")):
         values = log[column][np.isfinite(log[column])]
         if len(values):
@@ -119,11 +119,11 @@ def summary(results: RunResults) -> dict[str, Any]:
     if len(extrapolating):
         found["extrapolating_lines"] = int(np.count_nonzero(extrapolating))
     found |= dict(zip(("atoms_per_a3", "reference_atoms_per_a3"), results.densities, strict=False))
-    found |= {"pair_distribution": peaks(results.structures), "diffusion_cm2_s": diffusion(results)}
+    found |= {"pair_distribution": _peaks(results.structures), "diffusion_cm2_s": _diffusion(results)}
     return found
 
 
-def peaks(found: Sequence[Structure]) -> dict[str, Any]:
+def _peaks(found: Sequence[_Structure]) -> dict[str, Any]:
     """First peak of each g(r), and how far it is from the reference's."""
     described = {}
     for structure in found:
@@ -137,20 +137,20 @@ def peaks(found: Sequence[Structure]) -> dict[str, Any]:
     return described
 
 
-def diffusion(results: RunResults) -> dict[str, Any]:
+def _diffusion(results: RunResults) -> dict[str, Any]:
     """Self-diffusion of each element, where the run is long enough."""
     interval = results.config.time(results.config.every)
     if (len(results.frames) - 1) * interval < 2 * LONGEST_LAG or interval > 1.0:
         return {}
-    positions = travelled(results.frames)
+    positions = _travelled(results.frames)
     symbols = np.array(results.frames[0].get_chemical_symbols())
     return {
-        element: vars(self_diffusion(positions[:, symbols == element], interval, last=LONGEST_LAG))
+        element: vars(_self_diffusion(positions[:, symbols == element], interval, last=LONGEST_LAG))
         for element in np.unique(symbols)
     }
 
 
-def write_rdf(path: Path, found: Sequence[Structure]) -> None:
+def write_rdf(path: Path, found: Sequence[_Structure]) -> None:
     """Write g(r) of every pair as a table, the reference's beside it."""
     rows: list[dict[str, Any]] = []
     for structure in found:
@@ -171,27 +171,27 @@ PANEL = (3.1, 2.7)
 def write_figure(results: RunResults, folder: Path) -> None:
     """Draw the figure of a run as PNG and PDF."""
     with rc_context():
-        image, document = render(draw(results))
+        image, document = render(_draw(results))
     for suffix, content in ((".png", image), (".pdf", document)):
         with atomic_write(folder / f"{NAME}{suffix}", "wb") as stream:
             stream.write(content)
 
 
-def draw(results: RunResults) -> Figure:
+def _draw(results: RunResults) -> Figure:
     """Panels of g(r), then conserved energy and temperature."""
     n_panels = len(results.structures) + 2
     columns = min(n_panels, 3)
     rows = -(-n_panels // columns)
-    figure = canvas(heading(results), footer(results), (PANEL[0] * columns, PANEL[1] * rows + 0.6))
+    figure = canvas(_heading(results), _footer(results), (PANEL[0] * columns, PANEL[1] * rows + 0.6))
     axes = grid_of(figure, n_panels, columns)
     for axis, structure in zip(axes, results.structures, strict=False):
-        draw_structure(axis, structure)
-    draw_energy(axes[-2], results)
-    draw_temperature(axes[-1], results)
+        _draw_structure(axis, structure)
+    _draw_energy(axes[-2], results)
+    _draw_temperature(axes[-1], results)
     return figure
 
 
-def heading(results: RunResults) -> str:
+def _heading(results: RunResults) -> str:
     """Say what ran, and how it ended."""
     config, ending = results.config, results.ending
     length = f"{config.time(ending.step):g} ps in steps of {config.timestep:g} fs"
@@ -199,7 +199,7 @@ def heading(results: RunResults) -> str:
     return what if ending.failure is None else f"{what}: given up, {ending.failure}"
 
 
-def footer(results: RunResults) -> str:
+def _footer(results: RunResults) -> str:
     """Say what was measured."""
     config = results.config
     bath = f", {config.temperature:g} K" if config.temperature is not None else ""
@@ -210,7 +210,7 @@ def footer(results: RunResults) -> str:
     )
 
 
-def draw_structure(axes: Axes, structure: Structure) -> None:
+def _draw_structure(axes: Axes, structure: _Structure) -> None:
     """g(r) with its error, the reference in black."""
     if structure.reference is not None:
         other = structure.reference
@@ -231,7 +231,7 @@ def draw_structure(axes: Axes, structure: Structure) -> None:
     axes.legend(loc="lower right")
 
 
-def draw_energy(axes: Axes, results: RunResults) -> None:
+def _draw_energy(axes: Axes, results: RunResults) -> None:
     """The conserved energy per atom about its mean, with the line through it."""
     times = results.log["time_ps"]
     energies = 1000.0 * results.log["conserved_ev"] / results.n_atoms
@@ -248,7 +248,7 @@ def draw_energy(axes: Axes, results: RunResults) -> None:
     axes.set_ylabel("conserved energy (meV/atom)")
 
 
-def draw_temperature(axes: Axes, results: RunResults) -> None:
+def _draw_temperature(axes: Axes, results: RunResults) -> None:
     """Temperature, with the thermostat's in grey."""
     times, values = results.log["time_ps"], results.log["temperature_k"]
     if not len(times):

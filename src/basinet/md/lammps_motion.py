@@ -14,7 +14,7 @@ from ase.data import atomic_masses
 from numpy.typing import NDArray
 
 from basinet.errors import InputError
-from basinet.md.motion import MEGAPASCAL, Guard, Motion, RunFailedError, State, _calculating
+from basinet.md.motion import MEGAPASCAL, State, _calculating, _Guard, _Motion, _RunFailedError
 from basinet.md.settings import DynamicsConfig
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ AGREEMENT = 1e-7
 
 
 @contextmanager
-def lammps_motion(
-    folder: Path, atoms: Atoms, config: DynamicsConfig, guard: Guard, step: int = 0, state: State | None = None
-) -> Iterator[Motion]:
+def _lammps_motion(
+    folder: Path, atoms: Atoms, config: DynamicsConfig, guard: _Guard, step: int = 0, state: State | None = None
+) -> Iterator[_Motion]:
     """Export the model of the atoms' calculator to LAMMPS, and yield its motion there.
 
     Parameters
@@ -65,7 +65,7 @@ def lammps_motion(
         TemporaryDirectory(prefix="basinet-md-") as scratch,
     ):
         potential = _potential_commands(plain, files, calculator.ensemble)
-        yield LammpsMotion(
+        yield _LammpsMotion(
             atoms, config, guard, step, state, _RestartedSession(session, potential, config, Path(scratch))
         )
 
@@ -124,14 +124,14 @@ class _RestartedSession:
         self.lammps.command(f"run {steps} pre no post no")
 
 
-class LammpsMotion(Motion):
-    """Motion by LAMMPS, from line to line of the log; see `lammps_motion`."""
+class _LammpsMotion(_Motion):
+    """Motion by LAMMPS, from line to line of the log; see `_lammps_motion`."""
 
     def __init__(
         self,
         atoms: Atoms,
         config: DynamicsConfig,
-        guard: Guard,
+        guard: _Guard,
         step: int,
         state: State | None,
         session: _RestartedSession,
@@ -184,7 +184,7 @@ class LammpsMotion(Motion):
         """By LAMMPS; our own engine is asked as well, for its doubts, and must agree."""
         energy, own = float(self._session.lammps.get_thermo("pe")), float(self.atoms.get_potential_energy())
         if not abs(energy - own) <= AGREEMENT * len(self.atoms):
-            raise RunFailedError(f"LAMMPS' energy {energy!r} eV is not the model's own {own!r} eV")
+            raise _RunFailedError(f"LAMMPS' energy {energy!r} eV is not the model's own {own!r} eV")
         return energy
 
     def bath_energy(self) -> float:

@@ -11,12 +11,12 @@ from ase import Atoms, units
 from ase.data import atomic_masses, atomic_numbers
 
 from basinet.errors import InputError
-from basinet.md.statistics import growth_exponent, travelled
-from basinet.md.structure import CRYSTALLINE, lattice_order
+from basinet.md.statistics import _growth_exponent, _travelled
+from basinet.md.structure import CRYSTALLINE, _lattice_order
 from basinet.potentials.pair_potential import pair_parameters
 
 if TYPE_CHECKING:
-    from basinet.md.sampling import Liquid
+    from basinet.md.sampling import _Liquid
 
 DALTON_PER_CUBIC_ANGSTROM = 1.0e-24 * units.mol
 """One g/cm3 in dalton per cubic Angstrom."""
@@ -47,7 +47,7 @@ def _volume(element: str, density: float) -> float:
     return float(atomic_masses[atomic_numbers[element]] / (density * DALTON_PER_CUBIC_ANGSTROM))
 
 
-def composition(system: str, n_atoms: int) -> list[str]:
+def _composition(system: str, n_atoms: int) -> list[str]:
     """List the elements of `n_atoms` atoms, equal shares of each (the first take what is left over).
 
     Raises
@@ -63,7 +63,7 @@ def composition(system: str, n_atoms: int) -> list[str]:
     return sorted(elements[i % len(elements)] for i in range(n_atoms))
 
 
-def box_length(system: str, n_atoms: int) -> float:
+def _box_length(system: str, n_atoms: int) -> float:
     """Compute the edge of the cubic box in A: the pure liquids' volumes per atom, ideally mixed.
 
     Examples
@@ -71,7 +71,7 @@ def box_length(system: str, n_atoms: int) -> float:
     >>> round(box_length("ar", 108), 3), round(box_length("kr", 108), 3), round(box_length("mix", 108), 3)
     (18.333, 18.406, 18.37)
     """
-    return float(sum(_volume(element, DENSITIES[element]) for element in composition(system, n_atoms)) ** (1.0 / 3.0))
+    return float(sum(_volume(element, DENSITIES[element]) for element in _composition(system, n_atoms)) ** (1.0 / 3.0))
 
 
 def _volume_of(counts: Mapping[str, int], temperature: float, density: Density) -> float:
@@ -108,14 +108,14 @@ def _volume_of(counts: Mapping[str, int], temperature: float, density: Density) 
     return sum(count * _volume(element, (known | given)[element]) for element, count in counts.items())
 
 
-def box_edges(counts: Mapping[str, int], temperature: float, density: Density, cell: Cell) -> tuple[float, ...]:
+def _box_edges(counts: Mapping[str, int], temperature: float, density: Density, cell: Cell) -> tuple[float, ...]:
     """Edges of the box in A: three given ones, or those of a cube at the density."""
     if cell != "cubic":
         return cell
     return (float(_volume_of(counts, temperature, density) ** (1.0 / 3.0)),) * 3
 
 
-def refuse_no_liquid(counts: Mapping[str, int], edges: Sequence[float]) -> None:
+def _refuse_no_liquid(counts: Mapping[str, int], edges: Sequence[float]) -> None:
     """Refuse a box in which the atoms would overlap with each other or with their own images, or would be a gas.
 
     Raises
@@ -140,7 +140,7 @@ def refuse_no_liquid(counts: Mapping[str, int], edges: Sequence[float]) -> None:
         )
 
 
-def starting_lattice(system: str, n_atoms: int, rng: np.random.Generator, displacement: float = 0.15) -> Atoms:
+def _starting_lattice(system: str, n_atoms: int, rng: np.random.Generator, displacement: float = 0.15) -> Atoms:
     """Build a perturbed face-centred cubic lattice at the liquid's density, species placed at random.
 
     Parameters
@@ -159,10 +159,10 @@ def starting_lattice(system: str, n_atoms: int, rng: np.random.Generator, displa
     Atoms
         A cubic periodic box; the atoms stay near sites that no two share.
     """
-    return perturbed_lattice(composition(system, n_atoms), (box_length(system, n_atoms),) * 3, rng, displacement)
+    return _perturbed_lattice(_composition(system, n_atoms), (_box_length(system, n_atoms),) * 3, rng, displacement)
 
 
-def perturbed_lattice(
+def _perturbed_lattice(
     symbols: Sequence[str], edges: Sequence[float], rng: np.random.Generator, displacement: float = 0.15
 ) -> Atoms:
     """Place atoms near the sites of a face-centred cubic lattice that fills a box, at random.
@@ -174,7 +174,7 @@ def perturbed_lattice(
     edges
         Edges of the box, A. Where its lattice has more sites than there are atoms, sites stay empty at random.
     rng, displacement
-        As for `starting_lattice`.
+        As for `_starting_lattice`.
     """
     n_atoms, lengths = len(symbols), np.asarray(edges, dtype=np.float64)
     spacing = (4.0 * np.prod(lengths) / n_atoms) ** (1.0 / 3.0)
@@ -203,7 +203,7 @@ LINEAR = 0.6
 
 
 @dataclass(frozen=True)
-class Schedule:
+class _Schedule:
     """Steps and temperatures (K) on the way to a liquid.
 
     Attributes
@@ -227,13 +227,13 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class _Judgement:
     """Whether a stretch of a run is liquid.
 
     Attributes
     ----------
     order
-        `lattice_order`: S(k) / N of the strongest reflection, 0 to 1.
+        `_lattice_order`: S(k) / N of the strongest reflection, 0 to 1.
     exponent
         Growth of the mean-square displacement, 1 for a liquid, 0 for a crystal.
     """
@@ -251,7 +251,7 @@ class Judgement:
         return None
 
 
-def judge(snapshots: Sequence[Atoms]) -> list[Judgement]:
+def _judge(snapshots: Sequence[Atoms]) -> list[_Judgement]:
     """Judge a run by windows of 20 snapshots, the last one flush with the end.
 
     Parameters
@@ -263,11 +263,11 @@ def judge(snapshots: Sequence[Atoms]) -> list[Judgement]:
     for first in range(0, max(len(snapshots) - WINDOW, 0) + WINDOW, WINDOW):
         last = min(first + WINDOW, len(snapshots))
         window = snapshots[max(last - WINDOW, 0) : last]
-        windows.append(Judgement(lattice_order(window), growth_exponent(travelled(window))))
+        windows.append(_Judgement(_lattice_order(window), _growth_exponent(_travelled(window))))
     return windows
 
 
-def fault_of(judgements: Sequence[Judgement]) -> str | None:
+def _fault_of(judgements: Sequence[_Judgement]) -> str | None:
     """Name the first fault, or None where every window is liquid and the displacement grows linearly on the whole."""
     fault = next((judgement.fault for judgement in judgements if judgement.fault), None)
     mean = sum(judgement.exponent for judgement in judgements) / len(judgements)
@@ -279,7 +279,7 @@ def _growth(exponent: float) -> str:
     return f"the mean-square displacement grows as t^{exponent:.2f} (a liquid's nearly as t)"
 
 
-def melt_and_cool(run: Liquid, schedule: Schedule) -> tuple[int, list[Judgement]]:
+def _melt_and_cool(run: _Liquid, schedule: _Schedule) -> tuple[int, list[_Judgement]]:
     """Melt, cool and judge; melt again as long as what comes out is no liquid.
 
     Returns
@@ -301,8 +301,8 @@ def melt_and_cool(run: Liquid, schedule: Schedule) -> tuple[int, list[Judgement]
             run.expect(schedule.steps)
         run.advance(schedule.melt_steps, schedule.melt_temperature)
         run.advance(schedule.settle_steps, schedule.temperature)
-        judgements = judge(run.watch(schedule.check_steps, schedule.temperature))
-        fault = fault_of(judgements)
+        judgements = _judge(run.watch(schedule.check_steps, schedule.temperature))
+        fault = _fault_of(judgements)
         if fault is None:
             return attempt + 1, judgements
     if not schedule.melt_steps:

@@ -36,17 +36,17 @@ HOT = 1000.0
 """K: what no run is given up below, so that a start at rest may warm up."""
 
 
-class RunFailedError(Exception):
+class _RunFailedError(Exception):
     """The run cannot go on; the message says why, without the step."""
 
 
-def shortest_distance(atoms: Atoms, reach: float) -> float:
+def _shortest_distance(atoms: Atoms, reach: float) -> float:
     """Shortest distance of two atoms, periodic images too, A; infinite where none are within reach."""
     *_, squared = neighbour_pairs(atoms, half_list(reach))
     return float(np.sqrt(squared.min())) if squared.size else np.inf
 
 
-class Guard:
+class _Guard:
     """Bounds of a run.
 
     Parameters
@@ -63,13 +63,13 @@ class Guard:
     @classmethod
     def for_start(
         cls, atoms: Atoms, temperature: float | None, closest: float | None = None, hottest: float | None = None
-    ) -> Guard:
+    ) -> _Guard:
         """Set the bounds that are not given by the start: its distances and its temperature, or the thermostat's."""
         if closest is None:
-            shortest = shortest_distance(atoms, NEIGHBOURS)
+            shortest = _shortest_distance(atoms, NEIGHBOURS)
             closest = SHARE * shortest if np.isfinite(shortest) else ALONE
         if hottest is None:
-            hottest = max(HEATING * max(kinetic_temperature(atoms), temperature or 0.0), HOT)
+            hottest = max(HEATING * max(_kinetic_temperature(atoms), temperature or 0.0), HOT)
         return cls(closest, hottest)
 
     def check(self, atoms: Atoms, *, distances: bool) -> None:
@@ -83,10 +83,10 @@ class Guard:
         for name, values in (("position", atoms.positions), ("momentum", atoms.get_momenta())):
             if not np.isfinite(values).all():
                 atom = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
-                raise RunFailedError(f"the {name} of atom {atom} is no number")
-        temperature = kinetic_temperature(atoms)
+                raise _RunFailedError(f"the {name} of atom {atom} is no number")
+        temperature = _kinetic_temperature(atoms)
         if temperature > self.hottest:
-            raise RunFailedError(f"the temperature is {temperature:.0f} K, above {self.hottest:.0f} K")
+            raise _RunFailedError(f"the temperature is {temperature:.0f} K, above {self.hottest:.0f} K")
         if distances and self.closest > 0.0:
             self.check_distances(atoms)
 
@@ -95,15 +95,15 @@ class Guard:
         try:
             first, second, _, squared = neighbour_pairs(atoms, half_list(self.closest))
         except InputError as error:
-            raise RunFailedError(str(error)) from error
+            raise _RunFailedError(str(error)) from error
         if squared.size:
             k = int(np.argmin(squared))
-            raise RunFailedError(
+            raise _RunFailedError(
                 f"atoms {first[k]} and {second[k]} are {np.sqrt(squared[k]):.2f} A apart, below {self.closest:.2f} A"
             )
 
 
-class ChainThermostat(NoseHooverChainThermostat):
+class _ChainThermostat(NoseHooverChainThermostat):
     """The thermostats of a chain, whose state can be kept and put back."""
 
     @property
@@ -116,7 +116,7 @@ class ChainThermostat(NoseHooverChainThermostat):
         self._eta, self._p_eta = np.array(value)
 
 
-class NoseHooverChain(NoseHooverChainNVT):
+class _NoseHooverChain(NoseHooverChainNVT):
     """Nose-Hoover chain for atoms whose centre of mass is at rest.
 
     Forces of pairs never move the centre of mass, so that N atoms have 3 N - 3 degrees of freedom. ASE counts 3 N,
@@ -140,7 +140,7 @@ class NoseHooverChain(NoseHooverChainNVT):
     def __init__(self, atoms: Atoms, timestep: float, temperature: float, damping: float, length: int = 3) -> None:
         super().__init__(atoms, timestep * units.fs, temperature_K=temperature, tdamp=damping * units.fs, tchain=length)
         self.temperature = temperature
-        self.thermostat = ChainThermostat(
+        self.thermostat = _ChainThermostat(
             # The number of atoms enters the thermostat as three degrees of freedom each, and nowhere else.
             num_atoms_global=len(atoms) - 1,
             masses=self.masses,
@@ -151,7 +151,7 @@ class NoseHooverChain(NoseHooverChainNVT):
         self._thermostat = self.thermostat
 
 
-def kinetic_temperature(atoms: Atoms) -> float:
+def _kinetic_temperature(atoms: Atoms) -> float:
     """Temperature in K of atoms whose centre of mass is at rest: ``2 E_kin / ((3 N - 3) k_B)``."""
     return float(2.0 * atoms.get_kinetic_energy() / (3.0 * (len(atoms) - 1) * units.kB))
 
@@ -189,15 +189,15 @@ def _calculating() -> Iterator[None]:
     """Let a calculator fail in ways of its own: on configurations that make no sense, they do."""
     try:
         yield
-    except RunFailedError:
+    except _RunFailedError:
         raise
     except Exception as error:
         reason = " ".join(str(error).split())
-        raise RunFailedError(f"the calculator fails ({type(error).__name__}: {reason})") from error
+        raise _RunFailedError(f"the calculator fails ({type(error).__name__}: {reason})") from error
 
 
-class Motion(ABC):
-    """Atoms with a calculator and velocities, at some step of a run; advanced in place by `drive`.
+class _Motion(ABC):
+    """Atoms with a calculator and velocities, at some step of a run; advanced in place by `_drive`.
 
     A kind of motion says how it advances, what the potential and the thermostat hold, and which arrays decide how it
     goes on. At every multiple of the restart interval it must forget all else (a neighbour list, say, whose order
@@ -218,7 +218,7 @@ class Motion(ABC):
     """
 
     def __init__(
-        self, atoms: Atoms, timestep: float, guard: Guard, step: int = 0, restart_interval: int | None = None
+        self, atoms: Atoms, timestep: float, guard: _Guard, step: int = 0, restart_interval: int | None = None
     ) -> None:
         self.atoms, self.timestep, self.guard, self.step = atoms, timestep, guard, step
         self._restart_interval = restart_interval
@@ -260,7 +260,7 @@ class Motion(ABC):
         with _calculating():
             potential, virial, bath = self.potential_energy(), self.virial_pressure(), self.bath_energy()
         if not np.isfinite(potential):
-            raise RunFailedError("the potential energy is no number")
+            raise _RunFailedError("the potential energy is no number")
         self.look()
         pressure = None
         if virial is not None:
@@ -268,7 +268,7 @@ class Motion(ABC):
         total = potential + kinetic
         values = (
             self.step, self.step * self.timestep / 1000.0, potential, kinetic, total, total + bath,
-            kinetic_temperature(self.atoms), pressure,
+            _kinetic_temperature(self.atoms), pressure,
             self._spread if self._spread >= 0 else None, self._outside if self._outside >= 0 else None,
         )  # fmt: skip
         self._spread, self._outside = -np.inf, -1
@@ -286,7 +286,7 @@ class Motion(ABC):
         return self._restart_interval is not None and self.step % self._restart_interval == 0
 
 
-def drive(motion: Motion, steps: int, every: int, observe: Callable[[], None]) -> None:
+def _drive(motion: _Motion, steps: int, every: int, observe: Callable[[], None]) -> None:
     """Advance a motion by some steps, and look at it at each step that is a multiple of an interval.
 
     Raises
@@ -315,11 +315,11 @@ def _gives_stress(atoms: Atoms) -> bool:
         return False
 
 
-Integrator = VelocityVerlet | NoseHooverChain | Langevin
+Integrator = VelocityVerlet | _NoseHooverChain | Langevin
 
 
-class AseMotion(Motion):
-    """Motion by one of ASE's integrators, step by step; the other parameters as of `Motion`.
+class _AseMotion(_Motion):
+    """Motion by one of ASE's integrators, step by step; the other parameters as of `_Motion`.
 
     `integrator` may be replaced between two advances, by one of another temperature.
     """
@@ -329,7 +329,7 @@ class AseMotion(Motion):
         atoms: Atoms,
         integrator: Integrator,
         timestep: float,
-        guard: Guard,
+        guard: _Guard,
         step: int = 0,
         restart_interval: int | None = None,
     ) -> None:
@@ -340,15 +340,15 @@ class AseMotion(Motion):
 
     @classmethod
     def of_config(
-        cls, atoms: Atoms, config: DynamicsConfig, guard: Guard, step: int = 0, state: State | None = None
-    ) -> AseMotion:
+        cls, atoms: Atoms, config: DynamicsConfig, guard: _Guard, step: int = 0, state: State | None = None
+    ) -> _AseMotion:
         """Set atoms in motion as a config says, from what `state` gave at that step if it is given."""
         if state is not None:
             atoms.set_positions(state["positions"])
             atoms.set_momenta(state["momenta"])
         integrator: Integrator
         if config.ensemble == "nvt":
-            integrator = chain = NoseHooverChain(atoms, config.timestep, config.temperature or 0.0, config.damping)
+            integrator = chain = _NoseHooverChain(atoms, config.timestep, config.temperature or 0.0, config.damping)
             if state is not None:
                 chain.thermostat.state = state["thermostat"]
         else:
@@ -359,7 +359,7 @@ class AseMotion(Motion):
     def state(self) -> dict[str, NDArray[np.float64]]:
         """Positions, momenta, and the thermostats'."""
         arrays = {"positions": self.atoms.get_positions(), "momenta": self.atoms.get_momenta()}
-        if isinstance(self.integrator, NoseHooverChain):
+        if isinstance(self.integrator, _NoseHooverChain):
             arrays["thermostat"] = self.integrator.thermostat.state
         return arrays
 
@@ -381,7 +381,7 @@ class AseMotion(Motion):
 
     def bath_energy(self) -> float:
         """Of the chain of thermostats."""
-        if isinstance(self.integrator, NoseHooverChain):
+        if isinstance(self.integrator, _NoseHooverChain):
             return self.integrator.thermostat.get_thermostat_energy()
         return 0.0
 

@@ -21,10 +21,10 @@ from basinet.files import FULL_DISK, explained, read_bytes
 from basinet.frames.reading import format_frame, read_frames, write_frames
 from basinet.jobs.arrays import load_arrays, save_arrays
 from basinet.jobs.tables import formatted, line
-from basinet.md.lammps_motion import lammps_motion
-from basinet.md.motion import COLUMNS, AseMotion, Guard, Motion, RunFailedError, drive, set_velocities
+from basinet.md.lammps_motion import _lammps_motion
+from basinet.md.motion import COLUMNS, _AseMotion, _drive, _Guard, _Motion, _RunFailedError, set_velocities
 from basinet.md.settings import DynamicsConfig
-from basinet.md.structure import refuse_other_system
+from basinet.md.structure import _refuse_other_system
 from basinet.potentials.calculator import ExtrapolationWarning
 
 TRAJECTORY = "trajectory.extxyz"
@@ -37,7 +37,7 @@ PER_ATOM = ("forces", "energies", "spread", "extrapolating")
 
 
 @dataclass(frozen=True)
-class RestartPoint:
+class _RestartPoint:
     """Where a run can be taken up.
 
     Attributes
@@ -58,7 +58,7 @@ class RestartPoint:
     header: Mapping[str, Any]
 
 
-def _read_restart(folder: Path) -> RestartPoint | None:
+def _read_restart(folder: Path) -> _RestartPoint | None:
     """Read the restart point of a run, or None where it has none yet.
 
     Raises
@@ -82,7 +82,7 @@ def _read_restart(folder: Path) -> RestartPoint | None:
                 f"{folder / name}: has {there} bytes, and had {size} at the restart point; "
                 "put the file back, or start anew with --overwrite"
             )
-    return RestartPoint(header["step"], arrays, header["sizes"], header["kept"])
+    return _RestartPoint(header["step"], arrays, header["sizes"], header["kept"])
 
 
 Report = Callable[[int, Mapping[str, Any]], None]
@@ -92,7 +92,7 @@ PAUSE = 1.0
 """Seconds between two restart points at least: writing one takes some ms."""
 
 
-class RunFiles:
+class _RunFiles:
     """Trajectory, log and restart point of a run, which grow as it goes on.
 
     Parameters
@@ -115,7 +115,7 @@ class RunFiles:
         config: DynamicsConfig,
         kept: Mapping[str, Any],
         report: Report | None = None,
-        since: RestartPoint | None = None,
+        since: _RestartPoint | None = None,
     ) -> None:
         self.folder, self.config, self.kept, self.report = folder, config, kept, report
         self._marked, self._marked_at = -1, -PAUSE
@@ -129,7 +129,7 @@ class RunFiles:
         if not sizes[LOG]:
             self._append(LOG, line(COLUMNS))
 
-    def __enter__(self) -> RunFiles:
+    def __enter__(self) -> _RunFiles:
         """Nothing to do: the files are open."""
         return self
 
@@ -138,7 +138,7 @@ class RunFiles:
         for stream in self._streams.values():
             stream.close()
 
-    def note(self, motion: Motion) -> None:
+    def note(self, motion: _Motion) -> None:
         """Write a line of the log, and where they are due a frame of the trajectory and the restart point."""
         row = motion.row()
         self._append(LOG, line([formatted(row[column]) for column in COLUMNS]))
@@ -154,7 +154,7 @@ class RunFiles:
         """Append a frame to the trajectory."""
         self._append(TRAJECTORY, format_frame(_frame_of(atoms, row, results=self.config.results)))
 
-    def mark(self, motion: Motion) -> None:
+    def mark(self, motion: _Motion) -> None:
         """Make all that was written durable, and the present state the restart point."""
         if self._marked == motion.step:
             return
@@ -229,7 +229,7 @@ def load_start(config: DynamicsConfig, calculator: Callable[[], Any]) -> Start:
     atoms = _moving(config)
     reference = read_frames(config.reference) if config.reference else []
     if reference:
-        refuse_other_system(reference, atoms, ", ".join(config.reference))
+        _refuse_other_system(reference, atoms, ", ".join(config.reference))
         if not atoms.pbc.all():
             raise InputError(f"{config.start}: is not periodic, so that it has no g(r); leave out --reference")
     atoms.calc = calculator()
@@ -294,7 +294,7 @@ class Ending:
 
     step: int
     failure: str | None
-    guard: Guard
+    guard: _Guard
     seconds: float | None
 
 
@@ -335,18 +335,18 @@ def simulate(
         point = _read_restart(folder)
         inputs = dict(inputs or {})
         if point is None:
-            guard = Guard.for_start(atoms, config.temperature, config.closest, config.hottest)
+            guard = _Guard.for_start(atoms, config.temperature, config.closest, config.hottest)
         else:
             _refuse_other_inputs(folder, point.header["inputs"], inputs)
             if point.step > config.steps:
                 raise InputError(f"{folder}: has {point.step} steps already; resume with --steps of at least that")
-            guard = Guard(**point.header["guard"])
+            guard = _Guard(**point.header["guard"])
         (folder / FAILURE).unlink(missing_ok=True)
         failure = None
         kept = {"inputs": inputs, "guard": vars(guard)}
         with (
             _begun(folder, atoms, config, guard, point) as motion,
-            RunFiles(folder, config, kept, report, point) as files,
+            _RunFiles(folder, config, kept, report, point) as files,
         ):
             first, started = motion.step, time.monotonic()
             if begin is not None:
@@ -354,9 +354,9 @@ def simulate(
             try:
                 if motion.step == 0:
                     files.note(motion)
-                drive(motion, config.steps - motion.step, config.log_interval, lambda: files.note(motion))
+                _drive(motion, config.steps - motion.step, config.log_interval, lambda: files.note(motion))
                 files.mark(motion)
-            except RunFailedError as error:
+            except _RunFailedError as error:
                 failure = str(error)
                 _write_failure(folder / FAILURE, motion)
     done = motion.step - first
@@ -364,13 +364,13 @@ def simulate(
 
 
 def _begun(
-    folder: Path, atoms: Atoms, config: DynamicsConfig, guard: Guard, point: RestartPoint | None
-) -> AbstractContextManager[Motion]:
+    folder: Path, atoms: Atoms, config: DynamicsConfig, guard: _Guard, point: _RestartPoint | None
+) -> AbstractContextManager[_Motion]:
     """Set the atoms in motion, from the start or from a restart point."""
     step, state = (0, None) if point is None else (point.step, point.arrays)
     if config.engine == "lammps":
-        return lammps_motion(folder, atoms, config, guard, step, state)
-    return nullcontext(AseMotion.of_config(atoms, config, guard, step, state))
+        return _lammps_motion(folder, atoms, config, guard, step, state)
+    return nullcontext(_AseMotion.of_config(atoms, config, guard, step, state))
 
 
 def _refuse_other_inputs(folder: Path, before: Mapping[str, str], now: Mapping[str, str]) -> None:
@@ -380,7 +380,7 @@ def _refuse_other_inputs(folder: Path, before: Mapping[str, str], now: Mapping[s
             raise InputError(f"{name}: changed since the run in {folder} was begun; use --overwrite or another --out")
 
 
-def _write_failure(path: Path, motion: Motion) -> None:
+def _write_failure(path: Path, motion: _Motion) -> None:
     """Keep the configuration at which a run was given up, if it is one."""
     if not np.isfinite(motion.atoms.positions).all():
         return

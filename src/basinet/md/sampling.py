@@ -25,19 +25,19 @@ from basinet.errors import InputError
 from basinet.md.liquids import (
     DALTON_PER_CUBIC_ANGSTROM,
     WINDOW,
-    Judgement,
-    Schedule,
-    box_edges,
-    fault_of,
-    judge,
-    melt_and_cool,
-    perturbed_lattice,
-    starting_lattice,
+    _box_edges,
+    _fault_of,
+    _judge,
+    _Judgement,
+    _melt_and_cool,
+    _perturbed_lattice,
+    _Schedule,
+    _starting_lattice,
 )
-from basinet.md.motion import AseMotion, Guard, Integrator, NoseHooverChain, RunFailedError, drive
-from basinet.md.settings import LiquidSettings, SampleConfig
-from basinet.md.statistics import autocorrelation, correlation_time, effective_number, self_diffusion, travelled
-from basinet.md.structure import CRYSTALLINE, lattice_order, pair_distribution
+from basinet.md.motion import Integrator, _AseMotion, _drive, _Guard, _NoseHooverChain, _RunFailedError
+from basinet.md.settings import SampleConfig, _LiquidSettings
+from basinet.md.statistics import _correlation_time, _self_diffusion, _travelled, autocorrelation, effective_number
+from basinet.md.structure import CRYSTALLINE, _lattice_order, pair_distribution
 from basinet.potentials.calculator import PairPotentialCalculator
 from basinet.potentials.pair_potential import LennardJones, literature_lennard_jones, noble_gas_potential
 
@@ -64,7 +64,7 @@ STAGES = 20
 
 
 @dataclass
-class Record:
+class _Record:
     """What a liquid leaves behind: energies and temperature every stride, and snapshots every few strides."""
 
     energy: list[float] = field(default_factory=list)
@@ -74,7 +74,7 @@ class Record:
     snapshots: list[Atoms] = field(default_factory=list)
 
 
-class Liquid:
+class _Liquid:
     """Atoms in motion under a thermostat whose temperature may be changed, with a record of what they do.
 
     Parameters
@@ -111,9 +111,9 @@ class Liquid:
         self.stride, self.snapshot_strides, self.cooling_steps = stride, snapshot_strides, cooling_steps
         self.interval = stride * timestep / 1000.0
         self.stage, self.done, self.total, self.again = "", 0, 0, 0
-        self.record = Record()
+        self.record = _Record()
         self._integrator, self._set = integrator, temperature
-        self._motion = AseMotion(atoms, integrator(temperature), timestep, Guard(0.0, BLOWN_UP * temperature))
+        self._motion = _AseMotion(atoms, integrator(temperature), timestep, _Guard(0.0, BLOWN_UP * temperature))
 
     def steps(self, picoseconds: float) -> int:
         """Convert a time to steps, rounded up to whole strides."""
@@ -153,7 +153,7 @@ class Liquid:
     def watch(self, steps: int, temperature: float) -> list[Atoms]:
         """Record some steps, from nothing, and give the snapshots."""
         self._thermostat(temperature)
-        self.record = Record()
+        self.record = _Record()
         self.advance(steps, temperature)
         return self.record.snapshots
 
@@ -161,13 +161,13 @@ class Liquid:
         if temperature != self._set:
             self._set = temperature
             self._motion.integrator = self._integrator(temperature)
-            self._motion.guard = Guard(0.0, BLOWN_UP * temperature)
+            self._motion.guard = _Guard(0.0, BLOWN_UP * temperature)
 
     def _run(self, steps: int, temperature: float) -> None:
         self._thermostat(temperature)
         try:
-            drive(self._motion, steps, self.stride, self._note)
-        except RunFailedError as error:
+            _drive(self._motion, steps, self.stride, self._note)
+        except _RunFailedError as error:
             timestep = self._motion.timestep
             msg = f"timestep: the run blew up at {timestep:g} fs ({error}); lower the timestep, or couple the bath less"
             raise InputError(msg) from error
@@ -187,21 +187,21 @@ class Liquid:
             self.progress(self.stage, min(self.done, self.total), self.total)
 
 
-def noble_gas_liquid(config: SampleConfig, progress: Progress | None = None) -> Liquid:
+def _noble_gas_liquid(config: SampleConfig, progress: Progress | None = None) -> _Liquid:
     """Set a perturbed lattice of noble gases in motion under a Nose-Hoover chain, hot where it is to melt."""
     # The system is part of the seed, or liquids of one seed would share their noise.
     rng = np.random.default_rng([config.seed, *config.name.encode()])
     symbols = [element for element, count in sorted(config.composition.items()) for _ in range(count)]
-    edges = box_edges(config.composition, config.temperature, config.density, config.cell)
-    atoms = perturbed_lattice(symbols, edges, rng)
+    edges = _box_edges(config.composition, config.temperature, config.density, config.cell)
+    atoms = _perturbed_lattice(symbols, edges, rng)
     atoms.calc = PairPotentialCalculator(noble_gas_potential(symbols, config.cutoff))
     temperature = config.hot if config.melting else config.temperature
     thermalize_momenta(atoms, temperature, rng=rng)
     Stationary(atoms, preserve_temperature=False)
     stride = max(1, round(1000.0 * STRIDE / config.timestep))
-    liquid = Liquid(
+    liquid = _Liquid(
         atoms,
-        lambda kelvin: NoseHooverChain(atoms, config.timestep, kelvin, config.damping),
+        lambda kelvin: _NoseHooverChain(atoms, config.timestep, kelvin, config.damping),
         temperature,
         config.timestep,
         stride=stride,
@@ -270,8 +270,8 @@ def run_sampling(config: SampleConfig, progress: Progress | None = None) -> Samp
     InputError
         What was sampled is no liquid: a Bragg peak survives, or the atoms do not travel.
     """
-    liquid = noble_gas_liquid(config, progress)
-    schedule = Schedule(
+    liquid = _noble_gas_liquid(config, progress)
+    schedule = _Schedule(
         melt_steps=liquid.steps(config.melting),
         melt_temperature=config.hot,
         settle_steps=liquid.steps(config.cooling if config.melting else 0) + liquid.steps(config.equilibration),
@@ -279,7 +279,7 @@ def run_sampling(config: SampleConfig, progress: Progress | None = None) -> Samp
         temperature=config.temperature,
     )
     liquid.begin("melting, cooling, measuring" if config.melting else "measuring", schedule.steps)
-    attempts, _ = melt_and_cool(liquid, schedule)
+    attempts, _ = _melt_and_cool(liquid, schedule)
     times = _correlation_times(liquid)
     spacing = liquid.steps(MEMORY * max(times.values()) if config.spacing == "auto" else config.spacing)
     liquid.begin("sampling", spacing * config.frames)
@@ -288,8 +288,8 @@ def run_sampling(config: SampleConfig, progress: Progress | None = None) -> Samp
         liquid.advance(spacing, config.temperature)
         frames.append(_frame_of(liquid.atoms, config.name, index))
     # The record goes on from the measurement, so that every frame lies in a window that is judged.
-    judgements = judge(liquid.record.snapshots)
-    fault = fault_of(judgements)
+    judgements = _judge(liquid.record.snapshots)
+    fault = _fault_of(judgements)
     if fault is not None:
         raise InputError(f"sampling {config.name}: the liquid froze: {fault}; raise the temperature or change the seed")
     found = {
@@ -311,7 +311,7 @@ def _frame_of(atoms: Atoms, system: str, index: int) -> Atoms:
     return frame
 
 
-def _correlations(liquid: Liquid) -> dict[str, NDArray[np.float64]]:
+def _correlations(liquid: _Liquid) -> dict[str, NDArray[np.float64]]:
     """Autocorrelations of the potential energy, and of the atoms' own (half of each pair, less its species' mean)."""
     local = np.array(liquid.record.local_energies)
     means = np.empty(local.shape[1])
@@ -323,12 +323,12 @@ def _correlations(liquid: Liquid) -> dict[str, NDArray[np.float64]]:
     }
 
 
-def _correlation_times(liquid: Liquid) -> dict[str, float]:
+def _correlation_times(liquid: _Liquid) -> dict[str, float]:
     """Integrated correlation times, ps."""
-    return {name: correlation_time(values, liquid.interval) for name, values in _correlations(liquid).items()}
+    return {name: _correlation_time(values, liquid.interval) for name, values in _correlations(liquid).items()}
 
 
-def _describe_state(liquid: Liquid, config: SampleConfig) -> dict[str, Any]:
+def _describe_state(liquid: _Liquid, config: SampleConfig) -> dict[str, Any]:
     """State point as it was: temperature and its fluctuations, density, and how well the chain is integrated."""
     atoms, record = liquid.atoms, liquid.record
     temperature = np.array(record.temperature)
@@ -348,22 +348,22 @@ def _describe_state(liquid: Liquid, config: SampleConfig) -> dict[str, Any]:
     }
 
 
-def _describe_memory(liquid: Liquid, spacing: float, count: int) -> dict[str, Any]:
+def _describe_memory(liquid: _Liquid, spacing: float, count: int) -> dict[str, Any]:
     """How long the liquid remembers, and how many independent frames the frames are worth."""
     found = _correlations(liquid)
     return {
         "spacing_ps": spacing,
-        "correlation_time_ps": {name: correlation_time(values, liquid.interval) for name, values in found.items()},
+        "correlation_time_ps": {name: _correlation_time(values, liquid.interval) for name, values in found.items()},
         "effective_frames": {
             name: effective_number(values, liquid.interval, spacing, count) for name, values in found.items()
         },
     }
 
 
-def _describe_order(liquid: Liquid, judgements: list[Judgement]) -> dict[str, Any]:
+def _describe_order(liquid: _Liquid, judgements: list[_Judgement]) -> dict[str, Any]:
     """Bragg peak, growth of the mean-square displacement, and diffusion coefficients."""
     interval = liquid.interval * SNAPSHOT_STRIDES
-    positions, numbers = travelled(liquid.record.snapshots), liquid.atoms.numbers
+    positions, numbers = _travelled(liquid.record.snapshots), liquid.atoms.numbers
     symbols = np.array(liquid.atoms.get_chemical_symbols())
     return {
         "structure_factor": {
@@ -376,7 +376,7 @@ def _describe_order(liquid: Liquid, judgements: list[Judgement]) -> dict[str, An
             "mean": float(np.mean([judgement.exponent for judgement in judgements])),
         },
         "diffusion_cm2_s": {
-            element: vars(self_diffusion(positions[:, symbols == element], interval)) for element in np.unique(symbols)
+            element: vars(_self_diffusion(positions[:, symbols == element], interval)) for element in np.unique(symbols)
         },
     }
 
@@ -392,7 +392,7 @@ def _describe_peaks(frames: list[Atoms]) -> dict[str, Any]:
     return peaks
 
 
-DEFAULTS = LiquidSettings()
+DEFAULTS = _LiquidSettings()
 
 
 def synthetic_liquid(
@@ -401,7 +401,7 @@ def synthetic_liquid(
     *,
     n_atoms: int = 32,
     seed: int = 0,
-    settings: LiquidSettings = DEFAULTS,
+    settings: _LiquidSettings = DEFAULTS,
     potential: LennardJones | None = None,
     progress: Progress | None = None,
 ) -> list[Atoms]:
@@ -440,7 +440,7 @@ def synthetic_liquid(
         raise InputError(f"sampling: {n_frames} frames asked for; give at least 1")
     # The system is part of the seed, or the three liquids would share their noise.
     rng = np.random.default_rng([seed, *system.encode()])
-    atoms = starting_lattice(system, n_atoms, rng)
+    atoms = _starting_lattice(system, n_atoms, rng)
     potential = potential or literature_lennard_jones(settings.cutoff)
     atoms.calc = PairPotentialCalculator(potential)
     thermalize_momenta(atoms, settings.melt_temperature, rng=rng)
@@ -458,7 +458,7 @@ def synthetic_liquid(
         return langevin
 
     half = settings.equilibration_steps // 2
-    schedule = Schedule(
+    schedule = _Schedule(
         melt_steps=settings.melt_steps,
         melt_temperature=settings.melt_temperature,
         settle_steps=settings.equilibration_steps - half,
@@ -467,19 +467,19 @@ def synthetic_liquid(
     )
     snapshot = max(half // WINDOW, 1)
     stride = gcd(settings.melt_steps, schedule.settle_steps, half, snapshot, settings.spacing_steps)
-    liquid = Liquid(
+    liquid = _Liquid(
         atoms, at, settings.melt_temperature, settings.timestep,
         stride=stride, snapshot_strides=snapshot // stride, progress=progress,
     )  # fmt: skip
     liquid.begin("melting, cooling", schedule.steps)
-    melt_and_cool(liquid, schedule)
+    _melt_and_cool(liquid, schedule)
     liquid.begin("sampling", settings.spacing_steps * n_frames)
     frames = []
     for index in range(n_frames):
         liquid.advance(settings.spacing_steps, settings.temperature)
         frames.append(_labelled(_frame_of(atoms, system, index), potential))
     for first in range(0, n_frames - WINDOW + 1, WINDOW):
-        if lattice_order(frames[first : first + WINDOW]) >= CRYSTALLINE:
+        if _lattice_order(frames[first : first + WINDOW]) >= CRYSTALLINE:
             raise InputError(
                 f"sampling {system}: the liquid froze between frames {first} and {first + WINDOW - 1}; "
                 "raise the temperature or change the seed"

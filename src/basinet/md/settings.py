@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from basinet.config.loading import Count, Positive, Section
 from basinet.errors import InputError
-from basinet.md.liquids import box_edges, refuse_no_liquid
+from basinet.md.liquids import _box_edges, _refuse_no_liquid
 from basinet.potentials.pair_potential import LITERATURE_CUTOFF, largest_sigma, noble_gas_potential
 
 RESTART = 100
@@ -177,7 +177,7 @@ class SampleConfig(Section):
         if self.cell != "cubic" and self.density is not None:
             msg = "cell and density are both given, and either fixes the volume; leave one out"
             raise ValueError(msg)
-        refuse_no_liquid(self.composition, box_edges(self.composition, self.temperature, self.density, self.cell))
+        _refuse_no_liquid(self.composition, _box_edges(self.composition, self.temperature, self.density, self.cell))
         return self
 
     @property
@@ -199,7 +199,7 @@ class SampleConfig(Section):
 
 
 @dataclass(frozen=True)
-class LiquidSettings:
+class _LiquidSettings:
     """How a liquid is melted, cooled and sampled.
 
     Attributes

@@ -41,7 +41,7 @@ def autocorrelation(series: FloatArray, means: FloatArray | float | None = None)
     return np.asarray(sums / sums[0] if sums[0] > 0 else np.eye(1, n_times)[0])
 
 
-def correlation_time(correlation: FloatArray, interval: float) -> float:
+def _correlation_time(correlation: FloatArray, interval: float) -> float:
     """Integrated correlation time ``int_0^inf C(t) dt``, in the unit of the interval.
 
     The trapezoidal sum ends at the first time longer than five times what it has come to.
@@ -83,7 +83,7 @@ LONGEST_MEMORY = 0.5
 
 
 @dataclass(frozen=True)
-class Measured:
+class _Measured:
     """A value and its standard error, NaN where too little was measured."""
 
     value: float
@@ -100,15 +100,15 @@ def _block_means(values: FloatArray) -> FloatArray:
     return np.array([part.mean() for part in np.array_split(values, BLOCKS)])
 
 
-def mean(values: FloatArray) -> Measured:
+def _mean(values: FloatArray) -> _Measured:
     """Mean of a series of equally spaced values."""
     if not _is_long_enough(values):
-        return Measured(float(values.mean()), float("nan"))
-    return Measured(float(values.mean()), float(_block_means(values).std(ddof=1) / np.sqrt(BLOCKS)))
+        return _Measured(float(values.mean()), float("nan"))
+    return _Measured(float(values.mean()), float(_block_means(values).std(ddof=1) / np.sqrt(BLOCKS)))
 
 
 @dataclass(frozen=True)
-class Drift:
+class _Drift:
     """Line through a series that should be constant.
 
     Attributes
@@ -119,11 +119,11 @@ class Drift:
         Standard deviation about the line, in the unit of the series.
     """
 
-    slope: Measured
-    fluctuation: Measured
+    slope: _Measured
+    fluctuation: _Measured
 
 
-def drift(times: FloatArray, values: FloatArray) -> Drift:
+def _drift(times: FloatArray, values: FloatArray) -> _Drift:
     r"""Slope of a series by least squares, and what is left about the line.
 
     The error of the slope is that of a line through the means :math:`\bar x_j` of n = 20 successive stretches at their
@@ -141,16 +141,16 @@ def drift(times: FloatArray, values: FloatArray) -> Drift:
     """
     nothing = float("nan")
     if len(values) < 3:
-        return Drift(Measured(nothing, nothing), Measured(nothing, nothing))
+        return _Drift(_Measured(nothing, nothing), _Measured(nothing, nothing))
     slope, residuals = _line_through(times, values)
     spread = float(np.sqrt(residuals @ residuals / (len(values) - 2)))
     if not _is_long_enough(residuals):
-        return Drift(Measured(slope, nothing), Measured(spread, nothing))
+        return _Drift(_Measured(slope, nothing), _Measured(spread, nothing))
     middles = _block_means(times)
     _, left = _line_through(middles, _block_means(values))
     error = float(np.sqrt(left @ left / (BLOCKS - 2)) / np.linalg.norm(middles - middles.mean()))
-    squares = mean(residuals**2)
-    return Drift(Measured(slope, error), Measured(spread, squares.error / (2.0 * spread) if spread > 0 else 0.0))
+    squares = _mean(residuals**2)
+    return _Drift(_Measured(slope, error), _Measured(spread, squares.error / (2.0 * spread) if spread > 0 else 0.0))
 
 
 def _line_through(times: FloatArray, values: FloatArray) -> tuple[float, FloatArray]:
@@ -164,7 +164,7 @@ CM2_PER_S = 1.0e-4
 """One A^2/ps in cm^2/s."""
 
 
-def travelled(snapshots: Sequence[Atoms]) -> FloatArray:
+def _travelled(snapshots: Sequence[Atoms]) -> FloatArray:
     """Unwrapped positions relative to the centre of mass: (n_times, n_atoms, 3), A."""
     positions = np.array([atoms.positions for atoms in snapshots])
     masses = snapshots[0].get_masses()
@@ -172,7 +172,7 @@ def travelled(snapshots: Sequence[Atoms]) -> FloatArray:
     return np.asarray(positions - centre[:, None, :])
 
 
-def mean_square_displacement(positions: FloatArray, lags: Sequence[int]) -> FloatArray:
+def _mean_square_displacement(positions: FloatArray, lags: Sequence[int]) -> FloatArray:
     """``<|r_i(t0 + t) - r_i(t0)|^2>`` over atoms and all starting times t0.
 
     Parameters
@@ -190,10 +190,10 @@ def mean_square_displacement(positions: FloatArray, lags: Sequence[int]) -> Floa
     return np.array([((positions[lag:] - positions[:-lag]) ** 2).sum(axis=-1).mean() for lag in lags])
 
 
-def growth_exponent(positions: FloatArray) -> float:
+def _growth_exponent(positions: FloatArray) -> float:
     """Exponent a in ``MSD ~ t^a`` between an eighth and half of the run: 1 for a liquid, 0 for a crystal."""
     lags = _spread_lags(len(positions))
-    growth = mean_square_displacement(positions, lags)
+    growth = _mean_square_displacement(positions, lags)
     return float(np.polyfit(np.log(lags), np.log(np.maximum(growth, 1e-12)), 1)[0])
 
 
@@ -203,14 +203,14 @@ def _spread_lags(n_times: int) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Diffusion:
+class _Diffusion:
     """Self-diffusion of one element: coefficient and standard error, cm^2/s, in the box as it is."""
 
     coefficient: float
     error: float
 
 
-def self_diffusion(positions: FloatArray, interval: float, *, first: float = 2.0, last: float = 10.0) -> Diffusion:
+def _self_diffusion(positions: FloatArray, interval: float, *, first: float = 2.0, last: float = 10.0) -> _Diffusion:
     """Self-diffusion coefficient by Einstein's relation ``MSD = 6 D t + const``.
 
     The value is that of the finite box, which is lower than that of a large one by ``2.837 k_B T / (6 pi eta L)``
@@ -234,9 +234,9 @@ def self_diffusion(positions: FloatArray, interval: float, *, first: float = 2.0
     times = interval * np.array(lags)
 
     def slope(part: FloatArray) -> float:
-        return float(np.polyfit(times, mean_square_displacement(part, lags), 1)[0]) / 6.0 * CM2_PER_S
+        return float(np.polyfit(times, _mean_square_displacement(part, lags), 1)[0]) / 6.0 * CM2_PER_S
 
     length = 2 * lags[-1]
     parts = [slope(positions[at : at + length]) for at in range(0, len(positions) - length + 1, length)]
     error = float(np.std(parts, ddof=1) / np.sqrt(len(parts))) if len(parts) > 1 else float("nan")
-    return Diffusion(slope(positions), error)
+    return _Diffusion(slope(positions), error)

@@ -15,7 +15,7 @@ from basinet.frames.neighbours import half_list, neighbour_pairs, species_pairs
 
 
 @dataclass(frozen=True)
-class PairDistribution:
+class _PairDistribution:
     """g(r) of a pair of elements over frames.
 
     Attributes
@@ -50,7 +50,7 @@ def pair_distribution(
     reach: float = 6.0,
     width: float = 0.1,
     blocks: int | None = None,
-) -> PairDistribution:
+) -> _PairDistribution:
     """Measure ``g(r) = <n(r)> V / (N_a N_b 4 pi r^2 dr)`` of elements a and b; n counts ordered pairs.
 
     Periodic images count, so that a box may be smaller than twice the reach.
@@ -81,7 +81,7 @@ def pair_distribution(
     values = np.array(rows)
     parts = np.array([part.mean(axis=0) for part in np.array_split(values, min(blocks or len(rows), len(rows)))])
     errors = parts.std(axis=0, ddof=1) / np.sqrt(len(parts)) if len(parts) > 1 else np.full(len(shells), np.nan)
-    return PairDistribution(0.5 * (edges[1:] + edges[:-1]), values.mean(axis=0), errors)
+    return _PairDistribution(0.5 * (edges[1:] + edges[:-1]), values.mean(axis=0), errors)
 
 
 FARTHEST = 10.0
@@ -95,7 +95,7 @@ BLOCKS = 10
 
 
 @dataclass(frozen=True)
-class Structure:
+class _Structure:
     """g(r) of a pair of elements, and the reference's.
 
     Attributes
@@ -107,8 +107,8 @@ class Structure:
     """
 
     pair: tuple[str, str]
-    measured: PairDistribution
-    reference: PairDistribution | None = None
+    measured: _PairDistribution
+    reference: _PairDistribution | None = None
     difference: float | None = None
     noise: float | None = None
 
@@ -120,12 +120,12 @@ def half_box(frames: Sequence[Atoms]) -> float:
     return 0.5 * float(min(heights))
 
 
-def number_density(frames: Sequence[Atoms]) -> float:
+def _number_density(frames: Sequence[Atoms]) -> float:
     """Mean number of atoms per A^3."""
     return float(np.mean([len(atoms) / atoms.get_volume() for atoms in frames]))
 
 
-def refuse_other_system(frames: Sequence[Atoms], atoms: Atoms, source: str) -> None:
+def _refuse_other_system(frames: Sequence[Atoms], atoms: Atoms, source: str) -> None:
     """Refuse a reference without a box, or without an element of the run."""
     for index, frame in enumerate(frames):
         if not frame.pbc.all():
@@ -135,7 +135,7 @@ def refuse_other_system(frames: Sequence[Atoms], atoms: Atoms, source: str) -> N
             raise InputError(f"{source}, frame {index}: has no {', '.join(missing)}, which the run has; leave it out")
 
 
-def structures(frames: Sequence[Atoms], reference: Sequence[Atoms] = ()) -> list[Structure]:
+def structures(frames: Sequence[Atoms], reference: Sequence[Atoms] = ()) -> list[_Structure]:
     """Measure g(r) of every pair of elements of a trajectory that has any within reach, and of a reference.
 
     Parameters
@@ -156,20 +156,20 @@ def structures(frames: Sequence[Atoms], reference: Sequence[Atoms] = ()) -> list
             whole = float(other.values.sum()) or np.nan
             apart = float(np.abs(measured.values - other.values).sum() / whole)
             errors = np.sqrt(2.0 / np.pi * (measured.errors**2 + other.errors**2))
-            found.append(Structure((a, b), measured, other, apart, float(errors.sum() / whole)))
+            found.append(_Structure((a, b), measured, other, apart, float(errors.sum() / whole)))
         else:
-            found.append(Structure((a, b), measured))
+            found.append(_Structure((a, b), measured))
     return found
 
 
 CRYSTALLINE = 0.5
-"""`lattice_order` of 20 frames from which they count as crystalline.
+"""`_lattice_order` of 20 frames from which they count as crystalline.
 
 Krypton in a box of 32 atoms at 120 K: a crystal that never melted has 0.63, the liquid 0.17 to 0.38.
 """
 
 
-def lattice_order(frames: Sequence[Atoms]) -> float:
+def _lattice_order(frames: Sequence[Atoms]) -> float:
     """Find the largest time-averaged Bragg intensity among the box's wave vectors near the first peak.
 
     ``max_k < |sum_j exp(i k.r_j)|^2 >_t / N^2``: one for a perfect crystal at rest, S(k)/N, of order 1/N, for
@@ -187,7 +187,7 @@ def lattice_order(frames: Sequence[Atoms]) -> float:
     float
         Between 0 and 1. See `CRYSTALLINE`.
     """
-    vectors = first_peak_vectors(frames[0])
+    vectors = _first_peak_vectors(frames[0])
     mean = np.zeros(len(vectors))
     for atoms in frames:
         phases = atoms.positions @ vectors.T
@@ -195,7 +195,7 @@ def lattice_order(frames: Sequence[Atoms]) -> float:
     return float(mean.max() / (len(frames) * len(frames[0]) ** 2))
 
 
-def first_peak_vectors(atoms: Atoms) -> NDArray[np.float64]:
+def _first_peak_vectors(atoms: Atoms) -> NDArray[np.float64]:
     """List the box's wave vectors within 20 % of a close-packed solid's first peak: (n, 3), 1/A, one of +-k.
 
     A face-centred cubic solid of number density rho reflects first at ``|k| = 2 pi sqrt(3) (rho / 4)^(1/3)``.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from basinet.descriptors.bispectrum import PairDerivatives
 
 
-class PairPotential(Protocol):
+class _PairPotential(Protocol):
     """Whatever gives the atoms of a frame energies and forces, as `LennardJones` does."""
 
     def evaluate(self, atoms: Atoms) -> Any:
@@ -40,7 +40,7 @@ class PairShare:
         eV/A.
     """
 
-    potential: PairPotential
+    potential: _PairPotential
     local_energy: NDArray[np.float64]
     forces: NDArray[np.float64]
 
@@ -196,7 +196,7 @@ def build_dataset(
     e0: Mapping[str, float],
     local_energies: Callable[[Atoms], NDArray[np.float64]] | None = None,
     derivatives: Callable[[Atoms], PairDerivatives] | None = None,
-    pair_potential: PairPotential | None = None,
+    pair_potential: _PairPotential | None = None,
 ) -> Dataset:
     """Flatten labelled frames.
 
@@ -253,7 +253,7 @@ def build_dataset(
     )
 
 
-def pair_share(frames: Sequence[Atoms], potential: PairPotential) -> PairShare:
+def pair_share(frames: Sequence[Atoms], potential: _PairPotential) -> PairShare:
     """Energies and forces that a pair potential gives to the atoms of all frames."""
     evaluated = [potential.evaluate(atoms) for atoms in frames]
     return PairShare(

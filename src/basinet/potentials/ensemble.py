@@ -13,9 +13,9 @@ from basinet.potentials.network import (
     Architecture,
     Layer,
     Network,
-    hidden_values,
-    readout_energies,
-    slopes_in_rows,
+    _hidden_values,
+    _readout_energies,
+    _slopes_in_rows,
 )
 
 if TYPE_CHECKING:
@@ -195,10 +195,10 @@ class Ensemble:
             count, total = np.ones(len(rows)), np.zeros_like(rows)
             for m in range(self.members):
                 network = self.network(m, s)
-                hidden = hidden_values(network, rows, count, activation)
-                energies[m, own] = self.scaling.offset[s] + scale * readout_energies(network, hidden[-1], count)
+                hidden = _hidden_values(network, rows, count, activation)
+                energies[m, own] = self.scaling.offset[s] + scale * _readout_energies(network, hidden[-1], count)
                 if m in averaged:
-                    total += slopes_in_rows(network, hidden, activation)
+                    total += _slopes_in_rows(network, hidden, activation)
             if averaged:
                 slopes[own] = total * (scale / len(averaged)) / std
         return energies, slopes

@@ -42,7 +42,7 @@ Activation = Literal["linear", "tanh"]
 Parametrisation = Literal["standard", "zero_readout", "ntk", "mup"]
 
 
-class LayerRule(NamedTuple):
+class _LayerRule(NamedTuple):
     """How one layer starts and learns."""
 
     initial_std: float
@@ -108,18 +108,18 @@ class Architecture:
         """
         return [n_components, *[self.width] * self.depth, 1]
 
-    def rules(self, n_components: int) -> tuple[LayerRule, ...]:
+    def rules(self, n_components: int) -> tuple[_LayerRule, ...]:
         """Return initial standard deviation, forward multiplier and rate factor of every layer."""
         fan_in = self.sizes(n_components)[:-1]
         n = self.width / BASE_WIDTH
         if self.parametrisation == "ntk":
-            return tuple(LayerRule(1.0, m**-0.5, 1.0) for m in fan_in)
-        rules = [LayerRule(m**-0.5, 1.0, 1.0) for m in fan_in]
+            return tuple(_LayerRule(1.0, m**-0.5, 1.0) for m in fan_in)
+        rules = [_LayerRule(m**-0.5, 1.0, 1.0) for m in fan_in]
         if self.parametrisation == "zero_readout":
-            rules[-1] = LayerRule(0.0, 1.0, 1.0)
+            rules[-1] = _LayerRule(0.0, 1.0, 1.0)
         if self.parametrisation == "mup":
-            rules[1:-1] = [LayerRule(m**-0.5, 1.0, 1 / n) for m in fan_in[1:-1]]
-            rules[-1] = LayerRule(BASE_WIDTH**-0.5, 1 / n, 1.0)
+            rules[1:-1] = [_LayerRule(m**-0.5, 1.0, 1 / n) for m in fan_in[1:-1]]
+            rules[-1] = _LayerRule(BASE_WIDTH**-0.5, 1 / n, 1.0)
         return tuple(rules)
 
 
@@ -133,7 +133,7 @@ class Layer(NamedTuple):
 Network = tuple[Layer, ...]
 
 
-def hidden_values(
+def _hidden_values(
     network: Network, rows: NDArray[np.float64], count: NDArray[np.float64], activation: Activation
 ) -> list[NDArray[np.float64]]:
     """Values of the hidden layers, first to last, each (n_rows, width)."""
@@ -144,7 +144,7 @@ def hidden_values(
     return hidden[1:]
 
 
-def row_energies(
+def _row_energies(
     network: Network, rows: NDArray[np.float64], count: NDArray[np.float64], activation: Activation
 ) -> NDArray[np.float64]:
     """Energy of every row, ``(n_rows,)``, in the network's own units, from rows ``(n_rows, n_components)``.
@@ -152,17 +152,17 @@ def row_energies(
     (Training has its own form of these equations, for many networks at once: `basinet.potentials.program`. A test holds
     the two together.)
     """
-    hidden = hidden_values(network, rows, count, activation)[-1]
-    return readout_energies(network, hidden, count)
+    hidden = _hidden_values(network, rows, count, activation)[-1]
+    return _readout_energies(network, hidden, count)
 
 
-def readout_energies(network: Network, hidden: NDArray[np.float64], count: NDArray[np.float64]) -> NDArray[np.float64]:
+def _readout_energies(network: Network, hidden: NDArray[np.float64], count: NDArray[np.float64]) -> NDArray[np.float64]:
     """Energy of every row from the last hidden layer."""
     readout = network[-1]
     return np.asarray(hidden @ readout.weight[:, 0] + count * readout.bias)
 
 
-def slopes_in_rows(network: Network, hidden: list[NDArray[np.float64]], activation: Activation) -> NDArray[np.float64]:
+def _slopes_in_rows(network: Network, hidden: list[NDArray[np.float64]], activation: Activation) -> NDArray[np.float64]:
     """Derivatives of the energy of every atom in its row, ``(n_atoms, n_components)``, from the hidden layers' values.
 
     Backwards through the layers, with ``h'`` the activation's derivative at the layer's values::

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from basinet.potentials.dataset import Dataset, Scaling
 
 
-class PackedForces(NamedTuple):
+class _PackedForces(NamedTuple):
     """Forces, in units of ``scale`` per A, and what turns networks' slopes into them; arrays of NumPy or JAX.
 
     Attributes
@@ -50,7 +50,7 @@ class PackedFrames(NamedTuple):
     count: Any
     target: Any
     weight: Any
-    forces: PackedForces | None = None
+    forces: _PackedForces | None = None
 
     def along_frames(self, change: Callable[[Any, int], Any]) -> PackedFrames:
         """Apply a change to every array, which is told the axis of frames."""
@@ -60,7 +60,7 @@ class PackedFrames(NamedTuple):
             change(self.count, 1),
             change(self.target, axis),
             change(self.weight, axis),
-            None if self.forces is None else PackedForces(*(change(array, 0) for array in self.forces)),
+            None if self.forces is None else _PackedForces(*(change(array, 0) for array in self.forces)),
         )
 
     def padded(self, n_frames: int) -> PackedFrames:
@@ -112,7 +112,7 @@ def pack(
     return PackedFrames(rows, count, energy, np.ones(n_frames))
 
 
-def pack_forces(dataset: Dataset, scaling: Scaling, *, summed: bool, dtype: str = "float64") -> PackedForces:
+def _pack_forces(dataset: Dataset, scaling: Scaling, *, summed: bool, dtype: str = "float64") -> _PackedForces:
     """Pack the forces of a dataset that carries them.
 
     Parameters
@@ -142,7 +142,7 @@ def pack_forces(dataset: Dataset, scaling: Scaling, *, summed: bool, dtype: str 
         np.add.at(derivative[f, :, :, :, :n], (species, slot[own]), slopes)
         target[f, :n], weight[f, :n] = dataset.forces[own] / unit, 1.0 / (3 * n)
     frames = dataset.n_frames
-    return PackedForces(
+    return _PackedForces(
         derivative.reshape(frames, -1, 3 * shape[4]), target.reshape(frames, -1), weight.reshape(frames, -1)
     )
 

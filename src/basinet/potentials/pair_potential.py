@@ -407,7 +407,7 @@ def chosen_pair_potential(choice: PairChoice, elements: Sequence[str]) -> Lennar
     return _smoothly_ended(noble_gas_potential(elements))
 
 
-def fitted_pair_potential(frames: Sequence[Atoms], e0: Mapping[str, float], isolated: Sequence[Atoms]) -> LennardJones:
+def _fitted_pair_potential(frames: Sequence[Atoms], e0: Mapping[str, float], isolated: Sequence[Atoms]) -> LennardJones:
     """Pair potential fitted to the total energies of frames (`fit_pair_potential`), smoothly ended.
 
     Parameters

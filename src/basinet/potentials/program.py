@@ -47,20 +47,20 @@ if TYPE_CHECKING:
     from jax import Array
 
     from basinet.potentials.network import Architecture
-    from basinet.potentials.packing import PackedForces, PackedFrames
+    from basinet.potentials.packing import PackedFrames, _PackedForces
 
 COLUMNS = 8
 """The first matrix has a multiple of this many columns: vector registers are filled, which gains 10 to 20 %."""
 
 
-def effective(networks: Network, architecture: Architecture, n_components: int) -> Network:
+def _effective(networks: Network, architecture: Architecture, n_components: int) -> Network:
     """Fold the forward multipliers of the parametrisation into the weights."""
     rules = architecture.rules(n_components)
     return tuple(Layer(rule.multiplier * layer.weight, layer.bias) for rule, layer in zip(rules, networks, strict=True))
 
 
 @dataclass(frozen=True)
-class Layout:
+class _Layout:
     """Networks as vectors: for every layer the matrix ``(fan_out, 1 + fan_in)`` of biases and transposed weights."""
 
     architecture: Architecture
@@ -115,7 +115,7 @@ def _pad_last(array: Array, size: int) -> Array:
     return jnp.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, size - array.shape[-1])])
 
 
-def species_energies(vector: Array, rows: Array, count: Array, layout: Layout, *, totals: bool) -> Array:
+def _species_energies(vector: Array, rows: Array, count: Array, layout: _Layout, *, totals: bool) -> Array:
     """Energies that one network gives its species: ``(frames,)``, or of every row ``(frames, rows)``.
 
     The equations of `basinet.potentials.network`. Rows ``(frames, rows, columns)`` begin with their count.
@@ -132,13 +132,13 @@ def species_energies(vector: Array, rows: Array, count: Array, layout: Layout, *
     return jnp.tensordot(readout[0, 1:], hidden, 1) + readout[0, 0] * count
 
 
-def _force_errors(slopes: Array, forces: PackedForces) -> Array:
-    """Mean squared error of the forces of each network, from `energies_and_slopes`."""
-    squares = forces.weight[:, None] * (forces_of(slopes, forces.derivative) - forces.target[:, None]) ** 2
+def _force_errors(slopes: Array, forces: _PackedForces) -> Array:
+    """Mean squared error of the forces of each network, from `_energies_and_slopes`."""
+    squares = forces.weight[:, None] * (_forces_of(slopes, forces.derivative) - forces.target[:, None]) ** 2
     return jnp.sum(squares, (0, 2)) / jnp.sum(forces.weight)
 
 
-def energies_and_slopes(vectors: Array, rows: Array, count: Array, layout: Layout) -> tuple[Array, Array]:
+def _energies_and_slopes(vectors: Array, rows: Array, count: Array, layout: _Layout) -> tuple[Array, Array]:
     """Energies ``(species, networks, frames)`` and their derivatives in the rows, without the count's.
 
     Networks ``(species, networks, parameters)``; rows and count as in `basinet.potentials.packing`, the count
@@ -146,20 +146,20 @@ def energies_and_slopes(vectors: Array, rows: Array, count: Array, layout: Layou
     """
 
     def of_one(vector: Array, own: Array, number: Array) -> tuple[Array, Array]:
-        energies, back = jax.vjp(lambda x: species_energies(vector, x, number, layout, totals=True), own)
+        energies, back = jax.vjp(lambda x: _species_energies(vector, x, number, layout, totals=True), own)
         return energies, back(jnp.ones_like(energies))[0][..., 1 : 1 + layout.n_components]
 
     energies, slopes = jax.vmap(jax.vmap(of_one, (0, None, None)))(vectors, rows, count)
     return energies, slopes
 
 
-def forces_of(slopes: Array, derivative: Array) -> Array:
-    """Forces ``(frames, networks, components of force)`` from `energies_and_slopes` and the frames' derivatives."""
+def _forces_of(slopes: Array, derivative: Array) -> Array:
+    """Forces ``(frames, networks, components of force)`` from `_energies_and_slopes` and the frames' derivatives."""
     n_networks, n_frames = slopes.shape[1:3]
     return slopes.transpose(2, 1, 0, 3, 4).reshape(n_frames, n_networks, -1) @ derivative
 
 
-class Errors(NamedTuple):
+class _Errors(NamedTuple):
     """Mean squared errors in packed units: of energies, and of forces (None without them)."""
 
     energy: Any
@@ -170,34 +170,34 @@ class Errors(NamedTuple):
         return self.energy if self.force is None else self.energy + force_weight * self.force
 
 
-def mean_squared_errors(vectors: Array, frames: PackedFrames, layout: Layout, unit: Any) -> Errors:
+def _mean_squared_errors(vectors: Array, frames: PackedFrames, layout: _Layout, unit: Any) -> _Errors:
     """Errors of networks ``(species, networks, parameters)``; totals or local energies by the target's rank."""
     totals = frames.target.ndim == 1
     if frames.forces is not None:
-        energies, slopes = energies_and_slopes(vectors, frames.rows, frames.count, layout)
-        return Errors(_of_totals(energies, frames, unit), _force_errors(slopes, frames.forces))
-    energy = partial(species_energies, layout=layout, totals=totals)
+        energies, slopes = _energies_and_slopes(vectors, frames.rows, frames.count, layout)
+        return _Errors(_of_totals(energies, frames, unit), _force_errors(slopes, frames.forces))
+    energy = partial(_species_energies, layout=layout, totals=totals)
     prediction = jax.vmap(jax.vmap(energy, (0, None, None)))(vectors, frames.rows, frames.count)
     if totals:
-        return Errors(_of_totals(prediction, frames, unit))
+        return _Errors(_of_totals(prediction, frames, unit))
     errors = jnp.sum(frames.weight[:, None] * (prediction - frames.target[:, None]) ** 2, (0, 2, 3))
-    return Errors(errors / jnp.sum(frames.weight))
+    return _Errors(errors / jnp.sum(frames.weight))
 
 
-def errors_in_turn(vectors: Array, frames: PackedFrames, layout: Layout, unit: Any) -> Errors:
-    """`mean_squared_errors` network after network, which keeps intermediate values of many frames in the cache."""
+def _errors_in_turn(vectors: Array, frames: PackedFrames, layout: _Layout, unit: Any) -> _Errors:
+    """`_mean_squared_errors` network after network, which keeps intermediate values of many frames in the cache."""
 
     def alone(vector: Array) -> Any:
         if frames.forces is None:
-            return mean_squared_errors(vector[:, None], frames, layout, unit)
-        return energies_and_slopes(vector[:, None], frames.rows, frames.count, layout)
+            return _mean_squared_errors(vector[:, None], frames, layout, unit)
+        return _energies_and_slopes(vector[:, None], frames.rows, frames.count, layout)
 
     each = jax.lax.map(alone, vectors.swapaxes(0, 1))
     if frames.forces is None:
-        return Errors(each.energy[:, 0])
+        return _Errors(each.energy[:, 0])
     # The forces of all networks at once: derivatives are too large to be read again for each.
     energies, slopes = (values[:, :, 0].swapaxes(0, 1) for values in each)
-    return Errors(_of_totals(energies, frames, unit), _force_errors(slopes, frames.forces))
+    return _Errors(_of_totals(energies, frames, unit), _force_errors(slopes, frames.forces))
 
 
 def _of_totals(prediction: Array, frames: PackedFrames, unit: Any) -> Array:
@@ -205,7 +205,7 @@ def _of_totals(prediction: Array, frames: PackedFrames, unit: Any) -> Array:
     return errors / jnp.sum(frames.weight)
 
 
-class Outcome(NamedTuple):
+class _Outcome(NamedTuple):
     """What a run returns, per network: best weights, the block they come from, and curves ``(n_blocks, networks)``.
 
     Curves hold mean squared errors in the packed unit; blocks after the last one run are NaN.
@@ -213,8 +213,8 @@ class Outcome(NamedTuple):
 
     best: Network
     best_block: Any
-    train_curve: Errors
-    validation_curve: Errors
+    train_curve: _Errors
+    validation_curve: _Errors
 
 
 class _State(NamedTuple):
@@ -225,8 +225,8 @@ class _State(NamedTuple):
     best_error: Any
     best_block: Any
     active: Any
-    train_curve: Errors
-    validation_curve: Errors
+    train_curve: _Errors
+    validation_curve: _Errors
 
 
 @partial(jax.jit, static_argnames=("architecture", "patience", "weight_decay"))
@@ -242,7 +242,7 @@ def train_networks(
     architecture: Architecture,
     patience: int,
     weight_decay: float,
-) -> Outcome:
+) -> _Outcome:
     """Train all networks until each has stopped improving on the validation frames.
 
     Parameters
@@ -262,7 +262,7 @@ def train_networks(
     """
     (n_blocks, steps), n_networks = batches.shape[:2], len(rates)
     dtype, n_components = train.rows.dtype, train.rows.shape[-1]
-    layout = Layout(architecture, n_components)
+    layout = _Layout(architecture, n_components)
     train, validation = (f._replace(rows=layout.with_counts(f.rows, f.count)) for f in (train, validation))
     decay = optax.cosine_decay_schedule(1.0, n_blocks * steps)
     transform = optax.chain(optax.scale_by_adam(), optax.add_decayed_weights(weight_decay))
@@ -270,7 +270,7 @@ def train_networks(
 
     def loss(vectors: Array, batch: PackedFrames) -> Array:
         # One network's error depends on its own parameters only: the gradient of the sum holds all their gradients.
-        total: Array = mean_squared_errors(vectors, batch, layout, unit).combined(force_weight).sum()
+        total: Array = _mean_squared_errors(vectors, batch, layout, unit).combined(force_weight).sum()
         return total
 
     def step(carry: tuple[Array, Any], inputs: tuple[Array, Array]) -> tuple[tuple[Array, Any], None]:
@@ -283,7 +283,7 @@ def train_networks(
         numbers = state.block * steps + jnp.arange(steps)
         carry = (state.vectors, state.optimiser)
         (vectors, optimiser), _ = jax.lax.scan(step, carry, (batches[state.block], numbers))
-        train_errors, validation_errors = (errors_in_turn(vectors, f, layout, unit) for f in (train, validation))
+        train_errors, validation_errors = (_errors_in_turn(vectors, f, layout, unit) for f in (train, validation))
         validation_error = validation_errors.combined(force_weight)
         improved = state.active & (validation_error < state.best_error)
         best_block = jnp.where(improved, state.block, state.best_block)
@@ -304,7 +304,7 @@ def train_networks(
         )
 
     empty = jnp.full((n_blocks, n_networks), jnp.nan, dtype)
-    curves = Errors(empty, None if train.forces is None else empty)
+    curves = _Errors(empty, None if train.forces is None else empty)
     start = layout.vectors(networks)
     initial = _State(
         jnp.int32(0),
@@ -318,12 +318,12 @@ def train_networks(
         curves,
     )
     end = jax.lax.while_loop(lambda state: (state.block < n_blocks) & state.active.any(), body, initial)
-    best = effective(layout.networks(end.best), architecture, n_components)
-    return Outcome(best, end.best_block, end.train_curve, end.validation_curve)
+    best = _effective(layout.networks(end.best), architecture, n_components)
+    return _Outcome(best, end.best_block, end.train_curve, end.validation_curve)
 
 
 @lru_cache(maxsize=64)
-def compiled_program(
+def _compiled_program(
     structure: Any,
     shapes: tuple[tuple[tuple[int, ...], str], ...],
     architecture: Architecture,
@@ -334,10 +334,10 @@ def compiled_program(
     leaves = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in shapes]
     arguments = jax.tree.unflatten(structure, leaves)
     settings = {"architecture": architecture, "patience": patience, "weight_decay": weight_decay}
-    return compile_once(train_networks.lower(*arguments, **settings))
+    return _compile_once(train_networks.lower(*arguments, **settings))
 
 
-def compile_once(lowered: Any) -> Any:
+def _compile_once(lowered: Any) -> Any:
     """Compile a lowered program; of the processes that share JAX's cache of programs one does, and others wait for it.
 
     Workers of a study begin with the same architectures, and compiling takes longer than most trainings. Nobody waits
@@ -360,13 +360,13 @@ def _takes_locks(cache: str) -> bool:
     return os.access(cache, os.W_OK)
 
 
-def run_program(
+def _run_program(
     arguments: tuple[Any, ...], *, architecture: Architecture, patience: int, weight_decay: float
-) -> tuple[Outcome, float]:
+) -> tuple[_Outcome, float]:
     """Run `train_networks`, compiling it where these shapes are new; return the CPU seconds of the run alone."""
     leaves, structure = jax.tree.flatten(arguments)
     shapes = tuple((tuple(leaf.shape), str(leaf.dtype)) for leaf in leaves)
-    program = compiled_program(structure, shapes, architecture, patience, weight_decay)
+    program = _compiled_program(structure, shapes, architecture, patience, weight_decay)
     started = time.process_time()
     outcome = jax.block_until_ready(program(*arguments))
     return outcome, time.process_time() - started

@@ -15,8 +15,8 @@ from basinet.frames.splits import by_system, divided, elements_of
 from basinet.potentials.dataset import build_dataset, fit_range, fit_scaling, isolated_energies
 from basinet.potentials.ensemble import Ensemble
 from basinet.potentials.network import Architecture, Layer, Network
-from basinet.potentials.packing import PackedFrames, minibatches, pack, pack_forces
-from basinet.potentials.pair_potential import LennardJones, chosen_pair_potential, fitted_pair_potential
+from basinet.potentials.packing import PackedFrames, _pack_forces, minibatches, pack
+from basinet.potentials.pair_potential import LennardJones, _fitted_pair_potential, chosen_pair_potential
 from basinet.potentials.settings import TrainingSettings, default_descriptor
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class _Preparation:
         """
         import jax
 
-        from basinet.potentials.program import run_program
+        from basinet.potentials.program import _run_program
 
         with jax.enable_x64(self.settings.dtype == "float64"):
             dtype = self.settings.dtype
@@ -103,7 +103,7 @@ class _Preparation:
                 np.asarray(np.sqrt(self.atoms_per_frame), dtype),
                 None if self.train.forces is None else np.asarray(self.settings.force_weight, dtype),
             )
-            outcome, seconds = run_program(
+            outcome, seconds = _run_program(
                 arguments,
                 architecture=self.architecture,
                 patience=max(self.settings.patience // self.settings.evaluate_every, 1),
@@ -162,7 +162,7 @@ def _prepare(
     )
     if settings.force_weight > 0.0:
         packed, held = (
-            frames._replace(forces=pack_forces(data, scaling, summed=summed, dtype=settings.dtype))
+            frames._replace(forces=_pack_forces(data, scaling, summed=summed, dtype=settings.dtype))
             for frames, data in ((packed, train), (held, validation))
         )
     n_blocks = -(-settings.max_steps // settings.evaluate_every)
@@ -320,11 +320,11 @@ def untrained_ensemble(
     seed: int,
 ) -> Ensemble:
     """Networks with their initial weights: the floor that a correlation has to clear."""
-    from basinet.potentials.program import effective
+    from basinet.potentials.program import _effective
 
     n_components = train.descriptors.shape[1]
     start = initial_networks(range(seed, seed + members), architecture, len(train.elements), n_components)
-    layers = effective(start, architecture, n_components)
+    layers = _effective(start, architecture, n_components)
     return Ensemble(
         descriptor, architecture, train.elements, dict(e0), fit_scaling(train), layers, {}, fit_range(train)
     )
@@ -410,7 +410,7 @@ def train(
     derivatives = descriptor.derivatives if settings.force_weight > 0.0 else None
     pairs: LennardJones | None
     if pair_potential == "fitted":
-        pairs = fitted_pair_potential(fitted, e0, isolated)
+        pairs = _fitted_pair_potential(fitted, e0, isolated)
     else:
         pairs = chosen_pair_potential(pair_potential, elements)
     data, checked = (
