@@ -1,4 +1,4 @@
-"""The one exception that a user's mistake raises."""
+"""Exceptions for what the user, the input or the machine is to blame for, by what can be done about it."""
 
 from __future__ import annotations
 
@@ -8,3 +8,11 @@ class InputError(ValueError):
 
     The command line turns it into one line on standard error and exit code 2.
     """
+
+
+class DiskFullError(InputError):
+    """There is no space left to write to."""
+
+
+class DensityError(InputError):
+    """A density is missing, damaged, or none of the atoms it is said to be of."""

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, TextIO
 import numpy as np
 import yaml
 
-from basinet.errors import InputError
+from basinet.errors import DiskFullError, InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +84,7 @@ def explained(path: Path, only: tuple[int, ...] | None = None) -> Iterator[None]
         yield
     except OSError as error:
         if error.errno in FULL_DISK:
-            raise InputError(f"{path}: disk full; free some space and run again") from error
+            raise DiskFullError(f"{path}: disk full; free some space and run again") from error
         if only is not None:
             raise
         reason = error.strerror or str(error)

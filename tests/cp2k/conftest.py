@@ -43,4 +43,4 @@ def copy_run(tmp_path):
 def nowhere(monkeypatch):
     """A machine without CP2K's data directory."""
     monkeypatch.delenv("CP2K_DATA_DIR", raising=False)
-    monkeypatch.setattr("basinet.cp2k.potentials.DATA_DIRECTORIES", ())
+    monkeypatch.setattr("basinet.cp2k.potentials._DATA_DIRECTORIES", ())

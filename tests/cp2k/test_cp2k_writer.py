@@ -12,7 +12,7 @@ from ase.build import bulk
 from basinet.cp2k.input import read_cp2k_input
 from basinet.cp2k.writer import AimdSettings, Cp2kSettings, Request, cp2k_input, read_template
 from basinet.errors import InputError
-from basinet.labelling.settings import check_kinds, check_template, resolved
+from basinet.labelling.settings import check_kinds, resolved
 
 CELL = [[5.41234567891, 0, 0], [0.3, 5.51234567892, 0], [-0.2, 0.1, 5.61234567893]]
 ATOMS = Atoms("ArKr", positions=[[-0.1, 0.2, 0.3], [2.7, 2.86, 6.05]], cell=CELL, pbc=True)
@@ -206,8 +206,8 @@ def template(tmp_path):
 def test_a_template_is_filled_in(template):
     atoms = bulk("Ar", cubic=True, a=5.4)
     own = template(TEMPLATE)
-    check_template(own, atoms, settings(template="own.inp"))
-    check_template(own, atoms, settings(template="own.inp", mode="aimd"))
+    own.check(atoms, Request(), AimdSettings())
+    own.check(atoms, Request(steps=50), AimdSettings())
     found = keywords(own.render(atoms, Request()))
     assert "{{" not in own.render(atoms, Request())
     assert found["/FORCE_EVAL/DFT/PRINT/E_DENSITY_CUBE/STRIDE"] == "1.0 1.0 1.0"
@@ -231,8 +231,6 @@ def test_a_template_is_filled_in(template):
 )
 def test_a_template_that_says_something_else_is_refused(template, old, new, words):
     with pytest.raises(InputError) as caught:
-        check_template(
-            template(TEMPLATE.replace(old, new)), bulk("Ar", cubic=True, a=5.4), settings(template="own.inp")
-        )
+        template(TEMPLATE.replace(old, new)).check(bulk("Ar", cubic=True, a=5.4), Request(), AimdSettings())
     for word in words:
         assert word in str(caught.value)

@@ -12,10 +12,9 @@ from tests.labelling.campaigns import fake, frames
 from typer.testing import CliRunner
 
 from basinet.cli.app import app
-from basinet.cp2k.program import FailureKind
-from basinet.cp2k.writer import NAMES, read_template
+from basinet.cp2k.writer import _PLACEHOLDERS, Request, read_template
 from basinet.frames.reading import read_frames, write_frames
-from basinet.labelling.settings import CampaignConfig, RetrySettings, check_template, load_campaign_config
+from basinet.labelling.settings import CampaignConfig, RetrySettings, load_campaign_config
 
 pytestmark = pytest.mark.long
 
@@ -72,7 +71,8 @@ def test_the_template_serves_every_mode(place):
     (place / "own.yaml").write_text("frames: start.extxyz\ntemplate: own.inp\n")
     for mode in ("single_points", "aimd"):
         config = load_campaign_config("own.yaml", {"mode": mode, "wavefunction_chain": 2})
-        check_template(read_template("own.inp"), frames(1)[0], config)
+        request = Request(steps=config.aimd.segment if mode == "aimd" else 0, keep_wavefunction=True)
+        read_template("own.inp").check(frames(1)[0], request, config.aimd)
 
 
 def keys(model: type[BaseModel], prefix: str = "") -> list[str]:
@@ -93,7 +93,7 @@ def test_every_key_every_kind_of_failure_and_every_placeholder_is_explained(page
     assert [
         key for key in re.findall(r"\n\| `([\w.]+)` \|", page) if "." in key and key not in keys(CampaignConfig)
     ] == []
-    for kind in FailureKind:
-        default = RetrySettings.model_fields[kind].default
+    for kind, field in RetrySettings.model_fields.items():
+        default = field.default
         assert re.search(rf"\n\| `{kind}` \| [^|]+ \| {default} \|", page), kind
-    assert [name for name in NAMES if f"`{{{{{name}}}}}`" not in page] == []
+    assert [name for name in _PLACEHOLDERS if f"`{{{{{name}}}}}`" not in page] == []

@@ -13,8 +13,7 @@ from basinet.cp2k.potentials import data_directories, find_potential_file, read_
 from basinet.cp2k.run_directory import read_run
 from basinet.density.cube import read_cube, write_cube
 from basinet.errors import InputError
-from basinet.labelling.many import PartitionBatch
-from basinet.labelling.partition import partition_input
+from basinet.labelling.partition import PartitionBatch, partition_input
 from basinet.labelling.partition_settings import Job, PartitionSettings
 from basinet.labelling.sources import GTH_PBE, cores_of_file, default_cores, expanded
 from basinet.units import Hartree

@@ -11,7 +11,7 @@ import pytest
 from tests.cli.refusal import assert_refused
 from tests.labelling.campaigns import fake, journal, results, write_campaign
 
-from basinet.errors import InputError
+from basinet.errors import DiskFullError, InputError
 from basinet.frames.reading import read_frames
 from basinet.jobs import store
 from basinet.labelling.campaign import check_same, create_campaign, load_inputs
@@ -143,7 +143,7 @@ def test_a_full_disk_is_noticed_before_cp2k_starts(prepared, monkeypatch, tmp_pa
 
 def test_results_that_do_not_fit_the_disk_are_a_failure_too(prepared, monkeypatch):
     def full(path, *_):
-        raise InputError(f"{path}: disk full; free some space and run again")
+        raise DiskFullError(f"{path}: disk full; free some space and run again")
 
     monkeypatch.setattr(store, "atomic_write", full)
     outcome = run_unit(str(prepared.root), "00000", 1)

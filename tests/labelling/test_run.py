@@ -9,12 +9,19 @@ import numpy as np
 import pytest
 from tests.labelling import neutral_atoms as known
 
+from basinet.errors import InputError
 from basinet.files import atomic_write
 from basinet.frames.reading import read_frames
-from basinet.jobs.workers import DIED, Failed, Workers
-from basinet.labelling import many as resources
-from basinet.labelling import many as run_module
-from basinet.labelling.many import PartitionBatch
+from basinet.jobs.workers import WorkerDiedError, Workers, open_workers
+from basinet.labelling import partition as run_module
+from basinet.labelling.partition import (
+    _BYTES_PER_VALUE,
+    _PEAK_ARRAYS,
+    _SHARE,
+    PartitionBatch,
+    _choose_workers,
+    _peak_memory,
+)
 from basinet.labelling.partition_settings import Job, PartitionSettings
 
 SETTINGS = PartitionSettings(cores=known.CORES, threads=1)
@@ -24,7 +31,7 @@ def perhaps_fatal(item):
     if item == "die":
         os._exit(9)
     if item == "bad":
-        raise OSError(5, "Input/output error")
+        raise InputError("bad: mend it")
     return item.upper()
 
 
@@ -149,16 +156,16 @@ def test_a_locpot_that_appears_later_is_noticed(tmp_path, folder, computed):
 
 def test_an_input_that_kills_its_worker_takes_no_other_with_it():
     items = ["a", "b", "die", "c", "bad", "d", "e"]
-    found = dict(Workers(perhaps_fatal, 2).run(items))
-    assert [found[index] for index in (0, 1, 3, 5, 6)] == ["A", "B", "C", "D", "E"]
-    assert isinstance(found[2], Failed)
-    assert str(found[2]) == DIED
-    assert "Input/output error" in str(found[4])
+    with open_workers(2) as pool:
+        found = dict(pool.run(perhaps_fatal, partial(next, iter(items), None)))
+    assert [found[item] for item in "abcde"] == ["A", "B", "C", "D", "E"]
+    assert isinstance(found["die"], WorkerDiedError)
+    assert str(found["bad"]) == "bad: mend it"
 
 
 def test_a_defect_of_ours_is_raised(jobs, monkeypatch):
     with pytest.raises(AttributeError):
-        list(Workers(perhaps_fatal, 2).run(["a", 3]))
+        list(Workers().run(perhaps_fatal, partial(next, iter(["a", 3]), None)))
 
     def broken(*_arguments):
         raise RuntimeError
@@ -174,10 +181,10 @@ def test_workers_are_as_many_as_memory_allows(tmp_path, monkeypatch):
     for name in "abcd":
         paths.append(tmp_path / f"{name}.cube")
         with paths[-1].open("wb") as stream:
-            stream.truncate(resources.BYTES_PER_VALUE * 200**3)
-    monkeypatch.setattr(resources, "available_processors", lambda: 8)
-    need = resources.peak_memory(paths[0])
-    assert need > resources.ARRAYS * 8 * 200**3
+            stream.truncate(_BYTES_PER_VALUE * 200**3)
+    monkeypatch.setattr(run_module, "available_processors", lambda: 8)
+    need = _peak_memory(paths[0])
+    assert need > _PEAK_ARRAYS * 8 * 200**3
     for share, expected in ((0.5, 1), (2.1, 2), (3.5, 3), (100, 4)):
-        monkeypatch.setattr(resources, "free_memory", partial(int, share * need / resources.SHARE))
-        assert resources.choose_workers(paths) == expected
+        monkeypatch.setattr(run_module, "_free_memory", partial(int, share * need / _SHARE))
+        assert _choose_workers(paths) == expected

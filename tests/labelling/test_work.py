@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from tests.labelling.campaigns import fake, journal, write_campaign
 
-from basinet.cp2k.program import CalculationFailed, check_end
+from basinet.cp2k.program import _check_end
+from basinet.errors import DensityError, InputError
 from basinet.frames.reading import read_frames
 from basinet.labelling import work
 from basinet.labelling.campaign import Unit, create_campaign, load_inputs
-from basinet.labelling.ledger import ledger
+from basinet.labelling.driver import schedule_of
 from basinet.labelling.settings import load_campaign_config, with_own_files
 from basinet.labelling.verification import well_numbered
 from basinet.labelling.work import Outcome, labelled_frames, run_unit, running
@@ -97,28 +98,28 @@ def test_numbers_of_frames_that_are_no_numbers_are_counted_anew(prepare):
 
 
 def test_what_is_done_is_not_given_up_however_often_it_failed(prepare):
-    book = ledger(prepare(mode="aimd", aimd={"steps": 20, "segment": 10}))
-    book.failures["00000-0000"] = Counter(crash=5)
-    assert book.given_up("00000-0000")
-    assert book.blocked(book.units["00000-0001"])
-    book.settle(Outcome("00000-0000", 1.0))
-    assert not book.given_up("00000-0000")
-    assert [unit.name for unit in book.remaining()] == ["00000-0001"]
+    schedule = schedule_of(prepare(mode="aimd", aimd={"steps": 20, "segment": 10}))
+    schedule.failures["00000-0000"] = Counter(crash=5)
+    assert schedule.given_up("00000-0000")
+    assert schedule.blocked(schedule.units["00000-0001"])
+    schedule.settle(Outcome("00000-0000", 1.0))
+    assert not schedule.given_up("00000-0000")
+    assert [unit.name for unit in schedule.remaining()] == ["00000-0001"]
 
 
 def test_a_trajectory_keeps_one_worker_busy(prepare):
-    assert ledger(prepare(3)).abreast() == 3
-    assert ledger(prepare(3, wavefunction_chain=2)).abreast() == 2
-    assert ledger(prepare(2, mode="aimd", aimd={"steps": 40, "segment": 10})).abreast() == 2
+    assert schedule_of(prepare(3)).concurrency() == 3
+    assert schedule_of(prepare(3, wavefunction_chain=2)).concurrency() == 2
+    assert schedule_of(prepare(2, mode="aimd", aimd={"steps": 40, "segment": 10})).concurrency() == 2
 
 
 @pytest.mark.parametrize(
     ("code", "kind"), [(-9, "killed"), (137, "killed"), (139, "crash"), (-11, "crash"), (1, "crash")]
 )
 def test_a_wrapper_that_tells_the_signal_by_its_exit_code_is_understood(tmp_path, code, kind):
-    with pytest.raises(CalculationFailed) as caught:
-        check_end(code, tmp_path)
-    assert caught.value.kind == kind
+    with pytest.raises(InputError) as caught:
+        _check_end(code, tmp_path)
+    assert work.failure_kind(caught.value) == kind
 
 
 @pytest.fixture
@@ -148,7 +149,7 @@ def test_dynamics_without_densities_give_each_step_its_own_positions(prepare, dy
 def test_a_step_whose_density_is_lost_is_missed(prepare, dynamics, monkeypatch):
     campaign = prepare(mode="aimd", aimd={"steps": 2, "density_every": 1, "segment": 2})
     monkeypatch.setattr("basinet.labelling.work.expanded", lambda _jobs: [])
-    with pytest.raises(CalculationFailed, match="no density of step 0, of 3 in all"):
+    with pytest.raises(DensityError, match="no density of step 0, of 3 in all"):
         labelled_frames(dynamics, Unit("00000-0000", 0, 0, 2), campaign.config, campaign.frames[0])
 
 

@@ -121,20 +121,20 @@ def check_program(settings: CampaignConfig, scheduler: str | None, frames: list[
 
 def calculate(campaign: Campaign, scheduler: str | None, *, retry_failed: bool) -> int:
     """Do what is not done, and collect; give back the number of calculations that failed."""
-    from basinet.labelling.driver import CampaignProgress, connected, run_campaign
-    from basinet.labelling.ledger import forgive
+    from basinet.jobs.progress import Progress
+    from basinet.labelling.driver import forgive, run_campaign, workers_of
     from basinet.labelling.verification import collect
     from basinet.labelling.work import end_orphans, sweep
 
-    progress = CampaignProgress()
+    progress = Progress()
     orphans = end_orphans()
     if orphans:
         progress.note(f"ended {orphans} processes that a killed campaign left behind")
     forgive(campaign, everything=retry_failed)
     stopped = None
     try:
-        with connected(campaign, scheduler) as client:
-            run_campaign(campaign, client, progress)
+        with workers_of(campaign, scheduler) as workers:
+            run_campaign(campaign, workers, progress)
     except InputError as error:
         stopped = error
     sweep(campaign.scratch)

@@ -205,7 +205,7 @@ def select(
     settings = load_study_config(changes={"data": names, "descriptor": candidates, "seed": seed})
 
     from basinet.jobs.progress import Progress
-    from basinet.jobs.workers import connect
+    from basinet.jobs.workers import open_workers
     from basinet.study.run import load_data
     from basinet.study.selection import choose_by_ridge, selection_rows
     from basinet.study.store import Store
@@ -219,8 +219,8 @@ def select(
         store = Store(root / "work")
         for system in data.systems:
             store.write_system(system, settings.definition)
-        with connect(workers, scheduler, root / "work" / "compiled") as client:
-            descriptor, tasks = choose_by_ridge(client, root, store, settings.descriptor, progress)
+        with open_workers(workers, scheduler, root / "work" / "compiled") as pool:
+            descriptor, tasks = choose_by_ridge(pool, root, store, settings.descriptor, progress)
         rows = selection_rows(root, tasks, descriptor)
     if out is not None:
         write_rows(out, rows, SELECTION)

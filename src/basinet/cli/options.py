@@ -82,9 +82,9 @@ def sizes(text: str) -> Any:
 def check_scheduler(address: str | None) -> None:
     """Refuse a Dask scheduler that does not answer, before anything is written."""
     if address is not None:
-        from basinet.jobs.workers import connect
+        from basinet.jobs.workers import open_workers
 
-        with connect(None, address, Path()):
+        with open_workers(None, address, Path()):
             pass
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -15,11 +15,13 @@ from basinet.cli.output import Interrupted
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
+    from ase import Atoms
+
     from basinet.density.cores import Core
-    from basinet.labelling.many import PartitionBatch
+    from basinet.labelling.partition import PartitionBatch
     from basinet.labelling.partition_settings import Job
 
-COLUMNS = {
+_COLUMNS = {
     "atom": "d", "element": "", "population": ".6f", "charge": "+.6f", "volume": ".4f", "energy": ".6f", "+-": ".1e",
     "distance": ".3f",
 }  # fmt: skip
@@ -54,7 +56,7 @@ def partition(
     With --out, finished inputs are kept in FILE.extxyz.work, so that a run that was interrupted can go on, and so that
     inputs can be added later.
     """
-    from basinet.labelling.many import PartitionBatch
+    from basinet.labelling.partition import PartitionBatch
     from basinet.labelling.partition_settings import PartitionSettings
 
     if potential is not None and len(inputs) > 1:
@@ -120,29 +122,26 @@ def _clear_away_if_empty(folder: Path) -> Iterator[None]:
 def _show(run: PartitionBatch, definition: str, *, as_json: bool) -> None:
     """Print what was found: tables, or one document."""
     from basinet.cli.options import text_table
-    from basinet.labelling.partition import document, heading, rows, sums, totals
 
     if as_json:
         _print_json(run, definition)
         return
     for done in run.results():
-        found = document(done.atoms, done.report)
-        table, reading = rows(found, definition)
-        typer.echo(heading(done.atoms.info["source"], found))
-        columns = {name: spec for name, spec in COLUMNS.items() if any(name in row for row in table)}
-        typer.echo(text_table([*table, sums(found, reading)], columns))
-        typer.echo("\n".join(totals(found, reading)) + "\n")
+        found = _document(done.atoms, done.report)
+        table, reading = _rows(found, definition)
+        typer.echo(_heading(done.atoms.info["source"], found))
+        columns = {name: spec for name, spec in _COLUMNS.items() if any(name in row for row in table)}
+        typer.echo(text_table([*table, _sums(found, reading)], columns))
+        typer.echo("\n".join(_totals(found, reading)) + "\n")
 
 
 def _print_json(run: PartitionBatch, definition: str) -> None:
     """Print one document, a frame at a time, so that thousands need no memory."""
     import json
 
-    from basinet.labelling.partition import document
-
     typer.echo(f'{{"definition": "{definition}", "frames": [', nl=False)
     for count, done in enumerate(run.results()):
-        text = json.dumps(document(done.atoms, done.report), allow_nan=False)
+        text = json.dumps(_document(done.atoms, done.report), allow_nan=False)
         typer.echo((",\n" if count else "\n") + text, nl=False)
     failed = [
         {"frame": index, "input": str(run.jobs[index].path), "error": error}
@@ -162,6 +161,97 @@ def _summarise(run: PartitionBatch, out: Path) -> None:
         typer.echo(f"{out}: {frames} frames; atoms less printed Hartree energy: {closure:.1e} eV at most")
     for note in sorted(notes):
         typer.echo(f"note: {note}")
+
+
+_ARRAYS = {
+    "population": "bader_population",
+    "population_error": "bader_population_error",
+    "charge": "bader_charge",
+    "volume": "bader_volume",
+    "volume_error": "bader_volume_error",
+    "maximum_distance": "bader_maximum_distance",
+    "hartree_energy": "REF_local_hartree_energy",
+    "hartree_energy_error": "local_hartree_energy_error",
+    "hartree_energy_electronic": "REF_local_hartree_energy_electronic",
+    "hartree_energy_electronic_error": "local_hartree_energy_electronic_error",
+}
+"""Per-atom quantities of a document, and the arrays of the frame."""
+
+_ENERGY = {"total": "hartree_energy", "electronic": "hartree_energy_electronic"}
+
+
+def _document(atoms: Atoms, report: Mapping[str, Any]) -> dict[str, Any]:
+    """All that is known of a frame, in types of JSON: ``info``, report, and ``atoms`` with a list per quantity."""
+    columns = {name: atoms.arrays[key] for name, key in _ARRAYS.items() if key in atoms.arrays}
+    known = {*_ARRAYS.values(), "numbers", "positions", "REF_forces"}
+    further = {name: values for name, values in atoms.arrays.items() if name not in known}
+    per_atom = {"element": atoms.get_chemical_symbols(), "position": atoms.positions, **columns, **further}
+    from basinet.files import plain
+
+    value: dict[str, Any] = plain(
+        {"info": dict(atoms.info), "cell": atoms.cell.array, "n_atoms": len(atoms), **report, "atoms": per_atom}
+    )
+    return value
+
+
+def _rows(found: Mapping[str, Any], definition: str) -> tuple[list[dict[str, Any]], str]:
+    """Rows of a frame's table, and the reading of its energies, which is the other one if that is all there is."""
+    atoms = found["atoms"]
+    if _ENERGY[definition] not in atoms and _ENERGY["electronic"] in atoms:
+        definition = "electronic"
+    energy = _ENERGY[definition]
+    sources = {
+        "element": "element",
+        "population": "population",
+        "charge": "charge",
+        "volume": "volume",
+        "energy": energy,
+        "+-": f"{energy}_error",
+        "distance": "maximum_distance",
+    }
+    listed = [
+        {"atom": index} | {name: atoms[key][index] for name, key in sources.items() if key in atoms}
+        for index in range(found["n_atoms"])
+    ]
+    return listed, definition
+
+
+def _sums(found: Mapping[str, Any], definition: str) -> dict[str, Any]:
+    """Sums over the atoms, a row for the table."""
+    atoms = found["atoms"]
+    names = {"population": "population", "charge": "charge", "volume": "volume", "energy": _ENERGY[definition]}
+    return {"atom": "sum"} | {name: sum(atoms[key]) for name, key in names.items() if key in atoms}
+
+
+def _heading(name: str, found: Mapping[str, Any]) -> str:
+    """What was partitioned, one line."""
+    points = " x ".join(str(number) for number in found["grid"])
+    electrons = "" if found["electrons"] is None else f", {found['electrons']:.10g} electrons"
+    scaled = found.get("renormalisation")
+    factor = "" if scaled is None else f" (density scaled by 1 {'+' if scaled >= 0 else '-'} {abs(scaled):.1e})"
+    return f"{name}: {found['formula']}, {points} points, {found['maxima']} maxima{electrons}{factor}"
+
+
+def _totals(found: Mapping[str, Any], definition: str) -> list[str]:
+    """What the energies sum to beside what was printed; what belongs to no atom; what is odd."""
+    lines = []
+    info = found["info"]
+    if _ENERGY[definition] in found["atoms"]:
+        lines.append(f"energy: local Hartree energy, reading {definition}, eV; +- from the grid, eV")
+    if "hartree_energy" in found:
+        lines.append(f"Hartree energy of the density: {found['hartree_energy']:.6f} eV")
+    if "closure_error" in info:
+        lines[-1] += f"; printed: {info['REF_hartree_energy']:.6f} eV; atoms less printed: {info['closure_error']:.1e}"
+    if "bader_vacuum_population" in info:
+        held = info["bader_vacuum_population"], info["bader_vacuum_volume"]
+        lines.append(f"vacuum: {held[0]:.6g} electrons in {held[1]:.6g} A^3 that belong to no atom")
+    check = found.get("cross_check")
+    if check:
+        lines.append(
+            f"CP2K's own cubes: charge density within {check['charge_max']:.1e} e/A^3, potential within "
+            f"{check['potential_max']:.1e} eV, Hartree energy off by {check['energy_difference']:.1e} eV"
+        )
+    return lines + [f"note: {note}" for note in found["notes"]]
 
 
 def _jobs(inputs: Sequence[Path], structure: Path | None) -> list[Job]:

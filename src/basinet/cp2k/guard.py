@@ -15,26 +15,26 @@ import signal
 import sys
 import time
 
-EVERY = 0.1
+_EVERY = 0.1
 """Seconds between looks at the parent and the program."""
-PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG = 1
 """Of ``prctl(2)``, Linux."""
 NOT_FOUND = 127
 """Exit code of shells for a command that cannot be run."""
 
 
-def main(parent: int, command: list[str]) -> int:
+def _main(parent: int, command: list[str]) -> int:
     """Run the command; end as it ends, by the same signal too."""
     program = os.fork()
     if program == 0:
-        become(command)
+        _become(command)
     while True:
         ended, status = os.waitpid(program, os.WNOHANG)
         if ended:
             break
         if os.getppid() != parent:
             os.killpg(os.getpgrp(), signal.SIGKILL)  # the guard's own end, too
-        time.sleep(EVERY)
+        time.sleep(_EVERY)
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
         signal.signal(-code, signal.SIG_DFL) if -code not in (signal.SIGKILL, signal.SIGSTOP) else None
@@ -42,10 +42,10 @@ def main(parent: int, command: list[str]) -> int:
     return code
 
 
-def become(command: list[str]) -> None:
+def _become(command: list[str]) -> None:
     """Turn this process into the program, which ends when its parent does."""
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
@@ -56,4 +56,4 @@ def become(command: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), sys.argv[2:]))
+    sys.exit(_main(int(sys.argv[1]), sys.argv[2:]))

@@ -16,39 +16,39 @@ from ase.data import atomic_numbers, chemical_symbols
 from numpy.typing import NDArray
 
 from basinet.arrays import FloatArray
-from basinet.cp2k.language import Line, Section, length_unit, parse_number, read_cp2k_text, read_sections
-from basinet.cp2k.potentials import Core, parse_core
+from basinet.cp2k.language import _length_unit, _Line, _parse_number, _read_sections, _Section, read_cp2k_text
+from basinet.cp2k.potentials import Core, _parse_core
 from basinet.errors import InputError
 
-ANGLES = {"deg": 1.0, "rad": 180.0 / math.pi}
+_ANGLES = {"deg": 1.0, "rad": 180.0 / math.pi}
 
 
-def read_cell(cell: Section) -> FloatArray:
+def _read_cell(cell: _Section) -> FloatArray:
     """Cell vectors (3, 3), rows in Å, from ``ABC`` with ``ALPHA_BETA_GAMMA``, or from ``A``, ``B`` and ``C``.
 
     ``ABC`` goes before the vectors, a along x and b in the xy plane, as in CP2K (``set_cell_param`` in
     ``cell_methods.F``).
     """
-    refuse_copies(cell)
+    _refuse_copies(cell)
     file = cell.value("CELL_FILE_NAME")
     if file is not None:
         raise InputError(f"{file.where}: basinet does not read cells from files; write ABC or A, B, C in &CELL")
     lengths = cell.value("ABC")
     if lengths is not None:
-        a, b, c = quantities(lengths)
+        a, b, c = _quantities(lengths)
         angles = cell.value("ALPHA_BETA_GAMMA", "ANGLES")
-        vectors = from_angles((a, b, c), (90.0, 90.0, 90.0) if angles is None else quantities(angles, ANGLES, "deg"))
+        vectors = _from_angles((a, b, c), (90.0, 90.0, 90.0) if angles is None else _quantities(angles, _ANGLES, "deg"))
     else:
         rows = [cell.value(name) for name in "ABC"]
         if any(row is None for row in rows):
             raise InputError(f"{cell.where}: &CELL has neither ABC nor all of A, B and C; write the cell there")
-        vectors = np.array([quantities(row) for row in rows if row is not None])
+        vectors = np.array([_quantities(row) for row in rows if row is not None])
     if not np.abs(np.linalg.det(vectors)) > 1e-3 * np.prod(np.linalg.norm(vectors, axis=1)):
         raise InputError(f"{cell.where}: the cell has no sensible volume; mend &CELL")
     return vectors
 
 
-def from_angles(lengths: tuple[float, ...], angles: tuple[float, ...]) -> FloatArray:
+def _from_angles(lengths: tuple[float, ...], angles: tuple[float, ...]) -> FloatArray:
     """Cell vectors, rows, a along x and b in the xy plane; right angles are exact, impossible ones give NaN or 0."""
     cosines = [0.0 if angle == 90.0 else math.cos(math.radians(angle)) for angle in angles]
     a, b, c = lengths
@@ -59,25 +59,25 @@ def from_angles(lengths: tuple[float, ...], angles: tuple[float, ...]) -> FloatA
     return np.array([[a, 0.0, 0.0], [b * gamma, b * sine, 0.0], [c * beta, c * y, c * z]])
 
 
-def quantities(line: Line, table: dict[str, float] | None = None, unit: str = "angstrom") -> tuple[float, ...]:
+def _quantities(line: _Line, table: dict[str, float] | None = None, unit: str = "angstrom") -> tuple[float, ...]:
     """Three numbers in Å (or degrees), each unit in brackets holding for the numbers after it."""
     numbers = []
     for word in line.text.replace("[", " [").replace("]", "] ").split():
         if word.startswith("["):
             unit = word.strip("[]")
         elif table is not None and unit.lower() in table:
-            numbers.append(parse_number(word, line.where) * table[unit.lower()])
+            numbers.append(_parse_number(word, line.where) * table[unit.lower()])
         else:
-            numbers.append(parse_number(word, line.where) * length_unit(unit, line.where))
+            numbers.append(_parse_number(word, line.where) * _length_unit(unit, line.where))
     if len(numbers) != 3:
         raise InputError(f"{line.where}: expected three numbers, found {line.text!r}; mend the input")
     return tuple(numbers)
 
 
-def read_atoms(subsys: Section, cell: FloatArray, directory: Path) -> tuple[tuple[str, ...], FloatArray]:
+def _read_atoms(subsys: _Section, cell: FloatArray, directory: Path) -> tuple[tuple[str, ...], FloatArray]:
     """Names and positions (n, 3) in Å of the atoms, from ``&COORD`` or the XYZ file that ``&TOPOLOGY`` names."""
     topology = subsys.first("TOPOLOGY")
-    refuse_copies(topology)
+    _refuse_copies(topology)
     name = topology.text("COORD_FILE_NAME", "COORD_FILE")
     form = topology.text("COORD_FILE_FORMAT", "COORDINATE").upper()
     if name and form != "OFF":
@@ -86,25 +86,25 @@ def read_atoms(subsys: Section, cell: FloatArray, directory: Path) -> tuple[tupl
                 f"{topology.where}: basinet reads COORD_FILE_FORMAT XYZ, not {form or 'this'}; "
                 "write the atoms to &COORD or an XYZ file"
             )
-        return read_xyz_file(directory / name)
+        return _read_xyz_file(directory / name)
     coord = subsys.first("COORD")
     rows = [line for line in coord.lines if line.text.partition(" ")[0].upper() not in ("UNIT", "SCALED")]
     if not rows:
         raise InputError(f"{subsys.where}: no atoms in &COORD and no COORD_FILE_NAME; basinet reads either")
-    names, numbers = parse_atoms(rows)
+    names, numbers = _parse_atoms(rows)
     if coord.flag("SCALED"):
         return names, numbers @ cell
     unit = coord.text("UNIT").strip("[]") or "angstrom"
-    return names, numbers * length_unit(unit, coord.where)
+    return names, numbers * _length_unit(unit, coord.where)
 
 
-def read_xyz_file(path: Path) -> tuple[tuple[str, ...], FloatArray]:
+def _read_xyz_file(path: Path) -> tuple[tuple[str, ...], FloatArray]:
     """Atoms of an XYZ file, of its last frame if it has several, as CP2K takes them (``topology_xyz.F``)."""
     if not path.is_file():
         raise InputError(f"{path}: no such file, yet the CP2K input takes its atoms from it; put it there")
     lines = read_cp2k_text(path).split("\n")
     start = 0
-    rows: list[Line] = []
+    rows: list[_Line] = []
     while start < len(lines) and lines[start].strip():
         where = f"{path}, line {start + 1}"
         count = lines[start].split()[0]
@@ -112,16 +112,16 @@ def read_xyz_file(path: Path) -> tuple[tuple[str, ...], FloatArray]:
             raise InputError(f"{where}: expected the number of atoms, found {lines[start].strip()[:40]!r}")
         stop = start + 2 + int(count)
         block = enumerate(lines[start + 2 : stop], start=start + 3)
-        rows = [Line(line.strip(), f"{path}, line {number}") for number, line in block if line.strip()]
+        rows = [_Line(line.strip(), f"{path}, line {number}") for number, line in block if line.strip()]
         if len(rows) != int(count):
             raise InputError(f"{where}: the file is cut short, {len(rows)} of {count} atoms; write it again")
         start = stop
     if not rows:
         raise InputError(f"{path}, line 1: expected the number of atoms, found a blank line; write the file again")
-    return parse_atoms(rows)
+    return _parse_atoms(rows)
 
 
-def parse_atoms(rows: list[Line]) -> tuple[tuple[str, ...], FloatArray]:
+def _parse_atoms(rows: list[_Line]) -> tuple[tuple[str, ...], FloatArray]:
     """Names and coordinates of lines ``name x y z``; a number for a name is the atomic number."""
     names, positions = [], []
     for row in rows:
@@ -130,11 +130,11 @@ def parse_atoms(rows: list[Line]) -> tuple[tuple[str, ...], FloatArray]:
             raise InputError(f"{row.where}: expected an atom and three coordinates, found {row.text[:40]!r}")
         is_number = words[0].isdecimal() and int(words[0]) < len(chemical_symbols)
         names.append(chemical_symbols[int(words[0])] if is_number else words[0])
-        positions.append([parse_number(word, row.where) for word in words[1:4]])
+        positions.append([_parse_number(word, row.where) for word in words[1:4]])
     return tuple(names), np.array(positions)
 
 
-def refuse_copies(section: Section) -> None:
+def _refuse_copies(section: _Section) -> None:
     """Refuse ``MULTIPLE_UNIT_CELL``, which makes CP2K's cell another than the one written."""
     line = section.value("MULTIPLE_UNIT_CELL")
     if line is not None and line.text.split() != ["1", "1", "1"]:
@@ -142,7 +142,7 @@ def refuse_copies(section: Section) -> None:
 
 
 @dataclass(frozen=True)
-class Kind:
+class _Kind:
     """A ``&KIND`` section: which element, which pseudopotential, and where to look for it."""
 
     name: str
@@ -198,9 +198,9 @@ class Cp2kInput:
     positions: NDArray[np.float64]
     centred: bool
     restarted: bool
-    kinds: dict[str, Kind]
+    kinds: dict[str, _Kind]
 
-    def kind_of(self, name: str, element: str) -> Kind:
+    def kind_of(self, name: str, element: str) -> _Kind:
         """The kind of an atom: the section of its name, else of its element, else ``DEFAULT``.
 
         Raises
@@ -219,7 +219,7 @@ class Cp2kInput:
         """The element of each atom, from its kind or else from the letters of its name; empty if neither tells."""
         kinds = (self.kinds.get(name.upper()) for name in self.names)
         pairs = zip(self.names, kinds, strict=True)
-        return tuple(guess_element(name) if kind is None else kind.element for name, kind in pairs)
+        return tuple(_guess_element(name) if kind is None else kind.element for name, kind in pairs)
 
 
 def read_cp2k_input(path: str | Path) -> Cp2kInput:
@@ -239,16 +239,16 @@ def read_cp2k_input(path: str | Path) -> Cp2kInput:
         read: cells or atoms from files other than XYZ, ``MULTIPLE_UNIT_CELL``. The message names the line.
     """
     path = Path(path)
-    root = read_sections(path)
+    root = _read_sections(path)
     environments = root.find("FORCE_EVAL")
     if len(environments) != 1:
         found = len(environments)
         raise InputError(f"{path}: {found} &FORCE_EVAL sections; basinet reads inputs of exactly one")
     subsys, dft, settings = environments[0].first("SUBSYS"), environments[0].first("DFT"), root.first("GLOBAL")
-    cell = read_cell(subsys.first("CELL"))
-    names, positions = read_atoms(subsys, cell, path.parent)
+    cell = _read_cell(subsys.first("CELL"))
+    names, positions = _read_atoms(subsys, cell, path.parent)
     files = tuple(line.text.strip("\"'") for line in dft.values("POTENTIAL_FILE_NAME")) or ("POTENTIAL",)
-    kinds = [read_kind(section, files) for section in subsys.find("KIND")]
+    kinds = [_read_kind(section, files) for section in subsys.find("KIND")]
     return Cp2kInput(
         path=path,
         project=settings.text("PROJECT", "PROJECT_NAME") or "PROJECT",
@@ -265,7 +265,7 @@ def read_cp2k_input(path: str | Path) -> Cp2kInput:
     )
 
 
-def read_kind(section: Section, files: tuple[str, ...]) -> Kind:
+def _read_kind(section: _Section, files: tuple[str, ...]) -> _Kind:
     """Read a ``&KIND`` section; `files` are searched where it names no file of its own."""
     words = section.text("POTENTIAL", "POT").split()
     name = words[-1] if words else ""
@@ -275,10 +275,10 @@ def read_kind(section: Section, files: tuple[str, ...]) -> Kind:
     core = None
     if inline:
         rows = [line.text.split() for line in inline[0].lines]
-        core = parse_core(rows[0], rows[1], inline[0].where) if len(rows) > 1 else None
-    return Kind(
+        core = _parse_core(rows[0], rows[1], inline[0].where) if len(rows) > 1 else None
+    return _Kind(
         name=section.parameter,
-        element=element.capitalize() if element else guess_element(section.parameter),
+        element=element.capitalize() if element else _guess_element(section.parameter),
         potential=name,
         potential_type=(words[0] if len(words) > 1 else name.partition("-")[0]).upper(),
         files=(own,) if own else files,
@@ -288,7 +288,7 @@ def read_kind(section: Section, files: tuple[str, ...]) -> Kind:
     )
 
 
-def guess_element(name: str) -> str:
+def _guess_element(name: str) -> str:
     """The element that a name begins with, the longer where two fit; empty if it begins with none.
 
     Examples

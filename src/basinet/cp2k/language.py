@@ -12,7 +12,7 @@ from basinet import units
 from basinet.errors import InputError
 from basinet.files import read_bytes
 
-NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:[eEdD]?([+-]\d+)|[eEdD](\d+))?")
+_NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:[eEdD]?([+-]\d+)|[eEdD](\d+))?")
 
 
 def read_cp2k_text(path: Path) -> str:
@@ -31,7 +31,7 @@ def read_cp2k_text(path: Path) -> str:
     return content.decode("utf-8", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
 
 
-def parse_number(text: str, where: str) -> float:
+def _parse_number(text: str, where: str) -> float:
     """Read a number as Fortran writes it, ``1.0D-3`` and ``0.33-101`` included, or a ratio such as ``1/3``.
 
     Raises
@@ -46,11 +46,11 @@ def parse_number(text: str, where: str) -> float:
     """
     numerator, _, denominator = text.partition("/")
     if denominator:
-        divisor = parse_number(denominator, where)
+        divisor = _parse_number(denominator, where)
         if divisor == 0:
             raise InputError(f"{where}: {text!r} divides by zero; mend the file")
-        return parse_number(numerator, where) / divisor
-    match = NUMBER.fullmatch(text)
+        return _parse_number(numerator, where) / divisor
+    match = _NUMBER.fullmatch(text)
     if match is None:
         raise InputError(f"{where}: expected a number, found {text!r}; the file is damaged or not what CP2K wrote")
     value = float(f"{match[1]}e{match[2] or match[3] or 0}")
@@ -59,19 +59,19 @@ def parse_number(text: str, where: str) -> float:
     return value
 
 
-def find_line(text: str, label: str) -> str | None:
+def _find_line(text: str, label: str) -> str | None:
     """What follows a label on its line, the first time it begins a line; None if it never does."""
     match = re.search(rf"^[ \t]*{re.escape(label)}[ \t]*(\S.*?)[ \t]*$", text, re.MULTILINE)
     return None if match is None else match[1]
 
 
-def find_number(text: str, label: str, where: str) -> float | None:
+def _find_number(text: str, label: str, where: str) -> float | None:
     """The number that follows a label on its line, the first time; None if the label never begins a line."""
-    found = find_line(text, label)
-    return None if found is None else parse_number(found.split()[0], where)
+    found = _find_line(text, label)
+    return None if found is None else _parse_number(found.split()[0], where)
 
 
-ENERGIES = {
+_ENERGIES = {
     "hartree": units.Hartree,
     "au_e": units.Hartree,
     "a.u.": units.Hartree,
@@ -87,12 +87,12 @@ ENERGIES = {
     "j": units.J,
 }
 
-LENGTHS = {"bohr": units.Bohr, "au_l": units.Bohr, "angstrom": 1.0, "nm": 10.0, "pm": 0.01, "m": units.m}
+_LENGTHS = {"bohr": units.Bohr, "au_l": units.Bohr, "angstrom": 1.0, "nm": 10.0, "pm": 0.01, "m": units.m}
 
-ATOMIC_FORCES = ("a.u.", "au_f")
+_ATOMIC_FORCES = ("a.u.", "au_f")
 
 
-def energy_unit(name: str, where: str) -> float:
+def _energy_unit(name: str, where: str) -> float:
     """Size of a unit of energy in eV; `where` names the place in messages.
 
     Examples
@@ -100,25 +100,25 @@ def energy_unit(name: str, where: str) -> float:
     >>> round(1 / energy_unit("kJmol", "frame.out"), 4)
     96.4853
     """
-    return look_up(name, ENERGIES, "energy", where)
+    return _look_up(name, _ENERGIES, "energy", where)
 
 
-def length_unit(name: str, where: str) -> float:
+def _length_unit(name: str, where: str) -> float:
     """Size of a unit of length in Å; `where` names the place in messages."""
-    return look_up(name, LENGTHS, "length", where)
+    return _look_up(name, _LENGTHS, "length", where)
 
 
-def force_unit(name: str, where: str) -> float:
+def _force_unit(name: str, where: str) -> float:
     """Size of a unit of force in eV/Å: ``a.u.``, or an energy over a length, ``hartree/bohr`` or ``eV*nm^-1``."""
-    if name.lower() in ATOMIC_FORCES:
+    if name.lower() in _ATOMIC_FORCES:
         return units.Hartree / units.Bohr
     parts = re.fullmatch(r"([^/*]+)(?:/([^^]+)|\*([^^]+)\^-1)", name.strip())
     if parts is None:
         raise InputError(f"{where}: unknown unit of force {name!r}; basinet reads hartree/bohr and the like")
-    return energy_unit(parts[1], where) / length_unit(parts[2] or parts[3], where)
+    return _energy_unit(parts[1], where) / _length_unit(parts[2] or parts[3], where)
 
 
-def look_up(name: str, table: dict[str, float], quantity: str, where: str) -> float:
+def _look_up(name: str, table: dict[str, float], quantity: str, where: str) -> float:
     """Find a unit by its name, in any case."""
     try:
         return table[name.strip().lower()]
@@ -127,11 +127,11 @@ def look_up(name: str, table: dict[str, float], quantity: str, where: str) -> fl
         raise InputError(f"{where}: unknown unit of {quantity} {name!r}; basinet reads {known}") from None
 
 
-VARIABLE = re.compile(r"\$\{(\w+)(?:-([^}]*))?\}|\$(\w+)")
+_VARIABLE = re.compile(r"\$\{(\w+)(?:-([^}]*))?\}|\$(\w+)")
 
 
 @dataclass(frozen=True)
-class Line:
+class _Line:
     """A line of the input without comments, and where it stands: ``frame.inp, line 3``."""
 
     text: str
@@ -139,36 +139,36 @@ class Line:
 
 
 @dataclass
-class Section:
+class _Section:
     """A section: its name in capitals, its parameter, its lines and subsections in order."""
 
     name: str
     parameter: str = ""
     where: str = ""
-    lines: list[Line] = field(default_factory=list)
-    sections: list[Section] = field(default_factory=list)
+    lines: list[_Line] = field(default_factory=list)
+    sections: list[_Section] = field(default_factory=list)
 
-    def find(self, *path: str) -> list[Section]:
+    def find(self, *path: str) -> list[_Section]:
         """All subsections along a path of names, ``find("SUBSYS", "KIND")``."""
         found = [self]
         for name in path:
             found = [inner for outer in found for inner in outer.sections if inner.name == name]
         return found
 
-    def first(self, *path: str) -> Section:
+    def first(self, *path: str) -> _Section:
         """The first subsection along a path; an empty one where there is none."""
-        return next(iter(self.find(*path)), Section(path[-1], where=self.where))
+        return next(iter(self.find(*path)), _Section(path[-1], where=self.where))
 
-    def values(self, *names: str) -> list[Line]:
+    def values(self, *names: str) -> list[_Line]:
         """What follows a keyword, given with its aliases, wherever the section has it."""
         found = []
         for line in self.lines:
             keyword, _, value = line.text.partition(" ")
             if keyword.upper() in names:
-                found.append(Line(value.strip(), line.where))
+                found.append(_Line(value.strip(), line.where))
         return found
 
-    def value(self, *names: str) -> Line | None:
+    def value(self, *names: str) -> _Line | None:
         """What follows a keyword the last time it is given, or None."""
         return next(reversed(self.values(*names)), None)
 
@@ -183,7 +183,7 @@ class Section:
         return line is not None and line.text.strip(".").upper() in ("", "T", "TRUE", "ON", "YES")
 
 
-def read_sections(path: Path) -> Section:
+def _read_sections(path: Path) -> _Section:
     """Read an input file into one section that holds those of the file.
 
     Raises
@@ -192,15 +192,15 @@ def read_sections(path: Path) -> Section:
         A file is missing or not text, a variable has no value, a directive is unknown, or sections do not close.
         The message names file and line.
     """
-    root = Section("", where=str(path))
+    root = _Section("", where=str(path))
     stack = [root]
-    for line in directives(path, path.parent, {}, ()):
+    for line in _directives(path, path.parent, {}, ()):
         if not line.text.startswith("&"):
             stack[-1].lines.append(line)
             continue
         name, _, parameter = line.text[1:].strip().partition(" ")
         if name.upper() != "END":
-            section = Section(name.upper(), parameter.strip(), line.where)
+            section = _Section(name.upper(), parameter.strip(), line.where)
             stack[-1].sections.append(section)
             stack.append(section)
             continue
@@ -212,16 +212,16 @@ def read_sections(path: Path) -> Section:
     return root
 
 
-def directives(path: Path, directory: Path, variables: dict[str, str], including: tuple[Path, ...]) -> Iterator[Line]:
+def _directives(path: Path, directory: Path, variables: dict[str, str], including: tuple[Path, ...]) -> Iterator[_Line]:
     """Lines of a file after the preprocessor; included files are looked for in the run's directory."""
     if path in including:
         raise InputError(f"{including[-1]}: @INCLUDE of {path} goes in a circle; mend the input")
     skipping = False
-    for raw in plain_lines(path):
+    for raw in _plain_lines(path):
         if skipping:
             skipping = raw.text.upper() != "@ENDIF"
             continue
-        line = Line(VARIABLE.sub(partial(expand, variables=variables, where=raw.where), raw.text), raw.where)
+        line = _Line(_VARIABLE.sub(partial(_expand, variables=variables, where=raw.where), raw.text), raw.where)
         directive, _, rest = line.text.partition(" ")
         match directive.upper():
             case "@ENDIF" | "@PRINT" | "@XCTYPE" | "@FFTYPE":
@@ -230,19 +230,19 @@ def directives(path: Path, directory: Path, variables: dict[str, str], including
                 name, _, value = rest.partition(" ")
                 variables[name] = value
             case "@IF":
-                skipping = not holds(rest)
+                skipping = not _holds(rest)
             case "@INCLUDE":
                 target = directory / rest.strip("\"'")
                 if not target.is_file():
                     raise InputError(f"{line.where}: the included file {target} is missing; put it there")
-                yield from directives(target, directory, variables, (*including, path))
+                yield from _directives(target, directory, variables, (*including, path))
             case unknown if unknown.startswith("@"):
                 raise InputError(f"{line.where}: basinet does not know {directive}; write out what it stands for")
             case _:
                 yield line
 
 
-def plain_lines(path: Path) -> Iterator[Line]:
+def _plain_lines(path: Path) -> Iterator[_Line]:
     """Lines without comments and blank ones, single-spaced, those continued by a backslash joined."""
     pending = ""
     for number, raw in enumerate(read_cp2k_text(path).split("\n"), start=1):
@@ -251,10 +251,10 @@ def plain_lines(path: Path) -> Iterator[Line]:
         if line.endswith("\\"):
             pending = line[:-1]
         elif line:
-            yield Line(line, f"{path}, line {number}")
+            yield _Line(line, f"{path}, line {number}")
 
 
-def expand(match: re.Match[str], variables: dict[str, str], where: str) -> str:
+def _expand(match: re.Match[str], variables: dict[str, str], where: str) -> str:
     """Value of a variable, or the default that ``${NAME-default}`` gives."""
     value = variables.get(match[1] or match[3], match[2])
     if value is None:
@@ -262,7 +262,7 @@ def expand(match: re.Match[str], variables: dict[str, str], where: str) -> str:
     return value
 
 
-def holds(condition: str) -> bool:
+def _holds(condition: str) -> bool:
     """Whether the condition of an ``@IF`` is met: ``( a == b )``, ``( a /= b )``, or anything but 0."""
     stripped = condition.strip().removeprefix("(").removesuffix(")").strip()
     for operator in ("==", "/="):

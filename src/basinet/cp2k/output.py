@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 
 from basinet import units
 from basinet.arrays import FloatArray
-from basinet.cp2k.input import from_angles
+from basinet.cp2k.input import _from_angles
 from basinet.cp2k.language import (
-    energy_unit,
-    find_line,
-    find_number,
-    force_unit,
-    length_unit,
-    parse_number,
+    _energy_unit,
+    _find_line,
+    _find_number,
+    _force_unit,
+    _length_unit,
+    _parse_number,
     read_cp2k_text,
 )
 from basinet.cp2k.potentials import Core
 from basinet.errors import InputError
 
-COMPONENTS = {
+_COMPONENTS = {
     "Overlap energy of the core charge distribution": "REF_core_overlap_energy",
     "Self energy of the core charge distribution": "REF_core_self_energy",
     "Core Hamiltonian energy": "REF_core_hamiltonian_energy",
@@ -34,11 +34,11 @@ COMPONENTS = {
 }
 """CP2K's names of the parts of the energy (``qs_scf_output.F``), always in hartree, and the labels of frames."""
 
-ELECTROSTATIC = ("REF_hartree_energy", "REF_core_self_energy", "REF_core_overlap_energy")
+_ELECTROSTATIC = ("REF_hartree_energy", "REF_core_self_energy", "REF_core_overlap_energy")
 
-EVENTS = re.compile(
+_EVENTS = re.compile(
     rf"""^[ ]{{1,4}}(?:
-      (?P<component>{"|".join(name.replace(" ", "[ ]") for name in COMPONENTS)}):[ ]+(?P<value>\S+)
+      (?P<component>{"|".join(name.replace(" ", "[ ]") for name in _COMPONENTS)}):[ ]+(?P<value>\S+)
     | ENERGY\|[ ]Total[ ]FORCE_EVAL[ ]\([ ]*\w+[ ]*\)[ ]energy[ ][\[(](?P<unit>[^])]+)[\])]:?[ ]*(?P<total>\S+)
     | (?P<forces>(?:ATOMIC[ ]FORCES[ ]in|FORCES\|[ ]Atomic[ ]forces)[ ]\[(?P<force_unit>[^]]+)\])
     | MD\|[ ]Step[ ]number[ ]+(?P<step>\d+)
@@ -46,8 +46,8 @@ EVENTS = re.compile(
     )|(?P<failed>SCF[ ]run[ ]NOT[ ]converged)""",
     re.MULTILINE | re.VERBOSE,
 )
-ROW = re.compile(r"^ (?:FORCES\| +\d+| *\d+ +\d+ +[A-Za-z]+) +(\S+) +(\S+) +(\S+)")
-END_OF_FORCES = re.compile(r"^ (?:SUM OF ATOMIC FORCES|FORCES\| Sum) ", re.MULTILINE)
+_ROW = re.compile(r"^ (?:FORCES\| +\d+| *\d+ +\d+ +[A-Za-z]+) +(\S+) +(\S+) +(\S+)")
+_END_OF_FORCES = re.compile(r"^ (?:SUM OF ATOMIC FORCES|FORCES\| Sum) ", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -86,13 +86,13 @@ class Reading:
     def close(self) -> None:
         """Add the evaluation to those done, and begin the next."""
         if self.energies or self.scf_converged is not None:
-            if all(label in self.energies for label in ELECTROSTATIC):
-                self.energies["REF_electrostatic_energy"] = sum(self.energies[label] for label in ELECTROSTATIC)
+            if all(label in self.energies for label in _ELECTROSTATIC):
+                self.energies["REF_electrostatic_energy"] = sum(self.energies[label] for label in _ELECTROSTATIC)
             self.done.append(Evaluation(self.energies, self.forces, self.scf_converged, self.step))
         self.energies, self.forces, self.scf_converged, self.step = {}, None, None, None
 
 
-def read_evaluations(text: str, source: str, offset: int = 0) -> tuple[Evaluation, ...]:
+def _read_evaluations(text: str, source: str, offset: int = 0) -> tuple[Evaluation, ...]:
     """Read all evaluations of a run in their order.
 
     The energies of an evaluation come before its total, its forces after it; those of an SCF cycle that is
@@ -114,18 +114,18 @@ def read_evaluations(text: str, source: str, offset: int = 0) -> tuple[Evaluatio
     """
     reading = Reading()
     line, counted = offset + 1, 0
-    for event in EVENTS.finditer(text):
+    for event in _EVENTS.finditer(text):
         line, counted = line + text.count("\n", counted, event.start()), event.start()
         where = f"{source}, line {line}"
         if event["component"]:
             if "REF_energy" in reading.energies:
                 reading.close()
-            value = parse_number(event["value"], where)
-            reading.energies[COMPONENTS[event["component"]]] = value * units.Hartree
+            value = _parse_number(event["value"], where)
+            reading.energies[_COMPONENTS[event["component"]]] = value * units.Hartree
         elif event["total"]:
-            reading.energies["REF_energy"] = parse_number(event["total"], where) * energy_unit(event["unit"], where)
+            reading.energies["REF_energy"] = _parse_number(event["total"], where) * _energy_unit(event["unit"], where)
         elif event["forces"]:
-            reading.forces = read_forces(text, event.end(), force_unit(event["force_unit"], where), where)
+            reading.forces = _read_forces(text, event.end(), _force_unit(event["force_unit"], where), where)
         elif event["step"]:
             reading.step = int(event["step"])
         else:
@@ -136,36 +136,36 @@ def read_evaluations(text: str, source: str, offset: int = 0) -> tuple[Evaluatio
     return tuple(reading.done)
 
 
-def read_forces(text: str, start: int, unit: float, where: str) -> NDArray[np.float64] | None:
+def _read_forces(text: str, start: int, unit: float, where: str) -> NDArray[np.float64] | None:
     """Forces of the table that begins at a position; None if the output ends within it."""
-    end = END_OF_FORCES.search(text, start)
+    end = _END_OF_FORCES.search(text, start)
     if end is None:
         return None
-    rows = [match.groups() for line in text[start : end.start()].split("\n") if (match := ROW.match(line))]
+    rows = [match.groups() for line in text[start : end.start()].split("\n") if (match := _ROW.match(line))]
     if not rows:
         raise InputError(f"{where}: the table of forces has no rows; the file is damaged, run CP2K again")
-    return np.array([[parse_number(word, where) for word in row] for row in rows]) * unit
+    return np.array([[_parse_number(word, where) for word in row] for row in rows]) * unit
 
 
-VECTOR = re.compile(r"^ CELL\| Vector [abc] \[(.+?)\]: +(\S+) +(\S+) +(\S+) +\|[abc]\| = +(\S+)", re.MULTILINE)
-ANGLE = re.compile(r"^ CELL\| Angle .*: +(\S+)$", re.MULTILINE)
-COORDINATES = re.compile(r"^ MODULE [\w ]+: +ATOMIC COORDINATES IN (\S+)\s+.*\n((?:[ ]*\d.*\n|[ ]*\n)+)", re.MULTILINE)
-KIND = re.compile(r"^ *\d+\. Atomic kind: (\S+) +Number of atoms: +(\d+)", re.MULTILINE)
-POTENTIAL = re.compile(r"^ +(\w+) Potential information for +(\S+)$", re.MULTILINE)
-EXPONENT = re.compile(r"Gaussian exponent of the core charge distribution: +(\S+)$", re.MULTILINE)
-CONFIGURATION = re.compile(r"Electronic configuration \(s p d \.\.\.\): +(\d[\d ]*)$", re.MULTILINE)
-RADIUS = re.compile(r"^ +rloc +C1.*\n +(\S+)", re.MULTILINE)
-GRID = re.compile(
+_VECTOR = re.compile(r"^ CELL\| Vector [abc] \[(.+?)\]: +(\S+) +(\S+) +(\S+) +\|[abc]\| = +(\S+)", re.MULTILINE)
+_ANGLE = re.compile(r"^ CELL\| Angle .*: +(\S+)$", re.MULTILINE)
+_COORDINATES = re.compile(r"^ MODULE [\w ]+: +ATOMIC COORDINATES IN (\S+)\s+.*\n((?:[ ]*\d.*\n|[ ]*\n)+)", re.MULTILINE)
+_KIND = re.compile(r"^ *\d+\. Atomic kind: (\S+) +Number of atoms: +(\d+)", re.MULTILINE)
+_POTENTIAL = re.compile(r"^ +(\w+) Potential information for +(\S+)$", re.MULTILINE)
+_EXPONENT = re.compile(r"Gaussian exponent of the core charge distribution: +(\S+)$", re.MULTILINE)
+_CONFIGURATION = re.compile(r"Electronic configuration \(s p d \.\.\.\): +(\d[\d ]*)$", re.MULTILINE)
+_RADIUS = re.compile(r"^ +rloc +C1.*\n +(\S+)", re.MULTILINE)
+_GRID = re.compile(
     r"^ PW_GRID\| Information for grid number +1\n(?: PW_GRID\|.*\n)+?((?: PW_GRID\| +Bounds.*\n){3})", re.MULTILINE
 )
-SPIN_ELECTRONS = re.compile(r"^ Number of electrons: +(\d+)$", re.MULTILINE)
+_SPIN_ELECTRONS = re.compile(r"^ Number of electrons: +(\d+)$", re.MULTILINE)
 
-VECTOR_DIGITS = 6e-4
+_VECTOR_DIGITS = 6e-4
 """Vectors are printed with 3 decimals."""
 
 
 @dataclass(frozen=True)
-class PrintedKind:
+class _PrintedKind:
     """A kind as the output lists it; core (Z in e, r_loc in Å) to 6 or 7 digits, None where it is not printed."""
 
     name: str
@@ -176,7 +176,7 @@ class PrintedKind:
 
 
 @dataclass(frozen=True)
-class CoordinateTable:
+class _CoordinateTable:
     """The table of atoms: kinds (from 0), elements, positions (Å, 6 decimals), charges of the cores (e)."""
 
     kinds: tuple[int, ...]
@@ -185,55 +185,55 @@ class CoordinateTable:
     charges: FloatArray
 
 
-def read_cell(text: str, where: str) -> FloatArray | None:
+def _read_cell(text: str, where: str) -> FloatArray | None:
     r"""Cell vectors (3, 3) in Å from the last ``CELL|`` lines; None if the cell is not printed.
 
     Lengths and angles are printed with 6 decimals, components with 3. So the shape is taken from the former,
     and the orientation, if a is not along x and b not in the xy plane, is the rotation that comes closest to
     the components (W. Kabsch, Acta Cryst. A 32, 922 (1976)).
     """
-    vectors, angles = VECTOR.findall(text)[-3:], ANGLE.findall(text)[-3:]
+    vectors, angles = _VECTOR.findall(text)[-3:], _ANGLE.findall(text)[-3:]
     if len(vectors) < 3 or len(angles) < 3:
         return None
-    scale = length_unit(vectors[0][0], where)
-    printed = np.array([[parse_number(word, where) for word in row[1:4]] for row in vectors]) * scale
-    lengths = tuple(parse_number(row[4], where) * scale for row in vectors)
-    shape = from_angles(lengths, tuple(parse_number(angle, where) for angle in angles))
-    if np.abs(shape - printed).max() <= VECTOR_DIGITS * scale or not np.isfinite(shape).all():
+    scale = _length_unit(vectors[0][0], where)
+    printed = np.array([[_parse_number(word, where) for word in row[1:4]] for row in vectors]) * scale
+    lengths = tuple(_parse_number(row[4], where) * scale for row in vectors)
+    shape = _from_angles(lengths, tuple(_parse_number(angle, where) for angle in angles))
+    if np.abs(shape - printed).max() <= _VECTOR_DIGITS * scale or not np.isfinite(shape).all():
         return shape
     left, _, right = np.linalg.svd(shape.T @ printed)
     oriented: FloatArray = shape @ (left @ right)
     return oriented
 
 
-def read_coordinates(text: str, where: str) -> CoordinateTable | None:
+def _read_coordinates(text: str, where: str) -> _CoordinateTable | None:
     """The table of atoms at the start of the run; None if it is not printed."""
-    table = COORDINATES.search(text)
+    table = _COORDINATES.search(text)
     if table is None:
         return None
     rows = [line.split() for line in table[2].split("\n") if line.strip()]
     if not rows or any(len(row) != 9 for row in rows):
         raise InputError(f"{where}: the table of atomic coordinates is damaged; run CP2K again")
-    numbers = np.array([[parse_number(word, where) for word in (row[1], *row[4:8])] for row in rows])
-    return CoordinateTable(
+    numbers = np.array([[_parse_number(word, where) for word in (row[1], *row[4:8])] for row in rows])
+    return _CoordinateTable(
         kinds=tuple(int(kind) - 1 for kind in numbers[:, 0]),
         symbols=tuple(row[2] for row in rows),
-        positions=numbers[:, 1:4] * length_unit(table[1], where),
+        positions=numbers[:, 1:4] * _length_unit(table[1], where),
         charges=numbers[:, 4],
     )
 
 
-def read_kinds(text: str, where: str) -> tuple[PrintedKind, ...]:
+def _read_kinds(text: str, where: str) -> tuple[_PrintedKind, ...]:
     """The kinds in order, with their cores where the print level shows them."""
-    heads = list(KIND.finditer(text))
+    heads = list(_KIND.finditer(text))
     ends = [*(head.start() for head in heads[1:]), len(text)]
     kinds = []
     for head, end in zip(heads, ends, strict=False):
         block = text[head.end() : end]
-        potential = POTENTIAL.search(block)
-        core = None if potential is None or potential[1] != "GTH" else read_core(block[potential.end() :], where)
+        potential = _POTENTIAL.search(block)
+        core = None if potential is None or potential[1] != "GTH" else _read_core(block[potential.end() :], where)
         kinds.append(
-            PrintedKind(
+            _PrintedKind(
                 name=head[1],
                 count=int(head[2]),
                 potential=None if potential is None else potential[2],
@@ -244,43 +244,43 @@ def read_kinds(text: str, where: str) -> tuple[PrintedKind, ...]:
     return tuple(kinds)
 
 
-def read_core(block: str, where: str) -> Core | None:
+def _read_core(block: str, where: str) -> Core | None:
     r"""Core of a GTH potential as printed.
 
     Both :math:`r_{loc}` and :math:`\alpha = 1 / (2 r_{loc}^2)` have 6 decimals. The radius is as printed if the
     exponent agrees with it to the last digit; otherwise the exponent has more digits of it.
     """
-    exponent, configuration, radius = EXPONENT.search(block), CONFIGURATION.search(block), RADIUS.search(block)
+    exponent, configuration, radius = _EXPONENT.search(block), _CONFIGURATION.search(block), _RADIUS.search(block)
     if exponent is None or configuration is None or radius is None:
         return None
-    alpha, printed = parse_number(exponent[1], where), parse_number(radius[1], where)
+    alpha, printed = _parse_number(exponent[1], where), _parse_number(radius[1], where)
     exact = abs(0.5 / printed**2 - alpha) < 1e-6
     return float(sum(map(int, configuration[1].split()))), (printed if exact else (0.5 / alpha) ** 0.5) * units.Bohr
 
 
-def read_grid(text: str) -> tuple[int, int, int] | None:
+def _read_grid(text: str) -> tuple[int, int, int] | None:
     """Points of the finest grid; None if grids are not printed."""
-    match = GRID.search(text)
+    match = _GRID.search(text)
     if match is None:
         return None
     points = re.findall(r"Points: +(\d+)", match[1])
     return (int(points[0]), int(points[1]), int(points[2])) if len(points) == 3 else None
 
 
-def count_electrons(text: str) -> int | None:
+def _count_electrons(text: str) -> int | None:
     """Number of electrons, summed over spins; None if it is not printed."""
     spins = 2 if re.search(r"^ DFT\| Number of spin states +2$", text, re.MULTILINE) else 1
-    found = SPIN_ELECTRONS.findall(text)[:spins]
+    found = _SPIN_ELECTRONS.findall(text)[:spins]
     return sum(map(int, found)) if len(found) == spins else None
 
 
-def count_warnings(text: str) -> int | None:
+def _count_warnings(text: str) -> int | None:
     """Number of warnings that CP2K counted; None if the run did not come to that."""
     match = re.search(r"^ The number of warnings for this run is : (\d+)", text, re.MULTILINE)
     return None if match is None else int(match[1])
 
 
-BANNER = "PROGRAM STARTED AT"
+_BANNER = "PROGRAM STARTED AT"
 
 
 @dataclass(frozen=True)
@@ -330,8 +330,8 @@ class Cp2kOutput:
     method: str | None
     poisson_solver: str | None
     cell: NDArray[np.float64] | None
-    coordinates: CoordinateTable | None
-    kinds: tuple[PrintedKind, ...]
+    coordinates: _CoordinateTable | None
+    kinds: tuple[_PrintedKind, ...]
     grid: tuple[int, int, int] | None
     electrons: int | None
     eps_scf: float | None
@@ -391,11 +391,11 @@ def read_cp2k_output(path: str | Path) -> Cp2kOutput:
     """
     path = Path(path)
     whole = read_cp2k_text(path)
-    start = max(whole.rfind(BANNER), 0)
+    start = max(whole.rfind(_BANNER), 0)
     text = whole[start:]
     offset = whole.count("\n", 0, start)
     abort = text.find("[ABORT]")
-    version = find_line(text, "CP2K| version string:")
+    version = _find_line(text, "CP2K| version string:")
     if version is None and abort >= 0:
         line = offset + text.count("\n", 0, abort) + 1
         raise InputError(f"{path}, line {line}: CP2K aborted before it began; mend what its message says")
@@ -404,20 +404,90 @@ def read_cp2k_output(path: str | Path) -> Cp2kOutput:
     return Cp2kOutput(
         path=path,
         version=version.removeprefix("CP2K version").strip(),
-        project=find_line(text, "GLOBAL| Project name"),
-        input_name=find_line(text, "CP2K| Input file name"),
-        run_type=find_line(text, "GLOBAL| Run type"),
-        data_directory=find_line(text, "CP2K| Data directory path"),
-        method=find_line(text, "QS| Method:"),
-        poisson_solver=find_line(text, "POISSON| Solver"),
-        cell=read_cell(text, str(path)),
-        coordinates=read_coordinates(text, str(path)),
-        kinds=read_kinds(text, str(path)),
-        grid=read_grid(text),
-        electrons=count_electrons(text),
-        eps_scf=find_number(text, "eps_scf:", str(path)),
-        evaluations=read_evaluations(text, str(path), offset),
-        warnings=count_warnings(text),
+        project=_find_line(text, "GLOBAL| Project name"),
+        input_name=_find_line(text, "CP2K| Input file name"),
+        run_type=_find_line(text, "GLOBAL| Run type"),
+        data_directory=_find_line(text, "CP2K| Data directory path"),
+        method=_find_line(text, "QS| Method:"),
+        poisson_solver=_find_line(text, "POISSON| Solver"),
+        cell=_read_cell(text, str(path)),
+        coordinates=_read_coordinates(text, str(path)),
+        kinds=_read_kinds(text, str(path)),
+        grid=_read_grid(text),
+        electrons=_count_electrons(text),
+        eps_scf=_find_number(text, "eps_scf:", str(path)),
+        evaluations=_read_evaluations(text, str(path), offset),
+        warnings=_count_warnings(text),
         finished="PROGRAM ENDED AT" in text,
         abort_line=None if abort < 0 else offset + text.count("\n", 0, abort) + 1,
     )
+
+
+_FULL = re.compile(rb"no space left on device|disk quota exceeded", re.IGNORECASE)
+_TAIL = 1 << 16
+"""Bytes at the end of outputs in which failures are looked for."""
+
+
+@dataclass(frozen=True)
+class _Ending:
+    """How a run ended, by the ends of its output and of what it wrote to standard error.
+
+    Attributes
+    ----------
+    finished
+        Whether CP2K came to its regular end.
+    unconverged
+        Whether an SCF cycle did not converge.
+    disk_full
+        Whether there was no space left to write to.
+    abort
+        What CP2K says in its box of failure; empty without one.
+    complaint
+        Last line of standard error.
+    """
+
+    finished: bool
+    unconverged: bool
+    disk_full: bool
+    abort: str
+    complaint: str
+
+
+def _read_ending(output: Path, errors: Path) -> _Ending:
+    """Read how a run ended; what it did not write counts as empty."""
+    said, complained = _tail(output), _tail(errors)
+    return _Ending(
+        finished=b"PROGRAM ENDED AT" in said,
+        unconverged=b"SCF run NOT converged" in said + complained,
+        disk_full=_FULL.search(said + complained) is not None,
+        abort=_abort_message(said),
+        complaint=_last_line(complained),
+    )
+
+
+def _tail(path: Path) -> bytes:
+    """The end of a file; nothing if it is not there."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(max(0, path.stat().st_size - _TAIL))
+            return stream.read()
+    except OSError:
+        return b""
+
+
+def _abort_message(said: bytes) -> str:
+    """What CP2K says in its box of failure, one line; empty if there is none."""
+    text = said.decode("utf-8", errors="replace")
+    _, found, box = text.partition("[ABORT]")
+    if not found:
+        return ""
+    rows = [row.strip(" *") for row in box.split("\n")[1:8]]
+    words = [re.sub(r"^(\\___/|\|?\s*O/\||\|\s|/\|\s\||/ \\|\|$)\s*", "", row).strip() for row in rows]
+    kept = [word for word in words if word and not set(word) <= set("*/\\| ")]
+    return " ".join(" ".join(kept).split())[:300]
+
+
+def _last_line(said: bytes) -> str:
+    """The last line of a text, shortened."""
+    rows = [row for row in said.decode("utf-8", errors="replace").split("\n") if row.strip()]
+    return " ".join(rows[-1].split())[:200] if rows else ""

@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING
 from ase.data import atomic_numbers
 
 from basinet import units
-from basinet.cp2k.language import parse_number, read_cp2k_text
+from basinet.cp2k.language import _parse_number, read_cp2k_text
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
-    from basinet.cp2k.input import Cp2kInput, Kind
+    from basinet.cp2k.input import Cp2kInput, _Kind
     from basinet.cp2k.output import Cp2kOutput
 
 Core = tuple[float, float]
 """Charge Z (e) and radius r_loc (Å) of a Gaussian core."""
 
-DATA_DIRECTORIES = ("/usr/share/cp2k", "/usr/local/share/cp2k/data", "/usr/local/share/cp2k", "/opt/cp2k/data")
+_DATA_DIRECTORIES = ("/usr/share/cp2k", "/usr/local/share/cp2k/data", "/usr/local/share/cp2k", "/opt/cp2k/data")
 
 
 def read_gth_potentials(path: str | Path) -> dict[tuple[str, str], Core]:
@@ -55,20 +55,20 @@ def read_gth_potentials(path: str | Path) -> dict[tuple[str, str], Core]:
         element = header[0].capitalize()
         if element not in atomic_numbers or len(header) < 2:
             continue
-        core = parse_core(electrons, local, f"{path}, {' '.join(header)}")
+        core = _parse_core(electrons, local, f"{path}, {' '.join(header)}")
         if core is not None:
             for name in header[1:]:
                 cores.setdefault((element, name.upper()), core)
     return cores
 
 
-def parse_core(electrons: list[str], local: list[str], where: str) -> Core | None:
+def _parse_core(electrons: list[str], local: list[str], where: str) -> Core | None:
     """Charge and radius from the first two lines of an entry; None if they are not those of a GTH potential."""
     if not all(word.isdecimal() for word in electrons) or len(local) < 2 or not local[1].isdecimal():
         return None
     if len(local) != 2 + int(local[1]):
         return None
-    radius = parse_number(local[0], where)
+    radius = _parse_number(local[0], where)
     charge = sum(map(int, electrons))
     if radius <= 0 or charge <= 0:
         raise InputError(f"{where}: charge {charge} and radius {radius} are no core; mend the file")
@@ -84,16 +84,16 @@ def data_directories(run_directory: Path | None, stated: str | None) -> Iterator
     """Where potential files may be: the run, ``CP2K_DATA_DIR``, where the output says, and the usual places."""
     if run_directory is not None:
         yield run_directory
-    for place in (os.environ.get("CP2K_DATA_DIR"), stated, *DATA_DIRECTORIES):
+    for place in (os.environ.get("CP2K_DATA_DIR"), stated, *_DATA_DIRECTORIES):
         if place:
             yield Path(place)
 
 
-PRINTED_DIGITS = 1e-6
+_PRINTED_DIGITS = 1e-6
 """Relative precision of a printed core radius."""
 
 
-def atomic_cores(output: Cp2kOutput, given: Cp2kInput, symbols: tuple[str, ...]) -> tuple[Core, ...]:
+def _atomic_cores(output: Cp2kOutput, given: Cp2kInput, symbols: tuple[str, ...]) -> tuple[Core, ...]:
     """Charge (e) and radius (Å) of the core of each atom.
 
     The radius comes from the potential file, which has all its digits, if that file agrees with what the run
@@ -109,11 +109,11 @@ def atomic_cores(output: Cp2kOutput, given: Cp2kInput, symbols: tuple[str, ...])
     found: dict[str, Core] = {}
     for name, symbol in zip(given.names, symbols, strict=True):
         if name not in found:
-            found[name] = kind_core(given.kind_of(name, symbol), symbol, printed.get(name.upper()), output, given)
+            found[name] = _kind_core(given.kind_of(name, symbol), symbol, printed.get(name.upper()), output, given)
     return tuple(found[name] for name in given.names)
 
 
-def kind_core(kind: Kind, element: str, printed: Core | None, output: Cp2kOutput, given: Cp2kInput) -> Core:
+def _kind_core(kind: _Kind, element: str, printed: Core | None, output: Cp2kOutput, given: Cp2kInput) -> Core:
     """Core of one kind."""
     if kind.ghost:
         raise InputError(f"{kind.where}: kind {kind.name} is a ghost; basinet reads runs of whole atoms")
@@ -122,20 +122,20 @@ def kind_core(kind: Kind, element: str, printed: Core | None, output: Cp2kOutput
             f"{kind.where}: kind {kind.name} has the potential {kind.potential}; "
             "basinet reads only GTH pseudopotentials"
         )
-    exact = kind.core or tabulated_core(kind, element, output, given, required=printed is None)
+    exact = kind.core or _tabulated_core(kind, element, output, given, required=printed is None)
     if printed is None:
         if exact is None:
             raise InputError(f"{kind.where}: kind {kind.name} has no potential; name it with POTENTIAL")
         return exact
-    return exact if exact is not None and agree(exact, printed) else printed
+    return exact if exact is not None and _agree(exact, printed) else printed
 
 
-def agree(exact: Core, printed: Core) -> bool:
+def _agree(exact: Core, printed: Core) -> bool:
     """Whether a core is the one printed, to the digits printed."""
-    return exact[0] == printed[0] and abs(exact[1] - printed[1]) < PRINTED_DIGITS * printed[1]
+    return exact[0] == printed[0] and abs(exact[1] - printed[1]) < _PRINTED_DIGITS * printed[1]
 
 
-def tabulated_core(kind: Kind, element: str, output: Cp2kOutput, given: Cp2kInput, *, required: bool) -> Core | None:
+def _tabulated_core(kind: _Kind, element: str, output: Cp2kOutput, given: Cp2kInput, *, required: bool) -> Core | None:
     """Core from the potential files; None if it is not there and not `required`."""
     places = list(dict.fromkeys(data_directories(given.path.parent, output.data_directory)))
     files: list[Path] = []

@@ -1,4 +1,4 @@
-"""One finished run of CP2K: its files, checked against each other, and what they give to the partition."""
+"""A finished CP2K run: its files, whether they tell the same story, and what they give to a partition."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from ase.geometry import cell_to_cellpar
 from numpy.typing import NDArray
 
 from basinet import units
-from basinet.cp2k.input import Cp2kInput, guess_element, parse_atoms, read_cp2k_input
-from basinet.cp2k.language import Line, parse_number, read_cp2k_text
+from basinet.cp2k.input import Cp2kInput, _guess_element, _parse_atoms, read_cp2k_input
+from basinet.cp2k.language import _Line, _parse_number, read_cp2k_text
 from basinet.cp2k.output import Cp2kOutput, Evaluation, read_cp2k_output
-from basinet.cp2k.potentials import Core, atomic_cores
-from basinet.errors import InputError
+from basinet.cp2k.potentials import Core, _atomic_cores
+from basinet.cp2k.program import NotConvergedError
+from basinet.errors import DensityError, InputError
 
-HEAD = 1 << 16
+_HEAD = 1 << 16
 """Bytes at the beginning of a file that show whether it is a CP2K output: the banner comes early."""
 
-NOT_OUTPUTS = (".cube", ".gz", ".wfn", ".xyz", ".extxyz", ".inp", ".restart", ".ener", ".bak-1", ".py", ".sh", ".json")
+_NOT_OUTPUTS = (".cube", ".gz", ".wfn", ".xyz", ".extxyz", ".inp", ".restart", ".ener", ".bak-1", ".py", ".sh", ".json")
 DENSITY = "ELECTRON_DENSITY"
-TOTAL_DENSITY = "TOTAL_DENSITY"
-HARTREE_POTENTIAL = "v_hartree"
+_TOTAL_DENSITY = "TOTAL_DENSITY"
+_HARTREE_POTENTIAL = "v_hartree"
 
 
 def find_output(path: str | Path) -> Path:
@@ -48,7 +49,7 @@ def find_output(path: str | Path) -> Path:
         return path
     if not path.is_dir():
         raise InputError(f"{path}: no such file or directory; name the directory of a CP2K run")
-    files = [file for file in sorted(path.iterdir()) if file.is_file() and file.suffix not in NOT_OUTPUTS]
+    files = [file for file in sorted(path.iterdir()) if file.is_file() and file.suffix not in _NOT_OUTPUTS]
     outputs = [file for file in files if is_output(file)]
     if len(outputs) == 1:
         return outputs[0]
@@ -64,12 +65,12 @@ def is_output(file: Path) -> bool:
     """Whether a file begins as CP2K's outputs do."""
     try:
         with file.open("rb") as stream:
-            return b"CP2K| version string:" in stream.read(HEAD)
+            return b"CP2K| version string:" in stream.read(_HEAD)
     except OSError:
         return False
 
 
-def find_input(output: Cp2kOutput) -> Path:
+def _find_input(output: Cp2kOutput) -> Path:
     """Find the input beside an output: the file it names, or the only one that ends in ``.inp``.
 
     Raises
@@ -90,7 +91,7 @@ def find_input(output: Cp2kOutput) -> Path:
     )
 
 
-def find_cube(output: Cp2kOutput, project: str, quantity: str, step: int | None = None) -> Path | None:
+def _find_cube(output: Cp2kOutput, project: str, quantity: str, step: int | None = None) -> Path | None:
     """Find the cube of a quantity; of one step where a trajectory wrote several.
 
     Raises
@@ -103,7 +104,7 @@ def find_cube(output: Cp2kOutput, project: str, quantity: str, step: int | None 
         cubes = [cube for cube in cubes if step_of(cube) == step]
     if len(cubes) > 1:
         place = output.path.parent
-        raise InputError(f"{place}: several cubes of {quantity} ({shorten(cubes)}); name one of them as the density")
+        raise InputError(f"{place}: several cubes of {quantity} ({_shorten(cubes)}); name one of them as the density")
     return cubes[0] if cubes else None
 
 
@@ -127,18 +128,18 @@ def step_of(cube: Path) -> int | None:
     return None if match is None else int(match[1])
 
 
-def shorten(paths: Sequence[Path]) -> str:
+def _shorten(paths: Sequence[Path]) -> str:
     """Names of files for a message, the first few of many."""
     names = [path.name for path in paths]
     return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])}, ... {names[-1]}, {len(names)} in all"
 
 
-TITLE = re.compile(r"\s*i\s*=\s*(\d+)\b.*\bE\s*=\s*(\S+)\s*$")
+_TITLE = re.compile(r"\s*i\s*=\s*(\d+)\b.*\bE\s*=\s*(\S+)\s*$")
 """The title of a frame: `` i =        2, time =        4.000, E =       -84.1771714821``."""
 
 
 @dataclass(frozen=True)
-class Frame:
+class _Frame:
     """Positions (n_atoms, 3) in Å and total energy in eV, both to 10 decimals of CP2K's units."""
 
     positions: NDArray[np.float64]
@@ -154,7 +155,7 @@ def evaluations_by_step(output: Cp2kOutput) -> dict[int, Evaluation]:
     return numbered
 
 
-def read_trajectory(path: Path, names: tuple[str, ...]) -> dict[int, Frame]:
+def read_trajectory(path: Path, names: tuple[str, ...]) -> dict[int, _Frame]:
     """Read positions and energies by the number of their step.
 
     Of a step that was written twice, after a restart, the last counts.
@@ -170,166 +171,22 @@ def read_trajectory(path: Path, names: tuple[str, ...]) -> dict[int, Frame]:
     lines = text.rstrip("\n").split("\n")
     if not text.endswith("\n"):
         raise InputError(f"{path}, line {len(lines)}: the file is cut short; copy it again")
-    frames: dict[int, Frame] = {}
+    frames: dict[int, _Frame] = {}
     for start in range(0, len(lines), len(names) + 2):
-        title = TITLE.match(lines[start + 1]) if start + 1 < len(lines) else None
+        title = _TITLE.match(lines[start + 1]) if start + 1 < len(lines) else None
         block = enumerate(lines[start + 2 : start + 2 + len(names)], start=start + 3)
-        rows = [Line(row.strip(), f"{path}, line {number}") for number, row in block]
+        rows = [_Line(row.strip(), f"{path}, line {number}") for number, row in block]
         if title is None or len(rows) < len(names):
             raise InputError(f"{path}, line {start + 1}: no whole step of {len(names)} atoms; is the file cut short?")
-        found, positions = parse_atoms(rows)
+        found, positions = _parse_atoms(rows)
         if found != names:
             raise InputError(f"{path}, line {start + 3}: other atoms than those of the input")
-        energy = parse_number(title[2], f"{path}, line {start + 2}") * units.Hartree
-        frames[int(title[1])] = Frame(positions, energy)
+        energy = _parse_number(title[2], f"{path}, line {start + 2}") * units.Hartree
+        frames[int(title[1])] = _Frame(positions, energy)
     return frames
 
 
-POSITION_DIGITS = 2e-6
-"""Positions are printed with 6 decimals."""
-CELL_DIGITS = 2e-6
-"""So are lengths (Å) and angles (degrees) of the cell."""
-COMPONENT_DIGITS = 1e-3
-"""Components of cell vectors are printed with 3."""
-
-REMEDY = "put the input of this very run beside the output, or run it without EXT_RESTART"
-
-SINGLE_POINTS = ("ENERGY", "ENERGY_FORCE", "WAVEFUNCTION_OPTIMIZATION", "WFN_OPT")
-TRAJECTORIES = ("MD", "MOLECULAR_DYNAMICS")
-
-
-def check_ending(output: Cp2kOutput, *, allow_unconverged: bool = False) -> None:
-    """Refuse a run that failed, was cut short or did not converge; of a trajectory, one that ended so.
-
-    Raises
-    ------
-    InputError
-        Names the output, what happened and what to do.
-    """
-    ended = len(output.evaluations) == 1 or (output.evaluations and not output.finished)
-    if ended and not allow_unconverged:
-        check_convergence(output.evaluations[-1], output)
-    if output.abort_line is not None:
-        raise InputError(f"{output.path}, line {output.abort_line}: CP2K aborted; mend what its message says")
-    if not output.finished:
-        raise InputError(
-            f"{output.path}: the output is cut short, CP2K has not ended (no PROGRAM ENDED); wait, or run it again"
-        )
-    if not output.evaluations:
-        raise InputError(f"{output.path}: no energies in this output; use RUN_TYPE ENERGY_FORCE")
-
-
-def check_convergence(evaluation: Evaluation, output: Cp2kOutput) -> None:
-    """Refuse an evaluation whose SCF cycle did not converge."""
-    if evaluation.scf_converged is False:
-        step = "" if evaluation.step is None else f" at step {evaluation.step}"
-        raise InputError(
-            f"{output.path}: the SCF run did NOT converge{step}; raise MAX_SCF or change the minimiser, "
-            "and run CP2K again"
-        )
-
-
-def check_method(output: Cp2kOutput, given: Cp2kInput) -> None:
-    """Refuse what the partition is not defined for: all-electron methods, and potentials that are not periodic."""
-    method = output.method or given.method
-    if method != "GPW":
-        raise InputError(
-            f"{output.path}: method {method}; basinet reads GPW with GTH pseudopotentials alone, so set METHOD GPW"
-        )
-    for kind in output.kinds:
-        if kind.potential_type not in (None, "GTH"):
-            raise InputError(
-                f"{output.path}: kind {kind.name} has the {kind.potential_type} potential {kind.potential}; "
-                "basinet reads only GTH pseudopotentials"
-            )
-    solver = output.poisson_solver or given.poisson_solver
-    if solver != "PERIODIC":
-        raise InputError(
-            f"{output.path}: Poisson solver {solver}; basinet's electrostatics is periodic, so set it to PERIODIC"
-        )
-    if given.run_type not in (*SINGLE_POINTS, *TRAJECTORIES):
-        raise InputError(f"{given.path}: RUN_TYPE {given.run_type}; basinet reads ENERGY, ENERGY_FORCE and MD")
-    if "NPT" in given.ensemble or "NPE" in given.ensemble:
-        raise InputError(f"{given.path}: ENSEMBLE {given.ensemble} changes the cell; run single points of its frames")
-
-
-def check_evaluation(
-    evaluation: Evaluation, n_atoms: int, output: Cp2kOutput, *, allow_unconverged: bool = False
-) -> None:
-    """Refuse an evaluation that did not converge, or lacks its total, its convergence, or forces on some atoms."""
-    if not allow_unconverged:
-        check_convergence(evaluation, output)
-    if evaluation.scf_converged is None or "REF_energy" not in evaluation.energies:
-        raise InputError(f"{output.path}: prints no energy or no SCF convergence; set PRINT_LEVEL MEDIUM")
-    if evaluation.forces is not None and len(evaluation.forces) != n_atoms:
-        raise InputError(
-            f"{output.path}: {len(evaluation.forces)} rows of forces for {n_atoms} atoms; the output is damaged"
-        )
-
-
-def check_cell(output: Cp2kOutput, given: Cp2kInput) -> None:
-    """Refuse an input whose cell is not the one that the output was calculated in."""
-    if output.cell is None:
-        return
-    difference = np.abs(cell_to_cellpar(output.cell) - cell_to_cellpar(given.cell)).max()
-    components = np.abs(output.cell - given.cell).max()
-    if not (components <= COMPONENT_DIGITS and difference <= CELL_DIGITS):
-        raise InputError(f"{given.path}: its cell is not that of {output.path.name}; {REMEDY}")
-
-
-def agreed_symbols(output: Cp2kOutput, given: Cp2kInput) -> tuple[str, ...]:
-    """Elements as the output has them, or as the input implies.
-
-    Raises
-    ------
-    InputError
-        Input and output have different numbers of atoms, or different elements; or a name belongs to none.
-    """
-    symbols = output.symbols or given.elements
-    if len(symbols) != len(given.names):
-        raise InputError(f"{given.path}: {len(given.names)} atoms, but {len(symbols)} in {output.path.name}; {REMEDY}")
-    for name, symbol, element in zip(given.names, symbols, given.elements, strict=True):
-        if not atomic_numbers.get(symbol):
-            raise InputError(f"{given.path}: the atom {name!r} is of no known element; give its &KIND an ELEMENT")
-        if symbol != element and is_certain(name, element):
-            raise InputError(
-                f"{given.path}: the atom {name!r} is {element}, but {symbol} in {output.path.name}; {REMEDY}"
-            )
-    return symbols
-
-
-def is_certain(name: str, element: str) -> bool:
-    """Whether the input alone settles an atom's element: a name such as ``OW`` does not."""
-    return element != guess_element(name) or name.rstrip("0123456789").capitalize() == element
-
-
-def agreed_positions(output: Cp2kOutput, given: Cp2kInput) -> NDArray[np.float64]:
-    """Positions of the input (n_atoms, 3), moved as CP2K moved them if it centred the atoms.
-
-    Raises
-    ------
-    InputError
-        The output has other positions than rounding explains, or none where the input does not settle them.
-    """
-    table = output.coordinates
-    if table is None:
-        if given.centred or given.restarted:
-            raise InputError(
-                f"{output.path}: prints no atoms, yet CP2K moved those of the input; set PRINT_LEVEL MEDIUM"
-            )
-        return given.positions
-    moved = table.positions - given.positions
-    shift = moved.mean(axis=0) if given.centred else np.zeros(3)
-    wrong = np.flatnonzero(np.abs(moved - shift).max(axis=1) > POSITION_DIGITS)
-    if wrong.size:
-        raise InputError(
-            f"{given.path}: atom {wrong[0] + 1} is not where {output.path.name} has it "
-            f"({np.abs(moved - shift).max():.2g} Å apart); {REMEDY}"
-        )
-    return given.positions + shift
-
-
-ENERGY_DIGITS = 1e-8
+_ENERGY_DIGITS = 1e-8
 """Energies (eV) of a trajectory have 10 decimals of a hartree."""
 
 
@@ -437,7 +294,7 @@ def read_runs(path: str | Path) -> list[Cp2kRun]:
     calculation = read_calculation(path)
     cubes = find_cubes(calculation.output, calculation.given.project, DENSITY)
     if not cubes:
-        raise missing_density(calculation)
+        raise _missing_density(calculation)
     return [select(calculation, cube) for cube in cubes]
 
 
@@ -455,10 +312,10 @@ class Calculation:
     @cached_property
     def start(self) -> NDArray[np.float64]:
         """Positions of a single point."""
-        return agreed_positions(self.output, self.given)
+        return _agreed_positions(self.output, self.given)
 
     @cached_property
-    def trajectory(self) -> dict[int, Frame]:
+    def trajectory(self) -> dict[int, _Frame]:
         """Positions and energies by the number of their step."""
         return read_trajectory(self.output.path.parent / f"{self.given.project}-pos-1.xyz", self.given.names)
 
@@ -467,20 +324,20 @@ def read_calculation(path: str | Path, *, allow_unconverged: bool = False) -> Ca
     """Read output and input, and check all that does not depend on the density."""
     output = read_cp2k_output(find_output(path))
     check_ending(output, allow_unconverged=allow_unconverged)
-    given = read_cp2k_input(find_input(output))
-    check_method(output, given)
-    check_cell(output, given)
-    symbols = agreed_symbols(output, given)
+    given = read_cp2k_input(_find_input(output))
+    _check_method(output, given)
+    _check_cell(output, given)
+    symbols = _agreed_symbols(output, given)
     if output.electrons is None:
         raise InputError(f"{output.path}: does not print the number of electrons; set PRINT_LEVEL MEDIUM")
-    cores = atomic_cores(output, given, symbols)
+    cores = _atomic_cores(output, given, symbols)
     return Calculation(output, given, symbols, cores, output.electrons, allow_unconverged)
 
 
 def select(calculation: Calculation, cube: Path | None) -> Cp2kRun:
     """The run, or the step of it that a density belongs to."""
     output, given = calculation.output, calculation.given
-    step, evaluation, positions = choose_step(calculation, cube)
+    step, evaluation, positions = _choose_step(calculation, cube)
     check_evaluation(evaluation, len(positions), output, allow_unconverged=calculation.allow_unconverged)
     return Cp2kRun(
         atoms=Atoms(list(calculation.symbols), positions=positions, cell=given.cell, pbc=True),
@@ -489,8 +346,8 @@ def select(calculation: Calculation, cube: Path | None) -> Cp2kRun:
         forces=evaluation.forces,
         electrons=float(calculation.electrons),
         density=cube,
-        total_density=find_cube(output, given.project, TOTAL_DENSITY, step),
-        hartree_potential=find_cube(output, given.project, HARTREE_POTENTIAL, step),
+        total_density=_find_cube(output, given.project, _TOTAL_DENSITY, step),
+        hartree_potential=_find_cube(output, given.project, _HARTREE_POTENTIAL, step),
         grid=output.grid,
         eps_scf=output.eps_scf,
         version=output.version,
@@ -506,22 +363,22 @@ def find_density(calculation: Calculation, density: str | Path | None, *, requir
         if not Path(density).is_file():
             raise InputError(f"{density}: no such file; name the cube of the electron density")
         return Path(density)
-    cube = find_cube(calculation.output, calculation.given.project, DENSITY)
+    cube = _find_cube(calculation.output, calculation.given.project, DENSITY)
     if cube is None and required:
-        raise missing_density(calculation)
+        raise _missing_density(calculation)
     return cube
 
 
-def missing_density(calculation: Calculation) -> InputError:
+def _missing_density(calculation: Calculation) -> DensityError:
     """The error of a run that wrote no density."""
-    return InputError(
+    return DensityError(
         f"{calculation.output.path.parent}: no cube of the electron density "
         f"({calculation.given.project}-{DENSITY}-1_0.cube); add &E_DENSITY_CUBE with STRIDE 1 1 1 to &DFT/&PRINT, "
         "or name the cube"
     )
 
 
-def choose_step(calculation: Calculation, cube: Path | None) -> tuple[int | None, Evaluation, NDArray[np.float64]]:
+def _choose_step(calculation: Calculation, cube: Path | None) -> tuple[int | None, Evaluation, NDArray[np.float64]]:
     """The evaluation that the density belongs to, its number if it is a step of a trajectory, and its positions."""
     output, given = calculation.output, calculation.given
     if len(output.evaluations) == 1:
@@ -539,8 +396,158 @@ def choose_step(calculation: Calculation, cube: Path | None) -> tuple[int | None
     frame = calculation.trajectory.get(step)
     if frame is None:
         raise InputError(f"{trajectory}: step {step} is not in it; write it as often as the densities")
-    if abs(frame.energy - evaluation.energies.get("REF_energy", frame.energy)) > ENERGY_DIGITS:
+    if abs(frame.energy - evaluation.energies.get("REF_energy", frame.energy)) > _ENERGY_DIGITS:
         raise InputError(
             f"{trajectory}: step {step} has another energy than in {output.path.name}; it is another run's"
         )
     return step, evaluation, frame.positions
+
+
+_POSITION_DIGITS = 2e-6
+"""Positions are printed with 6 decimals."""
+_CELL_DIGITS = 2e-6
+"""So are lengths (Å) and angles (degrees) of the cell."""
+_COMPONENT_DIGITS = 1e-3
+"""Components of cell vectors are printed with 3."""
+
+_REMEDY = "put the input of this very run beside the output, or run it without EXT_RESTART"
+
+_SINGLE_POINTS = ("ENERGY", "ENERGY_FORCE", "WAVEFUNCTION_OPTIMIZATION", "WFN_OPT")
+_TRAJECTORIES = ("MD", "MOLECULAR_DYNAMICS")
+
+
+def check_ending(output: Cp2kOutput, *, allow_unconverged: bool = False) -> None:
+    """Refuse a run that failed, was cut short or did not converge; of a trajectory, one that ended so.
+
+    Raises
+    ------
+    InputError
+        Names the output, what happened and what to do.
+    """
+    ended = len(output.evaluations) == 1 or (output.evaluations and not output.finished)
+    if ended and not allow_unconverged:
+        check_convergence(output.evaluations[-1], output)
+    if output.abort_line is not None:
+        raise InputError(f"{output.path}, line {output.abort_line}: CP2K aborted; mend what its message says")
+    if not output.finished:
+        raise InputError(
+            f"{output.path}: the output is cut short, CP2K has not ended (no PROGRAM ENDED); wait, or run it again"
+        )
+    if not output.evaluations:
+        raise InputError(f"{output.path}: no energies in this output; use RUN_TYPE ENERGY_FORCE")
+
+
+def check_convergence(evaluation: Evaluation, output: Cp2kOutput) -> None:
+    """Refuse an evaluation whose SCF cycle did not converge.
+
+    Raises
+    ------
+    NotConvergedError
+        Names the output and the step.
+    """
+    if evaluation.scf_converged is False:
+        step = "" if evaluation.step is None else f" at step {evaluation.step}"
+        raise NotConvergedError(
+            f"{output.path}: the SCF run did NOT converge{step}; raise MAX_SCF or change the minimiser, "
+            "and run CP2K again"
+        )
+
+
+def _check_method(output: Cp2kOutput, given: Cp2kInput) -> None:
+    """Refuse what the partition is not defined for: all-electron methods, and potentials that are not periodic."""
+    method = output.method or given.method
+    if method != "GPW":
+        raise InputError(
+            f"{output.path}: method {method}; basinet reads GPW with GTH pseudopotentials alone, so set METHOD GPW"
+        )
+    for kind in output.kinds:
+        if kind.potential_type not in (None, "GTH"):
+            raise InputError(
+                f"{output.path}: kind {kind.name} has the {kind.potential_type} potential {kind.potential}; "
+                "basinet reads only GTH pseudopotentials"
+            )
+    solver = output.poisson_solver or given.poisson_solver
+    if solver != "PERIODIC":
+        raise InputError(
+            f"{output.path}: Poisson solver {solver}; basinet's electrostatics is periodic, so set it to PERIODIC"
+        )
+    if given.run_type not in (*_SINGLE_POINTS, *_TRAJECTORIES):
+        raise InputError(f"{given.path}: RUN_TYPE {given.run_type}; basinet reads ENERGY, ENERGY_FORCE and MD")
+    if "NPT" in given.ensemble or "NPE" in given.ensemble:
+        raise InputError(f"{given.path}: ENSEMBLE {given.ensemble} changes the cell; run single points of its frames")
+
+
+def check_evaluation(
+    evaluation: Evaluation, n_atoms: int, output: Cp2kOutput, *, allow_unconverged: bool = False
+) -> None:
+    """Refuse an evaluation that did not converge, or lacks its total, its convergence, or forces on some atoms."""
+    if not allow_unconverged:
+        check_convergence(evaluation, output)
+    if evaluation.scf_converged is None or "REF_energy" not in evaluation.energies:
+        raise InputError(f"{output.path}: prints no energy or no SCF convergence; set PRINT_LEVEL MEDIUM")
+    if evaluation.forces is not None and len(evaluation.forces) != n_atoms:
+        raise InputError(
+            f"{output.path}: {len(evaluation.forces)} rows of forces for {n_atoms} atoms; the output is damaged"
+        )
+
+
+def _check_cell(output: Cp2kOutput, given: Cp2kInput) -> None:
+    """Refuse an input whose cell is not the one that the output was calculated in."""
+    if output.cell is None:
+        return
+    difference = np.abs(cell_to_cellpar(output.cell) - cell_to_cellpar(given.cell)).max()
+    components = np.abs(output.cell - given.cell).max()
+    if not (components <= _COMPONENT_DIGITS and difference <= _CELL_DIGITS):
+        raise InputError(f"{given.path}: its cell is not that of {output.path.name}; {_REMEDY}")
+
+
+def _agreed_symbols(output: Cp2kOutput, given: Cp2kInput) -> tuple[str, ...]:
+    """Elements as the output has them, or as the input implies.
+
+    Raises
+    ------
+    InputError
+        Input and output have different numbers of atoms, or different elements; or a name belongs to none.
+    """
+    symbols = output.symbols or given.elements
+    if len(symbols) != len(given.names):
+        raise InputError(f"{given.path}: {len(given.names)} atoms, but {len(symbols)} in {output.path.name}; {_REMEDY}")
+    for name, symbol, element in zip(given.names, symbols, given.elements, strict=True):
+        if not atomic_numbers.get(symbol):
+            raise InputError(f"{given.path}: the atom {name!r} is of no known element; give its &KIND an ELEMENT")
+        if symbol != element and _is_certain(name, element):
+            raise InputError(
+                f"{given.path}: the atom {name!r} is {element}, but {symbol} in {output.path.name}; {_REMEDY}"
+            )
+    return symbols
+
+
+def _is_certain(name: str, element: str) -> bool:
+    """Whether the input alone settles an atom's element: a name such as ``OW`` does not."""
+    return element != _guess_element(name) or name.rstrip("0123456789").capitalize() == element
+
+
+def _agreed_positions(output: Cp2kOutput, given: Cp2kInput) -> NDArray[np.float64]:
+    """Positions of the input (n_atoms, 3), moved as CP2K moved them if it centred the atoms.
+
+    Raises
+    ------
+    InputError
+        The output has other positions than rounding explains, or none where the input does not settle them.
+    """
+    table = output.coordinates
+    if table is None:
+        if given.centred or given.restarted:
+            raise InputError(
+                f"{output.path}: prints no atoms, yet CP2K moved those of the input; set PRINT_LEVEL MEDIUM"
+            )
+        return given.positions
+    moved = table.positions - given.positions
+    shift = moved.mean(axis=0) if given.centred else np.zeros(3)
+    wrong = np.flatnonzero(np.abs(moved - shift).max(axis=1) > _POSITION_DIGITS)
+    if wrong.size:
+        raise InputError(
+            f"{given.path}: atom {wrong[0] + 1} is not where {output.path.name} has it "
+            f"({np.abs(moved - shift).max():.2g} Å apart); {_REMEDY}"
+        )
+    return given.positions + shift

@@ -28,12 +28,7 @@ PROJECT = "basinet"
 PREVIOUS = "previous"
 """Name that files of the calculation before begin with."""
 
-Guess = Literal["ATOMIC", "RESTART"]
-Tree = Mapping[str, "str | Tree | None"]
-"""Keywords with their values, and sections by ``&NAME``; None leaves one out."""
-
-
-Word = Annotated[str, Field(pattern=r"^[^\s&@#!$]+$")]
+_Word = Annotated[str, Field(pattern=r"^[^\s&@#!$]+$")]
 
 AIMD_EPS_SCF = 1e-7
 """A step begins with extrapolated wave functions and ends just below EPS_SCF, a single point far below: with 1e-6 the
@@ -54,10 +49,10 @@ class Cp2kSettings(Section):
     minimiser: Literal["DIIS", "CG"] = Field("DIIS", description="minimiser of the orbital transformation")
     rvv10_b: Positive = Field(6.3, description="parameter b of rVV10")
     rvv10_c: Positive = Field(9.3e-3, description="parameter C of rVV10")
-    basis_set: Word = Field("DZVP-MOLOPT-SR-GTH", description="Gaussian basis set, the same for every element")
-    basis_set_file: Word = Field("BASIS_MOLOPT", description="file of basis sets")
-    potential: Word = Field("GTH-PBE", description="GTH pseudopotential, the same for every element")
-    potential_file: Word = Field("GTH_POTENTIALS", description="file of pseudopotentials")
+    basis_set: _Word = Field("DZVP-MOLOPT-SR-GTH", description="Gaussian basis set, the same for every element")
+    basis_set_file: _Word = Field("BASIS_MOLOPT", description="file of basis sets")
+    potential: _Word = Field("GTH-PBE", description="GTH pseudopotential, the same for every element")
+    potential_file: _Word = Field("GTH_POTENTIALS", description="file of pseudopotentials")
 
 
 class AimdSettings(Section):
@@ -84,6 +79,11 @@ class AimdSettings(Section):
         return self
 
 
+_Guess = Literal["ATOMIC", "RESTART"]
+_Tree = Mapping[str, "str | _Tree | None"]
+"""Keywords with their values, and sections by ``&NAME``; None leaves one out."""
+
+
 @dataclass(frozen=True)
 class Request:
     """What of a calculation is no physics.
@@ -104,7 +104,7 @@ class Request:
         Of the velocities at the start.
     """
 
-    guess: Guess = "ATOMIC"
+    guess: _Guess = "ATOMIC"
     density: bool = True
     keep_wavefunction: bool = False
     steps: int = 0
@@ -137,14 +137,14 @@ def cp2k_input(settings: Cp2kSettings, atoms: Atoms, request: Request, aimd: Aim
         The atoms are not periodic, or have no cell.
     """
     check_atoms(atoms)
-    tree: dict[str, str | Tree | None] = {
-        "&GLOBAL": global_section(request),
+    tree: dict[str, str | _Tree | None] = {
+        "&GLOBAL": _global_section(request),
         "&FORCE_EVAL": {
             "METHOD": "QS",
-            "&DFT": dft_section(settings, request, aimd),
+            "&DFT": _dft_section(settings, request, aimd),
             "&SUBSYS": {
-                "&CELL": cell_section(atoms),
-                "&COORD": coord_section(atoms),
+                "&CELL": _cell_section(atoms),
+                "&COORD": _coord_section(atoms),
                 **{
                     f"&KIND {symbol}": {"BASIS_SET": settings.basis_set, "POTENTIAL": settings.potential}
                     for symbol in sorted(set(atoms.get_chemical_symbols()))
@@ -152,10 +152,10 @@ def cp2k_input(settings: Cp2kSettings, atoms: Atoms, request: Request, aimd: Aim
             },
             "&PRINT": {"&FORCES ON": {}},
         },
-        "&MOTION": motion_section(aimd, request) if aimd is not None and request.steps else None,
-        "&EXT_RESTART": restart_section(request),
+        "&MOTION": _motion_section(aimd, request) if aimd is not None and request.steps else None,
+        "&EXT_RESTART": _restart_section(request),
     }
-    return "\n".join(lines(tree)) + "\n"
+    return "\n".join(_lines(tree)) + "\n"
 
 
 def check_atoms(atoms: Atoms) -> None:
@@ -164,22 +164,22 @@ def check_atoms(atoms: Atoms) -> None:
         raise InputError("not periodic in three directions; give every frame a cell and pbc='T T T'")
 
 
-def global_section(request: Request) -> Tree:
+def _global_section(request: Request) -> _Tree:
     """Section ``&GLOBAL``."""
     return {
         "PROJECT": PROJECT,
         "RUN_TYPE": "MD" if request.steps else "ENERGY_FORCE",
         "PRINT_LEVEL": "MEDIUM",
-        "SEED": random_seed(request) if request.steps else None,
+        "SEED": _random_seed(request) if request.steps else None,
     }
 
 
-def random_seed(request: Request) -> str:
+def _random_seed(request: Request) -> str:
     """Seed of the velocities; 2000 is CP2K's own."""
     return str(2000 + request.seed)
 
 
-def dft_section(settings: Cp2kSettings, request: Request, aimd: AimdSettings | None) -> Tree:
+def _dft_section(settings: Cp2kSettings, request: Request, aimd: AimdSettings | None) -> _Tree:
     """Section ``&DFT``."""
     restart = request.guess == "RESTART"
     return {
@@ -187,17 +187,17 @@ def dft_section(settings: Cp2kSettings, request: Request, aimd: AimdSettings | N
         "POTENTIAL_FILE_NAME": settings.potential_file,
         "WFN_RESTART_FILE_NAME": f"{PREVIOUS}.wfn" if restart else None,
         "&MGRID": {
-            "CUTOFF": number(settings.cutoff),
-            "REL_CUTOFF": number(settings.rel_cutoff),
+            "CUTOFF": _number(settings.cutoff),
+            "REL_CUTOFF": _number(settings.rel_cutoff),
             "NGRIDS": str(settings.grids),
         },
-        "&QS": {"EPS_DEFAULT": number(settings.eps_default)},
+        "&QS": {"EPS_DEFAULT": _number(settings.eps_default)},
         "&SCF": {
             "SCF_GUESS": request.guess,
-            "EPS_SCF": number(settings.eps_scf),
+            "EPS_SCF": _number(settings.eps_scf),
             "MAX_SCF": str(settings.max_scf),
             "&OT": {"MINIMIZER": settings.minimiser, "PRECONDITIONER": "FULL_ALL"},
-            "&PRINT": wavefunction_section(request),
+            "&PRINT": _wavefunction_section(request),
         },
         "&XC": {
             "&XC_FUNCTIONAL": {"&GGA_X_RPW86": {}, "&GGA_C_PBE": {}},
@@ -207,38 +207,38 @@ def dft_section(settings: Cp2kSettings, request: Request, aimd: AimdSettings | N
                     "TYPE": "RVV10",
                     "VERBOSE_OUTPUT": "",
                     "KERNEL_FILE_NAME": "rVV10_kernel_table.dat",
-                    "PARAMETERS": f"{number(settings.rvv10_b)} {number(settings.rvv10_c)}",
-                    "CUTOFF": number(settings.vdw_cutoff),
+                    "PARAMETERS": f"{_number(settings.rvv10_b)} {_number(settings.rvv10_c)}",
+                    "CUTOFF": _number(settings.vdw_cutoff),
                 },
             },
         },
-        "&PRINT": {"&E_DENSITY_CUBE": density_section(request, aimd)} if request.density else None,
+        "&PRINT": {"&E_DENSITY_CUBE": _density_section(request, aimd)} if request.density else None,
     }
 
 
-def wavefunction_section(request: Request) -> Tree:
+def _wavefunction_section(request: Request) -> _Tree:
     """Section ``&SCF/&PRINT``: wave functions, which CP2K writes by default, only where they are wanted."""
     return {"&RESTART": {"BACKUP_COPIES": "0"}} if request.keep_wavefunction else {"&RESTART OFF": {}}
 
 
-def density_section(request: Request, aimd: AimdSettings | None) -> Tree:
+def _density_section(request: Request, aimd: AimdSettings | None) -> _Tree:
     """Section ``&E_DENSITY_CUBE``, on the whole grid; of molecular dynamics every few steps."""
     every = {"MD": str(aimd.density_every)} if aimd is not None and request.steps else None
     return {"STRIDE": "1 1 1", "&EACH": every}
 
 
-def motion_section(aimd: AimdSettings, request: Request) -> Tree:
+def _motion_section(aimd: AimdSettings, request: Request) -> _Tree:
     """Section ``&MOTION``: NVT with a Nose-Hoover chain; the state for the next calculation at the end."""
     every = {"&EACH": {"MD": "1"}}
     return {
         "&MD": {
             "ENSEMBLE": "NVT",
             "STEPS": str(request.steps),
-            "TIMESTEP": number(aimd.timestep),
-            "TEMPERATURE": number(aimd.temperature),
+            "TIMESTEP": _number(aimd.timestep),
+            "TEMPERATURE": _number(aimd.temperature),
             "&THERMOSTAT": {
                 "TYPE": "NOSE",
-                "&NOSE": {"LENGTH": str(aimd.chain_length), "TIMECON": number(aimd.time_constant)},
+                "&NOSE": {"LENGTH": str(aimd.chain_length), "TIMECON": _number(aimd.time_constant)},
             },
         },
         "&PRINT": {
@@ -249,28 +249,28 @@ def motion_section(aimd: AimdSettings, request: Request) -> Tree:
     }
 
 
-def restart_section(request: Request) -> Tree | None:
+def _restart_section(request: Request) -> _Tree | None:
     """Section ``&EXT_RESTART``: positions, velocities, thermostat and counters of the calculation before."""
     return {"RESTART_FILE_NAME": f"{PREVIOUS}.restart"} if request.continued else None
 
 
-def cell_section(atoms: Atoms) -> Tree:
+def _cell_section(atoms: Atoms) -> _Tree:
     """Section ``&CELL``, in Å."""
-    return {axis: coordinates(vector) for axis, vector in zip("ABC", atoms.cell.array, strict=True)}
+    return {axis: _coordinates(vector) for axis, vector in zip("ABC", atoms.cell.array, strict=True)}
 
 
-def coord_section(atoms: Atoms) -> Tree:
+def _coord_section(atoms: Atoms) -> _Tree:
     """Section ``&COORD``, in Å; positions stay where they are, outside the cell too."""
     rows = zip(atoms.get_chemical_symbols(), atoms.positions, strict=True)
-    return {"": "\n".join(f"{symbol} {coordinates(place)}" for symbol, place in rows)}
+    return {"": "\n".join(f"{symbol} {_coordinates(place)}" for symbol, place in rows)}
 
 
-def coordinates(vector: Iterable[float]) -> str:
+def _coordinates(vector: Iterable[float]) -> str:
     """Three numbers with all digits."""
     return " ".join(repr(float(value)) for value in vector)
 
 
-def number(value: float) -> str:
+def _number(value: float) -> str:
     """Spell a setting: 300, 1.0E-6.
 
     Examples
@@ -281,7 +281,7 @@ def number(value: float) -> str:
     return f"{value:.12G}"
 
 
-def lines(tree: Tree, depth: int = 0) -> list[str]:
+def _lines(tree: _Tree, depth: int = 0) -> list[str]:
     """Spell sections and keywords, one space for each level."""
     found: list[str] = []
     indent = " " * depth
@@ -293,12 +293,12 @@ def lines(tree: Tree, depth: int = 0) -> list[str]:
             found += [f"{indent}{line}" for line in words.split("\n")]
         else:
             end = name.split()[0].replace("&", "&END ")
-            found += [f"{indent}{name}", *lines(value, depth + 1), f"{indent}{end}"]
+            found += [f"{indent}{name}", *_lines(value, depth + 1), f"{indent}{end}"]
     return found
 
 
-PLACEHOLDER = re.compile(r"\{\{\s*(\w*)\s*\}\}")
-NAMES = ("cell", "atoms", "project", "density", "run_type", "seed", "motion", "guess", "wavefunction")
+_PLACEHOLDER = re.compile(r"\{\{\s*(\w*)\s*\}\}")
+_PLACEHOLDERS = ("cell", "atoms", "project", "density", "run_type", "seed", "motion", "guess", "wavefunction")
 
 
 @dataclass(frozen=True)
@@ -317,18 +317,18 @@ class Template:
             The atoms are not periodic.
         """
         check_atoms(atoms)
-        values = fillings(atoms, request, aimd)
-        return PLACEHOLDER.sub(lambda match: values[match[1]], self.text)
+        values = _fillings(atoms, request, aimd)
+        return _PLACEHOLDER.sub(lambda match: values[match[1]], self.text)
 
-    def check(self, atoms: Atoms, request: Request, aimd: AimdSettings, needed: Iterable[str]) -> None:
-        """Refuse a template that lacks a needed placeholder, or says something else than it is told.
+    def check(self, atoms: Atoms, request: Request, aimd: AimdSettings) -> None:
+        """Refuse a template that lacks what such calculations need, or says something else than it is told.
 
         Raises
         ------
         InputError
             Names the placeholder, or what basinet reads in the filled-in input that is not so.
         """
-        missing = [name for name in needed if name not in PLACEHOLDER.findall(self.text)]
+        missing = [name for name in _needed(request) if name not in _PLACEHOLDER.findall(self.text)]
         if missing:
             raise InputError(f"{self.path}: lacks {{{{{missing[0]}}}}}; put it where docs/campaigns.md shows it")
         with tempfile.TemporaryDirectory() as place:
@@ -352,6 +352,18 @@ class Template:
             )
 
 
+def _needed(request: Request) -> list[str]:
+    """Placeholders that calculations cannot do without."""
+    names = ["cell", "atoms", "project"]
+    if request.density:
+        names.append("density")
+    if request.steps:
+        names += ["run_type", "seed", "motion"]
+    if request.keep_wavefunction:
+        names += ["guess", "wavefunction"]
+    return names
+
+
 def read_template(path: str | Path) -> Template:
     """Read a template.
 
@@ -362,29 +374,29 @@ def read_template(path: str | Path) -> Template:
     """
     text = read_text(path)
     for number, line in enumerate(text.split("\n"), start=1):
-        for name in PLACEHOLDER.findall(line):
-            if name not in NAMES:
-                close = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.4)
-                hint = f"did you mean {{{{{close[0]}}}}}?" if close else f"known: {', '.join(NAMES)}"
+        for name in _PLACEHOLDER.findall(line):
+            if name not in _PLACEHOLDERS:
+                close = difflib.get_close_matches(name, _PLACEHOLDERS, n=1, cutoff=0.4)
+                hint = f"did you mean {{{{{close[0]}}}}}?" if close else f"known: {', '.join(_PLACEHOLDERS)}"
                 raise InputError(f"{path}, line {number}: unknown placeholder {{{{{name}}}}}; {hint}")
     return Template(text, str(path))
 
 
-def fillings(atoms: Atoms, request: Request, aimd: AimdSettings | None) -> dict[str, str]:
+def _fillings(atoms: Atoms, request: Request, aimd: AimdSettings | None) -> dict[str, str]:
     """What takes the place of each placeholder."""
-    motion: Tree = {
-        "&MOTION": motion_section(aimd, request) if aimd is not None and request.steps else None,
-        "&EXT_RESTART": restart_section(request),
+    motion: _Tree = {
+        "&MOTION": _motion_section(aimd, request) if aimd is not None and request.steps else None,
+        "&EXT_RESTART": _restart_section(request),
     }
-    density: Tree = {"&E_DENSITY_CUBE": density_section(request, aimd)} if request.density else {}
+    density: _Tree = {"&E_DENSITY_CUBE": _density_section(request, aimd)} if request.density else {}
     return {
-        "cell": "\n".join(lines(cell_section(atoms))),
-        "atoms": "\n".join(lines(coord_section(atoms))),
+        "cell": "\n".join(_lines(_cell_section(atoms))),
+        "atoms": "\n".join(_lines(_coord_section(atoms))),
         "project": PROJECT,
-        "density": "\n".join(lines(density)),
+        "density": "\n".join(_lines(density)),
         "run_type": "MD" if request.steps else "ENERGY_FORCE",
-        "seed": random_seed(request),
-        "motion": "\n".join(lines(motion)),
+        "seed": _random_seed(request),
+        "motion": "\n".join(_lines(motion)),
         "guess": request.guess,
         "wavefunction": f"WFN_RESTART_FILE_NAME {PREVIOUS}.wfn" if request.guess == "RESTART" else "",
     }

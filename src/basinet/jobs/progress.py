@@ -13,12 +13,57 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 
+def seconds_left(spent: float, done: float, remaining: float, workers: int = 1) -> float | None:
+    """Time left in seconds, if what remains costs as much as what is done; None if nothing is done yet.
+
+    Parameters
+    ----------
+    spent
+        Seconds of work so far.
+    done, remaining
+        Costs of what is done and what remains.
+    workers
+        Tasks at a time; 1 where `spent` is time by the clock.
+
+    Examples
+    --------
+    >>> seconds_left(spent=60.0, done=96.0, remaining=320.0, workers=2)
+    100.0
+    """
+    return spent / done * remaining / max(workers, 1) if done > 0 else None
+
+
+def duration(seconds: float | None) -> str:
+    """Spell a time.
+
+    Examples
+    --------
+    >>> duration(80.0), duration(600.0), duration(90000.0), duration(None)
+    ('80 s', '10 min', '25.0 h', '?')
+    """
+    if seconds is None:
+        return "?"
+    if seconds > 7200:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.0f} min" if seconds > 90 else f"{seconds:.0f} s"
+
+
 class Progress:
-    """Report stages of weighted tasks; the estimate assumes that work goes on at the pace so far."""
+    """Report stages of weighted tasks; the estimate of the time left assumes that work goes on at the pace so far.
+
+    Attributes
+    ----------
+    spent
+        Seconds of work at all tasks so far, those of an earlier run included; None: the pace is that of this run.
+    workers
+        Tasks at a time, where `spent` is given.
+    """
 
     def __init__(self, stream: TextIO | None = None, *, every: float = 15.0) -> None:
         self.stream = stream or sys.stderr
         self.every = every
+        self.spent: float | None = None
+        self.workers = 1
         self._bar: Bar | None = None
         self._row: TaskID | None = None
         self._total = self._done = self._kept = 0.0
@@ -56,12 +101,11 @@ class Progress:
             self.note(f"  {self._finished}/{self._count} ({name}), about {self.remaining()} left")
 
     def remaining(self) -> str:
-        """Time left at the pace so far."""
-        elapsed = time.monotonic() - self._started
-        if self._done <= 0:
-            return "?"
-        left = elapsed * max(self._total - self._kept - self._done, 0) / self._done
-        return f"{left / 60:.0f} min" if left > 90 else f"{left:.0f} s"
+        """Time left, spelled."""
+        left = max(self._total - self._kept - self._done, 0.0)
+        if self.spent is not None:
+            return duration(seconds_left(self.spent, self._kept + self._done, left, self.workers))
+        return duration(seconds_left(time.monotonic() - self._started, self._done, left))
 
     def finish(self) -> None:
         """End the stage."""

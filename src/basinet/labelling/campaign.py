@@ -17,7 +17,7 @@ from basinet.errors import InputError
 from basinet.files import atomic_write, write_yaml
 from basinet.frames.reading import read_frames, write_frames
 from basinet.jobs.store import Results, fingerprint
-from basinet.labelling.settings import CampaignConfig, check_template
+from basinet.labelling.settings import CampaignConfig
 
 
 @dataclass(frozen=True)
@@ -287,7 +287,9 @@ def load_inputs(config: CampaignConfig) -> tuple[list[Atoms], Template | None]:
             raise InputError(f"{', '.join(config.frames)}, frame {index}: {error}") from error
     template = None if config.template is None else read_template(config.template)
     if template is not None:
-        check_template(template, frames[0], config)
+        steps = config.aimd.segment if config.mode == "aimd" else 0
+        request = Request(density=config.partition, steps=steps, keep_wavefunction=keeps_wavefunction(config))
+        template.check(frames[0], request, config.aimd)
     return frames, template
 
 

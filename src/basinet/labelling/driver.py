@@ -1,143 +1,172 @@
-"""How long a campaign will take: mean cost of what is finished, over the workers there are."""
+"""A campaign from its beginning to its end: which calculation is next, who does it, and how far it has come."""
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 import secrets
-import shutil
-import socket
 import time
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any
 
-from basinet.cp2k.program import CalculationFailed, FailureKind
 from basinet.errors import InputError
 from basinet.files import is_held
-from basinet.jobs.progress import Progress
+from basinet.jobs.progress import Progress, duration, seconds_left
 from basinet.jobs.provenance import available_processors
-from basinet.jobs.workers import connect
+from basinet.jobs.queues import QueueSettings, job_cluster
+from basinet.jobs.workers import WorkerDiedError, Workers, open_workers
 from basinet.labelling.campaign import Campaign, Unit
-from basinet.labelling.ledger import Ledger, ledger
+from basinet.labelling.settings import CampaignConfig, RetrySettings, RunSettings
 from basinet.labelling.work import LOST, Outcome, failed_try, record, run_unit
 
-if TYPE_CHECKING:
-    from distributed import Client, Future
-
-    from basinet.labelling.settings import CampaignConfig, ClusterSettings, RunSettings
+_OUTSIDE = ("killed", "out_of_disk")
+"""Failures that lie outside of the calculation: a resumed campaign tries these again without being told."""
 
 
-def seconds_left(spent: float, done: float, remaining: float, workers: int) -> float | None:
-    """Time left in seconds, if what remains costs as much as what is done; None if nothing is done yet.
+@dataclass
+class Schedule:
+    """The order of a campaign's units: which comes next, and which is given up.
 
-    Parameters
+    Attributes
     ----------
-    spent
-        Seconds of calculations so far, failures included.
-    done, remaining
-        Sizes of finished and remaining calculations: atoms times steps.
-    workers
-        Calculations at a time.
-
-    Examples
-    --------
-    >>> seconds_left(spent=60.0, done=96.0, remaining=320.0, workers=2)
-    100.0
+    units
+        All, in an order in which they can be done.
+    done
+        Names of finished units.
+    failures
+        Kinds of the failures that count against the retries, by unit.
+    attempts
+        Number of the last try of each unit.
+    retries
+        How many more tries each kind is worth.
+    running
+        Names of units being done.
     """
-    if done <= 0:
+
+    units: Mapping[str, Unit]
+    done: set[str]
+    failures: dict[str, Counter[str]]
+    attempts: Counter[str]
+    retries: RetrySettings
+    running: set[str]
+
+    def given_up(self, name: str) -> bool:
+        """Whether a unit has failed more often than its retries allow, and was not done for all that."""
+        if name in self.done:
+            return False
+        counts = self.failures.get(name, Counter())
+        return any(count > getattr(self.retries, kind) for kind, count in counts.items())
+
+    def blocked(self, unit: Unit) -> bool:
+        """Whether a unit can never be done: its trajectory was given up before it."""
+        while unit.steps and unit.previous is not None and unit.name not in self.done:
+            if self.given_up(unit.previous):
+                return True
+            unit = self.units[unit.previous]
+        return False
+
+    def startable(self, unit: Unit) -> bool:
+        """Whether a unit can be done now: it waits for what it begins with, unless that is given up."""
+        if unit.name in self.done or unit.name in self.running or self.given_up(unit.name):
+            return False
+        previous = unit.previous
+        return previous is None or previous in self.done or (not unit.steps and self.given_up(previous))
+
+    def take(self) -> tuple[str, int] | None:
+        """Name of the next unit to begin, now counted as running, and number of the try; None if none can begin."""
+        for unit in self.units.values():
+            if self.startable(unit):
+                self.running.add(unit.name)
+                self.attempts[unit.name] += 1
+                return unit.name, self.attempts[unit.name]
         return None
-    return spent / done * remaining / max(workers, 1)
+
+    def settle(self, outcome: Outcome) -> bool:
+        """Enter what became of a unit; tell whether it is settled, done or given up."""
+        self.running.discard(outcome.unit)
+        if outcome.kind is None:
+            self.done.add(outcome.unit)
+            return True
+        self.failures.setdefault(outcome.unit, Counter())[outcome.kind] += 1
+        return self.given_up(outcome.unit)
+
+    def remaining(self) -> list[Unit]:
+        """Units that are still to be done, those that are being done included."""
+        return [
+            unit
+            for unit in self.units.values()
+            if unit.name not in self.done and not self.given_up(unit.name) and not self.blocked(unit)
+        ]
+
+    def concurrency(self) -> int:
+        """How many of the remaining units could be done at the same time: each chain is one after the other."""
+        left = self.remaining()
+        names = {unit.name for unit in left}
+        return sum(unit.previous not in names for unit in left)
 
 
-def spoken(seconds: float | None) -> str:
-    """Spell a time as people say it.
-
-    Examples
-    --------
-    >>> spoken(80.0), spoken(600.0), spoken(90000.0), spoken(None)
-    ('80 s', '10 min', '25.0 h', 'unknown')
-    """
-    if seconds is None:
-        return "unknown"
-    if seconds > 7200:
-        return f"{seconds / 3600:.1f} h"
-    return f"{seconds / 60:.0f} min" if seconds > 90 else f"{seconds:.0f} s"
-
-
-class CampaignProgress(Progress):
-    """Progress whose estimate of the time left knows what was spent before, and how many work at it."""
-
-    def __init__(self, stream: TextIO | None = None, *, every: float = 15.0) -> None:
-        super().__init__(stream, every=every)
-        self.workers = 1
-        self.spent = 0.0
-
-    def remaining(self) -> str:
-        """Time left, spelled."""
-        done = self._kept + self._done
-        return spoken(seconds_left(self.spent, done, max(self._total - done, 0.0), self.workers))
+def schedule_of(campaign: Campaign) -> Schedule:
+    """The state that the files of a campaign tell."""
+    tries = {name: found for name in campaign.units if (found := campaign.failures(name))}
+    return Schedule(
+        units=campaign.units,
+        done=set(campaign.done()),
+        failures={
+            name: Counter(failure.kind for failure in found if not failure.forgiven) for name, found in tries.items()
+        },
+        attempts=Counter({name: max(failure.attempt for failure in found) for name, found in tries.items()}),
+        retries=campaign.config.run.retries,
+        running=set(),
+    )
 
 
-CLASSES = {
-    "slurm": "SLURMCluster",
-    "pbs": "PBSCluster",
-    "sge": "SGECluster",
-    "lsf": "LSFCluster",
-    "htcondor": "HTCondorCluster",
-    "oar": "OARCluster",
-    "moab": "MoabCluster",
-}
-"""Of dask-jobqueue."""
-SUBMIT = {
-    "slurm": "sbatch",
-    "pbs": "qsub",
-    "sge": "qsub",
-    "lsf": "bsub",
-    "htcondor": "condor_submit",
-    "oar": "oarsub",
-    "moab": "msub",
-}
-"""Commands that it calls."""
-RANKS = re.compile(r"\s(?:-n|--?np|--ntasks)(?: +|=)(\d+)(?!\S)")
-"""How mpirun, mpiexec and srun are told the number of processes."""
+def forgive(campaign: Campaign, *, everything: bool) -> None:
+    """Let failures no longer count: those from outside, or all of them."""
+    for name in campaign.units:
+        before = campaign.failures(name)
+        after = [
+            replace(failure, forgiven=failure.forgiven or everything or failure.kind in _OUTSIDE) for failure in before
+        ]
+        if after != before:
+            campaign.keep_failures(name, after)
 
 
-@contextmanager
-def connected(campaign: Campaign, scheduler: str | None) -> Iterator[Client]:
-    """Yield a client whose workers do the units.
+def workers_of(campaign: Campaign, scheduler: str | None) -> AbstractContextManager[Workers]:
+    """Open workers that do the units: of a scheduler, of the config's queue, or of this machine."""
+    config = campaign.config
+    return open_workers(local_workers(config), scheduler, campaign.root / "running", queue_of(config))
+
+
+def queue_of(config: CampaignConfig) -> QueueSettings | None:
+    """The config's queue, with as many cores for each job as a calculation takes."""
+    if config.cluster is None:
+        return None
+    return config.cluster.model_copy(update={"cores": config.cluster.cores or processors(config.run)})
+
+
+def job_script(config: CampaignConfig) -> str:
+    """The script of one job, as it goes to the queue.
 
     Raises
     ------
     InputError
-        The scheduler does not answer, or dask-jobqueue is not installed.
+        The config has no queue; or see `basinet.jobs.queues.job_cluster`.
     """
-    from distributed import Client
-
-    config = campaign.config
-    if scheduler is None and config.cluster is not None:
-        check_submission(config.cluster)
-        with job_cluster(config) as cluster, Client(cluster) as client:
-            replenish(client, config)
-            yield client
-        return
-    with connect(local_workers(config), scheduler, campaign.root / "running") as client:
-        yield client
+    queue = queue_of(config)
+    if queue is None:
+        raise InputError("cluster: the config has no such section; see docs/campaigns.md")
+    with job_cluster(queue) as cluster:
+        text: str = cluster.job_script()
+    return text
 
 
-def replenish(client: Client, config: CampaignConfig) -> None:
-    """Submit as many jobs as are missing: the queueing system ends them when their time is over."""
-    if config.cluster is not None and client.cluster is not None:
-        client.cluster.scale(jobs=config.cluster.jobs)
-
-
-def local_workers(config: CampaignConfig) -> int:
-    """Calculations at a time on this machine."""
-    return config.run.workers or max(1, (available_processors() or 1) // processors(config.run))
+_RANKS = re.compile(r"\s(?:-n|--?np|--ntasks)(?: +|=)(\d+)(?!\S)")
+"""How mpirun, mpiexec and srun are told the number of processes."""
 
 
 def processors(run: RunSettings) -> int:
@@ -147,91 +176,21 @@ def processors(run: RunSettings) -> int:
     >>> processors(RunSettings(command="mpirun -np 8 cp2k.psmp", threads=2))
     16
     """
-    ranks = RANKS.search(run.command)
+    ranks = _RANKS.search(run.command)
     return int(ranks[1] if ranks else 1) * run.threads
 
 
-def job_cluster(config: CampaignConfig) -> Any:
-    """A cluster of jobs, none of them in the queue yet.
-
-    Raises
-    ------
-    InputError
-        dask-jobqueue is not installed.
-    """
-    try:
-        dask_jobqueue = importlib.import_module("dask_jobqueue")
-    except ImportError as error:
-        raise InputError("cluster: needs dask-jobqueue; pip install 'basinet[cluster]'") from error
-    settings = config.cluster
-    if settings is None:
-        raise InputError("cluster: the config has no such section; see docs/campaigns.md")
-    check_cluster(settings)
-    options: dict[str, Any] = {
-        "cores": settings.cores or processors(config.run),
-        "processes": 1,
-        "memory": settings.memory,
-        "walltime": settings.walltime,
-        "queue": settings.queue,
-        "account": settings.account,
-        "interface": settings.interface,
-        "job_extra_directives": settings.directives,
-        "job_script_prologue": settings.prologue,
-        "scheduler_options": {"dashboard_address": ":0"},  # any port that is free
-        # One calculation at a time in each job, whatever its cores.
-        "worker_extra_args": ["--nthreads", "1"],
-    }
-    kind = getattr(dask_jobqueue, CLASSES[settings.system])
-    return kind(**{key: value for key, value in options.items() if value is not None})
+def local_workers(config: CampaignConfig) -> int:
+    """Calculations at a time on this machine."""
+    return config.run.workers or max(1, (available_processors() or 1) // processors(config.run))
 
 
-def check_cluster(settings: ClusterSettings) -> None:
-    """Refuse what Dask would, in one line and before it has begun."""
-    from dask.utils import parse_bytes
-
-    try:
-        parse_bytes(settings.memory)
-    except ValueError as error:
-        raise InputError(f"cluster.memory: {settings.memory}: {error}; give a size such as 16GB") from error
-    known = sorted(name for _, name in socket.if_nameindex())
-    if settings.interface is not None and settings.interface not in known:
-        raise InputError(f"cluster.interface: {settings.interface} is not on this machine; it has {', '.join(known)}")
-
-
-def check_submission(settings: ClusterSettings) -> None:
-    """Refuse a machine from which no jobs can be submitted."""
-    command = SUBMIT[settings.system]
-    if shutil.which(command) is None:
-        raise InputError(
-            f"cluster.system: {command} of {settings.system} is not on this machine; run where jobs are submitted"
-        )
-
-
-def job_script(config: CampaignConfig) -> str:
-    """The script of one job, as it goes to the queue.
-
-    Raises
-    ------
-    InputError
-        See `job_cluster`.
-    """
-    with job_cluster(config) as cluster:
-        text: str = cluster.job_script()
-    return text
-
-
-EVERY = 2.0
-"""Seconds after which the driver looks for new workers."""
-IDLE = 120.0
-"""Seconds without any worker after which the driver says so."""
-
-
-def run_campaign(campaign: Campaign, client: Client, progress: CampaignProgress) -> Ledger:
+def run_campaign(campaign: Campaign, workers: Workers, progress: Progress) -> Schedule:
     """Do all units that are not done; failures are told as they happen.
 
     Returns
     -------
-    Ledger
+    Schedule
         Final: what is done, and what was given up.
 
     Raises
@@ -239,112 +198,67 @@ def run_campaign(campaign: Campaign, client: Client, progress: CampaignProgress)
     InputError
         There is no CP2K where the workers are, or too many calculations failed in a row.
     """
-    book = ledger(campaign)
-    begin(campaign, book, progress)
-    futures: dict[Future[Any], Unit] = {}
-    session, in_a_row, worked = secrets.token_hex(4), 0, time.monotonic()
-    try:
-        while book.remaining():
-            replenish(client, campaign.config)
-            workers = submit(campaign, client, book, futures, session)
-            progress.workers = min(workers, book.abreast())
-            if workers:
-                worked = time.monotonic()
-            elif time.monotonic() - worked > IDLE:
-                progress.note(f"  no worker for {spoken(time.monotonic() - worked)}; waiting for one")
-                worked = time.monotonic()
-            for future in finished(futures):
-                unit = futures.pop(future)
-                outcome = outcome_of(campaign, future, unit, book.attempts[unit.name])
-                future.release()
-                settled = book.settle(outcome)
-                tell(campaign, outcome, progress, settled=settled)
-                in_a_row = 0 if outcome.kind is None else in_a_row + settled
-                if in_a_row >= campaign.config.run.stop_after:
-                    raise InputError(stopped(campaign, outcome, in_a_row))
-    except CancelledError as error:
-        raise InputError("--scheduler: is lost, and the calculations with it; go on with --resume") from error
-    except BaseException:
-        client.cancel(list(futures))
-        raise
+    schedule = schedule_of(campaign)
+    _begin(campaign, schedule, progress)
+    function = partial(_run_try, root=str(campaign.root.resolve()), session=secrets.token_hex(4))
+    in_a_row = 0
+    with closing(workers.run(function, schedule.take, progress)) as outcomes:
+        for (name, attempt), found in outcomes:
+            outcome = _lost(campaign, name, attempt, found) if isinstance(found, InputError) else found
+            settled = schedule.settle(outcome)
+            progress.workers = min(workers.count(), schedule.concurrency())
+            _tell(campaign, outcome, progress, settled=settled)
+            in_a_row = 0 if outcome.kind is None else in_a_row + settled
+            if in_a_row >= campaign.config.run.stop_after:
+                raise InputError(_stopped(campaign, outcome, in_a_row))
     progress.finish()
-    return book
+    return schedule
 
 
-def begin(campaign: Campaign, book: Ledger, progress: CampaignProgress) -> None:
+def _run_try(task: tuple[str, int], *, root: str, session: str) -> Outcome:
+    """Do a try of a unit, both by name and number."""
+    return run_unit(root, *task, session)
+
+
+def _lost(campaign: Campaign, name: str, attempt: int, error: InputError) -> Outcome:
+    """What became of a unit whose worker died: the driver keeps the failure, since nobody else is left to do it."""
+    if not isinstance(error, WorkerDiedError):
+        raise error
+    record(campaign, name, failed_try(attempt, "killed", LOST))
+    return Outcome(name, 0.0, "killed", LOST)
+
+
+def _begin(campaign: Campaign, schedule: Schedule, progress: Progress) -> None:
     """Tell what there is to do."""
     kept = campaign.done()
     progress.spent = sum(kept.values())
-    sizes = {name: size(campaign, unit) for name, unit in campaign.units.items()}
+    sizes = {name: _size(campaign, unit) for name, unit in campaign.units.items()}
     progress.start("dft run", list(sizes.values()), [sizes[name] for name in kept])
     others = sum(campaign.results.path(name).exists() for name in campaign.units) - len(kept)
     if others:
         progress.note(f"  {others} results are of other steps or of another version of basinet; they are done again")
-    given_up = [name for name in campaign.units if book.given_up(name)]
+    given_up = [name for name in campaign.units if schedule.given_up(name)]
     if given_up:
         progress.note(f"  {len(given_up)} failed before and are left; --retry-failed tries them again")
 
 
-def size(campaign: Campaign, unit: Unit) -> float:
+def _size(campaign: Campaign, unit: Unit) -> float:
     """Atoms times evaluations: what the cost of a unit is in proportion to."""
     return float(len(campaign.frames[unit.frame]) * max(unit.steps, 1))
 
 
-def submit(campaign: Campaign, client: Client, book: Ledger, futures: dict[Future[Any], Unit], session: str) -> int:
-    """Give every idle worker a unit; tell how many workers there are."""
-    slots = int(sum(client.nthreads().values()))
-    while len(futures) < slots:
-        unit = book.take()
-        if unit is None:
-            break
-        attempt = book.attempts[unit.name]
-        # The directory is part of the key: one scheduler may serve several campaigns.
-        key = f"dft-{campaign.identity}-{unit.name}-{attempt}"
-        future = client.submit(run_unit, str(campaign.root.resolve()), unit.name, attempt, session, key=key, pure=False)
-        futures[future] = unit
-    return slots
-
-
-def finished(futures: dict[Future[Any], Unit]) -> list[Future[Any]]:
-    """Futures that have ended, after a short wait for the first one."""
-    from distributed import wait
-
-    if not futures:
-        time.sleep(EVERY)
-        return []
-    try:
-        done, _ = wait(list(futures), timeout=EVERY, return_when="FIRST_COMPLETED")
-    except TimeoutError:
-        return []
-    return list(done)
-
-
-def outcome_of(campaign: Campaign, future: Future[Any], unit: Unit, attempt: int) -> Outcome:
-    """What became of a unit; a worker's death is entered by the driver, since nobody else is left to do it."""
-    from distributed import KilledWorker
-
-    try:
-        outcome: Outcome = future.result()
-    except (KilledWorker, OSError) as error:
-        message = LOST if isinstance(error, KilledWorker) else f"{LOST}: {error}"
-        lost = CalculationFailed(FailureKind.killed, message)
-        record(campaign, unit.name, failed_try(attempt, lost, message))
-        return Outcome(unit.name, 0.0, FailureKind.killed, message)
-    return outcome
-
-
-def tell(campaign: Campaign, outcome: Outcome, progress: CampaignProgress, *, settled: bool) -> None:
+def _tell(campaign: Campaign, outcome: Outcome, progress: Progress, *, settled: bool) -> None:
     """Report an outcome."""
-    progress.spent += outcome.seconds
+    progress.spent = (progress.spent or 0.0) + outcome.seconds
     if outcome.kind is not None:
         where = "" if outcome.log is None else f" ({campaign.root / outcome.log})"
         then = "given up" if settled else "tried again"
         progress.note(f"  {outcome.unit}: {outcome.kind}, {then}: {outcome.message}{where}")
     else:
-        progress.advance(size(campaign, campaign.units[outcome.unit]), outcome.unit)
+        progress.advance(_size(campaign, campaign.units[outcome.unit]), outcome.unit)
 
 
-def stopped(campaign: Campaign, outcome: Outcome, count: int) -> str:
+def _stopped(campaign: Campaign, outcome: Outcome, count: int) -> str:
     """Why a campaign goes no further."""
     where = "" if outcome.log is None else f"; see {campaign.root / outcome.log}"
     return (
@@ -353,24 +267,24 @@ def stopped(campaign: Campaign, outcome: Outcome, count: int) -> str:
     )
 
 
-LISTED = 20
+_LISTED = 20
 """Failures that are listed one by one."""
 
 
 def survey(campaign: Campaign) -> dict[str, Any]:
-    """The state of a campaign in plain types."""
-    book = ledger(campaign)
+    """The state of a campaign in types of JSON."""
+    schedule = schedule_of(campaign)
     seconds = campaign.done()
     units = campaign.units
     failures = {name: campaign.failures(name) for name in units}
     tries = [failure for found in failures.values() for failure in found]
-    given_up = [name for name in units if book.given_up(name)]
-    blocked = [name for name, unit in units.items() if book.blocked(unit)]
-    working = [item for item in running(campaign.root) if item["unit"] not in seconds]
-    sizes = {name: size(campaign, unit) for name, unit in units.items()}
-    left = sum(sizes[unit.name] for unit in book.remaining())
+    given_up = [name for name in units if schedule.given_up(name)]
+    blocked = [name for name, unit in units.items() if schedule.blocked(unit)]
+    working = [item for item in _running(campaign.root) if item["unit"] not in seconds]
+    sizes = {name: _size(campaign, unit) for name, unit in units.items()}
+    left = sum(sizes[unit.name] for unit in schedule.remaining())
     spent = sum(seconds.values()) + sum(failure.seconds for failure in tries)
-    workers = min(len(working) or local_workers(campaign.config), max(book.abreast(), 1))
+    workers = min(len(working) or local_workers(campaign.config), max(schedule.concurrency(), 1))
     return {
         "directory": str(campaign.root),
         "mode": campaign.config.mode,
@@ -379,7 +293,7 @@ def survey(campaign: Campaign) -> dict[str, Any]:
         "running": working,
         "failed": len(given_up),
         "blocked": len(blocked),
-        "waiting": len(book.remaining()) - len(working),
+        "waiting": len(schedule.remaining()) - len(working),
         "mean_seconds": sum(seconds.values()) / len(seconds) if seconds else None,
         "workers": workers,
         "seconds_left": seconds_left(spent, sum(sizes[name] for name in seconds), left, workers) if left else 0.0,
@@ -387,7 +301,7 @@ def survey(campaign: Campaign) -> dict[str, Any]:
         "failures": [
             {
                 "unit": name,
-                "tries": book.attempts[name],
+                "tries": schedule.attempts[name],
                 "kind": last.kind,
                 "message": last.message,
                 "log": None if last.log is None else str(campaign.root / last.log),
@@ -398,7 +312,7 @@ def survey(campaign: Campaign) -> dict[str, Any]:
     }
 
 
-def running(root: Path) -> list[dict[str, Any]]:
+def _running(root: Path) -> list[dict[str, Any]]:
     """Units that processes are working at, as far as their locks tell."""
     found = []
     for path in sorted((root / "running").glob("*.json")):
@@ -418,17 +332,17 @@ def lines(found: dict[str, Any]) -> list[str]:
     counts = ", ".join(f"{found[name]} {name}" for name in names if found[name] or name == "done")
     said = [f"{found['directory']}: {found['calculations']} calculations ({found['mode']}): {counts}"]
     if found["running"]:
-        busy = ", ".join(f"{item['unit']} ({spoken(item['seconds'])}, {item['owner']})" for item in found["running"])
+        busy = ", ".join(f"{item['unit']} ({duration(item['seconds'])}, {item['owner']})" for item in found["running"])
         said.append(f"running: {busy}")
     if found["mean_seconds"] is not None:
-        left = spoken(found["seconds_left"])
+        left = duration(found["seconds_left"])
         said.append(f"mean {found['mean_seconds']:.1f} s; about {left} left with {found['workers']} at a time")
     if found["tries_failed"]:
         kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(found["tries_failed"].items()))
         said.append(f"tries that failed: {kinds}")
-    for item in found["failures"][:LISTED]:
+    for item in found["failures"][:_LISTED]:
         log = "" if item["log"] is None else f"; log: {item['log']}"
         said.append(f"  {item['unit']}: {item['kind']}, {item['tries']} tries: {item['message']}{log}")
-    if len(found["failures"]) > LISTED:
-        said.append(f"  ... {len(found['failures']) - LISTED} more (--json lists all)")
+    if len(found["failures"]) > _LISTED:
+        said.append(f"  ... {len(found['failures']) - _LISTED} more (--json lists all)")
     return said

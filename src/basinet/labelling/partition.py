@@ -1,39 +1,46 @@
-"""The labels of a partitioned frame: what is written, and under which name.
+"""From densities to labelled frames: one input, or many at a time.
 
-What is not known is left out, never written as zero.
+What is not known of a frame is left out, never written as zero.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from ase import Atoms
 
 from basinet.arrays import FloatArray
+from basinet.cp2k.run_directory import DENSITY
 from basinet.density.basins import Basins
 from basinet.density.cross_check import cross_check
 from basinet.density.cube import read_cube
 from basinet.density.local_energies import ELECTRONIC, TOTAL, LocalEnergies, local_hartree_energies
 from basinet.errors import InputError
-from basinet.files import plain
-from basinet.frames.reading import system_of
+from basinet.files import atomic_write, plain
+from basinet.frames.reading import format_frame, system_of
+from basinet.jobs.progress import Progress
+from basinet.jobs.provenance import PACKAGE, available_processors, version
+from basinet.jobs.store import Results, fingerprint
+from basinet.jobs.workers import Workers, open_workers
 from basinet.labelling.partition_settings import Job, PartitionSettings, named
-from basinet.labelling.sources import Source, Stamp, field_files, read_fields, read_source, stamp
+from basinet.labelling.sources import Source, Stamp, density_errors, field_files, read_fields, read_source, stamp
 from basinet.units import Bohr
 
-ARRAYS = {TOTAL: "REF_local_hartree_energy", ELECTRONIC: "REF_local_hartree_energy_electronic"}
+_ARRAYS = {TOTAL: "REF_local_hartree_energy", ELECTRONIC: "REF_local_hartree_energy_electronic"}
 """Array of each integral, eV."""
-ERRORS = {TOTAL: "local_hartree_energy_error", ELECTRONIC: "local_hartree_energy_electronic_error"}
+_ERRORS = {TOTAL: "local_hartree_energy_error", ELECTRONIC: "local_hartree_energy_electronic_error"}
 """Array of its error bar, eV."""
 
 
-def label(source: Source, local: LocalEnergies, settings: PartitionSettings) -> Atoms:
+def _label(source: Source, local: LocalEnergies, settings: PartitionSettings) -> Atoms:
     """The frame with all labels that its source allows.
 
     Returns
@@ -51,20 +58,20 @@ def label(source: Source, local: LocalEnergies, settings: PartitionSettings) -> 
     atoms.arrays["bader_population"] = basins.population
     atoms.arrays["bader_volume"] = basins.volume
     for name, values in basins.integrals.items():
-        atoms.arrays[ARRAYS.get(name, f"bader_{name}")] = values
+        atoms.arrays[_ARRAYS.get(name, f"bader_{name}")] = values
     if errors is not None:
         atoms.arrays["bader_population_error"] = errors.population
         atoms.arrays["bader_volume_error"] = errors.volume
         for name, values in errors.integrals.items():
-            atoms.arrays[ERRORS.get(name, f"bader_{name}_error")] = values
+            atoms.arrays[_ERRORS.get(name, f"bader_{name}_error")] = values
     if not basins.empty_atoms.size:
         atoms.arrays["bader_maximum_distance"] = basins.maximum_distance
-    label_cores(atoms, local)
-    label_the_rest(atoms, basins)
+    _label_cores(atoms, local)
+    _label_the_rest(atoms, basins)
     return atoms
 
 
-def label_cores(atoms: Atoms, local: LocalEnergies) -> None:
+def _label_cores(atoms: Atoms, local: LocalEnergies) -> None:
     """Add what needs cores: net charges, core energies where no program printed them, and the closure."""
     if local.core_self_energy is None or local.core_overlap_energy is None or local.hartree_energy is None:
         return
@@ -79,7 +86,7 @@ def label_cores(atoms: Atoms, local: LocalEnergies) -> None:
     atoms.info.setdefault("REF_electrostatic_energy", (local.total_energy or 0.0) + own + overlap)
 
 
-def label_the_rest(atoms: Atoms, basins: Basins) -> None:
+def _label_the_rest(atoms: Atoms, basins: Basins) -> None:
     """Note in ``info`` what belongs to no atom: non-nuclear maxima and vacuum."""
     alone = basins.non_nuclear
     atoms.info["bader_non_nuclear_maxima"] = len(alone)
@@ -91,7 +98,7 @@ def label_the_rest(atoms: Atoms, basins: Basins) -> None:
         atoms.info["bader_vacuum_volume"] = basins.vacuum.volume
 
 
-def describe(source: Source, basins: Basins, atoms: Atoms, settings: PartitionSettings) -> dict[str, Any]:
+def _describe(source: Source, basins: Basins, atoms: Atoms, settings: PartitionSettings) -> dict[str, Any]:
     """Describe an input: what it is, what its parts sum to, and what is odd about it."""
     alone = basins.non_nuclear
     described: dict[str, Any] = plain(
@@ -101,7 +108,7 @@ def describe(source: Source, basins: Basins, atoms: Atoms, settings: PartitionSe
             "formula": atoms.get_chemical_formula(),
             "grid": source.volume.values.shape,
             "electrons": source.electrons,
-            "cores": cores_of(source),
+            "cores": _cores_of(source),
             "cores_from": source.cores_from or None,
             "maxima": len(basins.maxima),
             "non_nuclear": {
@@ -115,13 +122,13 @@ def describe(source: Source, basins: Basins, atoms: Atoms, settings: PartitionSe
             "empty_atoms": basins.empty_atoms,
             "closure_error": atoms.info.get("closure_error"),
             "residuals": basins.residuals,
-            "notes": notes(source, basins, atoms, settings),
+            "notes": _notes(source, basins, atoms, settings),
         }
     )
     return described
 
 
-def cores_of(source: Source) -> dict[str, Any] | None:
+def _cores_of(source: Source) -> dict[str, Any] | None:
     """Charge (e) and rloc (Angstrom, bohr) of every element's core."""
     if source.cores is None:
         return None
@@ -131,7 +138,7 @@ def cores_of(source: Source) -> dict[str, Any] | None:
     }
 
 
-def notes(source: Source, basins: Basins, atoms: Atoms, settings: PartitionSettings) -> list[str]:
+def _notes(source: Source, basins: Basins, atoms: Atoms, settings: PartitionSettings) -> list[str]:
     """What the user should know, one line each."""
     said = list(source.notes)
     if settings.cross_check and (source.total_density is None or source.hartree_potential is None):
@@ -165,12 +172,19 @@ class Partitioned:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Name the input in errors of rooms that know arrays only."""
+def _naming(path: Path) -> Iterator[None]:
+    """Name the input in errors of rooms that know arrays only, and in those of the machine."""
     try:
         yield
     except InputError as error:
-        raise InputError(named(path, str(error))) from error
+        raise type(error)(named(path, str(error))) from error
+    except MemoryError as error:
+        raise InputError(f"{path}: not enough memory; use fewer --workers") from error
+    except OSError as error:
+        raise InputError(named(path, f"{error}; check the file and the disk")) from error
+    except Exception as error:
+        error.add_note(f"while {path} was partitioned")
+        raise
 
 
 def partition_input(job: Job, settings: PartitionSettings) -> Partitioned:
@@ -181,7 +195,7 @@ def partition_input(job: Job, settings: PartitionSettings) -> Partitioned:
     InputError
         One line that names the file, the cause and the remedy.
     """
-    with naming(job.path):
+    with _naming(job.path):
         begun = time.perf_counter()
         source = read_source(job, settings)
         fields = read_fields(job, settings, source)
@@ -189,15 +203,16 @@ def partition_input(job: Job, settings: PartitionSettings) -> Partitioned:
         files = (*source.files, *field_files(job, settings).values())
         stamps = {str(path.resolve()): stamp(path) for path in files}
         checks: dict[str, Any] = {}
-        local = local_energies(source, fields, settings, checks)
-        atoms = label(source, local, settings)
+        with density_errors():
+            local = _local_energies(source, fields, settings, checks)
+        atoms = _label(source, local, settings)
     known = {"renormalisation": local.renormalisation - 1.0, "hartree_energy": local.total_energy}
     report = checks if source.cores is None else known | checks
-    report |= describe(source, local.basins, atoms, settings)
+    report |= _describe(source, local.basins, atoms, settings)
     return Partitioned(atoms, report | {"seconds": {"read": reading} | local.seconds}, stamps)
 
 
-def local_energies(
+def _local_energies(
     source: Source, fields: dict[str, FloatArray], settings: PartitionSettings, checks: dict[str, Any]
 ) -> LocalEnergies:
     """Energies, charges and volumes of the atoms, as far as the source allows; a cross-check goes into `checks`."""
@@ -227,90 +242,152 @@ def local_energies(
     )
 
 
-COLUMNS = {
-    "population": "bader_population",
-    "population_error": "bader_population_error",
-    "charge": "bader_charge",
-    "volume": "bader_volume",
-    "volume_error": "bader_volume_error",
-    "maximum_distance": "bader_maximum_distance",
-    "hartree_energy": "REF_local_hartree_energy",
-    "hartree_energy_error": "local_hartree_energy_error",
-    "hartree_energy_electronic": "REF_local_hartree_energy_electronic",
-    "hartree_energy_electronic_error": "local_hartree_energy_electronic_error",
-}
-"""Per-atom quantities of a document, and the arrays of the frame."""
-
-ENERGY = {"total": "hartree_energy", "electronic": "hartree_energy_electronic"}
+_RESULT_VERSION = 2
+"""Of what is kept of an input; results of another version are computed anew."""
 
 
-def document(atoms: Atoms, report: Mapping[str, Any]) -> dict[str, Any]:
-    """All that is known of a frame, in types of JSON: ``info``, report, and ``atoms`` with a list per quantity."""
-    columns = {name: atoms.arrays[key] for name, key in COLUMNS.items() if key in atoms.arrays}
-    known = {*COLUMNS.values(), "numbers", "positions", "REF_forces"}
-    further = {name: values for name, values in atoms.arrays.items() if name not in known}
-    per_atom = {"element": atoms.get_chemical_symbols(), "position": atoms.positions, **columns, **further}
-    value: dict[str, Any] = plain(
-        {"info": dict(atoms.info), "cell": atoms.cell.array, "n_atoms": len(atoms), **report, "atoms": per_atom}
-    )
-    return value
+@dataclass
+class PartitionBatch:
+    """Inputs being partitioned.
+
+    Attributes
+    ----------
+    jobs
+        In the order of the output.
+    settings
+        The same for all.
+    folder
+        Where finished inputs are kept; None: in memory alone.
+    failures
+        What is wrong with inputs that failed, by their place.
+    """
+
+    jobs: Sequence[Job]
+    settings: PartitionSettings
+    folder: Path | None = None
+    failures: dict[int, str] = field(default_factory=dict)
+    _finished: dict[int, Partitioned] = field(default_factory=dict)
+
+    def compute(self, workers: int | None, progress: Progress | None) -> None:
+        """Do all that is not done; failures are told as they happen, and kept."""
+        pending = [index for index, job in enumerate(self.jobs) if _kept(self.folder, job, self.settings) is None]
+        count = min(workers or _choose_workers([self.jobs[index].path for index in pending]), max(len(pending), 1))
+        threads = self.settings.threads or max(1, (available_processors() or 1) // count)
+        function = partial(_finish, settings=replace(self.settings, threads=threads), folder=self.folder)
+        if progress is not None:
+            progress.start("partition", [1.0] * len(self.jobs), [1.0] * (len(self.jobs) - len(pending)))
+        tasks = iter([(index, self.jobs[index]) for index in pending])
+        with (
+            nullcontext(Workers()) if count == 1 else open_workers(count) as pool,
+            closing(pool.run(function, partial(next, tasks, None), progress)) as outcomes,
+        ):
+            for (index, job), outcome in outcomes:
+                if isinstance(outcome, InputError):
+                    self.failures[index] = named(job.path, str(outcome))
+                elif outcome is not None:
+                    self._finished[index] = outcome
+                if progress is not None:
+                    if index in self.failures:
+                        progress.note(f"basinet: error: {self.failures[index]}")
+                    progress.advance(1.0, str(job.path))
+        if progress is not None:
+            progress.finish()
+
+    def results(self) -> Iterator[Partitioned]:
+        """Finished inputs in their order, one at a time; ``info`` has the place among the inputs, and the input.
+
+        Raises
+        ------
+        InputError
+            A result that was there is gone or out of date: its input changed while others were computed.
+        """
+        for index, job in enumerate(self.jobs):
+            if index in self.failures:
+                continue
+            done = self._finished[index] if self.folder is None else _kept(self.folder, job, self.settings)
+            if done is None:
+                raise InputError(f"{job.path}: has changed since it was computed; run again with --resume")
+            done.atoms.info |= {"frame": index, "source": str(job.path)}
+            yield done
+
+    def write(self, out: Path) -> None:
+        """Write all finished frames to one file, which appears when it is whole."""
+        with atomic_write(out) as stream:
+            for done in self.results():
+                stream.write(format_frame(done.atoms))
 
 
-def rows(found: Mapping[str, Any], definition: str) -> tuple[list[dict[str, Any]], str]:
-    """Rows of a frame's table, and the reading of its energies, which is the other one if that is all there is."""
-    atoms = found["atoms"]
-    if ENERGY[definition] not in atoms and ENERGY["electronic"] in atoms:
-        definition = "electronic"
-    energy = ENERGY[definition]
-    sources = {
-        "element": "element",
-        "population": "population",
-        "charge": "charge",
-        "volume": "volume",
-        "energy": energy,
-        "+-": f"{energy}_error",
-        "distance": "maximum_distance",
-    }
-    listed = [
-        {"atom": index} | {name: atoms[key][index] for name, key in sources.items() if key in atoms}
-        for index in range(found["n_atoms"])
-    ]
-    return listed, definition
+def _task(job: Job, settings: PartitionSettings) -> tuple[str, str]:
+    """Key and fingerprint of an input's result; threads do not change it."""
+    structure = None if job.structure is None else (job.structure.resolve(), job.index)
+    steering = {key: value for key, value in vars(settings).items() if key != "threads"}
+    whole = fingerprint(_RESULT_VERSION, version(PACKAGE), job.path.resolve(), structure, steering)
+    return whole[:24], whole
 
 
-def sums(found: Mapping[str, Any], definition: str) -> dict[str, Any]:
-    """Sums over the atoms, a row for the table."""
-    atoms = found["atoms"]
-    names = {"population": "population", "charge": "charge", "volume": "volume", "energy": ENERGY[definition]}
-    return {"atom": "sum"} | {name: sum(atoms[key]) for name, key in names.items() if key in atoms}
+def _kept(folder: Path | None, job: Job, settings: PartitionSettings) -> Partitioned | None:
+    """Result of an input; None if there is none, or its files have changed since. They may be gone, though."""
+    result = None if folder is None else Results(folder).get(*_task(job, settings))
+    if result is None:
+        return None
+    now = {path: stamp(path) for path in result["stamps"]}
+    changed = any(now[path] is not None and now[path] != before for path, before in result["stamps"].items())
+    return None if changed else Partitioned(**result)
 
 
-def heading(name: str, found: Mapping[str, Any]) -> str:
-    """What was partitioned, one line."""
-    points = " x ".join(str(number) for number in found["grid"])
-    electrons = "" if found["electrons"] is None else f", {found['electrons']:.10g} electrons"
-    scaled = found.get("renormalisation")
-    factor = "" if scaled is None else f" (density scaled by 1 {'+' if scaled >= 0 else '-'} {abs(scaled):.1e})"
-    return f"{name}: {found['formula']}, {points} points, {found['maxima']} maxima{electrons}{factor}"
+def _finish(task: tuple[int, Job], *, settings: PartitionSettings, folder: Path | None) -> Partitioned | None:
+    """Do one input; give its result back, or keep it in a folder."""
+    _, job = task
+    done = partition_input(job, settings)
+    if folder is None:
+        return done
+    Results(folder).put(*_task(job, settings), vars(done))
+    return None
 
 
-def totals(found: Mapping[str, Any], definition: str) -> list[str]:
-    """What the energies sum to beside what was printed; what belongs to no atom; what is odd."""
-    lines = []
-    info = found["info"]
-    if ENERGY[definition] in found["atoms"]:
-        lines.append(f"energy: local Hartree energy, reading {definition}, eV; +- from the grid, eV")
-    if "hartree_energy" in found:
-        lines.append(f"Hartree energy of the density: {found['hartree_energy']:.6f} eV")
-    if "closure_error" in info:
-        lines[-1] += f"; printed: {info['REF_hartree_energy']:.6f} eV; atoms less printed: {info['closure_error']:.1e}"
-    if "bader_vacuum_population" in info:
-        held = info["bader_vacuum_population"], info["bader_vacuum_volume"]
-        lines.append(f"vacuum: {held[0]:.6g} electrons in {held[1]:.6g} A^3 that belong to no atom")
-    check = found.get("cross_check")
-    if check:
-        lines.append(
-            f"CP2K's own cubes: charge density within {check['charge_max']:.1e} e/A^3, potential within "
-            f"{check['potential_max']:.1e} eV, Hartree energy off by {check['energy_difference']:.1e} eV"
-        )
-    return lines + [f"note: {note}" for note in found["notes"]]
+_BYTES_PER_VALUE = 13
+"""Of a cube's text; CHGCAR takes 18."""
+_COMPRESSION = 4
+"""By gzip, at least as much as cubes shrink."""
+_PEAK_ARRAYS = 8
+"""Arrays of float64 on the grid that are alive at the peak: 5.5 measured, and some for further fields."""
+_BASE = 250 << 20
+"""Bytes of a worker without arrays: Python and compiled code."""
+_SHARE = 0.8
+"""Of the free memory that may be used."""
+
+
+def _choose_workers(paths: Sequence[Path]) -> int:
+    """Number of worker processes for some inputs, at least 1."""
+    processors = available_processors() or 1
+    peak = max((_peak_memory(path) for path in paths), default=_BASE)
+    return max(1, min(processors, len(paths), int(_SHARE * _free_memory() / peak)))
+
+
+def _peak_memory(path: Path) -> int:
+    """Bytes that an input takes at most, by the size of its density; nothing is opened."""
+    size = _density_size(path)
+    return _BASE + _PEAK_ARRAYS * 8 * size // _BYTES_PER_VALUE
+
+
+def _density_size(path: Path) -> int:
+    """Bytes of the density's text."""
+    try:
+        if path.is_dir():
+            return max((_density_size(file) for file in path.glob(f"*{DENSITY}*.cube*")), default=0)
+        return path.stat().st_size * (_COMPRESSION if path.suffix == ".gz" else 1)
+    except OSError:
+        return 0
+
+
+def _free_memory() -> int:
+    """Bytes that can be had without swapping, within the limits of a control group."""
+    limits = [psutil.virtual_memory().available]
+    group = Path("/sys/fs/cgroup")
+    try:
+        most = (group / "memory.max").read_text(encoding="ascii").strip()
+        if most != "max":
+            limits.append(int(most) - int((group / "memory.current").read_text(encoding="ascii")))
+    except (OSError, ValueError):
+        pass
+    return max(min(limits), 0)

@@ -8,15 +8,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from ase import Atoms
 from ase.data import atomic_numbers
 from pydantic import Field, field_validator
 
 from basinet.config.loading import Count, Positive, Section, overlay, parse_yaml, read_yaml, validated
 from basinet.cp2k.language import read_cp2k_text
 from basinet.cp2k.potentials import data_directories, find_potential_file, read_gth_potentials
-from basinet.cp2k.writer import AIMD_EPS_SCF, AimdSettings, Cp2kSettings, Request, Template
+from basinet.cp2k.writer import AIMD_EPS_SCF, AimdSettings, Cp2kSettings
 from basinet.errors import InputError
+from basinet.jobs.queues import QueueSettings
 from basinet.units import Bohr
 
 CampaignPreset = Literal["paper", "reference"]
@@ -53,21 +53,6 @@ class RunSettings(Section):
         return None if value is None else str(Path(value).expanduser().absolute())
 
 
-class ClusterSettings(Section):
-    """Jobs of a queueing system, each a Dask worker that does one calculation after another."""
-
-    system: Literal["slurm", "pbs", "sge", "lsf", "htcondor", "oar", "moab"] = "slurm"
-    jobs: Count = Field(1, description="workers in the queue at a time")
-    cores: Count | None = Field(None, description="of each job; MPI ranks of run.command times run.threads")
-    memory: str = Field("4GB", description="of each job")
-    walltime: str = Field("24:00:00", description="of each job; one that ends is replaced")
-    queue: str | None = Field(None, description="or partition")
-    account: str | None = Field(None, description="project that pays")
-    directives: list[str] = Field([], description="further directives, such as --qos=low")
-    prologue: list[str] = Field([], description="shell lines before the worker, such as module load cp2k")
-    interface: str | None = Field(None, description="network interface, such as ib0")
-
-
 class CampaignConfig(Section):
     """A campaign of CP2K calculations (`basinet dft run`)."""
 
@@ -85,26 +70,13 @@ class CampaignConfig(Section):
     partition: bool = Field(True, description="false: total energies and forces alone, no density")
     error_bars: bool = Field(True, description="error bars of local energies from the grid")
     run: RunSettings = RunSettings()
-    cluster: ClusterSettings | None = Field(None, description="a queueing system, in place of this machine")
+    cluster: QueueSettings | None = Field(None, description="a queueing system, in place of this machine")
 
     @field_validator("frames", mode="before")
     @classmethod
     def _one_file(cls, value: Any) -> Any:
         """Take a single file for a list of one."""
         return [value] if isinstance(value, str) else value
-
-
-def check_template(template: Template, atoms: Atoms, config: CampaignConfig) -> None:
-    """Refuse a template that lacks what the campaign needs, or says something else; see `Template.check`."""
-    needed = ["cell", "atoms", "project"]
-    if config.partition:
-        needed.append("density")
-    if config.mode == "aimd":
-        needed += ["run_type", "seed", "motion"]
-    if config.wavefunction_chain > 1:
-        needed += ["guess", "wavefunction"]
-    steps = config.aimd.segment if config.mode == "aimd" else 0
-    template.check(atoms, Request(density=config.partition, steps=steps), config.aimd, needed)
 
 
 def preset_values(preset: str) -> dict[str, Any]:

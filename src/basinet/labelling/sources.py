@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -31,7 +32,7 @@ from basinet.density.grid import TOLERANCE, electron_count
 from basinet.density.reading import CHGCAR, CUBE, NO_DENSITY, read_density
 from basinet.density.vasp import read_locpot
 from basinet.density.volume import HEADER_ROUNDING, Volume, same_grid
-from basinet.errors import InputError
+from basinet.errors import DensityError, InputError
 from basinet.frames.reading import check_frame
 from basinet.labelling.partition_settings import Job, PartitionSettings
 from basinet.units import Bohr, Hartree
@@ -355,7 +356,7 @@ def read_step(path: Path, density: Path | None, *, allow_unconverged: bool) -> t
     calculation = read_calculation_once(path, allow_unconverged, state)
     cube = find_density(calculation, density, required=True)
     if cube is None:
-        raise InputError(f"{path}: no cube of the electron density")
+        raise DensityError(f"{path}: no cube of the electron density")
     return select(calculation, cube), cube
 
 
@@ -365,6 +366,15 @@ def read_calculation_once(
 ) -> Calculation:
     """Read output and input of a run; not again for the next step, as long as no file of it has changed."""
     return read_calculation(path, allow_unconverged=allow_unconverged)
+
+
+@contextmanager
+def density_errors() -> Iterator[None]:
+    """Make what is wrong with a density an error of that type."""
+    try:
+        yield
+    except InputError as error:
+        raise DensityError(str(error)) from error
 
 
 ONLY_POPULATIONS = "populations and volumes only"
@@ -395,11 +405,12 @@ def read_source(job: Job, settings: PartitionSettings) -> Source:
 def cp2k_source(path: Path, density: Path | None, settings: PartitionSettings) -> Source:
     """A CP2K run: exact cell and positions from the input, cores from its pseudopotentials, labels from the output."""
     run, cube = read_step(path, density, allow_unconverged=settings.allow_unconverged)
-    volume = read_density(cube)
-    check_same_structure(volume, run.atoms, run.output)
+    with density_errors():
+        volume = read_density(cube)
+        check_same_structure(volume, run.atoms, run.output)
     if run.grid is not None and volume.values.shape != run.grid:
         points = [" x ".join(map(str, shape)) for shape in (volume.values.shape, run.grid)]
-        raise InputError(f"{cube}: {points[0]} points of the run's {points[1]}; print it with STRIDE 1 1 1")
+        raise DensityError(f"{cube}: {points[0]} points of the run's {points[1]}; print it with STRIDE 1 1 1")
     cubes = tuple(path for path in (run.total_density, run.hartree_potential) if settings.cross_check and path)
     return Source(
         kind="cp2k",

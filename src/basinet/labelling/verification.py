@@ -19,7 +19,7 @@ from basinet.frames.reading import format_frame, read_frames, system_of
 from basinet.frames.shipped import SIZES, SYSTEMS, load_isolated_atoms, load_reference
 from basinet.jobs.provenance import provenance
 from basinet.labelling.campaign import CONFIG, FRAMES, Campaign, Unit, UnitResult, open_campaign
-from basinet.labelling.ledger import ledger
+from basinet.labelling.driver import schedule_of
 from basinet.labelling.settings import CampaignConfig, resolved
 from basinet.labelling.work import said_of
 from basinet.relation.fit import fit_relation
@@ -71,21 +71,21 @@ def collect(campaign: Campaign, out: Path) -> dict[str, Any]:
     made_from = [campaign.root / CONFIG, campaign.root / FRAMES, *map(Path, campaign.config.frames)]
     if out.resolve() in [path.resolve() for path in made_from]:
         raise InputError(f"{out}: the campaign is made from that file; name another, such as labelled.extxyz")
-    book = ledger(campaign)
-    if not book.done:
+    schedule = schedule_of(campaign)
+    if not schedule.done:
         raise InputError(f"{campaign.root}: no frame is finished yet; see 'basinet dft status {campaign.root}'")
     count = 0
     with atomic_write(out) as stream:
         for atoms in finished_frames(campaign):
             stream.write(format_frame(atoms))
             count += 1
-    given_up = [name for name in campaign.units if book.given_up(name)]
+    given_up = [name for name in campaign.units if schedule.given_up(name)]
     summary = {
         "frames": count,
         "calculations": len(campaign.units),
-        "done": len(book.done),
+        "done": len(schedule.done),
         "failed": len(given_up),
-        "missing": len(campaign.units) - len(book.done) - len(given_up),
+        "missing": len(campaign.units) - len(schedule.done) - len(given_up),
     }
     write_json(out.with_suffix(".json"), summary | origin(campaign))
     return summary

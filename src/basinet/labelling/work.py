@@ -27,16 +27,17 @@ from basinet.cp2k.program import (
     INPUT,
     OUTPUT,
     OWNER,
-    CalculationFailed,
-    FailureKind,
-    check_convergence,
-    explain,
+    CrashError,
+    KilledError,
+    NotConvergedError,
+    TimeLimitError,
     find_program,
     program_version,
     run_program,
 )
 from basinet.cp2k.run_directory import (
     DENSITY,
+    check_convergence,
     check_ending,
     check_evaluation,
     evaluations_by_step,
@@ -44,7 +45,7 @@ from basinet.cp2k.run_directory import (
     step_of,
 )
 from basinet.cp2k.writer import PREVIOUS, PROJECT
-from basinet.errors import InputError
+from basinet.errors import DensityError, DiskFullError, InputError
 from basinet.files import FULL_DISK, atomic_write, holding
 from basinet.frames.reading import LABEL_PREFIXES, system_of
 from basinet.labelling.campaign import (
@@ -157,15 +158,14 @@ def check_space(directory: Path, atoms: Atoms, cutoff: float | None, cubes: int)
 
     Raises
     ------
-    CalculationFailed
+    DiskFullError
         Says how much is free, and how much is needed.
     """
     needed = MARGIN + (0 if cutoff is None else cubes * cube_bytes(atoms, cutoff))
     free = shutil.disk_usage(directory).free
     if free < needed:
-        raise CalculationFailed(
-            FailureKind.out_of_disk,
-            f"{directory}: {free / 1e6:.0f} MB free, about {needed / 1e6:.0f} MB needed; free some, or set run.scratch",
+        raise DiskFullError(
+            f"{directory}: {free / 1e6:.0f} MB free, about {needed / 1e6:.0f} MB needed; free some, or set run.scratch"
         )
 
 
@@ -200,7 +200,7 @@ def labelled_frames(
     ------
     InputError
         The run or a density is damaged.
-    CalculationFailed
+    DensityError
         A step of molecular dynamics has no density.
     """
     steps = labelled_steps(unit, config.aimd.density_every)
@@ -220,7 +220,7 @@ def labelled_frames(
         reports.append({key: done.report[key] for key in KEPT if key in done.report})
     lost = sorted(set(steps) - {atoms.info.get("step") for atoms in frames})
     if lost:
-        raise CalculationFailed(FailureKind.damaged_density, f"no density of step {lost[0]}, of {len(lost)} in all")
+        raise DensityError(f"no density of step {lost[0]}, of {len(lost)} in all")
     return frames, reports
 
 
@@ -316,7 +316,7 @@ def run_unit(root: str, name: str, attempt: int, session: str = "") -> Outcome:
         if kept is not None:
             return Outcome(name, kept.seconds)
         if dead is not None:
-            lost = CalculationFailed(FailureKind.killed, f"{LOST}: {dead}")
+            lost = KilledError(f"{LOST}: {dead}")
             return failed(campaign, unit, attempt, campaign.scratch, lost, 0.0)
         words = find_program(campaign.config.run.command)
         version = program_version(words)
@@ -327,9 +327,9 @@ def run_unit(root: str, name: str, attempt: int, session: str = "") -> Outcome:
                     result = calculate(campaign, unit, attempt, directory, words, version)
                     campaign.keep(name, result)
                 except Exception as error:  # noqa: BLE001  (one frame's trouble is not the campaign's)
-                    return failed(campaign, unit, attempt, directory, as_failure(error), time.monotonic() - begun)
+                    return failed(campaign, unit, attempt, directory, error, time.monotonic() - begun)
         except OSError as error:
-            return failed(campaign, unit, attempt, campaign.scratch, as_failure(error), time.monotonic() - begun)
+            return failed(campaign, unit, attempt, campaign.scratch, error, time.monotonic() - begun)
     clear_predecessor(campaign, unit)
     return Outcome(name, result.seconds)
 
@@ -345,14 +345,14 @@ def calculate(
     check_space(directory, atoms, cutoff, cubes if config.partition else 0)
     wavefunction = bring_state(campaign, unit, directory)
     request = request_for(unit, config, wavefunction=wavefunction)
-    rescue = campaign.template is None and FailureKind.scf_not_converged in [
-        item.kind for item in campaign.failures(unit.name)
-    ]
+    rescue = campaign.template is None and "scf_not_converged" in [item.kind for item in campaign.failures(unit.name)]
     text = input_text(config, campaign.template, atoms, request, rescue=rescue)
     checksum = sha256(text.encode()).hexdigest()
     (directory / INPUT).write_text(text, encoding="utf-8")
     spent = run_program(words, directory, threads=config.run.threads, time_limit=config.run.time_limit, owner=owner())
-    check_convergence(directory)
+    output = read_cp2k_output(directory / OUTPUT)
+    for evaluation in output.evaluations:
+        check_convergence(evaluation, output)
     frames, reports = labelled_frames(directory, unit, config, atoms)
     for frame in frames:
         # Words, not bare digits: extended XYZ would give 2023.1 or 12e45678... back as numbers.
@@ -379,7 +379,7 @@ def bring_state(campaign: Campaign, unit: Unit, directory: Path) -> bool:
     if unit.steps:
         before = campaign.result(unit.previous)
         if before is None or before.restart is None:
-            raise CalculationFailed(FailureKind.unusable, f"{unit.previous}: has left no state to go on from")
+            raise InputError(f"{unit.previous}: has left no state to go on from")
         (directory / f"{PREVIOUS}.restart").write_text(before.restart, encoding="utf-8")
     file = campaign.wavefunction(unit.previous)
     if not (keeps_wavefunction(campaign.config) and file.is_file()):
@@ -428,37 +428,41 @@ def dynamics(directory: Path, unit: Unit) -> dict[str, Any]:
         raise InputError(f"{path}: has a line that is none of step, time, energies and temperature") from None
 
 
-def as_failure(error: Exception) -> CalculationFailed:
-    """Give an error of any part the name of a failure."""
-    if isinstance(error, CalculationFailed):
-        return error
-    if isinstance(error, InputError):
-        return explain(error)
-    if isinstance(error, OSError):
-        full = error.errno in FULL_DISK
-        return CalculationFailed(FailureKind.out_of_disk if full else FailureKind.unusable, str(error))
-    return CalculationFailed(FailureKind.unusable, f"{type(error).__name__}: {error}")
+_KINDS: dict[type[Exception], str] = {
+    NotConvergedError: "scf_not_converged",
+    CrashError: "crash",
+    KilledError: "killed",
+    TimeLimitError: "time_limit",
+    DensityError: "damaged_density",
+    DiskFullError: "out_of_disk",
+}
+"""The setting of `RetrySettings` that tells how often a calculation with such a failure is tried again."""
 
 
-def failed(
-    campaign: Campaign, unit: Unit, attempt: int, directory: Path, failure: CalculationFailed, seconds: float
-) -> Outcome:
+def failure_kind(error: Exception) -> str:
+    """Name of a failure, by its type; ``unusable`` is what has none of its own."""
+    if isinstance(error, OSError) and error.errno in FULL_DISK:
+        return "out_of_disk"
+    return next((kind for failure, kind in _KINDS.items() if isinstance(error, failure)), "unusable")
+
+
+def failed(campaign: Campaign, unit: Unit, attempt: int, directory: Path, error: Exception, seconds: float) -> Outcome:
     """Keep a failure and CP2K's output; where even that does not fit the disk, the outcome alone tells."""
-    message = failure.message.replace(f"{directory}/", "").replace(f"{directory}: ", "")
+    message = str(error) if isinstance(error, (InputError, OSError)) else f"{type(error).__name__}: {error}"
+    message = message.replace(f"{directory}/", "").replace(f"{directory}: ", "")
+    kind = failure_kind(error)
     log = None
     try:
         log = campaign.keep_log(unit.name, attempt, directory / OUTPUT, directory / ERRORS)
-        record(campaign, unit.name, failed_try(attempt, failure, message, log, seconds))
+        record(campaign, unit.name, failed_try(attempt, kind, message, log, seconds))
     except (InputError, OSError):
         pass
-    return Outcome(unit.name, seconds, failure.kind, message, log)
+    return Outcome(unit.name, seconds, kind, message, log)
 
 
-def failed_try(
-    attempt: int, failure: CalculationFailed, message: str, log: str | None = None, seconds: float = 0.0
-) -> FailedTry:
+def failed_try(attempt: int, kind: str, message: str, log: str | None = None, seconds: float = 0.0) -> FailedTry:
     """The record of a failure on this machine."""
-    return FailedTry(attempt, failure.kind, message, log, seconds, owner().partition(".")[0], now())
+    return FailedTry(attempt, kind, message, log, seconds, owner().partition(".")[0], now())
 
 
 def record(campaign: Campaign, name: str, failure: FailedTry) -> None:

@@ -6,7 +6,7 @@ from itertools import product
 from typing import TYPE_CHECKING, TypeVar
 
 from basinet.errors import InputError
-from basinet.jobs.workers import connect
+from basinet.jobs.workers import open_workers
 from basinet.potentials.network import Architecture
 from basinet.potentials.pair_potential import chosen_pair_potential
 from basinet.study import tasks as planning
@@ -95,11 +95,11 @@ def train_grid(
     systems = store.systems()
     tasks = grid_tasks(config, systems)
     composed = planning.compose_tasks(tasks, systems)
-    with connect(workers, scheduler, root / "work" / "compiled") as client:
+    with open_workers(workers, scheduler, root / "work" / "compiled") as pool:
         with run.stage("training"):
-            run_all(client, root, tasks, progress, "training")
+            run_all(pool, root, tasks, progress, "training")
         with run.stage("transfer"):
-            run_all(client, root, composed, progress, "pure models side by side")
+            run_all(pool, root, composed, progress, "pure models side by side")
     descriptor = config.descriptor.bispectrum()
     with run.stage("tables"):
         rows = task_rows(root, [*tasks, *composed])

@@ -13,7 +13,7 @@ from basinet.errors import InputError
 from basinet.files import read_bytes, read_json, write_json
 from basinet.frames.labels import force_labels
 from basinet.jobs.provenance import provenance
-from basinet.jobs.workers import connect
+from basinet.jobs.workers import open_workers
 from basinet.study import tasks as planning
 from basinet.study.baselines import (
     baseline_rows,
@@ -43,10 +43,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ase import Atoms
-    from distributed import Client
 
     from basinet.descriptors.bispectrum import Bispectrum
     from basinet.jobs.progress import Progress
+    from basinet.jobs.workers import Workers
     from basinet.potentials.network import Architecture
     from basinet.study.settings import DataSettings, SplitSettings, StudyConfig, TrainConfig
     from basinet.study.systems import StudySystem
@@ -271,8 +271,8 @@ def reproduce(
         if data is None:
             data = load_study_data(config, progress)
         run.prepare(data, store, config, config.title)
-    with connect(workers, scheduler, root / "work" / "compiled") as client:
-        descriptor, chosen = _run_tasks(run, plan, config, store, client)
+    with open_workers(workers, scheduler, root / "work" / "compiled") as pool:
+        descriptor, chosen = _run_tasks(run, plan, config, store, pool)
     with run.stage("tables"):
         _write_tables(root, plan, config, store, data.systems, descriptor, chosen)
     run.record_choices(descriptor, chosen)
@@ -281,23 +281,23 @@ def reproduce(
 
 
 def _run_tasks(
-    run: Run, plan: _Plan, config: StudyConfig, store: Store, client: Client
+    run: Run, plan: _Plan, config: StudyConfig, store: Store, pool: Workers
 ) -> tuple[Bispectrum, dict[str, tuple[Architecture, float]]]:
     """Run all tasks; choices are made between the stages."""
     root, progress = run.root, run.progress
     systems = store.systems()
     with run.stage("descriptors"):
-        descriptor, plan.described = choose_by_ridge(client, root, store, config.descriptor, progress)
+        descriptor, plan.described = choose_by_ridge(pool, root, store, config.descriptor, progress)
     with run.stage("training"):
         plan.trained = planning.sweep_tasks(config, systems, descriptor)
-        run_all(client, root, plan.trained, progress, "training")
+        run_all(pool, root, plan.trained, progress, "training")
     with run.stage("transfer"):
         plan.composed = planning.compose_tasks(plan.trained, systems)
-        run_all(client, root, plan.composed, progress, "pure models side by side")
+        run_all(pool, root, plan.composed, progress, "pure models side by side")
     chosen = choose_architectures(root, plan.trained)
     with run.stage("cross-validation"):
         plan.folds = planning.fold_tasks(config, systems, descriptor, chosen) if config.cross_validation.folds else []
-        run_all(client, root, plan.folds, progress, "out-of-fold prediction")
+        run_all(pool, root, plan.folds, progress, "out-of-fold prediction")
     return descriptor, chosen
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from basinet.errors import InputError
 from basinet.fidelity.scoring import evaluation_rows, fitted_gauges, scored_block, with_mean
 from basinet.files import read_json, write_json
 from basinet.frames.splits import blocked_folds
@@ -22,11 +24,11 @@ from basinet.study.tasks import ComposeTask, DescribeTask, TrainTask
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from distributed import Client
     from numpy.typing import NDArray
 
     from basinet.descriptors.bispectrum import Bispectrum
     from basinet.jobs.progress import Progress
+    from basinet.jobs.workers import Workers
     from basinet.potentials.dataset import Dataset
     from basinet.potentials.ensemble import Ensemble
     from basinet.potentials.network import Architecture
@@ -276,7 +278,7 @@ def out_of_fold_ridge(dataset: Dataset, folds: int, gap: int) -> NDArray[np.floa
     return prediction
 
 
-def run_all(client: Client, root: Path, tasks: Sequence[Task], progress: Progress, stage: str) -> None:
+def run_all(pool: Workers, root: Path, tasks: Sequence[Task], progress: Progress, stage: str) -> None:
     """Run all tasks that are not done; each writes its own result file, so a kill at any moment loses one task at most.
 
     Raises
@@ -284,24 +286,13 @@ def run_all(client: Client, root: Path, tasks: Sequence[Task], progress: Progres
     InputError
         What a task raised for a mistake of the user's.
     """
-    from distributed import as_completed
-
     pending = [task for task in tasks if not result_path(root, task).exists()]
     progress.start(stage, [task.cost for task in tasks], [task.cost for task in tasks if task not in pending])
-    if pending:
-        ordered = sorted(pending, key=lambda task: -task.cost)
-        # The folder is part of the key: one scheduler may serve several studies with tasks of the same name.
-        home = str(root.resolve())
-        suffix = hashlib.sha256(home.encode()).hexdigest()[:8]
-        futures: dict[Any, Task] = {
-            client.submit(run_task, home, task, pure=False, key=f"{task.name}-{suffix}", priority=task.cost): task
-            for task in ordered
-        }
-        try:
-            for future in as_completed(list(futures)):
-                name = future.result()
-                progress.advance(futures[future].cost, name)
-        except BaseException:
-            client.cancel(list(futures))
-            raise
+    longest_first = iter(sorted(pending, key=lambda task: -task.cost))
+    run = partial(run_task, str(root.resolve()))
+    with closing(pool.run(run, partial(next, longest_first, None), progress)) as done:
+        for task, outcome in done:
+            if isinstance(outcome, InputError):
+                raise outcome
+            progress.advance(task.cost, task.name)
     progress.finish()

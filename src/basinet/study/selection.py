@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from distributed import Client
-
     from basinet.descriptors.bispectrum import Bispectrum
     from basinet.jobs.progress import Progress
+    from basinet.jobs.workers import Workers
     from basinet.potentials.network import Architecture
     from basinet.study.settings import DescriptorSettings
     from basinet.study.store import Store
@@ -93,14 +92,14 @@ def choose_architectures(root: Path, tasks: Sequence[TrainTask]) -> dict[str, tu
 
 
 def choose_by_ridge(
-    client: Client, root: Path, store: Store, settings: DescriptorSettings, progress: Progress
+    pool: Workers, root: Path, store: Store, settings: DescriptorSettings, progress: Progress
 ) -> tuple[Bispectrum, list[DescribeTask]]:
     """Choose cutoff, species weights and sizes at the middle twojmax, then twojmax; return all candidates too."""
     elements = sorted({element for system in store.systems() for element in system.elements})
     tasks = planning.candidate_descriptors(settings, elements)
-    run_all(client, root, tasks, progress, "descriptors: cutoffs, weights and sizes of species")
+    run_all(pool, root, tasks, progress, "descriptors: cutoffs, weights and sizes of species")
     more = planning.other_resolutions(settings, choose_descriptor(root, tasks))
-    run_all(client, root, more, progress, "descriptors: twojmax")
+    run_all(pool, root, more, progress, "descriptors: twojmax")
     descriptor = choose_descriptor(root, tasks + more)
     species = f"weights {by_element(descriptor.weights)}, radii {by_element(descriptor.radii)}"
     progress.note(f"  chosen: cutoff {descriptor.rcut:g} A, twojmax {descriptor.twojmax}, {species}")
