@@ -19,6 +19,7 @@ FRACTIONS = np.array([[0.26, 0.21, 0.33], [0.74, 0.69, 0.81]])
 SYMBOLS, CHARGES, WIDTHS = ["Ar", "Kr"], (8.0, 6.0), (0.5, 0.45)
 RADII = (0.36, 0.33)
 CORES = {symbol: Core(charge, radius) for symbol, charge, radius in zip(SYMBOLS, CHARGES, RADII, strict=True)}
+PAIRS = {symbol: (core.charge, core.radius) for symbol, core in CORES.items()}
 OPTION = ",".join(f"{symbol}={core.charge!r}:{core.radius / Bohr!r}" for symbol, core in CORES.items())
 """The cores as the command line takes them."""
 

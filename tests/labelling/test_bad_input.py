@@ -6,17 +6,16 @@ import numpy as np
 import pytest
 from tests.labelling import neutral_atoms as known
 
-from basinet.density.cores import Core
 from basinet.density.cube import write_cube
 from basinet.errors import InputError
 from basinet.labelling.partition import partition_input
-from basinet.labelling.partition_settings import Job, PartitionSettings
+from basinet.labelling.partition_settings import PartitionInput, PartitionSettings
 from basinet.units import Bohr
 
 
 def refusal(path, **settings):
     with pytest.raises(InputError) as caught:
-        partition_input(Job(path), PartitionSettings(**({"cores": known.CORES, "threads": 1} | settings)))
+        partition_input(PartitionInput(path), PartitionSettings(**({"cores": known.CORES, "threads": 1} | settings)))
     message = str(caught.value)
     assert "\n" not in message
     return message
@@ -72,7 +71,7 @@ def test_a_density_in_another_unit(tmp_path):
 
 
 def test_an_element_without_a_core(tmp_path, atoms_cube):
-    message = refusal(atoms_cube, cores={"Ar": Core(8.0, 0.2)})
+    message = refusal(atoms_cube, cores={"Ar": (8.0, 0.2)})
     assert "no core of Kr" in message
     assert str(atoms_cube) in message
     potentials = tmp_path / "POTENTIALS"
@@ -84,7 +83,7 @@ def test_an_element_with_several_pseudopotentials(tmp_path, atoms_cube):
     potentials = tmp_path / "POTENTIALS"
     entry = "Ar GTH-{0}-q8\n 2 6\n {1} 1 -1.0\n 0\n"
     potentials.write_text(entry.format("BLYP", 0.41) + entry.format("PADE", 0.42))
-    message = refusal(atoms_cube, cores={"Kr": known.CORES["Kr"]}, potential_file=potentials)
+    message = refusal(atoms_cube, cores={"Kr": known.PAIRS["Kr"]}, potential_file=potentials)
     assert "GTH-BLYP-Q8, GTH-PADE-Q8" in message
     assert "--cores Ar=" in message
 
@@ -136,4 +135,4 @@ def test_a_structure_that_is_none(tmp_path, atoms_cube):
     (tmp_path / "bad.extxyz").write_text("two\n")
     for name, words in (("bad.extxyz", "ASE reads no structure"), ("none.extxyz", "no such file")):
         with pytest.raises(InputError, match=words):
-            partition_input(Job(atoms_cube, tmp_path / name), PartitionSettings(cores=known.CORES))
+            partition_input(PartitionInput(atoms_cube, tmp_path / name), PartitionSettings(cores=known.PAIRS))

@@ -14,7 +14,7 @@ from basinet.cp2k.run_directory import read_run
 from basinet.density.cube import read_cube, write_cube
 from basinet.errors import InputError
 from basinet.labelling.partition import PartitionBatch, partition_input
-from basinet.labelling.partition_settings import Job, PartitionSettings
+from basinet.labelling.partition_settings import PartitionInput, PartitionSettings
 from basinet.labelling.sources import GTH_PBE, cores_of_file, default_cores, expanded
 from basinet.units import Hartree
 
@@ -26,7 +26,7 @@ CUBE = "argon-ELECTRON_DENSITY-1_0.cube"
 
 @pytest.fixture(scope="module")
 def done(argon_run):
-    return partition_input(Job(argon_run), PartitionSettings(threads=1, cross_check=True))
+    return partition_input(PartitionInput(argon_run), PartitionSettings(threads=1, cross_check=True))
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def copied(argon_run, tmp_path):
 
 def refusal(path, **settings):
     with pytest.raises(InputError) as caught:
-        partition_input(Job(path), PartitionSettings(threads=1, **settings))
+        partition_input(PartitionInput(path), PartitionSettings(threads=1, **settings))
     return str(caught.value)
 
 
@@ -76,15 +76,15 @@ def test_the_header_of_a_plain_cube_costs_what_the_docs_say_and_a_structure_give
     basinet.write_frames(tmp_path / "argon.extxyz", [done.atoms])
     settings = PartitionSettings(threads=1)
     cube = shutil.copy(argon_run / CUBE, tmp_path / "plain.cube")
-    plain = partition_input(Job(cube), settings).atoms.arrays[LOCAL]
-    exact = partition_input(Job(cube, tmp_path / "argon.extxyz"), settings).atoms.arrays[LOCAL]
+    plain = partition_input(PartitionInput(cube), settings).atoms.arrays[LOCAL]
+    exact = partition_input(PartitionInput(cube, tmp_path / "argon.extxyz"), settings).atoms.arrays[LOCAL]
     assert exact == pytest.approx(done.atoms.arrays[LOCAL], abs=1e-9)
     assert 1e-4 < np.abs(plain - exact).max() < 2e-3
 
 
 def test_a_cube_beside_its_output_is_the_run(done, argon_run):
-    cube = partition_input(Job(argon_run / CUBE), PartitionSettings(threads=1))
-    output = partition_input(Job(argon_run / "argon.out"), PartitionSettings(threads=1))
+    cube = partition_input(PartitionInput(argon_run / CUBE), PartitionSettings(threads=1))
+    output = partition_input(PartitionInput(argon_run / "argon.out"), PartitionSettings(threads=1))
     for one in (cube, output):
         assert one.atoms.info["REF_energy"] == done.atoms.info["REF_energy"]
         assert np.array_equal(one.atoms.arrays[LOCAL], done.atoms.arrays[LOCAL])
@@ -119,7 +119,7 @@ def test_an_unconverged_run_is_refused_unless_allowed(copied, done):
     message = refusal(copied)
     assert "argon.out" in message
     assert "NOT converge" in message
-    accepted = partition_input(Job(copied), PartitionSettings(threads=1, allow_unconverged=True)).atoms
+    accepted = partition_input(PartitionInput(copied), PartitionSettings(threads=1, allow_unconverged=True)).atoms
     assert np.array_equal(accepted.arrays[LOCAL], done.atoms.arrays[LOCAL])
 
 
@@ -146,11 +146,11 @@ def test_other_cubes_of_another_run_are_refused(copied):
 def test_options_for_plain_cubes_are_refused(argon_run):
     assert "leave out" in refusal(argon_run, potential=argon_run / "argon-v_hartree-1_0.cube")
     with pytest.raises(InputError, match="--structure is for plain cubes"):
-        partition_input(Job(argon_run, argon_run / "argon.inp"), PartitionSettings())
+        partition_input(PartitionInput(argon_run, argon_run / "argon.inp"), PartitionSettings())
 
 
 def test_a_trajectory_is_an_input_for_each_density_and_can_be_related(dynamics):
-    run = PartitionBatch(expanded([Job(dynamics)]), PartitionSettings(threads=1))
+    run = PartitionBatch(expanded([PartitionInput(dynamics)]), PartitionSettings(threads=1))
     run.compute(1, None)
     assert run.failures == {}
     frames = [done.atoms for done in run.results()]
@@ -167,7 +167,7 @@ def test_a_trajectory_is_an_input_for_each_density_and_can_be_related(dynamics):
 
 
 def test_one_step_of_a_trajectory_is_named_by_its_density(dynamics):
-    done = partition_input(Job(dynamics / "argon-ELECTRON_DENSITY-1_1.cube"), PartitionSettings(threads=1))
+    done = partition_input(PartitionInput(dynamics / "argon-ELECTRON_DENSITY-1_1.cube"), PartitionSettings(threads=1))
     assert done.atoms.info["step"] == 1
     assert "name one of" in refusal(dynamics)
 

@@ -12,15 +12,15 @@ from tests.labelling import neutral_atoms as known
 from basinet.density.cube import write_cube
 from basinet.errors import InputError
 from basinet.labelling.partition import partition_input
-from basinet.labelling.partition_settings import Job, PartitionSettings
+from basinet.labelling.partition_settings import PartitionInput, PartitionSettings
 from basinet.units import Bohr, Hartree
 
-SETTINGS = PartitionSettings(cores=known.CORES, threads=1)
+SETTINGS = PartitionSettings(cores=known.PAIRS, threads=1)
 
 
 def partitioned(path, **changes):
     values = {"cores": known.CORES, "threads": 1} | changes
-    return partition_input(Job(path), PartitionSettings(**values))
+    return partition_input(PartitionInput(path), PartitionSettings(**values))
 
 
 def test_gaussian_atoms_have_their_energies_charges_and_sums(atoms_cube):
@@ -87,7 +87,7 @@ def test_a_structure_gives_the_cell_and_brings_its_labels(tmp_path, atoms_cube):
     atoms.arrays["REF_forces"] = np.ones((2, 3))
     write(tmp_path / "atoms.extxyz", [atoms, atoms])
     exact = partitioned(atoms_cube).atoms
-    done = partition_input(Job(rounded, tmp_path / "atoms.extxyz", 1), SETTINGS).atoms
+    done = partition_input(PartitionInput(rounded, tmp_path / "atoms.extxyz", 1), SETTINGS).atoms
     assert done.info["REF_energy"] == -12.5
     assert np.array_equal(done.arrays["REF_forces"], np.ones((2, 3)))
     name = "REF_local_hartree_energy"
@@ -109,7 +109,7 @@ def test_a_structure_of_another_calculation_is_refused(tmp_path, atoms_cube, cha
     change(atoms)
     write(tmp_path / "other.extxyz", atoms)
     with pytest.raises(InputError, match=words) as refusal:
-        partition_input(Job(atoms_cube, tmp_path / "other.extxyz"), SETTINGS)
+        partition_input(PartitionInput(atoms_cube, tmp_path / "other.extxyz"), SETTINGS)
     assert str(atoms_cube) in str(refusal.value)
     assert "other.extxyz" in str(refusal.value)
 

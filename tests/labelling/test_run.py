@@ -22,9 +22,9 @@ from basinet.labelling.partition import (
     _choose_workers,
     _peak_memory,
 )
-from basinet.labelling.partition_settings import Job, PartitionSettings
+from basinet.labelling.partition_settings import PartitionInput, PartitionSettings
 
-SETTINGS = PartitionSettings(cores=known.CORES, threads=1)
+SETTINGS = PartitionSettings(cores=known.PAIRS, threads=1)
 
 
 def perhaps_fatal(item):
@@ -45,7 +45,7 @@ def folder(tmp_path):
 @pytest.fixture
 def jobs(tmp_path):
     return [
-        Job(known.write_neutral_atoms(tmp_path / f"{name}.cube", shape=(21, 16, 18), factor=factor))
+        PartitionInput(known.write_neutral_atoms(tmp_path / f"{name}.cube", shape=(21, 16, 18), factor=factor))
         for name, factor in (("b", 1.0), ("a", 1.0001), ("c", 0.9999))
     ]
 
@@ -116,7 +116,7 @@ def test_a_density_may_be_deleted_once_its_frame_is_done(jobs, folder, computed)
 
 
 def test_a_changed_field_is_noticed(tmp_path, jobs, folder, computed):
-    settings = PartitionSettings(cores=known.CORES, threads=1, fields={"again": tmp_path / "c.cube"})
+    settings = PartitionSettings(cores=known.PAIRS, threads=1, fields={"again": tmp_path / "c.cube"})
     PartitionBatch(jobs[:1], settings, folder).compute(1, None)
     known.write_neutral_atoms(tmp_path / "c.cube", shape=(21, 16, 18), factor=2.0)
     PartitionBatch(jobs[:1], settings, folder).compute(1, None)
@@ -125,9 +125,9 @@ def test_a_changed_field_is_noticed(tmp_path, jobs, folder, computed):
 
 def test_other_settings_are_another_result(jobs, folder, computed):
     PartitionBatch(jobs[:1], SETTINGS, folder).compute(1, None)
-    PartitionBatch(jobs[:1], PartitionSettings(cores=known.CORES, threads=2), folder).compute(1, None)
+    PartitionBatch(jobs[:1], PartitionSettings(cores=known.PAIRS, threads=2), folder).compute(1, None)
     assert computed == ["b"]  # threads are no setting of the result
-    PartitionBatch(jobs[:1], PartitionSettings(cores=known.CORES, vacuum=1e-3), folder).compute(1, None)
+    PartitionBatch(jobs[:1], PartitionSettings(cores=known.PAIRS, vacuum=1e-3), folder).compute(1, None)
     assert computed == ["b", "b"]
 
 
@@ -147,10 +147,10 @@ def test_a_locpot_that_appears_later_is_noticed(tmp_path, folder, computed):
     chgcar = write_vasp(tmp_path / "CHGCAR", known.density() * np.linalg.det(known.CELL))
     settings = PartitionSettings(threads=1)
     for _ in range(2):
-        PartitionBatch([Job(chgcar)], settings, folder).compute(1, None)
+        PartitionBatch([PartitionInput(chgcar)], settings, folder).compute(1, None)
     assert len(computed) == 1
     write_vasp(tmp_path / "LOCPOT", known.density())
-    PartitionBatch([Job(chgcar)], settings, folder).compute(1, None)
+    PartitionBatch([PartitionInput(chgcar)], settings, folder).compute(1, None)
     assert len(computed) == 2
 
 

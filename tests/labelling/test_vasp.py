@@ -9,7 +9,7 @@ from tests.labelling import neutral_atoms as known
 from basinet.density.potential import hartree_potential
 from basinet.errors import InputError
 from basinet.labelling.partition import partition_input
-from basinet.labelling.partition_settings import Job, PartitionSettings
+from basinet.labelling.partition_settings import PartitionInput, PartitionSettings
 
 SETTINGS = PartitionSettings(threads=1)
 
@@ -36,7 +36,7 @@ def potential():
 
 
 def test_a_chgcar_alone_gives_populations_and_volumes(chgcar):
-    done = partition_input(Job(chgcar), SETTINGS)
+    done = partition_input(PartitionInput(chgcar), SETTINGS)
     assert done.atoms.arrays["bader_population"] == pytest.approx(known.CHARGES, abs=1e-3)
     assert done.atoms.arrays["bader_volume"].sum() == pytest.approx(np.linalg.det(known.CELL), rel=1e-12)
     assert not [name for name in done.atoms.arrays if "energy" in name]
@@ -48,8 +48,8 @@ def test_a_locpot_gives_the_electronic_reading(tmp_path, chgcar, potential, atom
     name = "POTENTIAL_OF_A_RUN" if named else "LOCPOT"
     write_vasp(tmp_path / name, potential)
     settings = PartitionSettings(threads=1, potential=tmp_path / name if named else None)
-    arrays = partition_input(Job(chgcar), settings).atoms.arrays
-    same = partition_input(Job(atoms_cube), PartitionSettings(threads=1, cores=known.CORES)).atoms.arrays
+    arrays = partition_input(PartitionInput(chgcar), settings).atoms.arrays
+    same = partition_input(PartitionInput(atoms_cube), PartitionSettings(threads=1, cores=known.PAIRS)).atoms.arrays
     key = "REF_local_hartree_energy_electronic"
     assert arrays[key] == pytest.approx(same[key], rel=1e-5)
     assert "REF_local_hartree_energy" not in arrays
@@ -59,11 +59,11 @@ def test_a_locpot_of_another_grid_or_cell_is_refused(tmp_path, chgcar, potential
     for values, cell, words in ((potential[::2], known.CELL, "grids differ"), (potential, 1.01 * known.CELL, "cells")):
         write_vasp(tmp_path / "LOCPOT", values, cell)
         with pytest.raises(InputError, match=words) as refusal:
-            partition_input(Job(chgcar), SETTINGS)
+            partition_input(PartitionInput(chgcar), SETTINGS)
         assert "CHGCAR" in str(refusal.value)
         assert "LOCPOT" in str(refusal.value)
 
 
 def test_cores_are_refused(chgcar):
     with pytest.raises(InputError, match="PAW has no Gaussian cores"):
-        partition_input(Job(chgcar), PartitionSettings(cores=known.CORES))
+        partition_input(PartitionInput(chgcar), PartitionSettings(cores=known.PAIRS))

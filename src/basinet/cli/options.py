@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import Field, fields
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 from typer.core import TyperCommand
@@ -145,3 +148,51 @@ def _cell(value: Any, spec: str) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return format(value, spec) if isinstance(value, int | float) else str(value)
+
+
+def with_settings(settings: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command an option for each field of a dataclass, and the dataclass as its argument `settings`.
+
+    A field has the option's ``help`` in its metadata, and as needed its ``metavar``, its ``min``, the name of its
+    ``option``, and how to ``parse`` what is ``given`` in another type than the field's.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        hints, types = get_type_hints(command, include_extras=True), get_type_hints(settings)
+        own = [
+            parameter.replace(annotation=hints[name])
+            for name, parameter in inspect.signature(command).parameters.items()
+            if name != "settings"
+        ]
+        options = [_option(field, types[field.name]) for field in fields(settings)]
+
+        @wraps(command)
+        def with_options(**values: Any) -> None:
+            given = {field: values.pop(field.name) for field in fields(settings)}
+            chosen = {
+                field.name: field.metadata["parse"](value) if value and "parse" in field.metadata else value
+                for field, value in given.items()
+                if value or "parse" not in field.metadata
+            }
+            command(settings=settings(**chosen), **values)
+
+        parameters = [*own, *options]
+        with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return with_options
+
+    return decorate
+
+
+def _option(field: Field[Any], kind: Any) -> inspect.Parameter:
+    """The option of a field."""
+    about = field.metadata
+    default = None if "parse" in about else field.default
+    given = about["given"] | None if "parse" in about else kind
+    name = about.get("option", f"--{field.name.replace('_', '-')}")
+    option = typer.Option(
+        name, metavar=about.get("metavar"), min=about.get("min"), help=about["help"], show_default=default is not None
+    )
+    return inspect.Parameter(
+        field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[given, option]
+    )

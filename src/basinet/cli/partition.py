@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from basinet.cli import partition_options as options
-from basinet.cli.options import DefinitionOption
+from basinet.cli.options import DefinitionOption, with_settings
 from basinet.cli.output import Interrupted
 from basinet.errors import InputError
+from basinet.labelling.partition_settings import PartitionInput, PartitionSettings
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from basinet.density.cores import Core
     from basinet.labelling.partition import PartitionBatch
-    from basinet.labelling.partition_settings import Job
 
 _COLUMNS = {
     "atom": "d", "element": "", "population": ".6f", "charge": "+.6f", "volume": ".4f", "energy": ".6f", "+-": ".1e",
@@ -27,28 +25,41 @@ _COLUMNS = {
 }  # fmt: skip
 
 
+@with_settings(PartitionSettings)
 def partition(
-    inputs: options.Inputs,
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(metavar="INPUT...", help="CP2K run directories or outputs, cubes, CHGCARs.", show_default=False),
+    ],
     *,
-    structure: options.Structure = None,
+    settings: PartitionSettings,
+    structure: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Cell and positions of plain cubes at full precision, any format of ASE; one frame for each INPUT.",
+            show_default=False,
+        ),
+    ] = None,
     definition: DefinitionOption = "total",
-    out: options.Out = None,
-    as_json: options.AsJson = False,
-    potential: options.Potential = None,
-    cores: options.Cores = None,
-    potential_file: options.PotentialFile = None,
-    field: options.Fields = None,
-    nuclear_radius: options.NuclearRadius = 1.0,
-    vacuum: options.VacuumDensity = None,
-    no_error_bars: options.NoErrorBars = False,
-    cross_check: options.CrossCheck = False,
-    allow_unconverged: options.AllowUnconverged = False,
-    system: options.System = None,
-    config_type: options.ConfigType = None,
-    workers: options.InputsAtATime = None,
-    threads: options.Threads = None,
-    resume: options.GoOn = False,
-    overwrite: options.Anew = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.extxyz", help="Write labelled frames, in place of tables.", show_default=False),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, in place of tables.")] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Inputs at a time. Unless given: as many as processors and free memory allow.",
+            show_default=False,
+        ),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep finished inputs that have not changed since.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Compute all anew, and replace what is there.")
+    ] = False,
 ) -> None:
     """Partition densities into atoms: local Hartree energies, populations and volumes, with error bars.
 
@@ -57,16 +68,13 @@ def partition(
     inputs can be added later.
     """
     from basinet.labelling.partition import PartitionBatch
-    from basinet.labelling.partition_settings import PartitionSettings
 
-    if potential is not None and len(inputs) > 1:
-        raise InputError(f"--potential {potential}: belongs to one INPUT, not to {len(inputs)}; give them one by one")
+    if settings.potential is not None and len(inputs) > 1:
+        raise InputError(
+            f"--potential {settings.potential}: belongs to one INPUT, not to {len(inputs)}; give them one by one"
+        )
     if out is not None and out.is_dir():
         raise InputError(f"--out {out}: is a directory; name a file in it, such as {out / 'frames.extxyz'}")
-    settings = PartitionSettings(
-        nuclear_radius, vacuum, not no_error_bars, _cores(cores), potential_file, potential, _fields(field or []),
-        allow_unconverged, cross_check, system, config_type, threads,
-    )  # fmt: skip
     run = PartitionBatch(_jobs(inputs, structure), settings, None if out is None else out.with_name(f"{out.name}.work"))
     if out is None:
         if resume or overwrite:
@@ -254,42 +262,15 @@ def _totals(found: Mapping[str, Any], definition: str) -> list[str]:
     return lines + [f"note: {note}" for note in found["notes"]]
 
 
-def _jobs(inputs: Sequence[Path], structure: Path | None) -> list[Job]:
+def _jobs(inputs: Sequence[Path], structure: Path | None) -> list[PartitionInput]:
     """Inputs, each with its frame of the structure file."""
-    from basinet.labelling.partition_settings import Job
     from basinet.labelling.sources import expanded
 
     if structure is None:
-        return expanded([Job(path) for path in inputs])
+        return expanded([PartitionInput(path) for path in inputs])
     from basinet.labelling.sources import count_structures
 
     count = count_structures(structure)
     if count != len(inputs):
         raise InputError(f"--structure {structure}: {count} frames for {len(inputs)} inputs; give one for each")
-    return [Job(path, structure, index) for index, path in enumerate(inputs)]
-
-
-def _cores(text: str | None) -> dict[str, Core]:
-    """Read cores, such as ``Ar=8:0.4,Kr=8:0.5``."""
-    from ase.data import atomic_numbers
-
-    from basinet.labelling.sources import parse_core
-
-    if text is None:
-        return {}
-    pairs = [part.partition("=") for part in text.split(",")]
-    for element, _, _ in pairs:
-        if atomic_numbers.get(element.strip(), 0) == 0:
-            raise InputError(f"--cores {text}: {element.strip()!r} is no element; write such as Ar=8:0.4,Kr=8:0.5")
-    return {element.strip(): parse_core(element.strip(), core) for element, _, core in pairs}
-
-
-def _fields(texts: Sequence[str]) -> dict[str, Path]:
-    """Read names of further cubes, such as ``spin=run-SPIN_DENSITY-1_0.cube``."""
-    found: dict[str, Path] = {}
-    for text in texts:
-        name, _, file = text.partition("=")
-        if not (name.isidentifier() and file) or name in found:
-            raise InputError(f"--field {text}: write a name of its own, and a cube, such as spin=run-SPIN.cube")
-        found[name] = Path(file)
-    return found
+    return [PartitionInput(path, structure, index) for index, path in enumerate(inputs)]

@@ -30,7 +30,7 @@ from basinet.jobs.progress import Progress
 from basinet.jobs.provenance import PACKAGE, available_processors, version
 from basinet.jobs.store import Results, fingerprint
 from basinet.jobs.workers import Workers, open_workers
-from basinet.labelling.partition_settings import Job, PartitionSettings, named
+from basinet.labelling.partition_settings import PartitionInput, PartitionSettings, named
 from basinet.labelling.sources import Source, Stamp, density_errors, field_files, read_fields, read_source, stamp
 from basinet.units import Bohr
 
@@ -187,7 +187,7 @@ def _naming(path: Path) -> Iterator[None]:
         raise
 
 
-def partition_input(job: Job, settings: PartitionSettings) -> Partitioned:
+def partition_input(job: PartitionInput, settings: PartitionSettings) -> Partitioned:
     """Partition one input.
 
     Raises
@@ -262,7 +262,7 @@ class PartitionBatch:
         What is wrong with inputs that failed, by their place.
     """
 
-    jobs: Sequence[Job]
+    jobs: Sequence[PartitionInput]
     settings: PartitionSettings
     folder: Path | None = None
     failures: dict[int, str] = field(default_factory=dict)
@@ -317,7 +317,7 @@ class PartitionBatch:
                 stream.write(format_frame(done.atoms))
 
 
-def _task(job: Job, settings: PartitionSettings) -> tuple[str, str]:
+def _task(job: PartitionInput, settings: PartitionSettings) -> tuple[str, str]:
     """Key and fingerprint of an input's result; threads do not change it."""
     structure = None if job.structure is None else (job.structure.resolve(), job.index)
     steering = {key: value for key, value in vars(settings).items() if key != "threads"}
@@ -325,7 +325,7 @@ def _task(job: Job, settings: PartitionSettings) -> tuple[str, str]:
     return whole[:24], whole
 
 
-def _kept(folder: Path | None, job: Job, settings: PartitionSettings) -> Partitioned | None:
+def _kept(folder: Path | None, job: PartitionInput, settings: PartitionSettings) -> Partitioned | None:
     """Result of an input; None if there is none, or its files have changed since. They may be gone, though."""
     result = None if folder is None else Results(folder).get(*_task(job, settings))
     if result is None:
@@ -335,7 +335,9 @@ def _kept(folder: Path | None, job: Job, settings: PartitionSettings) -> Partiti
     return None if changed else Partitioned(**result)
 
 
-def _finish(task: tuple[int, Job], *, settings: PartitionSettings, folder: Path | None) -> Partitioned | None:
+def _finish(
+    task: tuple[int, PartitionInput], *, settings: PartitionSettings, folder: Path | None
+) -> Partitioned | None:
     """Do one input; give its result back, or keep it in a folder."""
     _, job = task
     done = partition_input(job, settings)

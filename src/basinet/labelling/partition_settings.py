@@ -1,17 +1,20 @@
-"""What a partition is asked to do, and with which input."""
+"""Inputs of a partition and its settings: each with its default and its meaning, as the command line shows them.
+
+Imports nothing heavy, since the command line does so to explain itself.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from basinet.density.cores import Core
+from basinet.errors import InputError
 
 
 @dataclass(frozen=True)
-class Job:
+class PartitionInput:
     """One input.
 
     Attributes
@@ -29,48 +32,131 @@ class Job:
     index: int = 0
 
 
+def parse_cores(text: str) -> dict[str, tuple[float, float]]:
+    """Cores as the command line has them, with rloc in bohr as in files of pseudopotentials.
+
+    Examples
+    --------
+    >>> charge, radius = parse_cores("Ar=8:0.4,Kr=8:0.5")["Ar"]
+    >>> charge, round(radius, 6)
+    (8.0, 0.211671)
+
+    Raises
+    ------
+    InputError
+        A name is no element, or what follows is no charge and radius.
+    """
+    from ase.data import atomic_numbers
+
+    from basinet.density.cores import Core
+    from basinet.units import Bohr
+
+    found = {}
+    for part in text.split(","):
+        element, _, numbers = part.partition("=")
+        charge, _, radius = numbers.partition(":")
+        if atomic_numbers.get(element.strip(), 0) == 0:
+            raise InputError(f"--cores {text}: {element.strip()!r} is no element; write such as Ar=8:0.4,Kr=8:0.5")
+        try:
+            core = Core(float(charge), float(radius) * Bohr)
+        except InputError:
+            raise
+        except ValueError as error:
+            raise InputError(f"--cores {part}: give the charge and rloc in bohr, such as Ar=8:0.4") from error
+        found[element.strip()] = (core.charge, core.radius)
+    return found
+
+
+def parse_fields(texts: Sequence[str]) -> dict[str, Path]:
+    """Names of further cubes and their files, such as ``spin=run-SPIN_DENSITY-1_0.cube``.
+
+    Raises
+    ------
+    InputError
+        There is no name or no file, or a name appears twice.
+    """
+    found: dict[str, Path] = {}
+    for text in texts:
+        name, _, file = text.partition("=")
+        if not (name.isidentifier() and file) or name in found:
+            raise InputError(f"--field {text}: write a name of its own, and a cube, such as spin=run-SPIN.cube")
+        found[name] = Path(file)
+    return found
+
+
 @dataclass(frozen=True)
 class PartitionSettings:
     """How inputs are partitioned; the same for all of a command.
 
-    Attributes
-    ----------
-    nuclear_radius
-        Angstrom; maxima further than this from every nucleus are non-nuclear.
-    vacuum
-        Density (e/A^3) at or below which points belong to no atom; None: no vacuum.
-    error_bars
-        Whether to estimate the error of the grid.
-    cores
-        By element, in place of the defaults for plain cubes.
-    potential_file
-        File of GTH pseudopotentials to take the cores of plain cubes from.
-    potential
-        LOCPOT (eV) or cube (hartree) of the Hartree potential, where the density's cores do not give it.
-    fields
-        More cubes to integrate, by name; a relative path is looked for beside each input.
-    allow_unconverged
-        Whether to accept runs whose SCF did not converge.
-    cross_check
-        Whether to compare with CP2K's own charge density and potential.
-    system, config_type
-        Written into the frame's ``info``.
-    threads
-        Of each input; all cores unless given. The result does not depend on it.
+    Meanings stand in the fields' metadata. Beyond those: `cores` are charge (e) and rloc (Angstrom) by element,
+    relative paths in `fields` are looked for beside each input, and the result does not depend on `threads`.
     """
 
-    nuclear_radius: float = 1.0
-    vacuum: float | None = None
-    error_bars: bool = True
-    cores: Mapping[str, Core] = field(default_factory=dict)
-    potential_file: Path | None = None
-    potential: Path | None = None
-    fields: Mapping[str, Path] = field(default_factory=dict)
-    allow_unconverged: bool = False
-    cross_check: bool = False
-    system: str | None = None
-    config_type: str | None = None
-    threads: int | None = None
+    potential: Path | None = field(
+        default=None,
+        metadata={
+            "help": "Potential of an INPUT without cores: LOCPOT (one beside a CHGCAR is found), or a cube in hartree.",
+            "metavar": "FILE",
+        },
+    )
+    cores: Mapping[str, tuple[float, float]] = field(
+        default_factory=dict,
+        metadata={
+            "help": "Gaussian cores of plain cubes, rloc in bohr as in files of pseudopotentials. Unless given: "
+            "GTH-PBE's, if the electrons are as many.",
+            "metavar": "ELEMENT=Z:RLOC,...",
+            "parse": parse_cores,
+            "given": str,
+        },
+    )
+    potential_file: Path | None = field(
+        default=None, metadata={"help": "Take these cores from a file such as GTH_POTENTIALS.", "metavar": "FILE"}
+    )
+    fields: Mapping[str, Path] = field(
+        default_factory=dict,
+        metadata={
+            "help": "Integrate a further cube beside each INPUT too, in its unit times bohr^3, as bader_NAME. "
+            "Repeatable.",
+            "option": "--field",
+            "metavar": "NAME=CUBE",
+            "parse": parse_fields,
+            "given": list[str],
+        },
+    )
+    nuclear_radius: float = field(
+        default=1.0,
+        metadata={
+            "help": "Maxima further than this from every nucleus are non-nuclear.", "metavar": "A", "min": 0.0,
+        },
+    )  # fmt: skip
+    vacuum: float | None = field(
+        default=None,
+        metadata={"help": "Points at or below this density, e/A^3, belong to no atom.", "metavar": "DENSITY"},
+    )
+    error_bars: bool = field(
+        default=True,
+        metadata={"help": "Estimate the errors that the grid makes.", "option": "--error-bars/--no-error-bars"},
+    )
+    cross_check: bool = field(
+        default=False, metadata={"help": "Compare with CP2K's cubes of the total density and the potential."}
+    )
+    allow_unconverged: bool = field(default=False, metadata={"help": "Accept CP2K runs whose SCF did not converge."})
+    system: str | None = field(
+        default=None,
+        metadata={
+            "help": "Name of the frames' system. Unless given: the element in lower case, or mix.", "metavar": "NAME",
+        },
+    )  # fmt: skip
+    config_type: str | None = field(
+        default=None,
+        metadata={
+            "help": "The frames' config_type, such as IsolatedAtom for one atom in a large box.", "metavar": "NAME",
+        },
+    )  # fmt: skip
+    threads: int | None = field(
+        default=None,
+        metadata={"help": "Threads of each. Unless given: processors over workers.", "metavar": "N", "min": 1},
+    )
 
 
 def named(path: Path, message: str) -> str:

@@ -34,7 +34,7 @@ from basinet.density.vasp import read_locpot
 from basinet.density.volume import HEADER_ROUNDING, Volume, same_grid
 from basinet.errors import DensityError, InputError
 from basinet.frames.reading import check_frame
-from basinet.labelling.partition_settings import Job, PartitionSettings
+from basinet.labelling.partition_settings import PartitionInput, PartitionSettings
 from basinet.units import Bohr, Hartree
 
 Stamp = list[int]
@@ -232,28 +232,6 @@ M. Krack, Theor. Chem. Acc. 114, 145 (2005). Elements whose choice of valence el
 """
 
 
-def parse_core(element: str, text: str) -> Core:
-    """Core as the command line states it, ``Z:rloc`` with rloc in bohr, as in files of pseudopotentials.
-
-    Examples
-    --------
-    >>> parse_core("Ar", "8:0.4").charge
-    8.0
-
-    Raises
-    ------
-    InputError
-        It is not a pair of numbers, or no core.
-    """
-    charge, _, radius = text.partition(":")
-    try:
-        return Core(float(charge), float(radius) * Bohr)
-    except ValueError as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"--cores {element}={text}: give the charge and rloc in bohr, such as Ar=8:0.4") from error
-
-
 def given_cores(symbols: Sequence[str], settings: PartitionSettings) -> tuple[tuple[Core, ...], str] | None:
     """Cores that the user gave for every element, and where they come from; None if none were given.
 
@@ -266,7 +244,7 @@ def given_cores(symbols: Sequence[str], settings: PartitionSettings) -> tuple[tu
         return None
     file = settings.potential_file
     table = {} if file is None else cores_of_file(file, sorted(set(symbols) - set(settings.cores)))
-    table |= settings.cores
+    table |= {element: Core(*core) for element, core in settings.cores.items()}
     missing = sorted(set(symbols) - set(table))
     if missing:
         raise InputError(f"no core of {missing[0]} is given; add it, --cores {missing[0]}=Z:RLOC (rloc in bohr)")
@@ -306,15 +284,15 @@ def default_cores(symbols: Sequence[str]) -> tuple[Core, ...] | None:
 CUBES = (".cube", ".gz")
 
 
-def expanded(jobs: Sequence[Job]) -> list[Job]:
+def expanded(jobs: Sequence[PartitionInput]) -> list[PartitionInput]:
     """Replace runs of molecular dynamics that wrote several densities by these, in the order of their steps.
 
     What is wrong with a step is told when its turn comes, and costs none of the others; what is wrong with a whole run
     is told once, of its directory.
     """
-    found: list[Job] = []
+    found: list[PartitionInput] = []
     for job in jobs:
-        found += [Job(density) for density in densities_of_steps(job.path)] or [job]
+        found += [PartitionInput(density) for density in densities_of_steps(job.path)] or [job]
     return found
 
 
@@ -380,7 +358,7 @@ def density_errors() -> Iterator[None]:
 ONLY_POPULATIONS = "populations and volumes only"
 
 
-def read_source(job: Job, settings: PartitionSettings) -> Source:
+def read_source(job: PartitionInput, settings: PartitionSettings) -> Source:
     """Read an input.
 
     Raises
@@ -436,7 +414,7 @@ def labelled(run: Cp2kRun) -> Atoms:
     return atoms
 
 
-def cube_source(job: Job, settings: PartitionSettings) -> Source:
+def cube_source(job: PartitionInput, settings: PartitionSettings) -> Source:
     """A cube of any program, with the cores that are given, or GTH-PBE's if the electrons are as many."""
     volume = read_density(job.path)
     atoms, files = volume.atoms.copy(), [job.path]
@@ -473,7 +451,7 @@ def assumed(source: Source, cores: tuple[Core, ...] | None) -> Source:
     return replace(source, cores=cores, cores_from="GTH-PBE", electrons=float(charges.sum()), notes=(note,))
 
 
-def vasp_source(job: Job, settings: PartitionSettings) -> Source:
+def vasp_source(job: PartitionInput, settings: PartitionSettings) -> Source:
     """VASP's density, with the LOCPOT that is given or lies beside it. PAW has no Gaussian cores."""
     if settings.cores or settings.potential_file:
         raise InputError(f"{job.path}: PAW has no Gaussian cores; leave out --cores and --potential-file")
@@ -500,13 +478,13 @@ def with_potential(source: Source, path: Path) -> Source:
     return replace(source, potential=values, files=(*source.files, path))
 
 
-def field_files(job: Job, settings: PartitionSettings) -> dict[str, Path]:
+def field_files(job: PartitionInput, settings: PartitionSettings) -> dict[str, Path]:
     """The further cubes of an input, by name."""
     place = job.path if job.path.is_dir() else job.path.parent
     return {name: place / file for name, file in settings.fields.items()}
 
 
-def read_fields(job: Job, settings: PartitionSettings, source: Source) -> dict[str, FloatArray]:
+def read_fields(job: PartitionInput, settings: PartitionSettings, source: Source) -> dict[str, FloatArray]:
     """The further cubes, in the file's unit times bohr^3 per A^3: integrals come out in atomic units of volume."""
     fields = {}
     for name, file in field_files(job, settings).items():

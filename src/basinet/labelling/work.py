@@ -59,7 +59,7 @@ from basinet.labelling.campaign import (
     request_for,
 )
 from basinet.labelling.partition import partition_input
-from basinet.labelling.partition_settings import Job, PartitionSettings
+from basinet.labelling.partition_settings import PartitionInput, PartitionSettings
 from basinet.labelling.settings import CampaignConfig
 from basinet.labelling.sources import expanded
 from basinet.units import Bohr
@@ -212,7 +212,7 @@ def labelled_frames(
             cube.unlink()  # the last step of the segment before, which CP2K does again
     settings = PartitionSettings(error_bars=config.error_bars, threads=config.run.threads)
     frames, reports = [], []
-    for job in expanded([Job(directory)]):
+    for job in expanded([PartitionInput(directory)]):
         with PARTITIONING:
             done = partition_input(job, settings)
         done.atoms.info.pop("source", None)
