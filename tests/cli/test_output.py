@@ -11,7 +11,7 @@ from basinet.cli.options import spread
 from basinet.cli.output import Interrupted, results_directory
 from basinet.errors import InputError
 from basinet.files import LOCK, write_json
-from basinet.jobs.directory import locked
+from basinet.jobs.directory import _locked
 from basinet.study.settings import TrainConfig
 
 
@@ -54,7 +54,7 @@ def test_without_file_locks_there_is_no_guard(tmp_path, monkeypatch):
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(fcntl, "flock", unsupported)
-    with locked(tmp_path):
+    with _locked(tmp_path):
         pass
 
 

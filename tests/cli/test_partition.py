@@ -13,10 +13,11 @@ from tests.density.gaussians import gaussians
 from tests.labelling import neutral_atoms as known
 
 import basinet
-from basinet.cli import output
 from basinet.cp2k.run_directory import read_run
 from basinet.density.cube import write_cube
-from basinet.jobs.directory import prepare_output
+from basinet.files import LOCK
+from basinet.jobs import directory
+from basinet.jobs.directory import _locked, _prepare_output
 from basinet.units import Bohr
 
 __all__ = ["argon_run"]
@@ -126,12 +127,12 @@ def test_nothing_is_overwritten_unasked(run, tmp_path):
 @pytest.mark.usefixtures("cubes")
 def test_who_comes_second_leaves_the_folder_to_the_first(run, tmp_path, monkeypatch):
     """Both found the folder free; the first has the lock, and no input is done yet."""
-    folder = prepare_output(tmp_path / "out.extxyz.work", resume=False, overwrite=False)
-    monkeypatch.setattr(output, "refuse_running", lambda _: None)
-    with output.locked(folder):
+    folder = _prepare_output(tmp_path / "out.extxyz.work", resume=False, overwrite=False)
+    monkeypatch.setattr(directory, "refuse_running", lambda _: None)
+    with _locked(folder):
         result = run("partition", "one.cube", *CORES, "--out", "out.extxyz", "--resume")
         assert_refused(result, "another basinet", "out.extxyz.work")
-        assert (folder / output.LOCK).is_file()
+        assert (folder / LOCK).is_file()
     assert run("partition", "one.cube", *CORES, "--out", "out.extxyz", "--resume").exit_code == 0
 
 

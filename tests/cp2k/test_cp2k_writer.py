@@ -12,7 +12,7 @@ from ase.build import bulk
 from basinet.cp2k.input import read_cp2k_input
 from basinet.cp2k.writer import AimdSettings, Cp2kSettings, Request, cp2k_input, read_template
 from basinet.errors import InputError
-from basinet.labelling.settings import check_kinds, resolved
+from basinet.labelling.settings import _resolved, check_kinds
 
 CELL = [[5.41234567891, 0, 0], [0.3, 5.51234567892, 0], [-0.2, 0.1, 5.61234567893]]
 ATOMS = Atoms("ArKr", positions=[[-0.1, 0.2, 0.3], [2.7, 2.86, 6.05]], cell=CELL, pbc=True)
@@ -55,7 +55,7 @@ def physics(text: str) -> dict[str, str]:
 
 
 def settings(**values):
-    return resolved({"frames": ["x.extxyz"], **values}, "test")
+    return _resolved({"frames": ["x.extxyz"], **values}, "test")
 
 
 def test_preset_reference_is_the_input_of_the_reference_data():

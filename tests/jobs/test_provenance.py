@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from basinet.jobs.provenance import git_revision, provenance
+from basinet.jobs.provenance import _git_revision, provenance
 
 
 def test_provenance_fits_into_json_and_is_of_now():
@@ -33,20 +33,20 @@ def test_the_revision_is_that_of_the_checkout_and_notices_changes(tmp_path):
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
     git("init", "-q")
-    assert git_revision(package) == (None, False) or git_revision(package) == (None, None)
+    assert _git_revision(package) == (None, False) or _git_revision(package) == (None, None)
     git("add", ".")
     git("commit", "-qm", "first")
-    assert git_revision(package) == (git("rev-parse", "HEAD"), False)
+    assert _git_revision(package) == (git("rev-parse", "HEAD"), False)
     (package / "a.py").write_text("changed = True")
-    assert git_revision(package) == (git("rev-parse", "HEAD"), True)
+    assert _git_revision(package) == (git("rev-parse", "HEAD"), True)
 
 
 def test_a_package_installed_inside_another_repository_has_no_revision(tmp_path):
     (tmp_path / ".git").mkdir()
-    assert git_revision(tmp_path / ".venv" / "site-packages" / "basinet") == (None, None)
+    assert _git_revision(tmp_path / ".venv" / "site-packages" / "basinet") == (None, None)
 
 
 def test_without_git_the_revision_is_null(tmp_path, monkeypatch):
     (tmp_path / ".git").mkdir()
     monkeypatch.setenv("PATH", "")
-    assert git_revision(Path(tmp_path) / "src" / "basinet") == (None, None)
+    assert _git_revision(Path(tmp_path) / "src" / "basinet") == (None, None)

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from basinet.errors import InputError
-from basinet.jobs.tables import parsed, read_table, write_table
+from basinet.jobs.tables import _parsed, read_table, write_table
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12).filter(lambda s: isinstance(parsed(s), str))
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12).filter(lambda s: isinstance(_parsed(s), str))
 VALUES = st.one_of(st.booleans(), st.integers(), st.floats(allow_nan=False), TEXT)
 
 

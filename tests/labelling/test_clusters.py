@@ -16,7 +16,7 @@ from tests.cli.refusal import assert_refused
 from tests.labelling.campaigns import fake, journal, results, same_frames, wait_until, write_campaign
 
 from basinet.frames.reading import read_frames
-from basinet.labelling.driver import processors
+from basinet.labelling.driver import _processors
 from basinet.labelling.settings import RunSettings
 
 pytestmark = pytest.mark.long
@@ -172,7 +172,7 @@ def test_the_job_script_is_shown_and_nothing_is_submitted(run, tmp_path, system,
     ],
 )
 def test_a_calculation_takes_as_many_processors_as_its_ranks_and_threads(command, threads, needed):
-    assert processors(RunSettings(command=command, threads=threads)) == needed
+    assert _processors(RunSettings(command=command, threads=threads)) == needed
 
 
 def test_a_job_script_without_a_cluster_or_its_package_is_refused(run, tmp_path, monkeypatch):

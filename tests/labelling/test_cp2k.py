@@ -15,7 +15,7 @@ from basinet.density.cube import read_cube, write_cube
 from basinet.errors import InputError
 from basinet.labelling.partition import PartitionBatch, partition_input
 from basinet.labelling.partition_settings import PartitionInput, PartitionSettings
-from basinet.labelling.sources import GTH_PBE, cores_of_file, default_cores, expanded
+from basinet.labelling.sources import _GTH_PBE, _cores_of_file, _default_cores, expanded
 from basinet.units import Hartree
 
 pytestmark = [pytest.mark.long, pytest.mark.cp2k]
@@ -176,8 +176,8 @@ def test_our_table_of_cores_is_that_of_the_potential_file(argon_run):
     stated = read_cp2k_output(argon_run / "argon.out").data_directory
     file = find_potential_file("GTH_POTENTIALS", data_directories(argon_run, stated))
     table = read_gth_potentials(file)
-    for element, core in zip(GTH_PBE, default_cores(list(GTH_PBE)), strict=True):
+    for element, core in zip(_GTH_PBE, _default_cores(list(_GTH_PBE)), strict=True):
         assert (core.charge, core.radius) == pytest.approx(table[element, "GTH-PBE"], rel=1e-12)
-    cores = cores_of_file(file, ["Ar", "Mg"])
+    cores = _cores_of_file(file, ["Ar", "Mg"])
     assert cores["Mg"].charge == 10.0  # of several the one that is called GTH-PBE
-    assert cores["Ar"] == default_cores(["Ar"])[0]
+    assert cores["Ar"] == _default_cores(["Ar"])[0]

@@ -11,7 +11,7 @@ from tests.cli.refusal import assert_refused
 from tests.labelling.campaigns import fake, write_campaign
 
 from basinet.frames.reading import read_frames, write_frames
-from basinet.labelling.settings import resolved
+from basinet.labelling.settings import _resolved
 from basinet.labelling.verification import Stored, changes, choose, compare
 
 LOCAL = "REF_local_hartree_energy"
@@ -26,7 +26,7 @@ def labelled(symbols: str, energy: float, system: str) -> Atoms:
 
 
 def stored(frames: list[Atoms], slope: float | None = 0.25) -> Stored:
-    config = resolved({"frames": ["x.extxyz"]}, "test")
+    config = _resolved({"frames": ["x.extxyz"]}, "test")
     return Stored(frames, list(range(len(frames))), config, {"ar": slope, "mix": slope})
 
 
@@ -57,7 +57,7 @@ def test_frames_are_drawn_equally_from_systems_and_sizes(tmp_path):
     frames = [labelled("Ar4", -1.0 - number, "ar") for number in range(20)]
     frames += [labelled("Ar2Kr2", -1.0 - number, "mix") for number in range(4)] + [labelled("Ar", -1.0, "ar")]
     write_frames(tmp_path / "all.extxyz", frames)
-    config = resolved({"frames": ["x.extxyz"]}, "test")
+    config = _resolved({"frames": ["x.extxyz"]}, "test")
     chosen = choose(str(tmp_path / "all.extxyz"), 6, 0, config, 4)
     assert [atoms.info["system"] for atoms in chosen.frames] == ["ar"] * 3 + ["mix"] * 3
     assert len(set(chosen.numbers)) == 6

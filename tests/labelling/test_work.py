@@ -16,10 +16,10 @@ from basinet.errors import DensityError, InputError
 from basinet.frames.reading import read_frames
 from basinet.labelling import work
 from basinet.labelling.campaign import Unit, create_campaign, load_inputs
-from basinet.labelling.driver import schedule_of
+from basinet.labelling.driver import _schedule_of
 from basinet.labelling.settings import load_campaign_config, with_own_files
-from basinet.labelling.verification import well_numbered
-from basinet.labelling.work import Outcome, labelled_frames, run_unit, running
+from basinet.labelling.verification import _well_numbered
+from basinet.labelling.work import Outcome, _labelled_frames, _running, run_unit
 
 TRAJECTORY = Path(__file__).parents[1] / "cp2k" / "fixtures" / "trajectory"
 
@@ -51,7 +51,7 @@ def test_a_try_that_a_worker_died_over_is_counted_by_the_next_worker(prepare, tm
     """Dask hands it on without telling, as often as its scheduler likes."""
     campaign = prepare()
     left = campaign.root / "running" / "00000.json"
-    with running(campaign.root, "00000", "driver-1"):
+    with _running(campaign.root, "00000", "driver-1"):
         text = left.read_text()
     left.write_text(text)
     outcome = run_unit(str(campaign.root), "00000", 1, "driver")
@@ -92,13 +92,13 @@ def test_files_that_are_not_ours_are_no_results(prepare, text):
 
 def test_numbers_of_frames_that_are_no_numbers_are_counted_anew(prepare):
     frames = list(prepare(2).frames)
-    assert well_numbered(frames)
+    assert _well_numbered(frames)
     frames[0].info["frame"] = np.array([1, 2])
-    assert not well_numbered(frames)
+    assert not _well_numbered(frames)
 
 
 def test_what_is_done_is_not_given_up_however_often_it_failed(prepare):
-    schedule = schedule_of(prepare(mode="aimd", aimd={"steps": 20, "segment": 10}))
+    schedule = _schedule_of(prepare(mode="aimd", aimd={"steps": 20, "segment": 10}))
     schedule.failures["00000-0000"] = Counter(crash=5)
     assert schedule.given_up("00000-0000")
     assert schedule.blocked(schedule.units["00000-0001"])
@@ -108,9 +108,9 @@ def test_what_is_done_is_not_given_up_however_often_it_failed(prepare):
 
 
 def test_a_trajectory_keeps_one_worker_busy(prepare):
-    assert schedule_of(prepare(3)).concurrency() == 3
-    assert schedule_of(prepare(3, wavefunction_chain=2)).concurrency() == 2
-    assert schedule_of(prepare(2, mode="aimd", aimd={"steps": 40, "segment": 10})).concurrency() == 2
+    assert _schedule_of(prepare(3)).concurrency() == 3
+    assert _schedule_of(prepare(3, wavefunction_chain=2)).concurrency() == 2
+    assert _schedule_of(prepare(2, mode="aimd", aimd={"steps": 40, "segment": 10})).concurrency() == 2
 
 
 @pytest.mark.parametrize(
@@ -135,14 +135,16 @@ def dynamics(tmp_path):
 
 def test_dynamics_without_densities_give_each_step_its_own_positions(prepare, dynamics):
     campaign = prepare(mode="aimd", partition=False, aimd={"steps": 2, "density_every": 1, "segment": 2})
-    frames, _ = labelled_frames(dynamics, Unit("00000-0000", 0, 0, 2), campaign.config, campaign.frames[0])
+    frames, _ = _labelled_frames(dynamics, Unit("00000-0000", 0, 0, 2), campaign.config, campaign.frames[0])
     assert [atoms.info["step"] for atoms in frames] == [0, 1, 2]
     written = read_frames(dynamics / "basinet-pos-1.xyz")
     for atoms, step in zip(frames, written, strict=True):
         assert np.array_equal(atoms.positions, step.positions)
         assert atoms.info["REF_energy"] == pytest.approx(27.211386245988 * step.info["E"], abs=1e-7)
         assert atoms.arrays["REF_forces"].shape == (4, 3)
-    later, _ = labelled_frames(dynamics, Unit("00000-0001", 0, 0, 2, "00000-0000"), campaign.config, campaign.frames[0])
+    later, _ = _labelled_frames(
+        dynamics, Unit("00000-0001", 0, 0, 2, "00000-0000"), campaign.config, campaign.frames[0]
+    )
     assert [atoms.info["step"] for atoms in later] == [1, 2]
 
 
@@ -150,7 +152,7 @@ def test_a_step_whose_density_is_lost_is_missed(prepare, dynamics, monkeypatch):
     campaign = prepare(mode="aimd", aimd={"steps": 2, "density_every": 1, "segment": 2})
     monkeypatch.setattr("basinet.labelling.work.expanded", lambda _jobs: [])
     with pytest.raises(DensityError, match="no density of step 0, of 3 in all"):
-        labelled_frames(dynamics, Unit("00000-0000", 0, 0, 2), campaign.config, campaign.frames[0])
+        _labelled_frames(dynamics, Unit("00000-0000", 0, 0, 2), campaign.config, campaign.frames[0])
 
 
 def test_resuming_or_overwriting_takes_nothing_that_is_not_the_campaigns(run, tmp_path):

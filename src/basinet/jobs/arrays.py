@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from basinet.errors import InputError
 from basinet.files import atomic_write, plain, read_bytes
 
-FORMAT = "basinet-model"
-VERSION = 2
+_FORMAT = "basinet-model"
+_VERSION = 2
 """2: a model may stand on a pair potential, without which its networks are not to be read."""
-RESERVED = ("format", "version", "arrays", "sha256")
-DTYPES = {"<f8": 8, "<f4": 4, "<i8": 8, "<i4": 4, "|b1": 1, "|u1": 1}
+_RESERVED = ("format", "version", "arrays", "sha256")
+_DTYPES = {"<f8": 8, "<f4": 4, "<i8": 8, "<i4": 4, "|b1": 1, "|u1": 1}
 """Element types of the format, and their sizes in bytes."""
 
 
@@ -48,24 +48,24 @@ def save_arrays(path: str | Path, header: Mapping[str, Any], arrays: Mapping[str
     InputError
         The file cannot be written.
     """
-    taken = [key for key in RESERVED if key in header]
+    taken = [key for key in _RESERVED if key in header]
     if taken:
         raise ValueError(f"header keys of the format's own: {', '.join(taken)}")
     table, payload = [], bytearray()
     for name, array in arrays.items():
         values = np.asarray(array)
         little = values.astype(values.dtype.newbyteorder("<"), copy=False)
-        if little.dtype.str not in DTYPES:
+        if little.dtype.str not in _DTYPES:
             raise ValueError(f"array {name!r}: dtype {values.dtype} cannot be saved")
         table.append({"name": name, "dtype": little.dtype.str, "shape": list(values.shape)})
         payload += little.tobytes()
     line = {
-        "format": FORMAT,
-        "version": VERSION,
+        "format": _FORMAT,
+        "version": _VERSION,
         **plain(header),
         "arrays": table,
     }
-    line["sha256"] = checksum(line, payload)
+    line["sha256"] = _checksum(line, payload)
     with atomic_write(path, "wb") as stream:
         stream.write(json.dumps(line, allow_nan=False).encode("utf-8") + b"\n")
         stream.write(payload)
@@ -88,30 +88,32 @@ def load_arrays(path: str | Path) -> tuple[dict[str, Any], dict[str, NDArray[Any
     """
     content = read_bytes(path)
     line, newline, payload = content.partition(b"\n")
-    header = parse_header(path, line)
+    header = _parse_header(path, line)
     version = header.get("version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise InputError(f"{path}: the model file states no format version; save the model again")
-    if version > VERSION:
-        raise InputError(f"{path}: model format version {version} is unknown, {VERSION} is the newest; upgrade basinet")
-    shapes = parse_table(path, header.get("arrays"))
-    expected = sum(DTYPES[dtype] * math.prod(shape) for _, dtype, shape in shapes)
+    if version > _VERSION:
+        raise InputError(
+            f"{path}: model format version {version} is unknown, {_VERSION} is the newest; upgrade basinet"
+        )
+    shapes = _parse_table(path, header.get("arrays"))
+    expected = sum(_DTYPES[dtype] * math.prod(shape) for _, dtype, shape in shapes)
     if not newline or len(payload) < expected:
         raise InputError(f"{path}: the model file is cut short ({len(payload)} of {expected} bytes); copy it again")
-    if len(payload) > expected or checksum(header, payload) != header.get("sha256"):
+    if len(payload) > expected or _checksum(header, payload) != header.get("sha256"):
         raise InputError(f"{path}: the model file does not match its checksum, it was altered; copy it again")
     arrays: dict[str, NDArray[Any]] = {}
     start = 0
     for name, dtype, shape in shapes:
-        size = DTYPES[dtype] * math.prod(shape)
+        size = _DTYPES[dtype] * math.prod(shape)
         values = np.frombuffer(payload[start : start + size], dtype=np.dtype(dtype))
         # A copy in native byte order: writable, and not tied to the file's bytes.
         arrays[name] = values.reshape(shape).astype(values.dtype.newbyteorder("="), copy=True)
         start += size
-    return {key: value for key, value in header.items() if key not in RESERVED}, arrays
+    return {key: value for key, value in header.items() if key not in _RESERVED}, arrays
 
 
-def checksum(header: Mapping[str, Any], payload: bytes | bytearray) -> str:
+def _checksum(header: Mapping[str, Any], payload: bytes | bytearray) -> str:
     """Compute the SHA-256 of the header (without its checksum, in one canonical spelling) and the payload."""
     covered = {key: value for key, value in header.items() if key != "sha256"}
     digest = hashlib.sha256(json.dumps(covered, sort_keys=True, separators=(",", ":")).encode())
@@ -120,21 +122,21 @@ def checksum(header: Mapping[str, Any], payload: bytes | bytearray) -> str:
     return digest.hexdigest()
 
 
-def parse_header(path: str | Path, line: bytes) -> dict[str, Any]:
+def _parse_header(path: str | Path, line: bytes) -> dict[str, Any]:
     """Read the first line as a dictionary that names our format."""
-    looks_ours = FORMAT.encode() in line[:200]
+    looks_ours = _FORMAT.encode() in line[:200]
     try:
         header = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         if looks_ours:
             raise InputError(f"{path}: the model file's header is cut short or altered; copy it again") from error
         raise InputError(f"{path}: not a model saved by basinet; check the path") from error
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
+    if not isinstance(header, dict) or header.get("format") != _FORMAT:
         raise InputError(f"{path}: not a model saved by basinet; check the path")
     return header
 
 
-def parse_table(path: str | Path, table: Any) -> list[tuple[str, str, tuple[int, ...]]]:
+def _parse_table(path: str | Path, table: Any) -> list[tuple[str, str, tuple[int, ...]]]:
     """Check and give name, dtype and shape of each array."""
     try:
         rows = [(row["name"], row["dtype"], tuple(row["shape"])) for row in table]
@@ -142,6 +144,6 @@ def parse_table(path: str | Path, table: Any) -> list[tuple[str, str, tuple[int,
         raise InputError(f"{path}: the model file's table of arrays is altered; copy it again") from error
     for name, dtype, shape in rows:
         sizes = all(isinstance(size, int) and not isinstance(size, bool) and size >= 0 for size in shape)
-        if not isinstance(name, str) or not isinstance(dtype, str) or dtype not in DTYPES or not sizes:
+        if not isinstance(name, str) or not isinstance(dtype, str) or dtype not in _DTYPES or not sizes:
             raise InputError(f"{path}: the model file's table of arrays is altered; copy it again")
     return rows

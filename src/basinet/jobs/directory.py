@@ -22,7 +22,7 @@ MARKER = ".basinet"
 MARKER_TEXT = "Output of basinet; --overwrite may delete it. Without this file it will not.\n"
 
 
-def agree_to_output(path: str | Path, *, resume: bool, overwrite: bool) -> None:
+def _agree_to_output(path: str | Path, *, resume: bool, overwrite: bool) -> None:
     """Agree to use a directory for output, or refuse it; nothing is changed.
 
     Parameters
@@ -46,18 +46,18 @@ def agree_to_output(path: str | Path, *, resume: bool, overwrite: bool) -> None:
     with explained(directory):
         if directory.exists() and not directory.is_dir():
             raise InputError(f"{directory}: is a file; name a directory for the output")
-        if not directory.is_dir() or not content(directory):
+        if not directory.is_dir() or not _content(directory):
             return
     if overwrite:
         refuse_foreign(directory)
     elif not resume:
-        hint = "use --resume, --overwrite or another --out" if is_ours(directory) else "choose another --out"
+        hint = "use --resume, --overwrite or another --out" if _is_ours(directory) else "choose another --out"
         raise InputError(f"{directory}: is not empty; {hint}")
-    elif not is_ours(directory):
+    elif not _is_ours(directory):
         raise InputError(f"{directory}: --resume goes on with outputs of basinet, this is none; choose another --out")
 
 
-def prepare_output(path: str | Path, *, resume: bool, overwrite: bool) -> Path:
+def _prepare_output(path: str | Path, *, resume: bool, overwrite: bool) -> Path:
     """Create an output directory, or agree to use an existing one and empty it if it is to be overwritten.
 
     See `agree_to_output`. The lock file stays, so that who holds it goes on holding it.
@@ -68,22 +68,22 @@ def prepare_output(path: str | Path, *, resume: bool, overwrite: bool) -> Path:
         The directory, which exists now.
     """
     directory = Path(path)
-    agree_to_output(directory, resume=resume, overwrite=overwrite)
+    _agree_to_output(directory, resume=resume, overwrite=overwrite)
     with explained(directory):
         if overwrite and directory.is_dir():
-            clear(directory)
+            _clear(directory)
         directory.mkdir(parents=True, exist_ok=True)
     with atomic_write(directory / MARKER) as stream:
         stream.write(MARKER_TEXT)
     return directory
 
 
-def content(directory: Path) -> list[Path]:
+def _content(directory: Path) -> list[Path]:
     """What a directory holds beside a lock file."""
     return [entry for entry in directory.iterdir() if entry.name != LOCK]
 
 
-def is_ours(directory: Path) -> bool:
+def _is_ours(directory: Path) -> bool:
     """Whether a directory is an output of basinet."""
     # Having just a config.yaml is no sign: project directories have one too.
     return (directory / MARKER).is_file() or (directory / "provenance.json").is_file()
@@ -93,7 +93,7 @@ def refuse_foreign(directory: Path) -> None:
     """Refuse to overwrite a directory that is no output of ours, a repository, or where the process works."""
     resolved = directory.resolve()
     inhabited = resolved in (Path.cwd(), *Path.cwd().parents, Path.home(), *Path.home().parents)
-    if not is_ours(directory) or inhabited or (directory / ".git").exists():
+    if not _is_ours(directory) or inhabited or (directory / ".git").exists():
         raise InputError(
             f"{directory}: --overwrite deletes only outputs of basinet, and this does not look like one; "
             "delete it yourself or choose another --out"
@@ -107,9 +107,9 @@ def refuse_inputs_inside(directory: Path, inputs: Iterable[str | Path]) -> None:
             raise InputError(f"{path}: lies in the output directory {directory}; choose another --out")
 
 
-def clear(directory: Path) -> None:
+def _clear(directory: Path) -> None:
     """Empty a directory, but for its lock file."""
-    for entry in content(directory):
+    for entry in _content(directory):
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
         else:
@@ -126,11 +126,11 @@ def prepared(root: Path, *, resume: bool, overwrite: bool) -> Iterator[None]:
         See `agree_to_output` and `locked`.
     """
     refuse_running(root)
-    agree_to_output(root, resume=resume, overwrite=overwrite)
+    _agree_to_output(root, resume=resume, overwrite=overwrite)
     with explained(root):
         root.mkdir(parents=True, exist_ok=True)
-    with locked(root):
-        prepare_output(root, resume=resume, overwrite=overwrite)
+    with _locked(root):
+        _prepare_output(root, resume=resume, overwrite=overwrite)
         yield
 
 
@@ -143,7 +143,7 @@ def refuse_other_config(path: Path, config: BaseModel, free: Collection[str] = (
 
     if not path.exists():
         return
-    before, now = flat(read_yaml(path)), flat(config.model_dump(mode="json"))
+    before, now = _flat(read_yaml(path)), _flat(config.model_dump(mode="json"))
     for key in [*now, *before]:
         if key not in free and before.get(key) != now.get(key):
             msg = (
@@ -153,7 +153,7 @@ def refuse_other_config(path: Path, config: BaseModel, free: Collection[str] = (
             raise InputError(msg)
 
 
-def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Give nested keys dotted names.
 
     >>> flat({"a": {"b": 1}, "c": [2]})
@@ -162,18 +162,18 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in values.items():
         name = f"{prefix}{key}"
-        result |= flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
+        result |= _flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
     return result
 
 
 def refuse_running(root: Path) -> None:
     """Refuse a directory in which a living process works."""
     if is_held(root / LOCK):
-        raise working(root)
+        raise _working(root)
 
 
 @contextmanager
-def locked(root: Path) -> Iterator[None]:
+def _locked(root: Path) -> Iterator[None]:
     """Hold the lock file of a directory, which names this process.
 
     A file that a killed process left is taken over.
@@ -187,14 +187,14 @@ def locked(root: Path) -> Iterator[None]:
         try:
             stream = stack.enter_context(holding(root / LOCK, wait=False))
         except BlockingIOError:
-            raise working(root) from None
+            raise _working(root) from None
         stream.truncate(0)
         stream.write(f"{os.getpid()} on {socket.gethostname()}\n")
         stream.flush()
         yield
 
 
-def working(root: Path) -> InputError:
+def _working(root: Path) -> InputError:
     """The error of a directory that another process works in."""
     owner = "unknown"
     with suppress(OSError):  # it may be gone by now

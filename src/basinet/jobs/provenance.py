@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = "basinet"
-REQUIREMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_REQUIREMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def provenance() -> dict[str, Any]:
@@ -26,10 +26,10 @@ def provenance() -> dict[str, Any]:
         ``basinet``, ``dependencies`` (name to version), ``python``, ``platform``, ``machine``, ``cpu_count``
         (processors this process may use), ``git_revision``, ``git_modified``, ``timestamp`` (UTC, ISO 8601).
     """
-    revision, modified = git_revision(Path(__file__).resolve().parents[1])
+    revision, modified = _git_revision(Path(__file__).resolve().parents[1])
     return {
         "basinet": version(PACKAGE),
-        "dependencies": dependency_versions(),
+        "dependencies": _dependency_versions(),
         "python": platform.python_version(),
         "platform": " ".join(filter(None, (platform.system(), *platform.libc_ver()))),
         "machine": platform.machine(),
@@ -48,13 +48,13 @@ def version(distribution: str) -> str | None:
         return None
 
 
-def dependency_versions() -> dict[str, str | None]:
+def _dependency_versions() -> dict[str, str | None]:
     """Look up the versions of all that basinet requires, optional or not; empty if it is not installed."""
     try:
         requirements = metadata.requires(PACKAGE) or []
     except metadata.PackageNotFoundError:
         return {}
-    names = sorted({match.group() for line in requirements if (match := REQUIREMENT_NAME.match(line))})
+    names = sorted({match.group() for line in requirements if (match := _REQUIREMENT_NAME.match(line))})
     return {name: version(name) for name in names}
 
 
@@ -65,7 +65,7 @@ def available_processors() -> int | None:
     return os.cpu_count()
 
 
-def git_revision(package: Path) -> tuple[str | None, bool | None]:
+def _git_revision(package: Path) -> tuple[str | None, bool | None]:
     """Find the commit of the checkout that holds the package, and whether its files differ from it.
 
     A package installed inside somebody else's repository (a virtual environment, say) is not a checkout of
@@ -75,12 +75,12 @@ def git_revision(package: Path) -> tuple[str | None, bool | None]:
     root = package.parents[1]
     if package.parent.name != "src" or not (root / ".git").exists():
         return None, None
-    revision = git(root, "rev-parse", "HEAD")
-    status = git(root, "status", "--porcelain", "--untracked-files=no")
+    revision = _git(root, "rev-parse", "HEAD")
+    status = _git(root, "status", "--porcelain", "--untracked-files=no")
     return revision, None if revision is None or status is None else bool(status)
 
 
-def git(root: Path, *arguments: str) -> str | None:
+def _git(root: Path, *arguments: str) -> str | None:
     """Give the output of a git command in a directory, or None where it fails."""
     try:
         result = subprocess.run(

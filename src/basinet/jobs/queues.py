@@ -83,7 +83,7 @@ def _check(settings: QueueSettings) -> None:
         raise InputError(f"cluster.interface: {settings.interface} is not on this machine; it has {', '.join(known)}")
 
 
-def check_submission(settings: QueueSettings) -> None:
+def _check_submission(settings: QueueSettings) -> None:
     """Refuse a machine from which no jobs can be submitted."""
     command = _SYSTEMS[settings.system][1]
     if shutil.which(command) is None:

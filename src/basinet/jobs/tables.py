@@ -16,13 +16,13 @@ import numpy as np
 from basinet.errors import InputError
 from basinet.files import atomic_write, read_text
 
-Value = str | float | int | bool
+_Value = str | float | int | bool
 
-SPECIAL = re.compile(r'[",\r\n]')
-INTEGER = re.compile(r"[+-]?[0-9]+\Z")
-DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\Z")
-INFINITY = re.compile(r"[+-]?inf\Z")
-LONGEST_INTEGER = 300
+_SPECIAL = re.compile(r'[",\r\n]')
+_INTEGER = re.compile(r"[+-]?[0-9]+\Z")
+_DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\Z")
+_INFINITY = re.compile(r"[+-]?inf\Z")
+_LONGEST_INTEGER = 300
 """Digits up to which a whole number is read as one; Python refuses to convert much longer ones."""
 
 
@@ -67,7 +67,7 @@ def line(cells: Sequence[str]) -> str:
     """
     if len(cells) == 1 and not cells[0]:
         return '""\n'
-    return ",".join('"' + cell.replace('"', '""') + '"' if SPECIAL.search(cell) else cell for cell in cells) + "\n"
+    return ",".join('"' + cell.replace('"', '""') + '"' if _SPECIAL.search(cell) else cell for cell in cells) + "\n"
 
 
 def formatted(value: Any) -> str:
@@ -84,7 +84,7 @@ def formatted(value: Any) -> str:
     return str(value)
 
 
-def read_table(path: str | Path) -> list[dict[str, Value]]:
+def read_table(path: str | Path) -> list[dict[str, _Value]]:
     """Read a CSV table; what spells a number, ``true`` or ``false`` becomes a number or a boolean.
 
     The rest stays text, and a missing value is the empty string. Text that spells a number comes back as a
@@ -107,7 +107,7 @@ def read_table(path: str | Path) -> list[dict[str, Value]]:
         line.
     """
     reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
-    rows: list[dict[str, Value]] = []
+    rows: list[dict[str, _Value]] = []
     header: list[str] | None = None
     try:
         for cells in reader:
@@ -123,7 +123,7 @@ def read_table(path: str | Path) -> list[dict[str, Value]]:
                     f"{path}, line {reader.line_num}: {len(cells)} values for {len(header)} columns; "
                     "the file may be cut short, write it again"
                 )
-            rows.append({column: parsed(cell) for column, cell in zip(header, cells, strict=True)})
+            rows.append({column: _parsed(cell) for column, cell in zip(header, cells, strict=True)})
     except csv.Error as error:
         raise InputError(f"{path}, line {reader.line_num}: not a CSV table ({error}); write it again") from error
     if header is None:
@@ -131,17 +131,17 @@ def read_table(path: str | Path) -> list[dict[str, Value]]:
     return rows
 
 
-def parsed(cell: str) -> Value:
+def _parsed(cell: str) -> _Value:
     """Read one cell: as a number or boolean if it spells one, else as it is."""
     if cell in ("true", "false"):
         return cell == "true"
-    if INTEGER.match(cell) and len(cell) <= LONGEST_INTEGER:
+    if _INTEGER.match(cell) and len(cell) <= _LONGEST_INTEGER:
         return int(cell)
-    if DECIMAL.match(cell) or INFINITY.match(cell):
+    if _DECIMAL.match(cell) or _INFINITY.match(cell):
         return float(cell)
     return cell
 
 
-def by_element(numbers: Mapping[str, float]) -> str:
+def _by_element(numbers: Mapping[str, float]) -> str:
     """Numbers of elements as a cell of a table, such as ``Ar:1 Kr:1.3``."""
     return " ".join(f"{element}:{number:g}" for element, number in numbers.items())

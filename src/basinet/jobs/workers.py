@@ -39,8 +39,8 @@ _LOOK = 2.0
 _IDLE = 120.0
 """Seconds without any worker after which the driver says so."""
 
-Task = TypeVar("Task")
-Value = TypeVar("Value")
+_Task = TypeVar("_Task")
+_Value = TypeVar("_Value")
 
 
 class WorkerDiedError(InputError):
@@ -68,8 +68,8 @@ class Workers:
         return 1 if self._client is None else int(sum(self._client.nthreads().values()))
 
     def run(
-        self, function: Callable[[Task], Value], take: Callable[[], Task | None], progress: Progress | None = None
-    ) -> Generator[tuple[Task, Value | InputError], None, None]:
+        self, function: Callable[[_Task], _Value], take: Callable[[], _Task | None], progress: Progress | None = None
+    ) -> Generator[tuple[_Task, _Value | InputError], None, None]:
         """Do tasks until there are none left; yield each with its value as it ends.
 
         Parameters
@@ -96,7 +96,7 @@ class Workers:
             while (task := take()) is not None:
                 yield task, _attempt(function, task)
             return
-        running: dict[Future[Any], Task] = {}
+        running: dict[Future[Any], _Task] = {}
         waiting = take()
         try:
             while running or waiting is not None:
@@ -128,7 +128,7 @@ class Workers:
         return count
 
 
-def _attempt(function: Callable[[Task], Value], task: Task) -> Value | InputError:
+def _attempt(function: Callable[[_Task], _Value], task: _Task) -> _Value | InputError:
     """Do a task; give back what the user should hear if it cannot be done."""
     try:
         return function(task)
@@ -161,7 +161,7 @@ def _value(future: Future[Any]) -> Any:
         return WorkerDiedError(f"its worker process died (out of memory, or killed{reason}); use fewer --workers")
 
 
-def default_workers() -> int:
+def _default_workers() -> int:
     """Cores this process may use, at most 8."""
     return min(len(os.sched_getaffinity(0)), 8) if hasattr(os, "sched_getaffinity") else min(os.cpu_count() or 1, 8)
 
@@ -192,9 +192,9 @@ def open_workers(
             yield Workers(client)
         return
     if queue is not None:
-        from basinet.jobs.queues import check_submission, job_cluster
+        from basinet.jobs.queues import _check_submission, job_cluster
 
-        check_submission(queue)
+        _check_submission(queue)
         with job_cluster(queue) as cluster, Client(cluster) as client:
             yield Workers(client, queue.jobs)
         return
@@ -214,7 +214,7 @@ def open_workers(
             warnings.filterwarnings("ignore", category=UserWarning, module="distributed")
             with (
                 LocalCluster(
-                    n_workers=count or default_workers(),
+                    n_workers=count or _default_workers(),
                     threads_per_worker=1,
                     processes=True,
                     memory_limit=None,

@@ -43,31 +43,31 @@ class Unit:
     previous: str | None = None
 
 
-def plan(config: CampaignConfig, frames: Sequence[Atoms]) -> tuple[Unit, ...]:
+def _plan(config: CampaignConfig, frames: Sequence[Atoms]) -> tuple[Unit, ...]:
     """All units of a campaign, in an order in which they can be done."""
     if config.mode == "aimd":
         segments = range(0, config.aimd.steps, config.aimd.segment)
-        return tuple(segment(config, frame, start) for start in segments for frame in range(len(frames)))
+        return tuple(_segment(config, frame, start) for start in segments for frame in range(len(frames)))
     return tuple(
-        Unit(name(index), index, previous=name(index - 1) if continues(config, frames, index) else None)
+        Unit(_name(index), index, previous=_name(index - 1) if _continues(config, frames, index) else None)
         for index in range(len(frames))
     )
 
 
-def name(frame: int) -> str:
+def _name(frame: int) -> str:
     """Name of a single point."""
     return f"{frame:05d}"
 
 
-def segment(config: CampaignConfig, frame: int, start: int) -> Unit:
+def _segment(config: CampaignConfig, frame: int, start: int) -> Unit:
     """A stretch of a trajectory."""
     number = start // config.aimd.segment
     steps = min(config.aimd.segment, config.aimd.steps - start)
-    previous = f"{name(frame)}-{number - 1:04d}" if number else None
-    return Unit(f"{name(frame)}-{number:04d}", frame, start, steps, previous)
+    previous = f"{_name(frame)}-{number - 1:04d}" if number else None
+    return Unit(f"{_name(frame)}-{number:04d}", frame, start, steps, previous)
 
 
-def continues(config: CampaignConfig, frames: Sequence[Atoms], index: int) -> bool:
+def _continues(config: CampaignConfig, frames: Sequence[Atoms], index: int) -> bool:
     """Whether a single point starts from the wave functions of the frame before, which has the same atoms.
 
     Chains have a fixed length, so that a resumed campaign gives what an undisturbed one would have given.
@@ -80,28 +80,28 @@ def continues(config: CampaignConfig, frames: Sequence[Atoms], index: int) -> bo
     return symbols == before
 
 
-RESCUE_STEPS = 4
+_RESCUE_STEPS = 4
 """Times as many SCF steps for a calculation that did not converge."""
 
 
-def request_for(unit: Unit, config: CampaignConfig, *, wavefunction: bool = False) -> Request:
+def _request_for(unit: Unit, config: CampaignConfig, *, wavefunction: bool = False) -> Request:
     """What is asked of CP2K beside the physics; `wavefunction`: the one before left its wave functions."""
     return Request(
         guess="RESTART" if wavefunction else "ATOMIC",
         density=config.partition,
-        keep_wavefunction=keeps_wavefunction(config),
+        keep_wavefunction=_keeps_wavefunction(config),
         steps=unit.steps,
         continued=bool(unit.steps and unit.previous),
         seed=config.aimd.seed + unit.frame if unit.steps else 0,
     )
 
 
-def keeps_wavefunction(config: CampaignConfig) -> bool:
+def _keeps_wavefunction(config: CampaignConfig) -> bool:
     """Whether wave functions are handed on."""
     return config.wavefunction_chain > 1
 
 
-def input_text(
+def _input_text(
     config: CampaignConfig, template: Template | None, atoms: Atoms, request: Request, *, rescue: bool = False
 ) -> str:
     """The input of a calculation; `rescue`: more patient than asked for, and as well converged."""
@@ -109,19 +109,19 @@ def input_text(
         return template.render(atoms, request, config.aimd)
     settings = config.cp2k
     if rescue:
-        settings = settings.model_copy(update={"max_scf": RESCUE_STEPS * settings.max_scf, "minimiser": "CG"})
+        settings = settings.model_copy(update={"max_scf": _RESCUE_STEPS * settings.max_scf, "minimiser": "CG"})
     return cp2k_input(settings, atoms, request, config.aimd)
 
 
-RESULT_VERSION = 2
+_RESULT_VERSION = 2
 """Of what is kept of a unit; results of another version are computed anew."""
 
 
-def unit_key(unit: Unit, config: CampaignConfig, template: Template | None, atoms: Atoms) -> str:
+def _unit_key(unit: Unit, config: CampaignConfig, template: Template | None, atoms: Atoms) -> str:
     """Fingerprint of all that settles a unit's result: its input, and its place in a trajectory or chain."""
-    request = replace(request_for(unit, config), guess="RESTART" if unit.previous and not unit.steps else "ATOMIC")
-    text = input_text(config, template, atoms, request)
-    return fingerprint(RESULT_VERSION, text, unit.start, config.partition, config.error_bars)
+    request = replace(_request_for(unit, config), guess="RESTART" if unit.previous and not unit.steps else "ATOMIC")
+    text = _input_text(config, template, atoms, request)
+    return fingerprint(_RESULT_VERSION, text, unit.start, config.partition, config.error_bars)
 
 
 @dataclass(frozen=True)
@@ -167,10 +167,10 @@ class FailedTry:
     forgiven: bool = False
 
 
-CONFIG = "config.yaml"
-FRAMES = "frames.extxyz"
-TEMPLATE = "template.inp"
-LOG_LIMIT = 1 << 20
+_CONFIG = "config.yaml"
+_FRAMES = "frames.extxyz"
+_TEMPLATE = "template.inp"
+_LOG_LIMIT = 1 << 20
 """Bytes of each of CP2K's outputs that are kept of a failure."""
 
 
@@ -198,13 +198,13 @@ class Campaign:
     @cached_property
     def units(self) -> dict[str, Unit]:
         """All units by name, in an order in which they can be done."""
-        return {unit.name: unit for unit in plan(self.config, self.frames)}
+        return {unit.name: unit for unit in _plan(self.config, self.frames)}
 
     @cached_property
     def keys(self) -> dict[str, str]:
         """Key of each unit, which its result must have."""
         return {
-            unit.name: unit_key(unit, self.config, self.template, self.frames[unit.frame])
+            unit.name: _unit_key(unit, self.config, self.template, self.frames[unit.frame])
             for unit in self.units.values()
         }
 
@@ -252,7 +252,7 @@ class Campaign:
         for path in outputs:
             if path.is_file() and path.stat().st_size:
                 with path.open("rb") as stream:
-                    stream.seek(max(0, path.stat().st_size - LOG_LIMIT))
+                    stream.seek(max(0, path.stat().st_size - _LOG_LIMIT))
                     parts.append(stream.read())
         if not parts:
             return None
@@ -288,18 +288,18 @@ def load_inputs(config: CampaignConfig) -> tuple[list[Atoms], Template | None]:
     template = None if config.template is None else read_template(config.template)
     if template is not None:
         steps = config.aimd.segment if config.mode == "aimd" else 0
-        request = Request(density=config.partition, steps=steps, keep_wavefunction=keeps_wavefunction(config))
+        request = Request(density=config.partition, steps=steps, keep_wavefunction=_keeps_wavefunction(config))
         template.check(frames[0], request, config.aimd)
     return frames, template
 
 
 def create_campaign(root: Path, config: CampaignConfig, frames: list[Atoms], template: Template | None) -> Campaign:
     """Write what a campaign needs into its directory, and open it."""
-    write_frames(root / FRAMES, frames)
+    write_frames(root / _FRAMES, frames)
     if template is not None:
-        with atomic_write(root / TEMPLATE) as stream:
+        with atomic_write(root / _TEMPLATE) as stream:
             stream.write(template.text)
-    write_yaml(root / CONFIG, config.model_dump(mode="json"))
+    write_yaml(root / _CONFIG, config.model_dump(mode="json"))
     return open_campaign(root)
 
 
@@ -312,13 +312,13 @@ def open_campaign(root: str | Path) -> Campaign:
         It holds no campaign.
     """
     root = Path(root)
-    if not (root / CONFIG).is_file() or not (root / FRAMES).is_file():
+    if not (root / _CONFIG).is_file() or not (root / _FRAMES).is_file():
         raise InputError(f"{root}: holds no campaign; name the directory that 'basinet dft run' made")
-    stamps = tuple((root / name).stat().st_mtime_ns for name in (CONFIG, FRAMES))
-    return opened(root, stamps)
+    stamps = tuple((root / name).stat().st_mtime_ns for name in (_CONFIG, _FRAMES))
+    return _opened(root, stamps)
 
 
-FREE = ("run", "cluster", "frames", "template")
+_FREE = ("run", "cluster", "frames", "template")
 """Keys that may change between the beginning of a campaign and its end."""
 
 
@@ -330,10 +330,10 @@ def check_same(root: Path, config: CampaignConfig, frames: list[Atoms], template
     InputError
         Names the first key or frame that differs.
     """
-    if not (root / CONFIG).is_file():
+    if not (root / _CONFIG).is_file():
         return
     before = open_campaign(root)
-    old, new = before.config.model_dump(exclude=set(FREE)), config.model_dump(exclude=set(FREE))
+    old, new = before.config.model_dump(exclude=set(_FREE)), config.model_dump(exclude=set(_FREE))
     old["aimd"]["steps"] = max(new["aimd"]["steps"], old["aimd"]["steps"])  # trajectories may be made longer
     if config.mode == before.config.mode == "single_points":
         old["aimd"] = new["aimd"]
@@ -354,8 +354,8 @@ def check_same(root: Path, config: CampaignConfig, frames: list[Atoms], template
 
 
 @lru_cache(maxsize=2)
-def opened(root: Path, _stamps: tuple[int, ...]) -> Campaign:
+def _opened(root: Path, _stamps: tuple[int, ...]) -> Campaign:
     """Read a campaign's directory; not again for each unit."""
-    config = validated(CampaignConfig, read_yaml(root / CONFIG), str(root / CONFIG))
-    template = read_template(root / TEMPLATE) if config.template is not None else None
-    return Campaign(root, config, tuple(read_frames(root / FRAMES)), template)
+    config = validated(CampaignConfig, read_yaml(root / _CONFIG), str(root / _CONFIG))
+    template = read_template(root / _TEMPLATE) if config.template is not None else None
+    return Campaign(root, config, tuple(read_frames(root / _FRAMES)), template)

@@ -22,7 +22,7 @@ from basinet.jobs.queues import QueueSettings, job_cluster
 from basinet.jobs.workers import WorkerDiedError, Workers, open_workers
 from basinet.labelling.campaign import Campaign, Unit
 from basinet.labelling.settings import CampaignConfig, RetrySettings, RunSettings
-from basinet.labelling.work import LOST, Outcome, failed_try, record, run_unit
+from basinet.labelling.work import _LOST, Outcome, _failed_try, _record, run_unit
 
 _OUTSIDE = ("killed", "out_of_disk")
 """Failures that lie outside of the calculation: a resumed campaign tries these again without being told."""
@@ -110,7 +110,7 @@ class Schedule:
         return sum(unit.previous not in names for unit in left)
 
 
-def schedule_of(campaign: Campaign) -> Schedule:
+def _schedule_of(campaign: Campaign) -> Schedule:
     """The state that the files of a campaign tell."""
     tries = {name: found for name in campaign.units if (found := campaign.failures(name))}
     return Schedule(
@@ -139,14 +139,14 @@ def forgive(campaign: Campaign, *, everything: bool) -> None:
 def workers_of(campaign: Campaign, scheduler: str | None) -> AbstractContextManager[Workers]:
     """Open workers that do the units: of a scheduler, of the config's queue, or of this machine."""
     config = campaign.config
-    return open_workers(local_workers(config), scheduler, campaign.root / "running", queue_of(config))
+    return open_workers(_local_workers(config), scheduler, campaign.root / "running", _queue_of(config))
 
 
-def queue_of(config: CampaignConfig) -> QueueSettings | None:
+def _queue_of(config: CampaignConfig) -> QueueSettings | None:
     """The config's queue, with as many cores for each job as a calculation takes."""
     if config.cluster is None:
         return None
-    return config.cluster.model_copy(update={"cores": config.cluster.cores or processors(config.run)})
+    return config.cluster.model_copy(update={"cores": config.cluster.cores or _processors(config.run)})
 
 
 def job_script(config: CampaignConfig) -> str:
@@ -157,7 +157,7 @@ def job_script(config: CampaignConfig) -> str:
     InputError
         The config has no queue; or see `basinet.jobs.queues.job_cluster`.
     """
-    queue = queue_of(config)
+    queue = _queue_of(config)
     if queue is None:
         raise InputError("cluster: the config has no such section; see docs/campaigns.md")
     with job_cluster(queue) as cluster:
@@ -169,7 +169,7 @@ _RANKS = re.compile(r"\s(?:-n|--?np|--ntasks)(?: +|=)(\d+)(?!\S)")
 """How mpirun, mpiexec and srun are told the number of processes."""
 
 
-def processors(run: RunSettings) -> int:
+def _processors(run: RunSettings) -> int:
     """Processors of one calculation: the MPI ranks that its command names, times their threads.
 
     >>> from basinet.labelling.settings import RunSettings
@@ -180,9 +180,9 @@ def processors(run: RunSettings) -> int:
     return int(ranks[1] if ranks else 1) * run.threads
 
 
-def local_workers(config: CampaignConfig) -> int:
+def _local_workers(config: CampaignConfig) -> int:
     """Calculations at a time on this machine."""
-    return config.run.workers or max(1, (available_processors() or 1) // processors(config.run))
+    return config.run.workers or max(1, (available_processors() or 1) // _processors(config.run))
 
 
 def run_campaign(campaign: Campaign, workers: Workers, progress: Progress) -> Schedule:
@@ -198,7 +198,7 @@ def run_campaign(campaign: Campaign, workers: Workers, progress: Progress) -> Sc
     InputError
         There is no CP2K where the workers are, or too many calculations failed in a row.
     """
-    schedule = schedule_of(campaign)
+    schedule = _schedule_of(campaign)
     _begin(campaign, schedule, progress)
     function = partial(_run_try, root=str(campaign.root.resolve()), session=secrets.token_hex(4))
     in_a_row = 0
@@ -224,8 +224,8 @@ def _lost(campaign: Campaign, name: str, attempt: int, error: InputError) -> Out
     """What became of a unit whose worker died: the driver keeps the failure, since nobody else is left to do it."""
     if not isinstance(error, WorkerDiedError):
         raise error
-    record(campaign, name, failed_try(attempt, "killed", LOST))
-    return Outcome(name, 0.0, "killed", LOST)
+    _record(campaign, name, _failed_try(attempt, "killed", _LOST))
+    return Outcome(name, 0.0, "killed", _LOST)
 
 
 def _begin(campaign: Campaign, schedule: Schedule, progress: Progress) -> None:
@@ -273,7 +273,7 @@ _LISTED = 20
 
 def survey(campaign: Campaign) -> dict[str, Any]:
     """The state of a campaign in types of JSON."""
-    schedule = schedule_of(campaign)
+    schedule = _schedule_of(campaign)
     seconds = campaign.done()
     units = campaign.units
     failures = {name: campaign.failures(name) for name in units}
@@ -284,7 +284,7 @@ def survey(campaign: Campaign) -> dict[str, Any]:
     sizes = {name: _size(campaign, unit) for name, unit in units.items()}
     left = sum(sizes[unit.name] for unit in schedule.remaining())
     spent = sum(seconds.values()) + sum(failure.seconds for failure in tries)
-    workers = min(len(working) or local_workers(campaign.config), max(schedule.concurrency(), 1))
+    workers = min(len(working) or _local_workers(campaign.config), max(schedule.concurrency(), 1))
     return {
         "directory": str(campaign.root),
         "mode": campaign.config.mode,

@@ -30,8 +30,8 @@ from basinet.jobs.progress import Progress
 from basinet.jobs.provenance import PACKAGE, available_processors, version
 from basinet.jobs.store import Results, fingerprint
 from basinet.jobs.workers import Workers, open_workers
-from basinet.labelling.partition_settings import PartitionInput, PartitionSettings, named
-from basinet.labelling.sources import Source, Stamp, density_errors, field_files, read_fields, read_source, stamp
+from basinet.labelling.partition_settings import PartitionInput, PartitionSettings, _named
+from basinet.labelling.sources import Source, Stamp, _density_errors, _field_files, _read_fields, _read_source, _stamp
 from basinet.units import Bohr
 
 _ARRAYS = {TOTAL: "REF_local_hartree_energy", ELECTRONIC: "REF_local_hartree_energy_electronic"}
@@ -177,11 +177,11 @@ def _naming(path: Path) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise type(error)(named(path, str(error))) from error
+        raise type(error)(_named(path, str(error))) from error
     except MemoryError as error:
         raise InputError(f"{path}: not enough memory; use fewer --workers") from error
     except OSError as error:
-        raise InputError(named(path, f"{error}; check the file and the disk")) from error
+        raise InputError(_named(path, f"{error}; check the file and the disk")) from error
     except Exception as error:
         error.add_note(f"while {path} was partitioned")
         raise
@@ -197,13 +197,13 @@ def partition_input(job: PartitionInput, settings: PartitionSettings) -> Partiti
     """
     with _naming(job.path):
         begun = time.perf_counter()
-        source = read_source(job, settings)
-        fields = read_fields(job, settings, source)
+        source = _read_source(job, settings)
+        fields = _read_fields(job, settings, source)
         reading = time.perf_counter() - begun
-        files = (*source.files, *field_files(job, settings).values())
-        stamps = {str(path.resolve()): stamp(path) for path in files}
+        files = (*source.files, *_field_files(job, settings).values())
+        stamps = {str(path.resolve()): _stamp(path) for path in files}
         checks: dict[str, Any] = {}
-        with density_errors():
+        with _density_errors():
             local = _local_energies(source, fields, settings, checks)
         atoms = _label(source, local, settings)
     known = {"renormalisation": local.renormalisation - 1.0, "hartree_energy": local.total_energy}
@@ -283,7 +283,7 @@ class PartitionBatch:
         ):
             for (index, job), outcome in outcomes:
                 if isinstance(outcome, InputError):
-                    self.failures[index] = named(job.path, str(outcome))
+                    self.failures[index] = _named(job.path, str(outcome))
                 elif outcome is not None:
                     self._finished[index] = outcome
                 if progress is not None:
@@ -330,7 +330,7 @@ def _kept(folder: Path | None, job: PartitionInput, settings: PartitionSettings)
     result = None if folder is None else Results(folder).get(*_task(job, settings))
     if result is None:
         return None
-    now = {path: stamp(path) for path in result["stamps"]}
+    now = {path: _stamp(path) for path in result["stamps"]}
     changed = any(now[path] is not None and now[path] != before for path, before in result["stamps"].items())
     return None if changed else Partitioned(**result)
 

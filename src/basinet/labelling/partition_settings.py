@@ -32,7 +32,7 @@ class PartitionInput:
     index: int = 0
 
 
-def parse_cores(text: str) -> dict[str, tuple[float, float]]:
+def _parse_cores(text: str) -> dict[str, tuple[float, float]]:
     """Cores as the command line has them, with rloc in bohr as in files of pseudopotentials.
 
     Examples
@@ -67,7 +67,7 @@ def parse_cores(text: str) -> dict[str, tuple[float, float]]:
     return found
 
 
-def parse_fields(texts: Sequence[str]) -> dict[str, Path]:
+def _parse_fields(texts: Sequence[str]) -> dict[str, Path]:
     """Names of further cubes and their files, such as ``spin=run-SPIN_DENSITY-1_0.cube``.
 
     Raises
@@ -105,7 +105,7 @@ class PartitionSettings:
             "help": "Gaussian cores of plain cubes, rloc in bohr as in files of pseudopotentials. Unless given: "
             "GTH-PBE's, if the electrons are as many.",
             "metavar": "ELEMENT=Z:RLOC,...",
-            "parse": parse_cores,
+            "parse": _parse_cores,
             "given": str,
         },
     )
@@ -119,7 +119,7 @@ class PartitionSettings:
             "Repeatable.",
             "option": "--field",
             "metavar": "NAME=CUBE",
-            "parse": parse_fields,
+            "parse": _parse_fields,
             "given": list[str],
         },
     )
@@ -159,7 +159,7 @@ class PartitionSettings:
     )
 
 
-def named(path: Path, message: str) -> str:
+def _named(path: Path, message: str) -> str:
     """A message that names an input; it goes in front where the message does not name it already.
 
     Examples

@@ -79,7 +79,7 @@ class CampaignConfig(Section):
         return [value] if isinstance(value, str) else value
 
 
-def preset_values(preset: str) -> dict[str, Any]:
+def _preset_values(preset: str) -> dict[str, Any]:
     """Values of a preset."""
     text = (resources.files("basinet.labelling") / "presets" / f"{preset}.yaml").read_text(encoding="utf-8")
     return parse_yaml(text, f"preset {preset}")
@@ -94,23 +94,23 @@ def load_campaign_config(path: str | Path, changes: Mapping[str, Any] | None = N
         Names the file, the key, and what is wrong.
     """
     values = overlay(read_yaml(path), dict(changes or {}))
-    return resolved(values, str(path))
+    return _resolved(values, str(path))
 
 
-def resolved(values: dict[str, Any], source: str) -> CampaignConfig:
+def _resolved(values: dict[str, Any], source: str) -> CampaignConfig:
     """Check values laid over those of their preset."""
     preset = values.get("preset", "reference")
     if preset not in ("paper", "reference"):
         raise InputError(f"{source}: preset: choose paper or reference, got {preset!r}")
     if values.get("template") and values.get("cp2k"):
         raise InputError(f"{source}: cp2k: is not used where a template is given; remove one of them")
-    defaults = preset_values(preset)
+    defaults = _preset_values(preset)
     if values.get("mode") == "aimd":
         defaults = overlay(defaults, {"cp2k": {"eps_scf": AIMD_EPS_SCF}})
     return validated(CampaignConfig, overlay(defaults, values), source)
 
 
-UNRESOLVED = 1e-6
+_UNRESOLVED = 1e-6
 """Share of a core's wave left at the cutoff above which it counts as cut off."""
 
 
@@ -144,7 +144,7 @@ def check_kinds(settings: Cp2kSettings, elements: Iterable[str]) -> None:
         file = find_potential_file(file_name, data_directories(None, None))
         if file is None:
             continue
-        names = set(read_gth_potentials(file)) if kind == "potential" else read_basis_names(file)
+        names = set(read_gth_potentials(file)) if kind == "potential" else _read_basis_names(file)
         for element in sorted(set(elements)):
             if (element, name.upper()) not in names:
                 there = sorted(other for symbol, other in names if symbol == element)
@@ -166,8 +166,8 @@ def unresolved_cores(settings: Cp2kSettings, elements: Iterable[str]) -> list[st
     notes = []
     for element in sorted(set(elements)):
         core = cores.get((element, settings.potential.upper()))
-        if core is not None and math.exp(-settings.cutoff * (core[1] / Bohr) ** 2 / 2) > UNRESOLVED:
-            needed = -2 * math.log(UNRESOLVED) / (core[1] / Bohr) ** 2
+        if core is not None and math.exp(-settings.cutoff * (core[1] / Bohr) ** 2 / 2) > _UNRESOLVED:
+            needed = -2 * math.log(_UNRESOLVED) / (core[1] / Bohr) ** 2
             notes.append(
                 f"cp2k.cutoff: {settings.cutoff:g} Ry is too low for the core of {element} (r_loc {core[1] / Bohr:.2f} "
                 f"bohr), so that energies and forces depend on where the grid lies; it wants {needed:.0f} Ry or more"
@@ -175,7 +175,7 @@ def unresolved_cores(settings: Cp2kSettings, elements: Iterable[str]) -> list[st
     return notes
 
 
-def read_basis_names(path: Path) -> set[tuple[str, str]]:
+def _read_basis_names(path: Path) -> set[tuple[str, str]]:
     """Names of the basis sets in a file of CP2K's format: (element, NAME), aliases too, in capitals."""
     found = set()
     for raw in read_cp2k_text(path).split("\n"):

@@ -40,7 +40,7 @@ from basinet.units import Bohr, Hartree
 Stamp = list[int]
 """Size in bytes and time of change in nanoseconds."""
 
-SAME_PLACE = 1e-3
+_SAME_PLACE = 1e-3
 """Angstrom. Headers give positions with six decimals of a bohr; atoms of another frame are further away."""
 
 
@@ -90,7 +90,7 @@ class Source:
         return np.asarray(self.atoms.cell.array, dtype=np.float64)
 
 
-def check_same_structure(volume: Volume, atoms: Atoms, other: Path) -> None:
+def _check_same_structure(volume: Volume, atoms: Atoms, other: Path) -> None:
     """Refuse a density whose header has another cell or other atoms than its calculation or structure.
 
     Atoms that differ by cell vectors are the same.
@@ -115,12 +115,12 @@ def check_same_structure(volume: Volume, atoms: Atoms, other: Path) -> None:
         found = volume.atoms.symbols[first], atoms.symbols[first]
         raise InputError(f"{pair}: atom {first} is {found[0]} and {found[1]}; {remedy}, atoms in the same order")
     _, apart = find_mic(volume.atoms.positions - atoms.positions, atoms.cell.array, pbc=True)
-    if apart.max(initial=0.0) > SAME_PLACE:
+    if apart.max(initial=0.0) > _SAME_PLACE:
         first = int(np.argmax(apart))
         raise InputError(f"{pair}: atom {first} is {apart[first]:.2g} Angstrom apart; {remedy}")
 
 
-def stamp(path: str | Path) -> Stamp | None:
+def _stamp(path: str | Path) -> Stamp | None:
     """Size and time of change of a file; None if there is none."""
     try:
         status = Path(path).stat()
@@ -129,10 +129,10 @@ def stamp(path: str | Path) -> Stamp | None:
     return [status.st_size, status.st_mtime_ns]
 
 
-REMEDY = "give the directory of a CP2K run, a cube (*.cube) or a CHGCAR"
+_REMEDY = "give the directory of a CP2K run, a cube (*.cube) or a CHGCAR"
 
 
-def kind_of(path: Path) -> str:
+def _kind_of(path: Path) -> str:
     """Tell whether a path is a run of CP2K (``cp2k``), a ``cube``, or a density of VASP (``vasp``).
 
     Raises
@@ -141,20 +141,20 @@ def kind_of(path: Path) -> str:
         It does not exist, or is nothing that can be partitioned.
     """
     if path.is_dir():
-        check_directory(path)
+        _check_directory(path)
         return "cp2k"
     if not path.exists():
-        raise InputError(f"{path}: no such file or directory; {REMEDY}")
+        raise InputError(f"{path}: no such file or directory; {_REMEDY}")
     if CUBE.search(path.name):
         return "cube"
     if CHGCAR.search(path.name) and not NO_DENSITY.search(path.name):
         return "vasp"
     if is_output(path):
         return "cp2k"
-    raise InputError(f"{path}: no density that is known by its name, and no output of CP2K; {REMEDY}")
+    raise InputError(f"{path}: no density that is known by its name, and no output of CP2K; {_REMEDY}")
 
 
-def check_directory(path: Path) -> None:
+def _check_directory(path: Path) -> None:
     """Refuse a directory that holds no CP2K run; the message says what to name instead.
 
     Raises
@@ -171,7 +171,7 @@ def check_directory(path: Path) -> None:
     find_output(path)
 
 
-PREFIX = "REF_"
+_PREFIX = "REF_"
 
 
 def count_structures(path: Path) -> int:
@@ -185,7 +185,7 @@ def count_structures(path: Path) -> int:
     return len(read_all(path))
 
 
-def read_structure(path: Path, index: int) -> Atoms:
+def _read_structure(path: Path, index: int) -> Atoms:
     """Read one structure: cell, positions and the labels that begin with ``REF_``.
 
     Raises
@@ -198,8 +198,8 @@ def read_structure(path: Path, index: int) -> Atoms:
     if abs(np.linalg.det(found.cell.array)) < 1e-9:
         raise InputError(f"{path}: has no cell; give a structure with three cell vectors")
     atoms = Atoms(found.symbols, positions=found.positions, cell=found.cell, pbc=True)
-    atoms.info.update({key: value for key, value in found.info.items() if str(key).startswith(PREFIX)})
-    atoms.arrays.update({key: value for key, value in found.arrays.items() if key.startswith(PREFIX)})
+    atoms.info.update({key: value for key, value in found.info.items() if str(key).startswith(_PREFIX)})
+    atoms.arrays.update({key: value for key, value in found.arrays.items() if key.startswith(_PREFIX)})
     return atoms
 
 
@@ -218,9 +218,9 @@ def read_all(path: Path) -> list[Atoms]:
     return [found] if isinstance(found, Atoms) else list(found)
 
 
-NAME = "GTH-PBE"
+_NAME = "GTH-PBE"
 
-GTH_PBE: dict[str, tuple[int, float]] = {
+_GTH_PBE: dict[str, tuple[int, float]] = {
     "H": (1, 0.2), "He": (2, 0.2), "Li": (3, 0.4), "Be": (4, 0.325), "B": (3, 0.41899145), "C": (4, 0.33847124),
     "N": (5, 0.28379051), "O": (6, 0.2445543), "F": (7, 0.21492959), "Ne": (8, 0.19), "Na": (9, 0.23652322),
     "Al": (3, 0.45), "Si": (4, 0.44), "P": (5, 0.43), "S": (6, 0.42), "Cl": (7, 0.41), "Ar": (8, 0.4), "K": (9, 0.4),
@@ -232,7 +232,7 @@ M. Krack, Theor. Chem. Acc. 114, 145 (2005). Elements whose choice of valence el
 """
 
 
-def given_cores(symbols: Sequence[str], settings: PartitionSettings) -> tuple[tuple[Core, ...], str] | None:
+def _given_cores(symbols: Sequence[str], settings: PartitionSettings) -> tuple[tuple[Core, ...], str] | None:
     """Cores that the user gave for every element, and where they come from; None if none were given.
 
     Raises
@@ -243,7 +243,7 @@ def given_cores(symbols: Sequence[str], settings: PartitionSettings) -> tuple[tu
     if not settings.cores and settings.potential_file is None:
         return None
     file = settings.potential_file
-    table = {} if file is None else cores_of_file(file, sorted(set(symbols) - set(settings.cores)))
+    table = {} if file is None else _cores_of_file(file, sorted(set(symbols) - set(settings.cores)))
     table |= {element: Core(*core) for element, core in settings.cores.items()}
     missing = sorted(set(symbols) - set(table))
     if missing:
@@ -251,7 +251,7 @@ def given_cores(symbols: Sequence[str], settings: PartitionSettings) -> tuple[tu
     return tuple(table[symbol] for symbol in symbols), "--cores" if file is None else str(file)
 
 
-def cores_of_file(file: Path, elements: Sequence[str]) -> dict[str, Core]:
+def _cores_of_file(file: Path, elements: Sequence[str]) -> dict[str, Core]:
     """Core of each element in a potential file: that of GTH-PBE, or the only one there is."""
     found: dict[str, Core] = {}
     entries = read_gth_potentials(file)
@@ -259,16 +259,16 @@ def cores_of_file(file: Path, elements: Sequence[str]) -> dict[str, Core]:
         own = {name: core for (symbol, name), core in entries.items() if symbol == element}
         if not own:
             raise InputError(f"{file}: no GTH pseudopotential of {element}; give its core, --cores {element}=Z:RLOC")
-        if NAME not in own and len(set(own.values())) > 1:
+        if _NAME not in own and len(set(own.values())) > 1:
             names = ", ".join(sorted(own)[:4])
             raise InputError(
                 f"{file}: several pseudopotentials of {element} ({names}); choose its core, --cores {element}=Z:RLOC"
             )
-        found[element] = Core(*own[NAME] if NAME in own else next(iter(own.values())))
+        found[element] = Core(*own[_NAME] if _NAME in own else next(iter(own.values())))
     return found
 
 
-def default_cores(symbols: Sequence[str]) -> tuple[Core, ...] | None:
+def _default_cores(symbols: Sequence[str]) -> tuple[Core, ...] | None:
     """GTH-PBE's cores, if it is known for every element.
 
     Examples
@@ -276,12 +276,12 @@ def default_cores(symbols: Sequence[str]) -> tuple[Core, ...] | None:
     >>> round(sum(core.charge for core in default_cores(["Ar", "Kr"])), 6), default_cores(["U"])
     (16.0, None)
     """
-    if not set(symbols) <= set(GTH_PBE):
+    if not set(symbols) <= set(_GTH_PBE):
         return None
-    return tuple(Core(float(charge), radius * Bohr) for charge, radius in (GTH_PBE[symbol] for symbol in symbols))
+    return tuple(Core(float(charge), radius * Bohr) for charge, radius in (_GTH_PBE[symbol] for symbol in symbols))
 
 
-CUBES = (".cube", ".gz")
+_CUBES = (".cube", ".gz")
 
 
 def expanded(jobs: Sequence[PartitionInput]) -> list[PartitionInput]:
@@ -292,11 +292,11 @@ def expanded(jobs: Sequence[PartitionInput]) -> list[PartitionInput]:
     """
     found: list[PartitionInput] = []
     for job in jobs:
-        found += [PartitionInput(density) for density in densities_of_steps(job.path)] or [job]
+        found += [PartitionInput(density) for density in _densities_of_steps(job.path)] or [job]
     return found
 
 
-def densities_of_steps(path: Path) -> list[Path]:
+def _densities_of_steps(path: Path) -> list[Path]:
     """Densities of a trajectory in the order of their steps, as their names say; none if there are not several."""
     if not path.is_dir() or len(list(path.glob(f"*{DENSITY}*.cube*"))) < 2:
         return []
@@ -309,7 +309,7 @@ def densities_of_steps(path: Path) -> list[Path]:
     return [] if single or any(step_of(cube) is None for cube in cubes) else cubes
 
 
-def run_of_cube(path: Path) -> Path | None:
+def _run_of_cube(path: Path) -> Path | None:
     """Directory of the CP2K run that wrote a cube of the electron density, if that run lies beside it."""
     if f"-{DENSITY}-" not in path.name:
         return None
@@ -320,7 +320,7 @@ def run_of_cube(path: Path) -> Path | None:
     return path.parent
 
 
-def read_step(path: Path, density: Path | None, *, allow_unconverged: bool) -> tuple[Cp2kRun, Path]:
+def _read_step(path: Path, density: Path | None, *, allow_unconverged: bool) -> tuple[Cp2kRun, Path]:
     """Read a run, or the step of it that a density belongs to; and the density's path.
 
     Raises
@@ -329,9 +329,9 @@ def read_step(path: Path, density: Path | None, *, allow_unconverged: bool) -> t
         See `basinet.cp2k.run_directory.read_run`.
     """
     directory = path if path.is_dir() else path.parent
-    files = [file for file in sorted(directory.iterdir()) if file.suffix not in CUBES]
-    state = tuple((file.name, *(stamp(file) or ())) for file in files)
-    calculation = read_calculation_once(path, allow_unconverged, state)
+    files = [file for file in sorted(directory.iterdir()) if file.suffix not in _CUBES]
+    state = tuple((file.name, *(_stamp(file) or ())) for file in files)
+    calculation = _read_calculation_once(path, allow_unconverged, state)
     cube = find_density(calculation, density, required=True)
     if cube is None:
         raise DensityError(f"{path}: no cube of the electron density")
@@ -339,7 +339,7 @@ def read_step(path: Path, density: Path | None, *, allow_unconverged: bool) -> t
 
 
 @lru_cache(maxsize=1)
-def read_calculation_once(
+def _read_calculation_once(
     path: Path, allow_unconverged: bool, _state: tuple[tuple[str | int, ...], ...]
 ) -> Calculation:
     """Read output and input of a run; not again for the next step, as long as no file of it has changed."""
@@ -347,7 +347,7 @@ def read_calculation_once(
 
 
 @contextmanager
-def density_errors() -> Iterator[None]:
+def _density_errors() -> Iterator[None]:
     """Make what is wrong with a density an error of that type."""
     try:
         yield
@@ -355,10 +355,10 @@ def density_errors() -> Iterator[None]:
         raise DensityError(str(error)) from error
 
 
-ONLY_POPULATIONS = "populations and volumes only"
+_ONLY_POPULATIONS = "populations and volumes only"
 
 
-def read_source(job: PartitionInput, settings: PartitionSettings) -> Source:
+def _read_source(job: PartitionInput, settings: PartitionSettings) -> Source:
     """Read an input.
 
     Raises
@@ -366,33 +366,33 @@ def read_source(job: PartitionInput, settings: PartitionSettings) -> Source:
     InputError
         It is missing, damaged, of unknown kind, or its files do not belong together.
     """
-    kind = kind_of(job.path)
+    kind = _kind_of(job.path)
     plain = job.structure is not None or settings.cores or settings.potential_file or settings.potential
     if kind == "cube":
-        run = None if plain else run_of_cube(job.path)
-        return cube_source(job, settings) if run is None else cp2k_source(run, job.path, settings)
+        run = None if plain else _run_of_cube(job.path)
+        return _cube_source(job, settings) if run is None else _cp2k_source(run, job.path, settings)
     if job.structure is not None:
         raise InputError(f"{job.path}: has its own cell and positions; --structure is for plain cubes")
     if kind == "vasp":
-        return vasp_source(job, settings)
+        return _vasp_source(job, settings)
     if plain:
         raise InputError(f"{job.path}: a CP2K run has its own cores and potential; leave out the options for cubes")
-    return cp2k_source(job.path, None, settings)
+    return _cp2k_source(job.path, None, settings)
 
 
-def cp2k_source(path: Path, density: Path | None, settings: PartitionSettings) -> Source:
+def _cp2k_source(path: Path, density: Path | None, settings: PartitionSettings) -> Source:
     """A CP2K run: exact cell and positions from the input, cores from its pseudopotentials, labels from the output."""
-    run, cube = read_step(path, density, allow_unconverged=settings.allow_unconverged)
-    with density_errors():
+    run, cube = _read_step(path, density, allow_unconverged=settings.allow_unconverged)
+    with _density_errors():
         volume = read_density(cube)
-        check_same_structure(volume, run.atoms, run.output)
+        _check_same_structure(volume, run.atoms, run.output)
     if run.grid is not None and volume.values.shape != run.grid:
         points = [" x ".join(map(str, shape)) for shape in (volume.values.shape, run.grid)]
         raise DensityError(f"{cube}: {points[0]} points of the run's {points[1]}; print it with STRIDE 1 1 1")
     cubes = tuple(path for path in (run.total_density, run.hartree_potential) if settings.cross_check and path)
     return Source(
         kind="cp2k",
-        atoms=labelled(run),
+        atoms=_labelled(run),
         volume=volume,
         files=(run.input, run.output, cube, *cubes),
         cores=tuple(Core(*core) for core in run.cores),
@@ -403,7 +403,7 @@ def cp2k_source(path: Path, density: Path | None, settings: PartitionSettings) -
     )
 
 
-def labelled(run: Cp2kRun) -> Atoms:
+def _labelled(run: Cp2kRun) -> Atoms:
     """A run's atoms with the energies and forces that it printed."""
     atoms: Atoms = run.atoms.copy()
     atoms.info.update(run.labels)
@@ -414,44 +414,44 @@ def labelled(run: Cp2kRun) -> Atoms:
     return atoms
 
 
-def cube_source(job: PartitionInput, settings: PartitionSettings) -> Source:
+def _cube_source(job: PartitionInput, settings: PartitionSettings) -> Source:
     """A cube of any program, with the cores that are given, or GTH-PBE's if the electrons are as many."""
     volume = read_density(job.path)
     atoms, files = volume.atoms.copy(), [job.path]
     if job.structure is not None:
-        atoms = read_structure(job.structure, job.index)
-        check_same_structure(volume, atoms, job.structure)
+        atoms = _read_structure(job.structure, job.index)
+        _check_same_structure(volume, atoms, job.structure)
         files.append(job.structure)
     atoms.arrays.pop("nuclear_charges", None)
     source = Source("cube", atoms, volume, tuple(files))
     symbols = atoms.get_chemical_symbols()
-    given = given_cores(symbols, settings)
+    given = _given_cores(symbols, settings)
     if settings.potential_file is not None:
         source = replace(source, files=(*source.files, settings.potential_file))
     if given is not None:
         cores, origin = given
         return replace(source, cores=cores, cores_from=origin, electrons=sum(core.charge for core in cores))
     if settings.potential is not None:
-        return with_potential(source, settings.potential)
-    return assumed(source, default_cores(symbols))
+        return _with_potential(source, settings.potential)
+    return _assumed(source, _default_cores(symbols))
 
 
-def assumed(source: Source, cores: tuple[Core, ...] | None) -> Source:
+def _assumed(source: Source, cores: tuple[Core, ...] | None) -> Source:
     """Take GTH-PBE's cores if the electrons, and the charges of the header, are those of its valence."""
     if cores is None:
         why = "no cores are given (--cores, --potential-file)"
-        return replace(source, notes=(f"{ONLY_POPULATIONS}: {why}",))
+        return replace(source, notes=(f"{_ONLY_POPULATIONS}: {why}",))
     charges = np.array([core.charge for core in cores])
     count = electron_count(source.volume.values, source.cell)
     header = source.volume.atoms.arrays.get("nuclear_charges", np.zeros(len(charges)))
     if abs(count - charges.sum()) > TOLERANCE * charges.sum() or (header.any() and not np.allclose(header, charges)):
         why = f"{count:.6g} electrons are not GTH-PBE's {charges.sum():g}, and no cores are given (--cores)"
-        return replace(source, notes=(f"{ONLY_POPULATIONS}: {why}",))
+        return replace(source, notes=(f"{_ONLY_POPULATIONS}: {why}",))
     note = "cores are taken to be GTH-PBE's; give others with --cores or --potential-file"
     return replace(source, cores=cores, cores_from="GTH-PBE", electrons=float(charges.sum()), notes=(note,))
 
 
-def vasp_source(job: PartitionInput, settings: PartitionSettings) -> Source:
+def _vasp_source(job: PartitionInput, settings: PartitionSettings) -> Source:
     """VASP's density, with the LOCPOT that is given or lies beside it. PAW has no Gaussian cores."""
     if settings.cores or settings.potential_file:
         raise InputError(f"{job.path}: PAW has no Gaussian cores; leave out --cores and --potential-file")
@@ -460,12 +460,12 @@ def vasp_source(job: PartitionInput, settings: PartitionSettings) -> Source:
     beside = job.path.with_name(job.path.name.replace("CHGCAR", "LOCPOT"))
     potential = settings.potential or beside
     if potential != job.path and (settings.potential is not None or potential.is_file()):
-        return with_potential(source, potential)
-    note = f"{ONLY_POPULATIONS}: no {beside.name} beside it (LVHAR = .TRUE.), no --potential"
+        return _with_potential(source, potential)
+    note = f"{_ONLY_POPULATIONS}: no {beside.name} beside it (LVHAR = .TRUE.), no --potential"
     return replace(source, files=(job.path, beside), notes=(note,))
 
 
-def with_potential(source: Source, path: Path) -> Source:
+def _with_potential(source: Source, path: Path) -> Source:
     """Add the Hartree potential of a file, in eV."""
     if CUBE.search(path.name):
         potential = read_cube(path)
@@ -478,16 +478,16 @@ def with_potential(source: Source, path: Path) -> Source:
     return replace(source, potential=values, files=(*source.files, path))
 
 
-def field_files(job: PartitionInput, settings: PartitionSettings) -> dict[str, Path]:
+def _field_files(job: PartitionInput, settings: PartitionSettings) -> dict[str, Path]:
     """The further cubes of an input, by name."""
     place = job.path if job.path.is_dir() else job.path.parent
     return {name: place / file for name, file in settings.fields.items()}
 
 
-def read_fields(job: PartitionInput, settings: PartitionSettings, source: Source) -> dict[str, FloatArray]:
+def _read_fields(job: PartitionInput, settings: PartitionSettings, source: Source) -> dict[str, FloatArray]:
     """The further cubes, in the file's unit times bohr^3 per A^3: integrals come out in atomic units of volume."""
     fields = {}
-    for name, file in field_files(job, settings).items():
+    for name, file in _field_files(job, settings).items():
         cube = read_cube(file)
         same_grid(source.volume, cube)
         cube.values[...] /= Bohr**3

@@ -18,14 +18,14 @@ from basinet.files import atomic_write, read_json, write_json
 from basinet.frames.reading import format_frame, read_frames, system_of
 from basinet.frames.shipped import SIZES, SYSTEMS, load_isolated_atoms, load_reference
 from basinet.jobs.provenance import provenance
-from basinet.labelling.campaign import CONFIG, FRAMES, Campaign, Unit, UnitResult, open_campaign
-from basinet.labelling.driver import schedule_of
-from basinet.labelling.settings import CampaignConfig, resolved
-from basinet.labelling.work import said_of
+from basinet.labelling.campaign import _CONFIG, _FRAMES, Campaign, Unit, UnitResult, open_campaign
+from basinet.labelling.driver import _schedule_of
+from basinet.labelling.settings import CampaignConfig, _resolved
+from basinet.labelling.work import _said_of
 from basinet.relation.fit import fit_relation
 
 
-def finished_units(campaign: Campaign) -> Iterator[tuple[Unit, UnitResult]]:
+def _finished_units(campaign: Campaign) -> Iterator[tuple[Unit, UnitResult]]:
     """Units that are done with their results, one at a time: by frame, and of a trajectory by time."""
     for unit in sorted(campaign.units.values(), key=lambda unit: (unit.frame, unit.start)):
         result = campaign.result(unit.name)
@@ -35,11 +35,11 @@ def finished_units(campaign: Campaign) -> Iterator[tuple[Unit, UnitResult]]:
 
 def finished_frames(campaign: Campaign) -> Iterator[Atoms]:
     """Labelled frames in order, with what the configurations' file says of them, and numbers."""
-    aimd, numbered = campaign.config.aimd, well_numbered(campaign.frames)
-    for unit, result in finished_units(campaign):
+    aimd, numbered = campaign.config.aimd, _well_numbered(campaign.frames)
+    for unit, result in _finished_units(campaign):
         start = campaign.frames[unit.frame]
         for atoms in result.frames:
-            atoms.info.update(said_of(start, unit))
+            atoms.info.update(_said_of(start, unit))
             if unit.steps:
                 first = unit.frame * (aimd.steps // aimd.density_every + 1)
                 atoms.info["frame"] = first + int(atoms.info["step"]) // aimd.density_every
@@ -50,7 +50,7 @@ def finished_frames(campaign: Campaign) -> Iterator[Atoms]:
             yield atoms
 
 
-def well_numbered(frames: Sequence[Atoms]) -> bool:
+def _well_numbered(frames: Sequence[Atoms]) -> bool:
     """Whether every frame has a number that no other frame of its system and size has."""
     if not all(isinstance(atoms.info.get("frame"), (int, np.integer)) for atoms in frames):
         return False
@@ -68,10 +68,10 @@ def collect(campaign: Campaign, out: Path) -> dict[str, Any]:
     """
     if out.suffix == ".json":
         raise InputError(f"{out}: frames are extended XYZ; name a file such as labelled.extxyz")
-    made_from = [campaign.root / CONFIG, campaign.root / FRAMES, *map(Path, campaign.config.frames)]
+    made_from = [campaign.root / _CONFIG, campaign.root / _FRAMES, *map(Path, campaign.config.frames)]
     if out.resolve() in [path.resolve() for path in made_from]:
         raise InputError(f"{out}: the campaign is made from that file; name another, such as labelled.extxyz")
-    schedule = schedule_of(campaign)
+    schedule = _schedule_of(campaign)
     if not schedule.done:
         raise InputError(f"{campaign.root}: no frame is finished yet; see 'basinet dft status {campaign.root}'")
     count = 0
@@ -87,13 +87,13 @@ def collect(campaign: Campaign, out: Path) -> dict[str, Any]:
         "failed": len(given_up),
         "missing": len(campaign.units) - len(schedule.done) - len(given_up),
     }
-    write_json(out.with_suffix(".json"), summary | origin(campaign))
+    write_json(out.with_suffix(".json"), summary | _origin(campaign))
     return summary
 
 
-def origin(campaign: Campaign) -> dict[str, Any]:
+def _origin(campaign: Campaign) -> dict[str, Any]:
     """Settings, versions, checksums and costs of a campaign's frames."""
-    found = list(finished_units(campaign))
+    found = list(_finished_units(campaign))
     return {
         "config": campaign.config.model_dump(mode="json"),
         "template": None if campaign.template is None else campaign.template.text,
@@ -106,12 +106,12 @@ def origin(campaign: Campaign) -> dict[str, Any]:
     }
 
 
-REFERENCE = "reference"
-ENERGY_TOLERANCE = 0.01
+_REFERENCE = "reference"
+_ENERGY_TOLERANCE = 0.01
 """meV per atom, of total and electrostatic energies."""
-LOCAL_TOLERANCE = 0.1
+_LOCAL_TOLERANCE = 0.1
 """meV, of local DFT energies."""
-LOCAL = "REF_local_hartree_energy"
+_LOCAL = "REF_local_hartree_energy"
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def choose(source: str, count: int, seed: int, config: CampaignConfig | None, n_
     InputError
         The frames or their settings are not to be found, or there are none of the size.
     """
-    frames, stored = load(source)
+    frames, stored = _load(source)
     settings = config or stored
     if settings is None:
         raise InputError(
@@ -161,11 +161,11 @@ def choose(source: str, count: int, seed: int, config: CampaignConfig | None, n_
     if not groups:
         sizes = ", ".join(map(str, sorted({len(frames[index]) for index in labelled})))
         raise InputError(f"--atoms {n_atoms}: {source} has no frames of that size, but of {sizes} atoms")
-    numbers = sorted(drawn(list(groups.values()), count, np.random.default_rng(seed)))
-    return Stored([frames[index] for index in numbers], numbers, settings, slopes(frames))
+    numbers = sorted(_drawn(list(groups.values()), count, np.random.default_rng(seed)))
+    return Stored([frames[index] for index in numbers], numbers, settings, _slopes(frames))
 
 
-def drawn(groups: Sequence[Sequence[int]], count: int, rng: np.random.Generator) -> list[int]:
+def _drawn(groups: Sequence[Sequence[int]], count: int, rng: np.random.Generator) -> list[int]:
     """Draw numbers from groups in turn, both in random order, until there are as many as asked for or none is left.
 
     Examples
@@ -182,11 +182,11 @@ def drawn(groups: Sequence[Sequence[int]], count: int, rng: np.random.Generator)
     return found
 
 
-def load(source: str) -> tuple[list[Atoms], CampaignConfig | None]:
+def _load(source: str) -> tuple[list[Atoms], CampaignConfig | None]:
     """Read stored frames, and the settings that go with them where those are known."""
-    if source == REFERENCE and not Path(source).exists():
+    if source == _REFERENCE and not Path(source).exists():
         liquids = [atoms for size in SIZES for system in SYSTEMS for atoms in load_reference(system, size)]
-        return liquids + list(load_isolated_atoms().values()), resolved({"frames": [REFERENCE]}, REFERENCE)
+        return liquids + list(load_isolated_atoms().values()), _resolved({"frames": [_REFERENCE]}, _REFERENCE)
     path = Path(source)
     if path.is_dir():
         campaign = open_campaign(path)
@@ -203,7 +203,7 @@ def load(source: str) -> tuple[list[Atoms], CampaignConfig | None]:
     return frames, None if values is None else validated(CampaignConfig, values, f"{beside}: config")
 
 
-def slopes(frames: Sequence[Atoms]) -> dict[str, float | None]:
+def _slopes(frames: Sequence[Atoms]) -> dict[str, float | None]:
     """The share 1 + a of the electrostatic energy in local DFT energies, by system; None where it cannot be fitted."""
     found: dict[str, float | None] = {}
     for system in sorted({system_of(atoms) for atoms in frames}):
@@ -218,7 +218,7 @@ def slopes(frames: Sequence[Atoms]) -> dict[str, float | None]:
 def single_points(stored: Stored) -> CampaignConfig:
     """Settings that calculate the chosen frames alone, from nothing."""
     changes: dict[str, Any] = {
-        "mode": "single_points", "wavefunction_chain": 0, "frames": [REFERENCE], "error_bars": False,
+        "mode": "single_points", "wavefunction_chain": 0, "frames": [_REFERENCE], "error_bars": False,
     }  # fmt: skip
     return stored.config.model_copy(update=changes)
 
@@ -244,18 +244,18 @@ class Comparison:
     def agrees(self) -> bool:
         """Whether all is within the tolerances."""
         energies = [abs(value) for value in (self.energy, self.electrostatic) if value is not None]
-        return max(energies) <= ENERGY_TOLERANCE and (self.local is None or self.local <= LOCAL_TOLERANCE)
+        return max(energies) <= _ENERGY_TOLERANCE and (self.local is None or self.local <= _LOCAL_TOLERANCE)
 
 
 def compare(stored: Stored, calculated: Sequence[Atoms]) -> list[Comparison]:
     """Compare frames with what is stored of them."""
     return [
-        comparison(number, old, new, stored.slopes.get(system_of(old)))
+        _comparison(number, old, new, stored.slopes.get(system_of(old)))
         for number, old, new in zip(stored.numbers, stored.frames, calculated, strict=True)
     ]
 
 
-def comparison(number: int, old: Atoms, new: Atoms, slope: float | None) -> Comparison:
+def _comparison(number: int, old: Atoms, new: Atoms, slope: float | None) -> Comparison:
     """Compare one frame."""
 
     def energy(key: str) -> float | None:
@@ -268,7 +268,7 @@ def comparison(number: int, old: Atoms, new: Atoms, slope: float | None) -> Comp
             return None
         return float(np.abs(new.arrays[key] - old.arrays[key]).max()) * 1000
 
-    hartree = array(LOCAL)
+    hartree = array(_LOCAL)
     total = energy("REF_energy")
     if total is None:
         raise InputError(f"frame {number}: CP2K gave no total energy")
@@ -316,8 +316,8 @@ class Change:
     @property
     def agrees(self) -> bool:
         """Whether what can be told is within the tolerances: 0.01 meV per atom, and 0.1 meV (root mean square)."""
-        energy = self.energy_centred is None or abs(self.energy_centred) <= ENERGY_TOLERANCE
-        return energy and (self.local is None or self.local <= LOCAL_TOLERANCE)
+        energy = self.energy_centred is None or abs(self.energy_centred) <= _ENERGY_TOLERANCE
+        return energy and (self.local is None or self.local <= _LOCAL_TOLERANCE)
 
 
 def changes(stored: Stored, calculated: Sequence[Atoms]) -> list[Change]:
@@ -328,7 +328,7 @@ def changes(stored: Stored, calculated: Sequence[Atoms]) -> list[Change]:
     groups = [(system_of(atoms), len(atoms)) for atoms in stored.frames]
     plain = compare(stored, calculated)
     local = [
-        local_changes(old, new, stored.slopes.get(system_of(old)))
+        _local_changes(old, new, stored.slopes.get(system_of(old)))
         for old, new in zip(stored.frames, calculated, strict=True)
     ]
     found = []
@@ -340,7 +340,7 @@ def changes(stored: Stored, calculated: Sequence[Atoms]) -> list[Change]:
             rest = mine.copy()
             symbols = np.array(old.get_chemical_symbols())
             for symbol in set(symbols):
-                rest[symbols == symbol] -= mean_change(
+                rest[symbols == symbol] -= _mean_change(
                     symbol, [(stored.frames[index], local[index]) for index in others]
                 )
         found.append(
@@ -358,15 +358,15 @@ def changes(stored: Stored, calculated: Sequence[Atoms]) -> list[Change]:
     return found
 
 
-def local_changes(old: Atoms, new: Atoms, slope: float | None) -> NDArray[np.float64] | None:
+def _local_changes(old: Atoms, new: Atoms, slope: float | None) -> NDArray[np.float64] | None:
     """Changes of local DFT energies (n_atoms,), meV; None where a frame has none."""
-    if LOCAL not in old.arrays or LOCAL not in new.arrays:
+    if _LOCAL not in old.arrays or _LOCAL not in new.arrays:
         return None
-    change: NDArray[np.float64] = 1000 * (new.arrays[LOCAL] - old.arrays[LOCAL]) * (1.0 if slope is None else slope)
+    change: NDArray[np.float64] = 1000 * (new.arrays[_LOCAL] - old.arrays[_LOCAL]) * (1.0 if slope is None else slope)
     return change
 
 
-def mean_change(symbol: str, frames: Sequence[tuple[Atoms, NDArray[np.float64] | None]]) -> float:
+def _mean_change(symbol: str, frames: Sequence[tuple[Atoms, NDArray[np.float64] | None]]) -> float:
     """Mean change over the atoms of an element."""
     values = [
         change[np.array(atoms.get_chemical_symbols()) == symbol] for atoms, change in frames if change is not None

@@ -53,10 +53,10 @@ from basinet.labelling.campaign import (
     FailedTry,
     Unit,
     UnitResult,
-    input_text,
-    keeps_wavefunction,
+    _input_text,
+    _keeps_wavefunction,
+    _request_for,
     open_campaign,
-    request_for,
 )
 from basinet.labelling.partition import partition_input
 from basinet.labelling.partition_settings import PartitionInput, PartitionSettings
@@ -64,19 +64,19 @@ from basinet.labelling.settings import CampaignConfig
 from basinet.labelling.sources import expanded
 from basinet.units import Bohr
 
-BYTES_PER_VALUE = 13.5
+_BYTES_PER_VALUE = 13.5
 """Of a cube's text."""
-MARGIN = 32 << 20
+_MARGIN = 32 << 20
 """Bytes for everything else that CP2K writes, and for results."""
 
 
-def owner() -> str:
+def _owner() -> str:
     """Name of this process, which CP2K bears in its environment and its directory in its name."""
     return f"{socket.gethostname().replace('.', '_')}.{os.getpid()}"
 
 
 @contextmanager
-def running(root: Path, unit: str, token: str) -> Iterator[str | None]:
+def _running(root: Path, unit: str, token: str) -> Iterator[str | None]:
     """Hold the lock of a unit: a second process that wants it waits, and finds it done.
 
     Yields the owner of the process that died over the same try, known by its token, or None: Dask hands what a dead
@@ -87,12 +87,12 @@ def running(root: Path, unit: str, token: str) -> Iterator[str | None]:
     with holding(path, wait=True) as stream:
         left = stream.read()
         stream.truncate(0)
-        stream.write(json.dumps({"owner": owner(), "since": time.time(), "token": token}))
+        stream.write(json.dumps({"owner": _owner(), "since": time.time(), "token": token}))
         stream.flush()
-        yield owner_of(left, token)
+        yield _owner_of(left, token)
 
 
-def owner_of(text: str, token: str) -> str | None:
+def _owner_of(text: str, token: str) -> str | None:
     """Who left a lock file that belongs to a try."""
     try:
         values = json.loads(text)
@@ -102,11 +102,11 @@ def owner_of(text: str, token: str) -> str | None:
 
 
 @contextmanager
-def scratch_directory(scratch: Path, unit: str) -> Iterator[Path]:
+def _scratch_directory(scratch: Path, unit: str) -> Iterator[Path]:
     """Make a directory for a calculation, and remove it at the end, with what killed ones left."""
     scratch.mkdir(parents=True, exist_ok=True)
     sweep(scratch)
-    directory = scratch / f"{unit}.{owner()}.{secrets.token_hex(3)}"
+    directory = scratch / f"{unit}.{_owner()}.{secrets.token_hex(3)}"
     directory.mkdir()
     try:
         yield directory
@@ -116,14 +116,14 @@ def scratch_directory(scratch: Path, unit: str) -> Iterator[Path]:
 
 def sweep(scratch: Path) -> None:
     """Remove directories of processes of this machine that are no more."""
-    host = owner().partition(".")[0]
+    host = _owner().partition(".")[0]
     for directory in scratch.glob(f"*.{host}.*.*"):
         number = directory.name.split(".")[-2]
-        if number.isdecimal() and not alive(int(number)):
+        if number.isdecimal() and not _alive(int(number)):
             shutil.rmtree(directory, ignore_errors=True)
 
 
-def alive(number: int) -> bool:
+def _alive(number: int) -> bool:
     """Whether a process of this machine exists."""
     try:
         os.kill(number, 0)
@@ -140,20 +140,20 @@ def end_orphans() -> int:
     There are none where the guard can do its work (`basinet.cp2k.guard`). Looks at Linux's ``/proc``, elsewhere at
     nothing.
     """
-    host = owner().partition(".")[0]
+    host = _owner().partition(".")[0]
     count = 0
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             variables = (entry / "environ").read_bytes().split(b"\0")
             mine = next((item for item in variables if item.startswith(f"{OWNER}=".encode())), b"")
             whose, _, number = mine.decode(errors="replace").partition("=")[2].rpartition(".")
-            if whose == host and number.isdecimal() and not alive(int(number)):
+            if whose == host and number.isdecimal() and not _alive(int(number)):
                 os.kill(int(entry.name), signal.SIGKILL)
                 count += 1
     return count
 
 
-def check_space(directory: Path, atoms: Atoms, cutoff: float | None, cubes: int) -> None:
+def _check_space(directory: Path, atoms: Atoms, cutoff: float | None, cubes: int) -> None:
     """Refuse to begin a calculation whose densities will not fit the disk.
 
     Raises
@@ -161,7 +161,7 @@ def check_space(directory: Path, atoms: Atoms, cutoff: float | None, cubes: int)
     DiskFullError
         Says how much is free, and how much is needed.
     """
-    needed = MARGIN + (0 if cutoff is None else cubes * cube_bytes(atoms, cutoff))
+    needed = _MARGIN + (0 if cutoff is None else cubes * _cube_bytes(atoms, cutoff))
     free = shutil.disk_usage(directory).free
     if free < needed:
         raise DiskFullError(
@@ -169,29 +169,29 @@ def check_space(directory: Path, atoms: Atoms, cutoff: float | None, cubes: int)
         )
 
 
-def cube_bytes(atoms: Atoms, cutoff: float) -> int:
+def _cube_bytes(atoms: Atoms, cutoff: float) -> int:
     r"""Size of a cube of the density.
 
     A grid for plane waves up to the cutoff E (Ry) has about :math:`V (2 E / \pi^2)^{3/2} / 2^{3/2}` points, V in
     bohr^3: each direction has :math:`L \sqrt{E} / \pi`.
     """
     points = atoms.get_volume() / Bohr**3 * (math.sqrt(cutoff) / math.pi) ** 3
-    return int(BYTES_PER_VALUE * points)
+    return int(_BYTES_PER_VALUE * points)
 
 
-OURS = (
+_OURS = (
     *LABEL_PREFIXES, "local_hartree_energy", "cp2k_version", "input_checksum", "source", "step", "trajectory",
 )  # fmt: skip
 """How names of labels and of origins begin, which a frame that is calculated again gets anew."""
-LASTING = ("system", "config_type")
+_LASTING = ("system", "config_type")
 """What is true of a configuration is not true of a later step, but for these."""
-PARTITIONING = threading.Lock()
+_PARTITIONING = threading.Lock()
 """One at a time in a process: the kernels' threads are their own."""
-KEPT = ("renormalisation", "hartree_energy", "residuals", "notes", "grid", "seconds")
+_KEPT = ("renormalisation", "hartree_energy", "residuals", "notes", "grid", "seconds")
 """Of the partition's report."""
 
 
-def labelled_frames(
+def _labelled_frames(
     directory: Path, unit: Unit, config: CampaignConfig, start: Atoms
 ) -> tuple[list[Atoms], list[dict[str, Any]]]:
     """Label the frames of a finished run, and report on each.
@@ -203,9 +203,9 @@ def labelled_frames(
     DensityError
         A step of molecular dynamics has no density.
     """
-    steps = labelled_steps(unit, config.aimd.density_every)
+    steps = _labelled_steps(unit, config.aimd.density_every)
     if not config.partition:
-        frames = unpartitioned(directory, start, steps)
+        frames = _unpartitioned(directory, start, steps)
         return frames, [{} for _ in frames]
     for cube in directory.glob(f"*{DENSITY}*.cube"):
         if unit.steps and unit.previous and step_of(cube) == unit.start:
@@ -213,18 +213,18 @@ def labelled_frames(
     settings = PartitionSettings(error_bars=config.error_bars, threads=config.run.threads)
     frames, reports = [], []
     for job in expanded([PartitionInput(directory)]):
-        with PARTITIONING:
+        with _PARTITIONING:
             done = partition_input(job, settings)
         done.atoms.info.pop("source", None)
         frames.append(done.atoms)
-        reports.append({key: done.report[key] for key in KEPT if key in done.report})
+        reports.append({key: done.report[key] for key in _KEPT if key in done.report})
     lost = sorted(set(steps) - {atoms.info.get("step") for atoms in frames})
     if lost:
         raise DensityError(f"no density of step {lost[0]}, of {len(lost)} in all")
     return frames, reports
 
 
-def labelled_steps(unit: Unit, every: int) -> list[int]:
+def _labelled_steps(unit: Unit, every: int) -> list[int]:
     """Steps of a stretch of molecular dynamics that become frames; none of a single point.
 
     The first of a stretch that goes on is the last of the one before.
@@ -240,21 +240,21 @@ def labelled_steps(unit: Unit, every: int) -> list[int]:
     return list(range(first, unit.start + unit.steps + 1, every))
 
 
-def said_of(start: Atoms, unit: Unit) -> dict[str, Any]:
+def _said_of(start: Atoms, unit: Unit) -> dict[str, Any]:
     """What a configuration's file says, such as its system; of a later step what still holds. Old labels are left."""
-    said = {key: value for key, value in start.info.items() if not str(key).startswith(OURS)}
+    said = {key: value for key, value in start.info.items() if not str(key).startswith(_OURS)}
     if unit.steps:
-        return {key: value for key, value in said.items() if key in LASTING} | {"trajectory": unit.frame}
+        return {key: value for key, value in said.items() if key in _LASTING} | {"trajectory": unit.frame}
     return said
 
 
-def unpartitioned(directory: Path, start: Atoms, steps: Sequence[int]) -> list[Atoms]:
+def _unpartitioned(directory: Path, start: Atoms, steps: Sequence[int]) -> list[Atoms]:
     """Total energies and forces of a single point, or of steps of a trajectory, of any method that CP2K has."""
     output = read_cp2k_output(directory / OUTPUT)
     check_ending(output)
     if not steps:
         (evaluation,) = output.evaluations[-1:]
-        return [whole_energy(start, evaluation, output)]
+        return [_whole_energy(start, evaluation, output)]
     evaluations = evaluations_by_step(output)
     path = directory / f"{PROJECT}-pos-1.xyz"
     trajectory = read_trajectory(path, tuple(start.get_chemical_symbols()))
@@ -262,18 +262,18 @@ def unpartitioned(directory: Path, start: Atoms, steps: Sequence[int]) -> list[A
     for step in steps:
         if step not in evaluations or step not in trajectory:
             raise InputError(f"{path if step in evaluations else output.path}: step {step} is not in it")
-        frames.append(whole_energy(start, evaluations[step], output))
+        frames.append(_whole_energy(start, evaluations[step], output))
         frames[-1].positions = trajectory[step].positions
         frames[-1].info["step"] = step
     return frames
 
 
-def whole_energy(start: Atoms, evaluation: Evaluation, output: Cp2kOutput) -> Atoms:
+def _whole_energy(start: Atoms, evaluation: Evaluation, output: Cp2kOutput) -> Atoms:
     """A configuration with total energy and forces, and no labels of its atoms' parts."""
     check_evaluation(evaluation, len(start), output)
     atoms: Atoms = start.copy()
     atoms.info = {"system": system_of(atoms), "REF_energy": evaluation.energies["REF_energy"]}
-    for name in [name for name in atoms.arrays if name.startswith(OURS)]:
+    for name in [name for name in atoms.arrays if name.startswith(_OURS)]:
         del atoms.arrays[name]
     if evaluation.forces is not None:
         atoms.arrays["REF_forces"] = evaluation.forces
@@ -291,7 +291,7 @@ class Outcome:
     log: str | None = None
 
 
-LOST = "its worker died (killed, out of memory, or its job ended)"
+_LOST = "its worker died (killed, out of memory, or its job ended)"
 
 
 def run_unit(root: str, name: str, attempt: int, session: str = "") -> Outcome:
@@ -311,30 +311,30 @@ def run_unit(root: str, name: str, attempt: int, session: str = "") -> Outcome:
     """
     campaign = open_campaign(root)
     unit = campaign.units[name]
-    with running(campaign.root, name, f"{session}-{attempt}") as dead:
+    with _running(campaign.root, name, f"{session}-{attempt}") as dead:
         kept = campaign.result(name)
         if kept is not None:
             return Outcome(name, kept.seconds)
         if dead is not None:
-            lost = KilledError(f"{LOST}: {dead}")
-            return failed(campaign, unit, attempt, campaign.scratch, lost, 0.0)
+            lost = KilledError(f"{_LOST}: {dead}")
+            return _failed(campaign, unit, attempt, campaign.scratch, lost, 0.0)
         words = find_program(campaign.config.run.command)
         version = program_version(words)
         begun = time.monotonic()
         try:
-            with scratch_directory(campaign.scratch, name) as directory:
+            with _scratch_directory(campaign.scratch, name) as directory:
                 try:
-                    result = calculate(campaign, unit, attempt, directory, words, version)
+                    result = _calculate(campaign, unit, attempt, directory, words, version)
                     campaign.keep(name, result)
                 except Exception as error:  # noqa: BLE001  (one frame's trouble is not the campaign's)
-                    return failed(campaign, unit, attempt, directory, error, time.monotonic() - begun)
+                    return _failed(campaign, unit, attempt, directory, error, time.monotonic() - begun)
         except OSError as error:
-            return failed(campaign, unit, attempt, campaign.scratch, error, time.monotonic() - begun)
-    clear_predecessor(campaign, unit)
+            return _failed(campaign, unit, attempt, campaign.scratch, error, time.monotonic() - begun)
+    _clear_predecessor(campaign, unit)
     return Outcome(name, result.seconds)
 
 
-def calculate(
+def _calculate(
     campaign: Campaign, unit: Unit, attempt: int, directory: Path, words: tuple[str, ...], version: str
 ) -> UnitResult:
     """Run CP2K and partition its densities."""
@@ -342,37 +342,37 @@ def calculate(
     begun = time.monotonic()
     cubes = (unit.steps // config.aimd.density_every + 1) if unit.steps else 1
     cutoff = None if campaign.template is not None else config.cp2k.cutoff
-    check_space(directory, atoms, cutoff, cubes if config.partition else 0)
-    wavefunction = bring_state(campaign, unit, directory)
-    request = request_for(unit, config, wavefunction=wavefunction)
+    _check_space(directory, atoms, cutoff, cubes if config.partition else 0)
+    wavefunction = _bring_state(campaign, unit, directory)
+    request = _request_for(unit, config, wavefunction=wavefunction)
     rescue = campaign.template is None and "scf_not_converged" in [item.kind for item in campaign.failures(unit.name)]
-    text = input_text(config, campaign.template, atoms, request, rescue=rescue)
+    text = _input_text(config, campaign.template, atoms, request, rescue=rescue)
     checksum = sha256(text.encode()).hexdigest()
     (directory / INPUT).write_text(text, encoding="utf-8")
-    spent = run_program(words, directory, threads=config.run.threads, time_limit=config.run.time_limit, owner=owner())
+    spent = run_program(words, directory, threads=config.run.threads, time_limit=config.run.time_limit, owner=_owner())
     output = read_cp2k_output(directory / OUTPUT)
     for evaluation in output.evaluations:
         check_convergence(evaluation, output)
-    frames, reports = labelled_frames(directory, unit, config, atoms)
+    frames, reports = _labelled_frames(directory, unit, config, atoms)
     for frame in frames:
         # Words, not bare digits: extended XYZ would give 2023.1 or 12e45678... back as numbers.
         frame.info["cp2k_version"] = f"CP2K {version}"
         frame.info["input_checksum"] = f"sha256:{checksum[:16]}"
-    keep_cubes(campaign, unit, directory)
+    _keep_cubes(campaign, unit, directory)
     return UnitResult(
         frames=frames,
         seconds=time.monotonic() - begun,
         cp2k_version=version,
         input_sha256=checksum,
         attempt=attempt,
-        host=owner().partition(".")[0],
-        finished=now(),
-        report={"cp2k_seconds": spent, "rescued": rescue, "frames": reports, **dynamics(directory, unit)},
-        restart=hand_on_state(campaign, unit, directory),
+        host=_owner().partition(".")[0],
+        finished=_now(),
+        report={"cp2k_seconds": spent, "rescued": rescue, "frames": reports, **_dynamics(directory, unit)},
+        restart=_hand_on_state(campaign, unit, directory),
     )
 
 
-def bring_state(campaign: Campaign, unit: Unit, directory: Path) -> bool:
+def _bring_state(campaign: Campaign, unit: Unit, directory: Path) -> bool:
     """Put the last state of the unit before into the directory; tell whether its wave functions are there."""
     if unit.previous is None:
         return False
@@ -382,17 +382,17 @@ def bring_state(campaign: Campaign, unit: Unit, directory: Path) -> bool:
             raise InputError(f"{unit.previous}: has left no state to go on from")
         (directory / f"{PREVIOUS}.restart").write_text(before.restart, encoding="utf-8")
     file = campaign.wavefunction(unit.previous)
-    if not (keeps_wavefunction(campaign.config) and file.is_file()):
+    if not (_keeps_wavefunction(campaign.config) and file.is_file()):
         return False
     shutil.copyfile(file, directory / f"{PREVIOUS}.wfn")
     return True
 
 
-def hand_on_state(campaign: Campaign, unit: Unit, directory: Path) -> str | None:
+def _hand_on_state(campaign: Campaign, unit: Unit, directory: Path) -> str | None:
     """Keep wave functions for the next unit, and give back the state of the dynamics."""
     wavefunction = directory / f"{PROJECT}-RESTART.wfn"
     wanted = any(other.previous == unit.name for other in campaign.units.values())
-    if wanted and keeps_wavefunction(campaign.config) and wavefunction.is_file():
+    if wanted and _keeps_wavefunction(campaign.config) and wavefunction.is_file():
         with atomic_write(campaign.wavefunction(unit.name), "wb") as stream, wavefunction.open("rb") as source:
             shutil.copyfileobj(source, stream)
     if not unit.steps:
@@ -400,13 +400,13 @@ def hand_on_state(campaign: Campaign, unit: Unit, directory: Path) -> str | None
     return (directory / f"{PROJECT}-1.restart").read_text(encoding="utf-8")
 
 
-def clear_predecessor(campaign: Campaign, unit: Unit) -> None:
+def _clear_predecessor(campaign: Campaign, unit: Unit) -> None:
     """Remove wave functions that nothing starts from any more."""
     if unit.previous is not None:
         campaign.wavefunction(unit.previous).unlink(missing_ok=True)
 
 
-def keep_cubes(campaign: Campaign, unit: Unit, directory: Path) -> None:
+def _keep_cubes(campaign: Campaign, unit: Unit, directory: Path) -> None:
     """Move densities to the campaign's directory where the user keeps them."""
     if campaign.config.run.keep_cubes:
         for cube in sorted(directory.glob("*.cube")):
@@ -415,7 +415,7 @@ def keep_cubes(campaign: Campaign, unit: Unit, directory: Path) -> None:
             shutil.move(cube, target / cube.name)
 
 
-def dynamics(directory: Path, unit: Unit) -> dict[str, Any]:
+def _dynamics(directory: Path, unit: Unit) -> dict[str, Any]:
     """Step, temperature (K) and conserved quantity (hartree) of each step."""
     path = directory / f"{PROJECT}-1.ener"
     if not unit.steps or not path.is_file():
@@ -439,37 +439,37 @@ _KINDS: dict[type[Exception], str] = {
 """The setting of `RetrySettings` that tells how often a calculation with such a failure is tried again."""
 
 
-def failure_kind(error: Exception) -> str:
+def _failure_kind(error: Exception) -> str:
     """Name of a failure, by its type; ``unusable`` is what has none of its own."""
     if isinstance(error, OSError) and error.errno in FULL_DISK:
         return "out_of_disk"
     return next((kind for failure, kind in _KINDS.items() if isinstance(error, failure)), "unusable")
 
 
-def failed(campaign: Campaign, unit: Unit, attempt: int, directory: Path, error: Exception, seconds: float) -> Outcome:
+def _failed(campaign: Campaign, unit: Unit, attempt: int, directory: Path, error: Exception, seconds: float) -> Outcome:
     """Keep a failure and CP2K's output; where even that does not fit the disk, the outcome alone tells."""
     message = str(error) if isinstance(error, (InputError, OSError)) else f"{type(error).__name__}: {error}"
     message = message.replace(f"{directory}/", "").replace(f"{directory}: ", "")
-    kind = failure_kind(error)
+    kind = _failure_kind(error)
     log = None
     try:
         log = campaign.keep_log(unit.name, attempt, directory / OUTPUT, directory / ERRORS)
-        record(campaign, unit.name, failed_try(attempt, kind, message, log, seconds))
+        _record(campaign, unit.name, _failed_try(attempt, kind, message, log, seconds))
     except (InputError, OSError):
         pass
     return Outcome(unit.name, seconds, kind, message, log)
 
 
-def failed_try(attempt: int, kind: str, message: str, log: str | None = None, seconds: float = 0.0) -> FailedTry:
+def _failed_try(attempt: int, kind: str, message: str, log: str | None = None, seconds: float = 0.0) -> FailedTry:
     """The record of a failure on this machine."""
-    return FailedTry(attempt, kind, message, log, seconds, owner().partition(".")[0], now())
+    return FailedTry(attempt, kind, message, log, seconds, _owner().partition(".")[0], _now())
 
 
-def record(campaign: Campaign, name: str, failure: FailedTry) -> None:
+def _record(campaign: Campaign, name: str, failure: FailedTry) -> None:
     """Add a failed try to those of a unit; nobody else is to work at it."""
     campaign.keep_failures(name, [*campaign.failures(name), failure])
 
 
-def now() -> str:
+def _now() -> str:
     """The time, UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
