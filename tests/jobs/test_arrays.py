@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from basinet.errors import InputError
 from basinet.jobs import arrays as checkpoint
-from basinet.jobs.arrays import load_arrays, save_arrays
+from basinet.jobs.arrays import _VERSION, load_arrays, save_arrays
 
 DTYPES = st.sampled_from([np.float32, np.float64, np.int32, np.int64, np.bool_, np.dtype(">f8")])
 ARRAYS = st.dictionaries(
@@ -82,10 +82,10 @@ def test_appended_bytes_are_refused(saved):
 
 
 def test_a_newer_format_asks_for_an_upgrade(tmp_path, monkeypatch):
-    newest = checkpoint.VERSION
-    monkeypatch.setattr(checkpoint, "VERSION", newest + 1)
+    newest = _VERSION
+    monkeypatch.setattr(checkpoint, "_VERSION", newest + 1)
     save_arrays(tmp_path / "model", {}, {})
-    monkeypatch.setattr(checkpoint, "VERSION", newest)
+    monkeypatch.setattr(checkpoint, "_VERSION", newest)
     with pytest.raises(
         InputError, match=f"format version {newest + 1} is unknown, {newest} is the newest; upgrade basinet"
     ):

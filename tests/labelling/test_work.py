@@ -19,7 +19,7 @@ from basinet.labelling.campaign import Unit, create_campaign, load_inputs
 from basinet.labelling.driver import _schedule_of
 from basinet.labelling.settings import load_campaign_config, with_own_files
 from basinet.labelling.verification import _well_numbered
-from basinet.labelling.work import Outcome, _labelled_frames, _running, run_unit
+from basinet.labelling.work import Outcome, _failure_kind, _labelled_frames, _running, run_unit
 
 TRAJECTORY = Path(__file__).parents[1] / "cp2k" / "fixtures" / "trajectory"
 
@@ -41,7 +41,7 @@ def test_an_error_that_nobody_thought_of_costs_its_frame_alone(prepare, monkeypa
         raise MemoryError("no room for the grid")
 
     campaign = prepare()
-    monkeypatch.setattr(work, "labelled_frames", exhausted)
+    monkeypatch.setattr(work, "_labelled_frames", exhausted)
     outcome = run_unit(str(campaign.root), "00000", 1)
     assert (outcome.kind, outcome.message) == ("unusable", "MemoryError: no room for the grid")
     assert [failure.kind for failure in campaign.failures("00000")] == ["unusable"]
@@ -119,7 +119,7 @@ def test_a_trajectory_keeps_one_worker_busy(prepare):
 def test_a_wrapper_that_tells_the_signal_by_its_exit_code_is_understood(tmp_path, code, kind):
     with pytest.raises(InputError) as caught:
         _check_end(code, tmp_path)
-    assert work.failure_kind(caught.value) == kind
+    assert _failure_kind(caught.value) == kind
 
 
 @pytest.fixture
