@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 from tests.cli.refusal import assert_refused
+from tests.tables import read_rows
 
 import basinet
-from basinet.jobs.tables import read_table
 
 PAIR = "basinet.potentials.pair_potential:literature_lennard_jones"
 
@@ -12,8 +12,8 @@ PAIR = "basinet.potentials.pair_potential:literature_lennard_jones"
 def test_table_and_file_tell_the_same(run, tmp_path, models, argon_file):
     result = run("evaluate", models["ar"], argon_file, "--out", "s.csv")
     assert result.exit_code == 0, result.stderr
-    rows = read_table(tmp_path / "s.csv")
-    assert [row["seed"] for row in rows if row["target"] == "total"] == [0, 1, 2, "mean"]
+    rows = read_rows(tmp_path / "s.csv")
+    assert [row["seed"] for row in rows if row["target"] == "total"] == ["0", "1", "2", "mean"]
     mean = next(row for row in rows if row["seed"] == "mean" and row["target"] == "local")
     line = next(line for line in result.stdout.splitlines() if " local " in line)
     assert f"{mean['pearson_r']:.4f}" in line.split()
@@ -33,7 +33,7 @@ def test_any_calculator_with_energies_is_scored(run, tmp_path, argon_file):
     )
     result = run("evaluate", argon_file, "--calculator", "mine:make", "--out", "s.csv")
     assert result.exit_code == 0, result.stderr
-    rows = read_table(tmp_path / "s.csv")
+    rows = read_rows(tmp_path / "s.csv")
     assert {row["seed"] for row in rows} == {"mean"}
     assert all(row["pearson_r"] > 0.97 for row in rows)
 

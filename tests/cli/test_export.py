@@ -5,10 +5,10 @@ import sys
 import pytest
 from tests.cli.conftest import untrained
 from tests.cli.refusal import assert_refused
+from tests.tables import read_rows
 
 import basinet
 from basinet.files import read_json
-from basinet.jobs.tables import read_table
 
 
 @pytest.mark.lammps
@@ -127,7 +127,7 @@ def test_lammps_evaluates_like_basinet(run, tmp_path, models, mixture_file):
         arguments = ("evaluate", models["ar"], models["kr"], mixture_file, "--engine", engine, "--out", f"{engine}.csv")
         result = run(*arguments)
         assert result.exit_code == 0, result.stderr
-        scores[engine] = read_table(tmp_path / f"{engine}.csv")
+        scores[engine] = read_rows(tmp_path / f"{engine}.csv")
     assert scores["basinet"] == scores["jax"]
     for ours, theirs in zip(scores["basinet"], scores["lammps"], strict=True):
         assert {key: value for key, value in ours.items() if isinstance(value, str)} == {

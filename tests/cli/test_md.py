@@ -11,10 +11,10 @@ import pytest
 import yaml
 from tests.cli.process import start
 from tests.cli.refusal import assert_refused
+from tests.tables import read_rows
 
 import basinet
 from basinet.cli.app import app
-from basinet.jobs.tables import read_table
 from basinet.md import run as run_module
 from basinet.md.run import _RunFiles
 
@@ -83,7 +83,7 @@ def test_a_run_writes_what_it_did_and_what_was_measured(run, place):
     assert names(place / "md") == FILES | FIGURES
     found = json.loads((place / "md" / "summary.json").read_text())
     settings = yaml.safe_load((place / "md" / "config.yaml").read_text())
-    rows, curve = (read_table(place / "md" / name) for name in ("log.csv", "rdf.csv"))
+    rows, curve = (read_rows(place / "md" / name) for name in ("log.csv", "rdf.csv"))
     frames = basinet.read_frames(place / "md" / "trajectory.extxyz")
     record = json.loads((place / "md" / "provenance.json").read_text())
     assert len(rows) == len(frames) == 31
@@ -102,7 +102,7 @@ def test_a_run_writes_what_it_did_and_what_was_measured(run, place):
 def test_a_model_moves_atoms_and_conserves_energy(run, place, models):
     result = run("md", models["ar"], "ar.extxyz", "--temperature", 120, "--steps", 40, "--every", 2, "--results")
     assert result.exit_code == 0, result.stderr
-    total = np.array([row["total_ev"] for row in read_table(place / "md" / "log.csv")])
+    total = np.array([row["total_ev"] for row in read_rows(place / "md" / "log.csv")])
     assert np.ptp(total) < 1e-3
     last = basinet.read_frames(place / "md" / "trajectory.extxyz")[-1]
     assert np.abs(last.get_forces().sum(axis=0)).max() < 1e-10
@@ -115,9 +115,9 @@ def test_models_of_several_elements_compose_and_a_member_may_be_chosen(run, plac
     for more in ((), ("--member", 1)):
         result = run("md", *files, "--temperature", 120, "--steps", 10, "--every", 5, "--out", f"md{len(more)}", *more)
         assert result.exit_code == 0, result.stderr
-    mean, one = (read_table(place / name / "log.csv")[0]["potential_ev"] for name in ("md0", "md2"))
+    mean, one = (read_rows(place / name / "log.csv")[0]["potential_ev"] for name in ("md0", "md2"))
     assert mean != one
-    pairs = {row["pair"] for row in read_table(place / "md0" / "rdf.csv")}
+    pairs = {row["pair"] for row in read_rows(place / "md0" / "rdf.csv")}
     assert pairs == {"Ar-Ar", "Ar-Kr", "Kr-Kr"}
 
 
@@ -126,7 +126,7 @@ def test_lammps_moves_a_model_and_leaves_its_input(run, place, models):
     result = run("md", models["ar"], "ar.extxyz", "--temperature", 120, "--steps", 40, "--engine", "lammps")
     assert result.exit_code == 0, result.stderr
     assert names(place / "md") == FILES | {"lammps"}
-    assert np.ptp([row["total_ev"] for row in read_table(place / "md" / "log.csv")]) < 1e-3
+    assert np.ptp([row["total_ev"] for row in read_rows(place / "md" / "log.csv")]) < 1e-3
     assert_refused(run("md", "ar.extxyz", *LJ, "--engine", "lammps", "--out", "pairs"), "leave out the calculator")
 
 
@@ -135,7 +135,7 @@ def test_what_the_calculator_doubts_is_told_once_and_counted(run, place):
     assert result.exit_code == 0, result.stderr
     assert result.stderr.count("outside the model's training range") == 1
     assert "up to 3 atoms" in result.stdout
-    assert [row["extrapolating"] for row in read_table(place / "md" / "log.csv")][1:] == [3, 3, 3, 3]
+    assert [row["extrapolating"] for row in read_rows(place / "md" / "log.csv")][1:] == [3, 3, 3, 3]
 
 
 def test_nvt_holds_its_temperature_after_equilibration(run, place):
@@ -172,7 +172,7 @@ def test_a_run_that_fails_says_when_and_why_and_keeps_what_was_written(run, plac
     assert "is no number" in last
     found = json.loads((place / "md" / "summary.json").read_text())
     assert found["time_to_failure_ps"] == pytest.approx(0.07, abs=0.01)
-    assert [row["step"] for row in read_table(place / "md" / "log.csv")] == [0, 10, 20, 30]
+    assert [row["step"] for row in read_rows(place / "md" / "log.csv")] == [0, 10, 20, 30]
     assert names(place / "md") >= FILES - {"restart.checkpoint"}
 
 
@@ -190,8 +190,8 @@ def test_a_cluster_moves_without_a_box(run, place):
     (place / "cluster.extxyz").write_text(f"3\n{cluster}")
     result = run("md", "cluster.extxyz", "--calculator", "potentials:argon", "--temperature", 10, "--steps", 100)
     assert result.exit_code == 0, result.stderr
-    assert read_table(place / "md" / "rdf.csv") == []
-    assert read_table(place / "md" / "log.csv")[0]["pressure_mpa"] == ""
+    assert read_rows(place / "md" / "rdf.csv") == []
+    assert read_rows(place / "md" / "log.csv")[0]["pressure_mpa"] == ""
     assert json.loads((place / "md" / "summary.json").read_text())["pair_distribution"] == {}
 
 
@@ -257,7 +257,7 @@ def test_another_setting_or_a_changed_start_does_not_go_on(run, place, argon_fra
     assert_refused(again, "begun with timestep = 2.0, now 1.0")
     basinet.write_frames(place / "ar.extxyz", argon_frames[:3])
     assert "ar.extxyz: changed since" in run("md", "ar.extxyz", *LJ, "--steps", 200, "--resume").stderr
-    assert len(read_table(place / "md" / "log.csv")) == 11
+    assert len(read_rows(place / "md" / "log.csv")) == 11
 
 
 def test_a_finished_run_can_be_compared_anew_and_made_longer(run, place):

@@ -9,9 +9,9 @@ import time
 import pytest
 from tests.cli.process import start
 from tests.cli.refusal import assert_refused
+from tests.tables import read_rows
 
 from basinet.files import read_json
-from basinet.jobs.tables import read_table
 
 pytestmark = pytest.mark.long
 
@@ -85,7 +85,7 @@ def test_a_grid_is_trained_resumed_and_guarded(run, tmp_path, grid, argon_file):
     assert process.returncode == 0, stderr
     assert stdout.splitlines()[-1] == "out/report.html"
     out = tmp_path / "out"
-    rows = read_table(out / "results.csv")
+    rows = read_rows(out / "results.csv")
     networks = {(row["train_system"], row["width"]) for row in rows if row["model"] == "network"}
     assert networks == {("ar", 2), ("ar", 4), ("mix", 2), ("mix", 4)}
     assert {row["n_train"] for row in rows if row["model"] == "network"} == {6}
@@ -136,6 +136,6 @@ def test_select_prints_the_options_of_the_chosen_descriptor(tmp_path, argon_file
     process = start("select", argon_file, *options, cwd=tmp_path)
     stdout, stderr = process.communicate()
     assert process.returncode == 0, stderr
-    chosen = [row for row in read_table(tmp_path / "s.csv") if row["chosen"]]
+    chosen = [row for row in read_rows(tmp_path / "s.csv") if row["chosen"]]
     assert len(chosen) == 1
     assert stdout.splitlines()[-1] == f"chosen: --rcut {chosen[0]['rcut']:g} --twojmax 2 --weights Ar=1 --radii Ar=0.5"

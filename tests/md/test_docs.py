@@ -8,11 +8,11 @@ import shlex
 from pathlib import Path
 
 import pytest
+from tests.tables import read_rows
 from typer.testing import CliRunner
 
 from basinet.cli.app import app
 from basinet.frames.reading import read_frames
-from basinet.jobs.tables import read_table
 from basinet.md.motion import COLUMNS
 from basinet.md.settings import DynamicsConfig
 
@@ -42,7 +42,7 @@ def test_the_section_runs(section, tmp_path):
                 assert program == "basinet"
                 result = CliRunner().invoke(app, [FEWER.get(word, word) for word in words])
                 assert result.exit_code == 0, (line, result.stderr)
-    assert [row["step"] for row in read_table("liquid_nve/log.csv")] == list(range(0, 81, 10))
+    assert [row["step"] for row in read_rows("liquid_nve/log.csv")] == list(range(0, 81, 10))
     assert len(read_frames("liquid_nve/trajectory.extxyz")) == 5
     written = {path.name for path in (tmp_path / "liquid_nvt").iterdir()} - {".basinet"}
     assert [name for name in written if f"`{name}`" not in section] == []

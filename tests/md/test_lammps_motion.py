@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from tests.cli.conftest import untrained
 from tests.md.liquids import config, contents, start
+from tests.tables import read_rows
 
 import basinet
 from basinet.errors import InputError
 from basinet.frames.reading import read_frames
 from basinet.frames.shipped import load_reference
-from basinet.jobs.tables import read_table
 from basinet.md import run as run_module
 from basinet.md.motion import set_velocities
 from basinet.md.run import simulate
@@ -50,7 +50,7 @@ def moved(folder, settings, model, report=None, slant=0.0):
     atoms.calc = basinet.Calculator(model)
     set_velocities(atoms, settings)
     simulate(folder, atoms, settings, report=report)
-    return read_frames(folder / "trajectory.extxyz"), read_table(folder / "log.csv")
+    return read_frames(folder / "trajectory.extxyz"), read_rows(folder / "log.csv")
 
 
 @pytest.mark.parametrize("slant", [0.0, 2.0])

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from ase import Atoms
 from tests.md.liquids import FailingCalculator, config, contents, start
+from tests.tables import read_rows
 
 from basinet.errors import InputError
 from basinet.frames.reading import read_frames
-from basinet.jobs.tables import read_table
 from basinet.md import run as run_module
 from basinet.md.motion import _Guard, _RunFailedError
 from basinet.md.run import simulate
@@ -57,7 +57,7 @@ def test_trajectory_and_log_have_no_gap_and_no_duplicate(tmp_path):
     with pytest.raises(StoppedError):
         simulate(folder(tmp_path, "md"), start(settings), settings, report=stopping_at(270))
     simulate(tmp_path / "md", start(settings), settings)
-    assert [row["step"] for row in read_table(tmp_path / "md" / "log.csv")] == list(range(0, 301, 10))
+    assert [row["step"] for row in read_rows(tmp_path / "md" / "log.csv")] == list(range(0, 301, 10))
     assert [frame.info["step"] for frame in read_frames(tmp_path / "md" / "trajectory.extxyz")] == [
         0, 50, 100, 150, 200, 250, 300,
     ]  # fmt: skip
@@ -93,7 +93,7 @@ def test_the_trajectory_holds_all_that_decides_the_motion(tmp_path):
     assert np.array_equal(frames[0].get_momenta(), first.get_momenta())
     assert np.array_equal(frames[-1].positions, atoms.positions)
     assert [frame.get_potential_energy() for frame in frames[::2]] == [
-        row["potential_ev"] for row in read_table(tmp_path / "md" / "log.csv") if row["step"] in (0, 100)
+        row["potential_ev"] for row in read_rows(tmp_path / "md" / "log.csv") if row["step"] in (0, 100)
     ]
 
 
@@ -147,7 +147,7 @@ def test_forces_that_are_no_numbers_end_the_run_and_what_was_written_stays(tmp_p
     ending = simulate(folder(tmp_path, "md"), start(settings, FailingCalculator(after=35)), settings)
     assert 30 <= ending.step <= 36
     assert "is no number" in ending.failure
-    assert [row["step"] for row in read_table(tmp_path / "md" / "log.csv")] == [0, 10, 20, 30]
+    assert [row["step"] for row in read_rows(tmp_path / "md" / "log.csv")] == [0, 10, 20, 30]
     assert len(read_frames(tmp_path / "md" / "trajectory.extxyz")) == 4
 
 
@@ -155,7 +155,7 @@ def test_an_energy_that_is_no_number_is_never_written(tmp_path):
     settings = config(steps=100, every=10)
     ending = simulate(folder(tmp_path, "md"), start(settings, FailingCalculator(35, "energy")), settings)
     assert ending.failure == "the potential energy is no number"
-    assert [row["step"] for row in read_table(tmp_path / "md" / "log.csv")] == [0, 10, 20, 30]
+    assert [row["step"] for row in read_rows(tmp_path / "md" / "log.csv")] == [0, 10, 20, 30]
     assert len(read_frames(tmp_path / "md" / "trajectory.extxyz")) == 4
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.tables import read_rows
 
 import basinet
 from basinet.errors import InputError
 from basinet.files import read_json
 from basinet.jobs.progress import Progress
-from basinet.jobs.tables import read_table
 from basinet.potentials.ensemble import load_model
 from basinet.potentials.settings import TrainingSettings
 from basinet.study.grid import load_grid_data, train_grid
@@ -65,6 +65,6 @@ def test_no_pair_potential_is_fitted_where_isolated_atoms_are_missing(argon, tmp
     found = {}
     for name, file in {"given": argon, "missing": frames}.items():
         train_grid(tmp_path / name, config_of(file), Progress(), workers=1)
-        found[name] = {row["model"] for row in read_table(tmp_path / name / "results.csv")}
+        found[name] = {row["model"] for row in read_rows(tmp_path / name / "results.csv")}
     assert found["given"] - found["missing"] == {"fitted_pair"}
     assert read_json(tmp_path / "missing" / "study.json")["data"]["systems"]["ar"]["e0"].startswith("fitted")

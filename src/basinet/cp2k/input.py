@@ -293,7 +293,7 @@ def _guess_element(name: str) -> str:
 
     Examples
     --------
-    >>> guess_element("Ar1"), guess_element("OW"), guess_element("7")
+    >>> _guess_element("Ar1"), _guess_element("OW"), _guess_element("7")
     ('Ar', 'O', '')
     """
     letters = re.match("[A-Za-z]*", name)

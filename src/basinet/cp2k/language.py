@@ -41,7 +41,7 @@ def _parse_number(text: str, where: str) -> float:
 
     Examples
     --------
-    >>> parse_number("-1.5D+2", "here"), parse_number("0.33-101", "here"), parse_number("1/4", "here")
+    >>> _parse_number("-1.5D+2", "here"), _parse_number("0.33-101", "here"), _parse_number("1/4", "here")
     (-150.0, 3.3e-102, 0.25)
     """
     numerator, _, denominator = text.partition("/")
@@ -97,7 +97,7 @@ def _energy_unit(name: str, where: str) -> float:
 
     Examples
     --------
-    >>> round(1 / energy_unit("kJmol", "frame.out"), 4)
+    >>> round(1 / _energy_unit("kJmol", "frame.out"), 4)
     96.4853
     """
     return _look_up(name, _ENERGIES, "energy", where)

@@ -275,7 +275,7 @@ def _number(value: float) -> str:
 
     Examples
     --------
-    >>> number(300.0), number(9.3e-3), number(1e-6)
+    >>> _number(300.0), _number(9.3e-3), _number(1e-6)
     ('300', '0.0093', '1E-06')
     """
     return f"{value:.12G}"

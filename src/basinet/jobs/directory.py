@@ -156,7 +156,7 @@ def refuse_other_config(path: Path, config: BaseModel, free: Collection[str] = (
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Give nested keys dotted names.
 
-    >>> flat({"a": {"b": 1}, "c": [2]})
+    >>> _flat({"a": {"b": 1}, "c": [2]})
     {'a.b': 1, 'c': [2]}
     """
     result: dict[str, Any] = {}

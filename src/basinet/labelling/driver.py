@@ -173,7 +173,7 @@ def _processors(run: RunSettings) -> int:
     """Processors of one calculation: the MPI ranks that its command names, times their threads.
 
     >>> from basinet.labelling.settings import RunSettings
-    >>> processors(RunSettings(command="mpirun -np 8 cp2k.psmp", threads=2))
+    >>> _processors(RunSettings(command="mpirun -np 8 cp2k.psmp", threads=2))
     16
     """
     ranks = _RANKS.search(run.command)

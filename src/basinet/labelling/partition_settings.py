@@ -37,7 +37,7 @@ def _parse_cores(text: str) -> dict[str, tuple[float, float]]:
 
     Examples
     --------
-    >>> charge, radius = parse_cores("Ar=8:0.4,Kr=8:0.5")["Ar"]
+    >>> charge, radius = _parse_cores("Ar=8:0.4,Kr=8:0.5")["Ar"]
     >>> charge, round(radius, 6)
     (8.0, 0.211671)
 
@@ -164,7 +164,7 @@ def _named(path: Path, message: str) -> str:
 
     Examples
     --------
-    >>> named(Path("run"), "the density is 0.0 everywhere"), named(Path("run"), "run/a.cube: cut short")
+    >>> _named(Path("run"), "the density is 0.0 everywhere"), _named(Path("run"), "run/a.cube: cut short")
     ('run: the density is 0.0 everywhere', 'run/a.cube: cut short')
     """
     found = re.search(rf"(^|\s){re.escape(str(path))}($|[/:,\s])", message)

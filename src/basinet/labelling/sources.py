@@ -273,7 +273,7 @@ def _default_cores(symbols: Sequence[str]) -> tuple[Core, ...] | None:
 
     Examples
     --------
-    >>> round(sum(core.charge for core in default_cores(["Ar", "Kr"])), 6), default_cores(["U"])
+    >>> round(sum(core.charge for core in _default_cores(["Ar", "Kr"])), 6), _default_cores(["U"])
     (16.0, None)
     """
     if not set(symbols) <= set(_GTH_PBE):

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from ase import Atoms
-from numpy.typing import NDArray
 
+from basinet.arrays import FloatArray
 from basinet.config.loading import validated
 from basinet.errors import InputError
 from basinet.files import atomic_write, read_json, write_json
@@ -170,7 +171,7 @@ def _drawn(groups: Sequence[Sequence[int]], count: int, rng: np.random.Generator
 
     Examples
     --------
-    >>> sorted(drawn([[0, 1, 2, 3], [10, 11]], 4, np.random.default_rng(0)))
+    >>> sorted(_drawn([[0, 1, 2, 3], [10, 11]], 4, np.random.default_rng(0)))
     [1, 3, 10, 11]
     """
     shuffled = [list(rng.permutation(np.array(group))) for group in groups]
@@ -325,50 +326,42 @@ def changes(stored: Stored, calculated: Sequence[Atoms]) -> list[Change]:
 
     Local DFT energies change by 1 + a times what local Hartree energies change, a being the stored frames' slope.
     """
-    groups = [(system_of(atoms), len(atoms)) for atoms in stored.frames]
     plain = compare(stored, calculated)
-    local = [
-        _local_changes(old, new, stored.slopes.get(system_of(old)))
-        for old, new in zip(stored.frames, calculated, strict=True)
-    ]
+    kinds = [(item.system, item.n_atoms) for item in plain]
+    rest = _local_changes(stored, calculated)
     found = []
-    for item, group, mine, old in zip(plain, groups, local, stored.frames, strict=True):
-        others = [index for index, other in enumerate(groups) if other == group]
-        mean = float(np.mean([plain[index].energy for index in others]))
-        rest = None
-        if mine is not None:
-            rest = mine.copy()
-            symbols = np.array(old.get_chemical_symbols())
-            for symbol in set(symbols):
-                rest[symbols == symbol] -= _mean_change(
-                    symbol, [(stored.frames[index], local[index]) for index in others]
-                )
+    for item, kind, local in zip(plain, kinds, rest, strict=True):
+        energies = [other.energy for other, its in zip(plain, kinds, strict=True) if its == kind]
         found.append(
             Change(
                 number=item.number,
                 system=item.system,
                 n_atoms=item.n_atoms,
                 energy=item.energy,
-                energy_centred=item.energy - mean if len(others) > 1 else None,
-                local=None if rest is None else float(np.sqrt(np.mean(rest**2))),
-                local_largest=None if rest is None else float(np.abs(rest).max()),
+                energy_centred=item.energy - float(np.mean(energies)) if len(energies) > 1 else None,
+                local=None if local is None else float(np.sqrt(np.mean(local**2))),
+                local_largest=None if local is None else float(np.abs(local).max()),
                 forces=item.forces,
             )
         )
     return found
 
 
-def _local_changes(old: Atoms, new: Atoms, slope: float | None) -> NDArray[np.float64] | None:
-    """Changes of local DFT energies (n_atoms,), meV; None where a frame has none."""
-    if _LOCAL not in old.arrays or _LOCAL not in new.arrays:
-        return None
-    change: NDArray[np.float64] = 1000 * (new.arrays[_LOCAL] - old.arrays[_LOCAL]) * (1.0 if slope is None else slope)
-    return change
+def _local_changes(stored: Stored, calculated: Sequence[Atoms]) -> list[FloatArray | None]:
+    """Changes of local DFT energies (n_atoms,), meV, of each frame, apart from constants; None where it has none.
 
-
-def _mean_change(symbol: str, frames: Sequence[tuple[Atoms, NDArray[np.float64] | None]]) -> float:
-    """Mean change over the atoms of an element."""
-    values = [
-        change[np.array(atoms.get_chemical_symbols()) == symbol] for atoms, change in frames if change is not None
-    ]
-    return float(np.concatenate(values).mean())
+    The constants are the means over the atoms of the same element in frames of the same system and size.
+    """
+    columns = []
+    for index, (old, new) in enumerate(zip(stored.frames, calculated, strict=True)):
+        if _LOCAL in old.arrays and _LOCAL in new.arrays:
+            slope = stored.slopes.get(system_of(old))
+            change = 1000 * (new.arrays[_LOCAL] - old.arrays[_LOCAL]) * (1.0 if slope is None else slope)
+            about = {"frame": index, "system": system_of(old), "size": len(old), "element": [*old.symbols]}
+            columns.append(pd.DataFrame(about | {"change": change}))
+    if not columns:
+        return [None] * len(calculated)
+    atoms = pd.concat(columns)
+    atoms["change"] -= atoms.groupby(["system", "size", "element"])["change"].transform("mean")
+    rest = {index: group["change"].to_numpy() for index, group in atoms.groupby("frame")}
+    return [rest.get(index) for index in range(len(calculated))]

@@ -7,7 +7,6 @@ import math
 import os
 import secrets
 import shutil
-import signal
 import socket
 import threading
 import time
@@ -19,6 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import psutil
 from ase import Atoms
 
 from basinet.cp2k.output import Cp2kOutput, Evaluation, read_cp2k_output
@@ -119,36 +119,22 @@ def sweep(scratch: Path) -> None:
     host = _owner().partition(".")[0]
     for directory in scratch.glob(f"*.{host}.*.*"):
         number = directory.name.split(".")[-2]
-        if number.isdecimal() and not _alive(int(number)):
+        if number.isdecimal() and not psutil.pid_exists(int(number)):
             shutil.rmtree(directory, ignore_errors=True)
-
-
-def _alive(number: int) -> bool:
-    """Whether a process of this machine exists."""
-    try:
-        os.kill(number, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def end_orphans() -> int:
     """End CP2Ks of this user and machine whose worker is no more; give back how many there were.
 
-    There are none where the guard can do its work (`basinet.cp2k.guard`). Looks at Linux's ``/proc``, elsewhere at
-    nothing.
+    There are none where the guard can do its work (`basinet.cp2k.guard`).
     """
     host = _owner().partition(".")[0]
     count = 0
-    for entry in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            variables = (entry / "environ").read_bytes().split(b"\0")
-            mine = next((item for item in variables if item.startswith(f"{OWNER}=".encode())), b"")
-            whose, _, number = mine.decode(errors="replace").partition("=")[2].rpartition(".")
-            if whose == host and number.isdecimal() and not _alive(int(number)):
-                os.kill(int(entry.name), signal.SIGKILL)
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            whose, _, number = process.environ().get(OWNER, "").rpartition(".")
+            if whose == host and number.isdecimal() and not psutil.pid_exists(int(number)):
+                process.kill()
                 count += 1
     return count
 
@@ -231,7 +217,7 @@ def _labelled_steps(unit: Unit, every: int) -> list[int]:
 
     Examples
     --------
-    >>> labelled_steps(Unit("00000-0001", 0, start=20, steps=20, previous="00000-0000"), 10)
+    >>> _labelled_steps(Unit("00000-0001", 0, start=20, steps=20, previous="00000-0000"), 10)
     [30, 40]
     """
     if not unit.steps:

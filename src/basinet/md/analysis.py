@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from ase import Atoms
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from basinet.arrays import FloatArray
-from basinet.files import atomic_write
+from basinet.files import atomic_write, read_table, write_table
 from basinet.frames.reading import read_frames
-from basinet.jobs.tables import read_table, write_table
 from basinet.md.run import LOG, TRAJECTORY, Ending
 from basinet.md.settings import DynamicsConfig
 from basinet.md.statistics import _Drift, _drift, _mean, _self_diffusion, _travelled
@@ -58,9 +58,8 @@ class RunResults:
 
 def _read_log(path: Path) -> dict[str, FloatArray]:
     """Columns of a log."""
-    rows = read_table(path)
-    columns = list(rows[0]) if rows else []
-    return {name: np.array([np.nan if row[name] == "" else float(row[name]) for row in rows]) for name in columns}
+    table = read_table(path)
+    return {str(name): table[name].to_numpy(dtype=np.float64) for name in table}
 
 
 def analyse(folder: Path, config: DynamicsConfig, ending: Ending, reference: Sequence[Atoms] = ()) -> RunResults:
@@ -161,7 +160,8 @@ def write_rdf(path: Path, found: Sequence[_Structure]) -> None:
             if other is not None:
                 row |= {"reference_g": other.values[k], "reference_error": other.errors[k]}
             rows.append(row)
-    write_table(path, rows, ["pair", "distance_angstrom", "g", "error", "reference_g", "reference_error"])
+    columns = ["pair", "distance_angstrom", "g", "error", "reference_g", "reference_error"]
+    write_table(path, pd.DataFrame(rows, columns=columns))
 
 
 NAME = "figure"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import pandas as pd
 from ase import Atoms
 from numpy.typing import NDArray
 
@@ -20,7 +21,6 @@ from basinet.errors import InputError
 from basinet.files import FULL_DISK, explained, read_bytes
 from basinet.frames.reading import format_frame, read_frames, write_frames
 from basinet.jobs.arrays import load_arrays, save_arrays
-from basinet.jobs.tables import formatted, line
 from basinet.md.lammps_motion import _lammps_motion
 from basinet.md.motion import COLUMNS, _AseMotion, _drive, _Guard, _Motion, _RunFailedError, set_velocities
 from basinet.md.settings import DynamicsConfig
@@ -127,7 +127,7 @@ class _RunFiles:
                 stream.truncate(size)
                 self._streams[name] = stream
         if not sizes[LOG]:
-            self._append(LOG, line(COLUMNS))
+            self._append(LOG, ",".join(COLUMNS) + "\n")
 
     def __enter__(self) -> _RunFiles:
         """Nothing to do: the files are open."""
@@ -141,7 +141,8 @@ class _RunFiles:
     def note(self, motion: _Motion) -> None:
         """Write a line of the log, and where they are due a frame of the trajectory and the restart point."""
         row = motion.row()
-        self._append(LOG, line([formatted(row[column]) for column in COLUMNS]))
+        cells = ("" if pd.isna(row[column]) else str(row[column]) for column in COLUMNS)
+        self._append(LOG, ",".join(cells) + "\n")
         if motion.step % self.config.every == 0:
             self.write_frame(motion.atoms, row)
         if self.report is not None:
