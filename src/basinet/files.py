@@ -71,7 +71,7 @@ def atomic_write(path: str | Path, mode: Literal["w", "wb"] = "w") -> Iterator[I
             os.fsync(stream.fileno())
         with explained(target):
             temporary.replace(target)
-            sync_directory(target.parent)
+            _sync_directory(target.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -91,7 +91,7 @@ def explained(path: Path, only: tuple[int, ...] | None = None) -> Iterator[None]
         raise InputError(f"{path}: cannot write ({reason}); choose another place") from error
 
 
-def sync_directory(directory: Path) -> None:
+def _sync_directory(directory: Path) -> None:
     """Make a rename durable, where the file system lets a directory be synchronised."""
     try:
         descriptor = os.open(directory, os.O_RDONLY)
@@ -266,7 +266,7 @@ def holding(path: Path, *, wait: bool) -> Iterator[TextIO]:
                 raise
             except OSError:
                 pass
-            if not is_named(stream, path):
+            if not _is_named(stream, path):
                 continue  # whoever held it has removed it meanwhile: others would lock another file of that name
             try:
                 stream.seek(0)
@@ -276,7 +276,7 @@ def holding(path: Path, *, wait: bool) -> Iterator[TextIO]:
             return
 
 
-def is_named(stream: TextIO, path: Path) -> bool:
+def _is_named(stream: TextIO, path: Path) -> bool:
     """Whether an open file is still the one that has a name."""
     with suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(stream.fileno()), path.stat())

@@ -24,8 +24,16 @@ dft_commands = typer.Typer(
     help="CP2K calculations on many frames, resumable at any moment, to labelled frames.", rich_markup_mode=None
 )
 
-Directory = Annotated[Path, typer.Argument(metavar="DIR", help="What 'basinet dft run' made.", show_default=False)]
-LABELLED = "labelled.extxyz"
+_Directory = Annotated[Path, typer.Argument(metavar="DIR", help="What 'basinet dft run' made.", show_default=False)]
+_RunWorkers = Annotated[
+    int | None,
+    typer.Option("--workers", metavar="N", min=1, help="Calculations at a time, in place of the config's run.workers."),
+]
+_RunThreads = Annotated[
+    int | None,
+    typer.Option("--threads", metavar="N", min=1, help="OpenMP threads of each, in place of the config's run.threads."),
+]
+_LABELLED = "labelled.extxyz"
 
 
 @dft_commands.command(epilog="Example: basinet dft run argon.yaml --workers 2")
@@ -34,10 +42,8 @@ def run(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Directory; CONFIG without its suffix unless given.")
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Calculations at a time; as processors allow.")
-    ] = None,
-    threads: Annotated[int | None, typer.Option(metavar="N", min=1, help="OpenMP threads of each; 1.")] = None,
+    workers: _RunWorkers = None,
+    threads: _RunThreads = None,
     scheduler: Scheduler = None,
     seed: OptionalSeed = None,
     show_job_script: Annotated[
@@ -56,7 +62,7 @@ def run(
     """
     from basinet.labelling.settings import load_campaign_config, with_own_files
 
-    changes = command_line_changes(workers, threads) | ({} if seed is None else {"aimd": {"seed": seed}})
+    changes = _command_line_changes(workers, threads) | ({} if seed is None else {"aimd": {"seed": seed}})
     settings = with_own_files(load_campaign_config(config, changes))
     if show_job_script:
         from basinet.labelling.driver import job_script
@@ -66,24 +72,24 @@ def run(
     root = config.with_suffix("") if out is None else out
     if root == config:
         raise InputError(f"{config}: has no suffix to leave out; name a directory with --out")
-    with campaign_directory(root, settings, scheduler, resume=resume, overwrite=overwrite) as campaign:
-        failed = calculate(campaign, scheduler, retry_failed=retry_failed)
+    with _campaign_directory(root, settings, scheduler, resume=resume, overwrite=overwrite) as campaign:
+        failed = _calculate(campaign, scheduler, retry_failed=retry_failed)
         if failed:
             raise InputError(
                 f"{root}: {failed} of {len(campaign.units)} calculations failed; 'basinet dft status {root}' lists them"
             )
         campaign.clear()
-    typer.echo(root / LABELLED)
+    typer.echo(root / _LABELLED)
 
 
-def command_line_changes(workers: int | None, threads: int | None) -> dict[str, Any]:
+def _command_line_changes(workers: int | None, threads: int | None) -> dict[str, Any]:
     """What the options change in a config."""
     given = {"workers": workers, "threads": threads}
     return {"run": {key: value for key, value in given.items() if value is not None}}
 
 
 @contextmanager
-def campaign_directory(
+def _campaign_directory(
     root: Path, settings: CampaignConfig, scheduler: str | None, *, resume: bool, overwrite: bool
 ) -> Iterator[Campaign]:
     """Check everything, prepare and lock the directory, and yield the campaign."""
@@ -93,7 +99,7 @@ def campaign_directory(
     refuse_running(root)
     refuse_inputs_inside(root, [*settings.frames, *([] if settings.template is None else [settings.template])])
     frames, template = load_inputs(settings)
-    check_program(settings, scheduler, frames)
+    _check_program(settings, scheduler, frames)
     if resume and not overwrite:
         check_same(root, settings, frames, template)
     try:
@@ -104,7 +110,7 @@ def campaign_directory(
         raise Interrupted(msg) from None
 
 
-def check_program(settings: CampaignConfig, scheduler: str | None, frames: list[Atoms]) -> None:
+def _check_program(settings: CampaignConfig, scheduler: str | None, frames: list[Atoms]) -> None:
     """Refuse to begin where nothing can calculate: no CP2K on this machine, or no scheduler that answers."""
     from basinet.cp2k.program import find_program, program_version
     from basinet.labelling.settings import check_kinds, unresolved_cores
@@ -119,7 +125,7 @@ def check_program(settings: CampaignConfig, scheduler: str | None, frames: list[
     check_scheduler(scheduler)
 
 
-def calculate(campaign: Campaign, scheduler: str | None, *, retry_failed: bool) -> int:
+def _calculate(campaign: Campaign, scheduler: str | None, *, retry_failed: bool) -> int:
     """Do what is not done, and collect; give back the number of calculations that failed."""
     from basinet.jobs.progress import Progress
     from basinet.labelling.driver import forgive, run_campaign, workers_of
@@ -140,7 +146,7 @@ def calculate(campaign: Campaign, scheduler: str | None, *, retry_failed: bool) 
     sweep(campaign.scratch)
     done = len(campaign.done())
     if done:
-        summary = collect(campaign, campaign.root / LABELLED)
+        summary = collect(campaign, campaign.root / _LABELLED)
         progress.note(f"{summary['frames']} labelled frames")
     if stopped is not None:
         raise stopped
@@ -149,7 +155,7 @@ def calculate(campaign: Campaign, scheduler: str | None, *, retry_failed: bool) 
 
 @dft_commands.command(epilog="Example: basinet dft collect argon --out argon_labelled.extxyz")
 def collect(
-    directory: Directory,
+    directory: _Directory,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE.extxyz", help="Frames; their provenance goes to FILE.json.", show_default=False),
@@ -162,7 +168,7 @@ def collect(
     from basinet.labelling.campaign import open_campaign
     from basinet.labelling.verification import collect as gather
 
-    target = directory / LABELLED if out is None else out
+    target = directory / _LABELLED if out is None else out
     summary = gather(open_campaign(directory), target)
     typer.echo(
         f"{summary['frames']} frames of {summary['done']} calculations; "
@@ -174,7 +180,7 @@ def collect(
 
 @dft_commands.command(epilog="Example: basinet dft status argon")
 def status(
-    directory: Directory,
+    directory: _Directory,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Tell what is done, running, failed and waiting, and how long the rest will take."""
@@ -201,8 +207,8 @@ def verify(
     atoms: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Choose among frames of N atoms.", show_default=False)
     ] = None,
-    workers: Annotated[int | None, typer.Option(metavar="N", min=1, help="Calculations at a time.")] = None,
-    threads: Annotated[int | None, typer.Option(metavar="N", min=1, help="OpenMP threads of each.")] = None,
+    workers: _RunWorkers = None,
+    threads: _RunThreads = None,
     scheduler: Scheduler = None,
     convergence: Annotated[
         bool, typer.Option("--convergence", help="With --config: compare apart from constants; see below.")
@@ -228,19 +234,19 @@ def verify(
 
     if convergence and config is None:
         raise InputError("--convergence: needs other settings; give them with --config")
-    options = command_line_changes(workers, threads)
+    options = _command_line_changes(workers, threads)
     given = None if config is None else with_own_files(load_campaign_config(config, options | {"frames": [source]}))
     stored = choose(source, count, seed, given, atoms)
     settings = single_points(stored)
     settings = settings.model_copy(update={"run": settings.run.model_copy(update=options["run"])})
     template = None if settings.template is None else read_template(settings.template)
-    check_program(settings, scheduler, stored.frames)
+    _check_program(settings, scheduler, stored.frames)
     elsewhere = scheduler is not None or settings.cluster is not None
     # Workers of other machines share this directory, we hope; their /tmp they surely do not.
     place = Path(tempfile.mkdtemp(prefix="basinet-verify-", dir=Path.cwd() if elsewhere else None))
     campaign = create_campaign(place, settings, stored.frames, template)
     try:
-        failed = calculate(campaign, scheduler, retry_failed=False)
+        failed = _calculate(campaign, scheduler, retry_failed=False)
     except InputError as error:
         raise InputError(f"{source}: cannot be calculated again; 'basinet dft status {place}' tells why") from error
     except KeyboardInterrupt:
@@ -251,13 +257,13 @@ def verify(
     frames = list(finished_frames(campaign))
     shutil.rmtree(place)
     found = changes(stored, frames) if convergence else compare(stored, frames)
-    show_comparisons(found, as_json=as_json)
+    _show_comparisons(found, as_json=as_json)
     if not all(item.agrees for item in found):
         typer.echo(f"basinet: {sum(not item.agrees for item in found)} of {len(found)} frames differ", err=True)
         raise typer.Exit(1)
 
 
-def show_comparisons(found: Sequence[Comparison | Change], *, as_json: bool) -> None:
+def _show_comparisons(found: Sequence[Comparison | Change], *, as_json: bool) -> None:
     """Print a table, or one JSON document."""
     import json
     from dataclasses import asdict
