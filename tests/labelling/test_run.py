@@ -170,7 +170,7 @@ def test_a_defect_of_ours_is_raised(jobs, monkeypatch):
     def broken(*_arguments):
         raise RuntimeError
 
-    monkeypatch.setattr(run_module, "partition_input", broken)
+    monkeypatch.setattr(run_module, "_read_source", broken)
     with pytest.raises(RuntimeError) as defect:
         PartitionBatch(jobs, SETTINGS).compute(1, None)
     assert "b.cube" in defect.value.__notes__[0]
