@@ -34,7 +34,7 @@ from basinet.potentials.pair_potential import chosen_pair_potential
 from basinet.potentials.settings import TrainingSettings, default_descriptor
 from basinet.potentials.training import train_ensemble
 from basinet.study.run import load_data
-from basinet.study.settings import DataSettings, SplitSettings
+from basinet.study.settings import DataSettings, TrainConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -231,7 +231,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     table = options.out / "forces.csv"
     rows = read(table)
-    found = load_data(DataSettings(size_transfer=False), SplitSettings(), 0, print).systems
+    found = load_data(TrainConfig(data=DataSettings(size_transfer=False)), print).systems
     print("system, width, weight/A^2, rate; total r, RMSE (meV/atom); forces r, RMSE (meV/A); CPU s; local r (members)")
     for system in found:
         if system.name not in options.systems:

@@ -44,11 +44,11 @@ def isolated_atoms() -> list[Atoms]:
 
 def main() -> None:
     """Run the small study; the report is another room's business."""
-    import basinet.study.report
     from basinet.jobs.progress import Progress
+    from basinet.study.report import page
     from basinet.study.run import reproduce
 
-    basinet.study.report.page.write_report = lambda root: Path(root) / "report.html"  # type: ignore[assignment]
+    page.write_report = lambda root: Path(root) / "report.html"  # type: ignore[assignment]
     config = small_config(data={"frames": [sys.argv[2]]})
     reproduce(Path(sys.argv[1]), config, Progress(every=0.0), workers=1)
 

@@ -8,8 +8,7 @@ from tests.study.small_study import small_config, small_frames
 
 from basinet.errors import InputError
 from basinet.frames.reading import write_frames
-from basinet.jobs.progress import Progress
-from basinet.study.run import load_study_data
+from basinet.study.run import load_data
 from basinet.study.settings import CrossValidationSettings, SplitSettings
 from basinet.study.systems import fold_frames, group_systems, refuse_few
 
@@ -31,7 +30,7 @@ def test_frames_too_few_for_the_folds_are_refused_where_they_are_read(tmp_path):
     folds = {"folds": 5, "inner": 4, "members": 1}
     config = small_config(data={"frames": [str(tmp_path / "few.extxyz")]}, cross_validation=folds)
     with pytest.raises(InputError, match=r"system ar: .*cross_validation.folds \(5, .*cross_validation.inner \(4\)"):
-        load_study_data(config, Progress())
+        load_data(config, print)
 
 
 def test_no_folds_want_no_frames():

@@ -12,7 +12,7 @@ from basinet.jobs.progress import Progress
 from basinet.potentials.ensemble import load_model
 from basinet.potentials.network import Architecture
 from basinet.potentials.settings import TrainingSettings
-from basinet.study.grid import load_grid_data, train_grid
+from basinet.study.run import load_data, train_grid
 from basinet.study.settings import DataSettings, TrainConfig
 from basinet.study.store import Store
 from basinet.study.tasks import TrainTask
@@ -37,7 +37,7 @@ def test_a_grid_on_forces_records_their_errors(argon, tmp_path):
     (model,) = (tmp_path / "models").glob("*forces*.basinet")
     training = load_model(model).training
     assert training["force_weight"] == 0.1
-    result = read_json(next((tmp_path / "work" / "results").glob("sweep-*forces*.json")))
+    result = read_json(next((tmp_path / "work" / "results").glob("sweep-*forces*.json")))["result"]
     assert result["validation_force_rmse_mev"] == pytest.approx(1e3 * np.mean(training["validation_force_rmse"]))
     assert not list((tmp_path / "work").rglob("*derivative*"))  # quicker made than read
     report = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -51,19 +51,19 @@ def test_frames_without_forces_are_refused_before_anything_is_trained(argon, tmp
     bare = tmp_path / "bare.extxyz"
     basinet.write_frames(bare, frames)
     with pytest.raises(InputError, match="REF_forces is missing"):
-        load_grid_data(config_of(bare, force_weight=0.1), Progress())
-    assert load_grid_data(config_of(bare), Progress()).systems
+        load_data(config_of(bare, force_weight=0.1), print)
+    assert load_data(config_of(bare), print).systems
 
 
 def test_systems_keep_forces_only_where_they_are_trained_on(argon, tmp_path):
-    (system,) = load_grid_data(config_of(argon), Progress()).systems
+    (system,) = load_data(config_of(argon), print).systems
     for forces in (False, True):
         store = Store(tmp_path / str(forces))
         store.write_system(system, "total", forces=forces)
         assert ("forces" in store.main("ar").arrays) == forces
 
 
-def test_results_without_forces_keep_their_names():
+def test_names_tell_what_was_trained_on():
     def name(**optimiser):
         settings = TrainingSettings(**optimiser)
         return TrainTask("sweep", "ar", Architecture(), basinet.Bispectrum(), settings, 2, 0).name

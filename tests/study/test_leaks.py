@@ -13,8 +13,7 @@ from tests.study.small_study import isolated_atoms, small_config, small_frames
 from basinet.frames.splits import contiguous_split
 from basinet.potentials.ensemble import load_model
 from basinet.study import tasks as planning
-from basinet.study.running import model_path, run_task
-from basinet.study.selection import choose_architectures, choose_descriptor
+from basinet.study.running import run_task
 from basinet.study.settings import SplitSettings
 from basinet.study.store import Store
 from basinet.study.systems import group_systems
@@ -46,36 +45,33 @@ def study(root: Path, frames: list[Atoms], isolated: list[Atoms]) -> dict[str, A
     """All that is chosen or fitted, and the rows of the transfer; stages as in `basinet.study.run`."""
     config = small_config(descriptor={"rcut": [4.5, 5.0], "twojmax": [2, 3], "weight_ratios": [1.3]})
     systems = group_systems(frames, isolated, SplitSettings(), size_transfer=True, seed=0)
-    store = Store(root / "work")
+    store = Store(root)
     for system in systems:
         store.write_system(system, config.definition)
     described = planning.candidate_descriptors(config.descriptor, ["Ar", "Kr"])
     for task in described:
         run_task(str(root), task)
-    descriptor = choose_descriptor(root, described)
+    descriptor = planning.choose_descriptor(store, described)
     trained = planning.sweep_tasks(config, store.systems(), descriptor)
     composed = planning.compose_tasks(trained, store.systems())
     for task in [*trained, *composed]:
         run_task(str(root), task)
-    from basinet.files import read_json
-    from basinet.study.running import result_path, task_rows
-
-    ensembles = {task.name: load_model(model_path(root, task.name)) for task in trained}
-    results = {task.name: read_json(result_path(root, task)) for task in trained}
+    ensembles = {task.name: load_model(store.model(task.name)) for task in trained}
+    results = {task.name: store.result(task) for task in trained}
     return {
         "relation": {s.name: s.relation.to_dict() for s in systems if s.split is not None and s.relation is not None},
         "descriptor": descriptor,
-        "selection": [read_json(result_path(root, task))["selection"] for task in described],
+        "selection": [store.result(task)["selection"] for task in described],
         "learning rates": {name: result["learning_rate"] for name, result in results.items()},
         "rate errors": {name: result["rate_errors"] for name, result in results.items()},
-        "architectures": choose_architectures(root, trained),
+        "architectures": planning.choose_architectures(store, trained),
         "weights": {
             name: [leaf.tobytes() for layer in ensemble.networks for leaf in layer]
             for name, ensemble in ensembles.items()
         },
         "scalings": {name: ensemble.scaling.mean.tobytes() for name, ensemble in ensembles.items()},
         "e0": {name: ensemble.e0 for name, ensemble in ensembles.items()},
-        "rows": task_rows(root, [*described, *trained, *composed]),
+        "rows": [row for task in [*described, *trained, *composed] for row in store.result(task)["rows"]],
     }
 
 
@@ -184,7 +180,7 @@ def test_a_done_task_is_not_done_again(tmp_path, monkeypatch):
     from basinet.study import running
 
     config = small_config()
-    store = Store(tmp_path / "work")
+    store = Store(tmp_path)
     for system in group_systems(FRAMES[:N_FRAMES], isolated_atoms(), SplitSettings(), size_transfer=True, seed=0):
         store.write_system(system, config.definition)
     task = planning.candidate_descriptors(config.descriptor, ["Ar"])[0]

@@ -12,7 +12,7 @@ from basinet.files import read_json
 from basinet.jobs.progress import Progress
 from basinet.potentials.ensemble import load_model
 from basinet.potentials.settings import TrainingSettings
-from basinet.study.grid import load_grid_data, train_grid
+from basinet.study.run import load_data, train_grid
 from basinet.study.settings import DataSettings, TrainConfig
 from basinet.study.store import Store
 
@@ -36,7 +36,7 @@ def test_a_grid_on_a_pair_potential_scores_the_sum_of_both(argon, tmp_path):
     model = load_model(path)
     assert "pairs" in path.name
     assert model.baseline is not None
-    store = Store(tmp_path / "pairs" / "work")
+    store = Store(tmp_path / "pairs")
     system = store.main("ar")
     data = store.dataset(system, model.descriptor, model.baseline)
     frames = basinet.read_frames(argon)[:24]
@@ -56,7 +56,7 @@ def test_elements_without_a_literature_potential_are_refused(tmp_path):
     basinet.write_frames(tmp_path / "na.extxyz", frames)
     config = config_of(tmp_path / "na.extxyz", pair_potential="literature", descriptor={"weights": {"Na": 1.0}})
     with pytest.raises(InputError, match="no pair potential for Na"):
-        load_grid_data(config, Progress())
+        load_data(config, print)
 
 
 def test_no_pair_potential_is_fitted_where_isolated_atoms_are_missing(argon, tmp_path):

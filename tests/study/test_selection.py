@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 
 from basinet.descriptors.bispectrum import Bispectrum
-from basinet.files import write_json
-from basinet.study.running import result_path
-from basinet.study.selection import choose_descriptor
-from basinet.study.tasks import DescribeTask
+from basinet.study.store import Store
+from basinet.study.tasks import DescribeTask, choose_descriptor
 
 
 def described(twojmax=6, weight=1.3, rcut=5.25):
@@ -17,10 +15,11 @@ def described(twojmax=6, weight=1.3, rcut=5.25):
 
 def chosen(root, scores, standard_error=0.01):
     """The choice among tasks with given scores: total-energy error over spread, here of one system."""
+    store = Store(root)
     for task, score in scores.items():
         entry = {"validation_rmse_mev": score, "spread_mev": 1.0, "standard_error_mev": standard_error}
-        write_json(result_path(root, task), {"selection": {"mix": entry}})
-    return choose_descriptor(root, list(scores))
+        store.keep(task, {"selection": {"mix": entry}})
+    return choose_descriptor(store, list(scores))
 
 
 @pytest.mark.parametrize(

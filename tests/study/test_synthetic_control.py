@@ -19,7 +19,7 @@ from basinet.potentials.network import Architecture
 from basinet.potentials.ridge import fit_ridge, out_of_fold_errors
 from basinet.potentials.settings import TrainingSettings
 from basinet.potentials.training import train_ensemble
-from basinet.study.running import out_of_fold_ridge
+from basinet.study.baselines import out_of_fold_ridge
 
 pytestmark = pytest.mark.long
 

@@ -202,26 +202,27 @@ def select(
     if sizes is not None:
         candidates["sizes"] = sizes.split(",")
     names = {"frames": [str(path) for path in frames], "energy_key": energy_key, "forces_key": forces_key}
-    settings = load_study_config(changes={"data": names, "descriptor": candidates, "seed": seed})
+    settings = load_study_config(
+        changes={"data": names, "descriptor": candidates, "seed": seed, "cross_validation": {"folds": 0}}
+    )
 
     from basinet.jobs.progress import Progress
     from basinet.jobs.workers import open_workers
-    from basinet.study.run import load_data
-    from basinet.study.selection import choose_by_ridge, selection_rows
+    from basinet.study.run import choose_by_ridge, load_data, selection_rows
     from basinet.study.store import Store
     from basinet.study.tables import SELECTION, write_rows
 
     progress = Progress()
-    data = load_data(settings.data, settings.split, settings.seed, progress.note)
+    data = load_data(settings, progress.note)
     check_scheduler(scheduler)
     with TemporaryDirectory(prefix="basinet-") as folder:
         root = Path(folder)
-        store = Store(root / "work")
+        store = Store(root)
         for system in data.systems:
             store.write_system(system, settings.definition)
         with open_workers(workers, scheduler, root / "work" / "compiled") as pool:
-            descriptor, tasks = choose_by_ridge(pool, root, store, settings.descriptor, progress)
-        rows = selection_rows(root, tasks, descriptor)
+            descriptor, tasks = choose_by_ridge(pool, store, settings.descriptor, progress)
+        rows = selection_rows(store, tasks, descriptor)
     if out is not None:
         write_rows(out, rows, SELECTION)
     typer.echo(text_table(rows, _CANDIDATE_COLUMNS))

@@ -20,9 +20,7 @@ from basinet.errors import InputError
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from basinet.study.settings import StudyConfig, TrainConfig
-
-_CONFIG = "config.yaml"
+CONFIG = "config.yaml"
 _TASKS = "work/results/*.json"
 """Files of a study or a grid that are there once something was computed."""
 
@@ -109,12 +107,12 @@ def results_directory(
 
     refuse_running(root)
     if resume and not overwrite:
-        refuse_other_config(root / _CONFIG, config, free)
+        refuse_other_config(root / CONFIG, config, free)
     loaded = [load()] if overwrite and not resume else []
     existed, keep = root.exists(), resume and root.is_dir() and any(root.iterdir())
     with prepared(root, resume=resume, overwrite=overwrite):
         try:
-            write_yaml(root / _CONFIG, config.model_dump(mode="json"))
+            write_yaml(root / CONFIG, config.model_dump(mode="json"))
             yield loaded[0] if loaded else load()
         except InputError:
             if not keep and not any(root.glob(computed)):
@@ -123,27 +121,6 @@ def results_directory(
         except KeyboardInterrupt:
             msg = f"interrupted; what is done is kept in {root}, the same command with --resume goes on"
             raise Interrupted(msg) from None
-
-
-def finished(root: Path, config: StudyConfig | TrainConfig, *, resume: bool, overwrite: bool) -> Path | None:
-    """Path of the report where a run that is to be resumed is complete already, or None.
-
-    Raises
-    ------
-    InputError
-        If the run was begun with another config or other data, or is going on.
-    """
-    from basinet.jobs.directory import refuse_other_config, refuse_running
-    from basinet.study.run import finished_report
-
-    if not resume or overwrite:
-        return None
-    refuse_running(root)
-    refuse_other_config(root / _CONFIG, config)
-    report = finished_report(root, config.data)
-    if report is not None:
-        typer.echo(f"{root} is complete; 'basinet report {root}' draws its figures anew", err=True)
-    return report
 
 
 def _clear_away(root: Path, *, existed: bool) -> None:

@@ -1,4 +1,4 @@
-"""`basinet reproduce`, `train` and `report`: the whole study, ensembles alone, and the page of either."""
+"""`basinet reproduce`: the whole study."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from basinet.cli.options import (
     Workers,
     check_scheduler,
 )
-from basinet.cli.output import finished, results_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from basinet.jobs.progress import Progress
+    from basinet.study.run import StudyData
     from basinet.study.settings import StudyConfig, TrainConfig
 
 
@@ -57,23 +57,57 @@ def reproduce(  # noqa: PLR0917 - Typer calls it by keywords
     changes = _command_line_changes(data, seed, energy_key, forces_key)
     settings = load_study_config(preset, config, changes)
 
-    def run(progress: Progress) -> Path:
-        from basinet.study.run import load_study_data
-        from basinet.study.run import reproduce as run_study
+    def work(progress: Progress, frames: StudyData) -> Path:
+        from basinet.study.run import reproduce as run
 
         unchanged = preset if config is None and not changes else ""
-        with results_directory(
-            out, settings, lambda: load_study_data(settings, progress), resume=resume, overwrite=overwrite
-        ) as loaded:
-            return run_study(
-                out, settings, progress, preset=unchanged, workers=workers, scheduler=scheduler, data=loaded
-            )
+        return run(out, settings, progress, frames, preset=unchanged, workers=workers, scheduler=scheduler)
 
-    _run(run, out, settings, scheduler, resume=resume, overwrite=overwrite)
+    _echo_report(out, settings, work, scheduler, resume=resume, overwrite=overwrite)
+
+
+def _echo_report(
+    root: Path,
+    config: StudyConfig | TrainConfig,
+    work: Callable[[Progress, StudyData], Path],
+    scheduler: str | None,
+    *,
+    resume: bool,
+    overwrite: bool,
+) -> None:
+    """Print the path of the report that `work` writes, or that is there where a run to be resumed is complete.
+
+    Raises
+    ------
+    InputError
+        If the run was begun with another config or other data, or is going on, or no scheduler answers.
+    """
+    from basinet.cli.output import CONFIG, results_directory
+    from basinet.jobs.directory import refuse_other_config, refuse_running
+    from basinet.jobs.progress import Progress
+    from basinet.study.run import finished_report, load_data
+
+    if resume and not overwrite:
+        refuse_running(root)
+        refuse_other_config(root / CONFIG, config)
+        report = finished_report(root, config.data)
+        if report is not None:
+            typer.echo(f"{root} is complete; 'basinet report {root}' draws its figures anew", err=True)
+            typer.echo(report)
+            return
+    check_scheduler(scheduler)
+    progress = Progress()
+
+    def load() -> StudyData:
+        return load_data(config, progress.note)
+
+    with results_directory(root, config, load, resume=resume, overwrite=overwrite) as frames:
+        report = work(progress, frames)
+    typer.echo(report)
 
 
 def _command_line_changes(data: list[str] | None, seed: int | None, energy_key: str, forces_key: str) -> dict[str, Any]:
-    """The part of a config that the options change; options that were not given change nothing."""
+    """What the options change in a config; options that were not given change nothing."""
     section: dict[str, Any] = {}
     if data:
         section["frames"] = data[0] if data in (["reference"], ["synthetic"]) else data
@@ -114,31 +148,9 @@ def train(
 
     settings = load_train_config(config, {} if seed is None else {"seed": seed})
 
-    def run(progress: Progress) -> Path:
-        from basinet.study.grid import load_grid_data, train_grid
+    def work(progress: Progress, frames: StudyData) -> Path:
+        from basinet.study.run import train_grid
 
-        with results_directory(
-            out, settings, lambda: load_grid_data(settings, progress), resume=resume, overwrite=overwrite
-        ) as loaded:
-            return train_grid(out, settings, progress, workers=workers, scheduler=scheduler, data=loaded)
+        return train_grid(out, settings, progress, frames, workers=workers, scheduler=scheduler)
 
-    _run(run, out, settings, scheduler, resume=resume, overwrite=overwrite)
-
-
-def _run(
-    run: Callable[[Progress], Path],
-    out: Path,
-    settings: StudyConfig | TrainConfig,
-    scheduler: str | None,
-    *,
-    resume: bool,
-    overwrite: bool,
-) -> None:
-    """Run unless all is complete already; print the path of the report."""
-    report = finished(out, settings, resume=resume, overwrite=overwrite)
-    if report is None:
-        from basinet.jobs.progress import Progress
-
-        check_scheduler(scheduler)
-        report = run(Progress())
-    typer.echo(report)
+    _echo_report(out, settings, work, scheduler, resume=resume, overwrite=overwrite)

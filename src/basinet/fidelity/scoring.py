@@ -42,12 +42,9 @@ if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
     from numpy.typing import NDArray
 
-    from basinet.descriptors.bispectrum import Bispectrum
     from basinet.fidelity.gauge import Gauge
     from basinet.potentials.dataset import Dataset
-    from basinet.potentials.pair_potential import LennardJones
     from basinet.relation.relation import Definition
-    from basinet.study.store import Store, StoredSystem
 
 Engine = Literal["basinet", "jax", "lammps"]
 """Evaluates networks; ``jax`` is another name of basinet's own engine."""
@@ -75,25 +72,6 @@ class ScoredFrames:
     def is_mixture(self) -> bool:
         """Whether the pair gauge exists."""
         return len(self.dataset.elements) > 1
-
-
-def scored_block(
-    store: Store,
-    system: StoredSystem,
-    descriptor: Bispectrum,
-    split: str,
-    pair_potential: LennardJones | None = None,
-) -> ScoredFrames:
-    """Pick one block of a system; ``split="test"`` of a system without a split is all of it.
-
-    A model that stands on a pair potential needs that potential's share in the dataset.
-    """
-    dataset = store.dataset(system, descriptor, pair_potential)
-    if system.split is None:
-        return ScoredFrames(dataset, system.arrays["gauge"], split)
-    block = system.split.blocks()[split]
-    inside = np.isin(dataset.frame, block)
-    return ScoredFrames(dataset.select(block), system.arrays["gauge"][inside], split)
 
 
 def with_mean(prediction: NDArray[np.float64], seed: int) -> tuple[NDArray[np.float64], list[Seed]]:

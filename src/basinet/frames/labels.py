@@ -98,7 +98,10 @@ def energy_label(atoms: Atoms, key: str, index: int | None) -> float:
     """
     name = frame_name(atoms, index)
     if key not in atoms.info:
-        raise InputError(f"{name}: label {key} is missing; label the frame with it or leave the frame out")
+        found = ", ".join(sorted(own for own in atoms.info if own.startswith("REF_"))) or "none"
+        raise InputError(
+            f"{name}: label {key} is missing; label the frame with it or leave the frame out (labels found: {found})"
+        )
     try:
         value = float(atoms.info[key])
     except (TypeError, ValueError):

@@ -1,34 +1,28 @@
-"""What every run of the study shares: its frames, its stages, and the files around its tables."""
+"""`basinet reproduce` and `basinet train`: frames, tasks in stages, the tables of their results, and the report."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import resource
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from basinet.errors import InputError
 from basinet.files import read_bytes, read_json, write_json
 from basinet.frames.labels import force_labels
+from basinet.frames.splits import elements_of
 from basinet.jobs.provenance import provenance
 from basinet.jobs.workers import open_workers
-from basinet.study import tasks as planning
-from basinet.study.baselines import (
-    baseline_rows,
-    gauge_record,
-    learning_curve_of_ridge,
-    other_reading_rows,
-    out_of_fold_predictions,
-    out_of_fold_rows,
-    parity_rows,
-)
-from basinet.study.running import run_all, task_rows
-from basinet.study.selection import choose_architectures, choose_by_ridge, selection_rows, write_training_tables
+from basinet.potentials.pair_potential import chosen_pair_potential
+from basinet.study import baselines, tasks
+from basinet.study.running import run_all
+from basinet.study.settings import StudyConfig
 from basinet.study.store import Store
 from basinet.study.systems import (
-    StudySystem,
     describe_systems,
     group_systems,
     load_frames,
@@ -36,10 +30,20 @@ from basinet.study.systems import (
     relation_points,
     relation_records,
 )
-from basinet.study.tables import PARITY, RELATION_POINTS, SELECTION, write_results, write_rows
+from basinet.study.tables import (
+    CURVES,
+    LEARNING_RATES,
+    PARITY,
+    RELATION_POINTS,
+    SELECTION,
+    by_element,
+    descriptor_columns,
+    write_results,
+    write_rows,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ase import Atoms
@@ -47,10 +51,9 @@ if TYPE_CHECKING:
     from basinet.descriptors.bispectrum import Bispectrum
     from basinet.jobs.progress import Progress
     from basinet.jobs.workers import Workers
-    from basinet.potentials.network import Architecture
-    from basinet.study.settings import DataSettings, SplitSettings, StudyConfig, TrainConfig
+    from basinet.study.settings import DataSettings, DescriptorSettings, TrainConfig
     from basinet.study.systems import StudySystem
-    from basinet.study.tasks import ComposeTask, DescribeTask, TrainTask
+    from basinet.study.tasks import Chosen, ComposeTask, DescribeTask, TrainTask
 
 
 @dataclass(frozen=True)
@@ -75,28 +78,53 @@ class StudyData:
     checksums: dict[str, str]
 
 
-def load_data(
-    data: DataSettings, split: SplitSettings, seed: int, note: Callable[[str], None], *, forces: bool = False
-) -> StudyData:
-    """Read and group the frames that a config asks for; with `forces`, those to be split carry them.
+def load_data(config: StudyConfig | TrainConfig, note: Callable[[str], None]) -> StudyData:
+    """Read, group and split the frames that a config asks for, and refuse what they cannot serve.
 
     Raises
     ------
     InputError
-        If a file cannot be used, a label is missing, or a system has too few frames to split.
+        If a file cannot be used, a label is missing, a system has too few frames for its blocks or folds, or a grid
+        names a system that is not there, more training frames than a system has, or no weight for an element.
     """
-    checksums = data_checksums(data)
+    data = config.data
+    seed = config.seed if isinstance(config.seed, int) else config.seed[0]
+    checksums = _checksums(data)
     frames, isolated = load_frames(data, seed, note)
-    systems = group_systems(frames, isolated, split, size_transfer=data.size_transfer, seed=seed)
-    if forces:
+    systems = group_systems(frames, isolated, config.split, size_transfer=data.size_transfer, seed=seed)
+    if config.optimiser.force_weight > 0.0:
         for system in systems:
             for index, atoms in enumerate(system.frames if system.split is not None else ()):
                 force_labels(atoms, index)
+    if isinstance(config, StudyConfig):
+        refuse_few(systems, config.cross_validation, config.split.gap)
+    else:
+        _refuse_grid(config, systems)
     source = data.frames if isinstance(data.frames, str) else ", ".join(data.frames)
     return StudyData(systems, isolated, source, checksums)
 
 
-def data_checksums(data: DataSettings) -> dict[str, str]:
+def _refuse_grid(config: TrainConfig, systems: Sequence[StudySystem]) -> None:
+    """Refuse a grid that frames cannot serve."""
+    main = {system.name: system.split for system in systems if system.split is not None}
+    for name in config.system or []:
+        if name not in main:
+            msg = f"system: there is no {name!r} among the frames; choose {', '.join(main)}"
+            raise InputError(msg)
+    chosen_pair_potential(config.pair_potential, sorted({element for system in systems for element in system.e0}))
+    for system in systems:
+        for element in elements_of(system.frames):
+            if element not in config.descriptor.weights:
+                known = ", ".join(config.descriptor.weights)
+                msg = f"descriptor.weights: none for {element} of system {system.name} (given: {known}); add it"
+                raise InputError(msg)
+    for name, n_train in product(config.system or main, config.n_train or []):
+        if n_train > len(main[name].train):
+            msg = f"n_train: {n_train} asked for, but system {name} has {len(main[name].train)} training frames"
+            raise InputError(msg)
+
+
+def _checksums(data: DataSettings) -> dict[str, str]:
     """SHA-256 of every file that a config names, by name; empty for the synthetic liquid."""
     from basinet.frames.shipped import reference_checksums
 
@@ -107,93 +135,7 @@ def data_checksums(data: DataSettings) -> dict[str, str]:
     return {name: hashlib.sha256(read_bytes(name)).hexdigest() for name in data.frames}
 
 
-@dataclass
-class Run:
-    """A run under way: where it writes, whom it tells, and how long its stages took, resumed ones included.
-
-    Attributes
-    ----------
-    earlier
-        What `provenance.json` holds of the processes before this one, as far as they finished a stage.
-    """
-
-    root: Path
-    progress: Progress
-    checksums: dict[str, str] = field(default_factory=dict)
-    earlier: dict[str, Any] = field(default_factory=dict)
-    stages: dict[str, float] = field(default_factory=dict)
-    started: float = field(default_factory=time.monotonic)
-
-    def __post_init__(self) -> None:
-        path = self.root / "provenance.json"
-        self.earlier = read_json(path) if path.exists() else {}
-        self.stages = {stage["name"]: stage["wall_seconds"] for stage in self.earlier.get("stages", [])}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time a stage; its CPU time is unknown, since worker processes tell theirs only when they end."""
-        started = time.monotonic()
-        yield
-        self.stages[name] = self.stages.get(name, 0.0) + time.monotonic() - started
-        self._write_provenance(complete=False)
-
-    def prepare(self, data: StudyData, store: Store, config: StudyConfig | TrainConfig, title: str) -> None:
-        """Write what workers need, the description of the data, and the relation.
-
-        Raises
-        ------
-        InputError
-            If the directory was begun with files of other content.
-        """
-        refuse_changed(self.root, data.checksums)
-        self.checksums = data.checksums
-        weight = config.optimiser.force_weight
-        for system in data.systems:
-            store.write_system(system, config.definition, forces=weight > 0.0)
-        self.record(
-            **({"force_weight": weight} if weight > 0.0 else {}),
-            title=title,
-            data=describe_systems(data.systems, data.source, config.split.gap),
-            definition=config.definition,
-            has_relation=any(system.relation is not None for system in data.systems),
-        )
-        write_json(self.root / "relation.json", relation_records(data.systems, data.isolated))
-        write_rows(self.root / "relation_points.csv", relation_points(data.systems), RELATION_POINTS)
-
-    def record(self, **entries: Any) -> None:
-        """Add entries to `study.json`."""
-        path = self.root / "study.json"
-        write_json(path, (read_json(path) if path.exists() else {}) | entries)
-
-    def record_choices(self, descriptor: Bispectrum, chosen: Mapping[str, tuple[Architecture, float]]) -> None:
-        """Add descriptor, and each system's architecture and learning rate, to `study.json`."""
-        self.record(
-            descriptor=descriptor.to_dict(),
-            chosen_architectures={name: a.as_dict() | {"lr": lr} for name, (a, lr) in chosen.items()},
-        )
-
-    def finish(self) -> Path:
-        """Write report and provenance; return the report's path."""
-        from basinet.study.report.page import write_report
-
-        with self.stage("report"):
-            report = write_report(self.root)
-        self._write_provenance(complete=True)
-        return report
-
-    def _write_provenance(self, *, complete: bool) -> None:
-        spent = {"wall_seconds": time.monotonic() - self.started, "cpu_seconds": _cpu_seconds()}
-        before = self.earlier.get("total", {})
-        record = {
-            "data_checksums": self.checksums,
-            "stages": [{"name": name, "wall_seconds": seconds} for name, seconds in self.stages.items()],
-            "total": {name: seconds + before.get(name, 0.0) for name, seconds in spent.items()},
-            "complete": complete,
-        }
-        write_json(self.root / "provenance.json", provenance() | record)
-
-
-def refuse_changed(root: Path, checksums: Mapping[str, str]) -> None:
+def _refuse_changed(root: Path, checksums: Mapping[str, str]) -> None:
     """Refuse to go on in a directory that was begun with other data: results of both would mix.
 
     Raises
@@ -216,109 +158,253 @@ def finished_report(root: Path, data: DataSettings) -> Path | None:
     report, record = root / "report.html", root / "provenance.json"
     if not (report.is_file() and record.is_file() and (root / "results.csv").is_file()):
         return None
-    refuse_changed(root, data_checksums(data))
+    _refuse_changed(root, _checksums(data))
     return report if read_json(record).get("complete") is True else None
 
 
-def _cpu_seconds() -> float:
-    """CPU time of this process and of those it started that have ended."""
-    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
-
-
 @dataclass
-class _Plan:
-    """Tasks of a study, as far as they are known."""
+class Run:
+    """A run under way: where it writes, whom it tells, and how long its stages took, resumed ones included.
 
-    described: list[DescribeTask] = field(default_factory=list)
-    trained: list[TrainTask] = field(default_factory=list)
-    composed: list[ComposeTask] = field(default_factory=list)
-    folds: list[TrainTask] = field(default_factory=list)
-
-
-def load_study_data(config: StudyConfig, progress: Progress) -> StudyData:
-    """Read the frames of a config, and refuse those that are too few for its folds.
-
-    Raises
-    ------
-    InputError
-        What `load_data` and `refuse_few` raise.
+    Attributes
+    ----------
+    earlier
+        What `provenance.json` holds of the processes before this one, as far as they finished a stage.
     """
-    forces = config.optimiser.force_weight > 0.0
-    data = load_data(config.data, config.split, config.seed, progress.note, forces=forces)
-    refuse_few(data.systems, config.cross_validation, config.split.gap)
-    return data
+
+    root: Path
+    progress: Progress
+    checksums: dict[str, str] = field(default_factory=dict)
+    earlier: dict[str, Any] = field(default_factory=dict)
+    stages: dict[str, float] = field(default_factory=dict)
+    started: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.store = Store(self.root)
+        path = self.root / "provenance.json"
+        self.earlier = read_json(path) if path.exists() else {}
+        self.stages = {stage["name"]: stage["wall_seconds"] for stage in self.earlier.get("stages", [])}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage; its CPU time is unknown, since worker processes tell theirs only when they end."""
+        started = time.monotonic()
+        yield
+        self.stages[name] = self.stages.get(name, 0.0) + time.monotonic() - started
+        self._write_provenance(complete=False)
+
+    def prepare(self, data: StudyData, config: StudyConfig | TrainConfig, title: str) -> None:
+        """Write what workers need, the description of the data, and the relation.
+
+        Raises
+        ------
+        InputError
+            If the directory was begun with files of other content.
+        """
+        _refuse_changed(self.root, data.checksums)
+        self.checksums = data.checksums
+        weight = config.optimiser.force_weight
+        for system in data.systems:
+            self.store.write_system(system, config.definition, forces=weight > 0.0)
+        self.record(
+            **({"force_weight": weight} if weight > 0.0 else {}),
+            title=title,
+            data=describe_systems(data.systems, data.source, config.split.gap),
+            definition=config.definition,
+            has_relation=any(system.relation is not None for system in data.systems),
+        )
+        write_json(self.root / "relation.json", relation_records(data.systems, data.isolated))
+        write_rows(self.root / "relation_points.csv", relation_points(data.systems), RELATION_POINTS)
+
+    def record(self, **entries: Any) -> None:
+        """Add entries to `study.json`."""
+        path = self.root / "study.json"
+        write_json(path, (read_json(path) if path.exists() else {}) | entries)
+
+    def finish(self, descriptor: Bispectrum, chosen: Chosen, **entries: Any) -> Path:
+        """Write choices, report and provenance; return the report's path."""
+        from basinet.study.report.page import write_report
+
+        self.record(
+            descriptor=descriptor.to_dict(),
+            chosen_architectures={name: a.as_dict() | {"lr": lr} for name, (a, lr) in chosen.items()},
+            **entries,
+        )
+        with self.stage("report"):
+            report = write_report(self.root)
+        self._write_provenance(complete=True)
+        return report
+
+    def _write_provenance(self, *, complete: bool) -> None:
+        usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        cpu_seconds = sum(one.ru_utime + one.ru_stime for one in usage)
+        spent = {"wall_seconds": time.monotonic() - self.started, "cpu_seconds": cpu_seconds}
+        before = self.earlier.get("total", {})
+        record = {
+            "data_checksums": self.checksums,
+            "stages": [{"name": name, "wall_seconds": seconds} for name, seconds in self.stages.items()],
+            "total": {name: seconds + before.get(name, 0.0) for name, seconds in spent.items()},
+            "complete": complete,
+        }
+        write_json(self.root / "provenance.json", provenance() | record)
 
 
 def reproduce(
     root: Path,
     config: StudyConfig,
     progress: Progress,
+    data: StudyData | None = None,
     *,
     preset: str = "",
     workers: int | None = None,
     scheduler: str | None = None,
-    data: StudyData | None = None,
 ) -> Path:
     """Run the study in the results directory `root`, skipping what is done there; return the report's path.
 
-    `data` are what `load_study_data` returned, where it has been called already; `preset` is the one that `config` is,
+    `data` are what `load_data` returned, where it has been called already; `preset` is the one that `config` is,
     without a change.
     """
-    run, plan = Run(root, progress), _Plan()
-    store = Store(root / "work")
+    run = Run(root, progress)
+    store = run.store
     with run.stage("frames and relation"):
-        if data is None:
-            data = load_study_data(config, progress)
-        run.prepare(data, store, config, config.title)
-    with open_workers(workers, scheduler, root / "work" / "compiled") as pool:
-        descriptor, chosen = _run_tasks(run, plan, config, store, pool)
-    with run.stage("tables"):
-        _write_tables(root, plan, config, store, data.systems, descriptor, chosen)
-    run.record_choices(descriptor, chosen)
-    run.record(command="reproduce", preset=preset)
-    return run.finish()
-
-
-def _run_tasks(
-    run: Run, plan: _Plan, config: StudyConfig, store: Store, pool: Workers
-) -> tuple[Bispectrum, dict[str, tuple[Architecture, float]]]:
-    """Run all tasks; choices are made between the stages."""
-    root, progress = run.root, run.progress
+        run.prepare(data or load_data(config, progress.note), config, config.title)
     systems = store.systems()
-    with run.stage("descriptors"):
-        descriptor, plan.described = choose_by_ridge(pool, root, store, config.descriptor, progress)
-    with run.stage("training"):
-        plan.trained = planning.sweep_tasks(config, systems, descriptor)
-        run_all(pool, root, plan.trained, progress, "training")
-    with run.stage("transfer"):
-        plan.composed = planning.compose_tasks(plan.trained, systems)
-        run_all(pool, root, plan.composed, progress, "pure models side by side")
-    chosen = choose_architectures(root, plan.trained)
-    with run.stage("cross-validation"):
-        plan.folds = planning.fold_tasks(config, systems, descriptor, chosen) if config.cross_validation.folds else []
-        run_all(pool, root, plan.folds, progress, "out-of-fold prediction")
-    return descriptor, chosen
+    with open_workers(workers, scheduler, root / "work" / "compiled") as pool:
+        with run.stage("descriptors"):
+            descriptor, described = choose_by_ridge(pool, store, config.descriptor, progress)
+        with run.stage("training"):
+            trained = tasks.sweep_tasks(config, systems, descriptor)
+            run_all(pool, store, trained, progress, "training")
+        with run.stage("transfer"):
+            composed = tasks.compose_tasks(trained, systems)
+            run_all(pool, store, composed, progress, "pure models side by side")
+        chosen = tasks.choose_architectures(store, trained)
+        with run.stage("cross-validation"):
+            folds = tasks.fold_tasks(config, systems, descriptor, chosen) if config.cross_validation.folds else []
+            run_all(pool, store, folds, progress, "out-of-fold prediction")
+    with run.stage("tables"):
+        rows = _task_rows(store, [*described, *trained, *composed])
+        rows += baselines.baseline_rows(store, descriptor, untrained=config.controls.untrained, seed=config.seed)
+        rows += baselines.learning_curve_of_ridge(store, descriptor, config.learning_curve.fractions)
+        rows += baselines.other_reading_rows(store, trained, descriptor, chosen, config.definition)
+        if folds:
+            n_folds, gap = config.cross_validation.folds, config.split.gap
+            predictions = baselines.out_of_fold_predictions(store, folds, descriptor, chosen, n_folds, gap)
+            rows += baselines.out_of_fold_rows(store, descriptor, predictions)
+            write_rows(root / "parity.csv", baselines.parity_rows(store, descriptor, predictions), PARITY)
+        write_results(root / "results.csv", rows, config.definition)
+        _write_training_tables(store, trained)
+        write_rows(root / "selection.csv", selection_rows(store, described, descriptor), SELECTION)
+        write_json(root / "gauge.json", baselines.gauge_record(store, trained, descriptor, chosen))
+    return run.finish(descriptor, chosen, command="reproduce", preset=preset)
 
 
-def _write_tables(
+def train_grid(
     root: Path,
-    plan: _Plan,
-    config: StudyConfig,
-    store: Store,
-    systems: list[StudySystem],
-    descriptor: Bispectrum,
-    chosen: dict[str, tuple[Architecture, float]],
-) -> None:
-    rows = task_rows(root, [*plan.described, *plan.trained, *plan.composed])
-    rows += baseline_rows(store, systems, descriptor, untrained=config.controls.untrained, seed=config.seed)
-    rows += learning_curve_of_ridge(store, descriptor, config.learning_curve.fractions)
-    rows += other_reading_rows(root, store, systems, plan.trained, descriptor, chosen, config.definition)
-    if plan.folds:
-        predictions = out_of_fold_predictions(root, store, systems, plan.folds, config, descriptor, chosen)
-        rows += out_of_fold_rows(store, descriptor, predictions)
-        write_rows(root / "parity.csv", parity_rows(store, descriptor, predictions), PARITY)
-    write_results(root / "results.csv", rows, config.definition)
-    write_training_tables(root, plan.trained)
-    write_rows(root / "selection.csv", selection_rows(root, plan.described, descriptor), SELECTION)
-    write_json(root / "gauge.json", gauge_record(root, store, plan.trained, descriptor, chosen))
+    config: TrainConfig,
+    progress: Progress,
+    data: StudyData | None = None,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+) -> Path:
+    """Train every network of the grid in the results directory `root`, skipping what is done there.
+
+    Networks are evaluated on validation and test frames of their own system, on other systems whose elements
+    they know, and pure ones side by side on mixtures. Ridge and pair potentials stand beside them.
+
+    Parameters
+    ----------
+    data
+        What `load_data` returned, where it has been called already.
+
+    Returns
+    -------
+    Path
+        The report.
+    """
+    run = Run(root, progress)
+    store = run.store
+    trained_on = "total energies and forces" if config.optimiser.force_weight > 0.0 else "total energies"
+    with run.stage("frames and relation"):
+        run.prepare(data or load_data(config, progress.note), config, f"A grid of networks trained on {trained_on}")
+    systems, descriptor = store.systems(), config.descriptor.bispectrum()
+    trained = tasks.grid_tasks(config, systems, descriptor)
+    composed = tasks.compose_tasks(trained, systems)
+    with open_workers(workers, scheduler, root / "work" / "compiled") as pool:
+        with run.stage("training"):
+            run_all(pool, store, trained, progress, "training")
+        with run.stage("transfer"):
+            run_all(pool, store, composed, progress, "pure models side by side")
+    with run.stage("tables"):
+        rows = _task_rows(store, [*trained, *composed])
+        rows += baselines.baseline_rows(store, descriptor, untrained=0, seed=0)
+        write_results(root / "results.csv", rows, config.definition)
+        _write_training_tables(store, trained)
+    return run.finish(descriptor, tasks.choose_architectures(store, trained), command="train")
+
+
+def choose_by_ridge(
+    pool: Workers, store: Store, settings: DescriptorSettings, progress: Progress
+) -> tuple[Bispectrum, list[DescribeTask]]:
+    """Choose cutoff, species weights and sizes at the middle twojmax, then twojmax; return all candidates too."""
+    elements = sorted({element for system in store.systems() for element in system.elements})
+    first = tasks.candidate_descriptors(settings, elements)
+    run_all(pool, store, first, progress, "descriptors: cutoffs, weights and sizes of species")
+    more = tasks.other_resolutions(settings, tasks.choose_descriptor(store, first))
+    run_all(pool, store, more, progress, "descriptors: twojmax")
+    descriptor = tasks.choose_descriptor(store, first + more)
+    species = f"weights {by_element(descriptor.weights)}, radii {by_element(descriptor.radii)}"
+    progress.note(f"  chosen: cutoff {descriptor.rcut:g} A, twojmax {descriptor.twojmax}, {species}")
+    return descriptor, first + more
+
+
+def selection_rows(store: Store, described: Sequence[DescribeTask], chosen: Bispectrum) -> list[dict[str, Any]]:
+    """Rows of `selection.csv`, best score first."""
+    rows = []
+    for task in described:
+        selection = store.result(task)["selection"]
+        shared = descriptor_columns(task.descriptor) | {"chosen": task.descriptor == chosen}
+        shared["score"] = tasks.descriptor_score(selection)
+        for system, entry in selection.items():
+            figures = {key: entry[key] for key in ("validation_rmse_mev", "validation_r", "strength")}
+            rows.append(shared | figures | {"system": system})
+    return sorted(rows, key=lambda row: (row["score"], row["system"]))
+
+
+def _task_rows(store: Store, done: Sequence[DescribeTask | TrainTask | ComposeTask]) -> list[dict[str, Any]]:
+    return [row for task in done for row in store.result(task)["rows"]]
+
+
+def _write_training_tables(store: Store, trained: Sequence[TrainTask]) -> None:
+    """Write `curves.csv` (sweep, one in at most a hundred evaluations) and `learning_rates.csv`."""
+    curves: list[dict[str, Any]] = []
+    rates: list[dict[str, Any]] = []
+    for task in trained:
+        result = store.result(task)
+        network = {"train_system": task.system, **task.architecture.as_dict()}
+        shared = {"experiment": task.experiment, **network, "n_train": task.n_train}
+        for rate, error in result["rate_errors"]:
+            chosen = rate == result["learning_rate"]
+            rates.append(shared | {"lr": rate, "validation_rmse_mev": error, "chosen": chosen})
+        if task.experiment == "sweep":
+            curves += _curve_rows(network, result["curves"], task.seed)
+    write_rows(store.root / "curves.csv", curves, CURVES)
+    write_rows(store.root / "learning_rates.csv", rates, LEARNING_RATES)
+
+
+def _curve_rows(network: Mapping[str, Any], curves: Mapping[str, Any], seed: int) -> Iterator[dict[str, Any]]:
+    """Rows of one ensemble, to the digits that a figure shows; evaluations after a network stopped are left out."""
+    step = max(len(curves["epoch"]) // 100, 1)
+    for member, (train, validation) in enumerate(zip(curves["train"], curves["validation"], strict=True)):
+        for epoch, on_train, on_validation in zip(
+            curves["epoch"][::step], train[::step], validation[::step], strict=True
+        ):
+            if math.isfinite(on_train):
+                yield {
+                    **network,
+                    "seed": seed + member,
+                    "epoch": float(f"{epoch:.10g}"),
+                    "train_rmse_mev": float(f"{on_train:.5g}"),
+                    "validation_rmse_mev": float(f"{on_validation:.5g}"),
+                }

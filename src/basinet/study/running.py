@@ -1,28 +1,25 @@
-"""What a worker does with a task: run it, write its result file, return its name."""
+"""How a worker does a task: fit or train, score on blocks of frames, keep the result."""
 
 from __future__ import annotations
 
 from contextlib import closing
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from basinet.errors import InputError
-from basinet.fidelity.scoring import evaluation_rows, fitted_gauges, scored_block, with_mean
-from basinet.files import read_json, write_json
-from basinet.frames.splits import blocked_folds
-from basinet.jobs.arrays import save_arrays
+from basinet.fidelity.scoring import evaluation_rows, fitted_gauges, with_mean
 from basinet.potentials.ensemble import compose, load_model
+from basinet.potentials.pair_potential import chosen_pair_potential
 from basinet.potentials.ridge import STRENGTHS, fit_ridge, out_of_fold_errors
 from basinet.study.store import Store
 from basinet.study.systems import fold_frames
-from basinet.study.tables import by_element
+from basinet.study.tables import descriptor_columns
 from basinet.study.tasks import ComposeTask, DescribeTask, TrainTask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -31,133 +28,80 @@ if TYPE_CHECKING:
     from basinet.jobs.workers import Workers
     from basinet.potentials.dataset import Dataset
     from basinet.potentials.ensemble import Ensemble
-    from basinet.potentials.network import Architecture
+    from basinet.potentials.pair_potential import LennardJones
     from basinet.potentials.ridge import RidgeModel
     from basinet.potentials.training import TrainedEnsemble
     from basinet.study.store import StoredSystem
     from basinet.study.tasks import Task
 
 
-def result_path(root: Path, task: Task) -> Path:
-    """Return the file that exists once a task is done."""
-    return Path(root) / "work" / "results" / f"{task.name}.json"
+def run_all(pool: Workers, store: Store, tasks: Sequence[Task], progress: Progress, stage: str) -> None:
+    """Run all tasks that are not done; each keeps its own result, so a kill at any moment loses one task at most.
 
-
-def model_path(root: Path, name: str) -> Path:
-    """Return the file of a trained ensemble."""
-    return Path(root) / "models" / f"{name}.basinet"
+    Raises
+    ------
+    InputError
+        What a task raised for a mistake of the user's.
+    """
+    pending = [task for task in tasks if not store.done(task)]
+    progress.start(stage, [task.cost for task in tasks], [task.cost for task in tasks if task not in pending])
+    longest_first = iter(sorted(pending, key=lambda task: -task.cost))
+    run = partial(run_task, str(store.root.resolve()))
+    with closing(pool.run(run, partial(next, longest_first, None), progress)) as done:
+        for task, outcome in done:
+            if isinstance(outcome, InputError):
+                raise outcome
+            progress.advance(task.cost, task.name)
+    progress.finish()
 
 
 def run_task(root: str, task: Task) -> str:
     """Run a task in this process, unless it is done; return its name."""
-    path = result_path(Path(root), task)
-    if not path.exists():
-        store = Store(Path(root) / "work")
+    store = Store(root)
+    if not store.done(task):
         if isinstance(task, DescribeTask):
             result = _describe(store, task)
         elif isinstance(task, TrainTask):
-            result = _train(store, Path(root), task)
+            result = _train(store, task)
         else:
-            result = _compose(store, Path(root), task)
-        write_json(path, result)
+            result = _compose(store, task)
+        store.keep(task, result)
     return task.name
-
-
-def task_rows(root: Path, tasks: Sequence[Task]) -> list[dict[str, Any]]:
-    """Rows of all tasks that are done."""
-    return [row for task in tasks for row in read_json(result_path(root, task))["rows"]]
-
-
-def descriptor_columns(descriptor: Bispectrum) -> dict[str, Any]:
-    """Columns that name a descriptor."""
-    species = {"weights": by_element(descriptor.weights), "radii": by_element(descriptor.radii)}
-    return {"rcut": descriptor.rcut, "twojmax": descriptor.twojmax, **species}
-
-
-def architecture_columns(architecture: Architecture) -> dict[str, Any]:
-    """Columns that name a network."""
-    return {"model": "network", **architecture.as_dict()}
 
 
 def _describe(store: Store, task: DescribeTask) -> dict[str, Any]:
     """Ridge on one descriptor: errors by folds within the fitted frames (selection), fidelity on test frames."""
     selection: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
-    for system in store.systems():
-        if system.split is None:
-            continue
+    for system, split in store.main_systems():
         dataset = store.dataset(system, task.descriptor)
-        fitted = dataset.select(system.split.fitted)
+        fitted = dataset.select(split.fitted)
         errors, mean_squares = out_of_fold_errors(fitted)
         best = int(np.argmin(mean_squares))
-        per_atom = fitted.energy / fitted.n_atoms
-        predicted = per_atom + errors[best] / fitted.n_atoms
+        per_atom, error = fitted.energy / fitted.n_atoms, errors[best] / fitted.n_atoms
+        rmse = float(np.sqrt(np.mean(error**2)))
         selection[system.name] = {
-            "validation_rmse_mev": 1e3 * float(np.sqrt(np.mean((errors[best] / fitted.n_atoms) ** 2))),
-            "validation_r": float(np.corrcoef(predicted, per_atom)[0, 1]),
+            "validation_rmse_mev": 1e3 * rmse,
+            "validation_r": float(np.corrcoef(per_atom + error, per_atom)[0, 1]),
             "spread_mev": 1e3 * float(per_atom.std()),
-            "standard_error_mev": 1e3 * _rmse_standard_error(errors[best] / fitted.n_atoms),
+            # That of the mean square, over twice the root.
+            "standard_error_mev": 1e3 * float((error**2).std(ddof=1) / np.sqrt(len(error)) / (2 * rmse)),
             "strength": STRENGTHS[best],
         }
-        model = fit_ridge(dataset.select(system.split.train))
-        labels = {
-            "experiment": "resolution",
-            "model": "ridge",
-            "train_system": system.name,
-            "transferred": False,
-            "n_train": len(system.split.train),
-            **descriptor_columns(task.descriptor),
-        }
+        model = fit_ridge(dataset.select(split.train))
+        labels = {"experiment": "resolution", "train_system": system.name, "transferred": False}
+        labels["n_train"] = len(split.train)
         rows += ridge_rows(store, task.descriptor, model, system, labels)
     return {"selection": selection, "rows": rows}
 
 
-def _rmse_standard_error(errors: NDArray[np.float64]) -> float:
-    """Standard error of a root mean square over frames: that of the mean square, over twice the root."""
-    squares = errors**2
-    return float(squares.std(ddof=1) / np.sqrt(len(squares)) / (2 * np.sqrt(squares.mean())))
-
-
-def ridge_rows(
-    store: Store,
-    descriptor: Bispectrum,
-    model: RidgeModel,
-    system: StoredSystem,
-    labels: dict[str, Any],
-    splits: tuple[str, ...] = ("test",),
-) -> Iterator[dict[str, Any]]:
-    """Yield the rows of one ridge model on blocks of one system; gauges as in `ensemble_rows`."""
-    fitted = {}
-    if len(system.elements) > 1:
-        held = scored_block(store, store.main(system.name), descriptor, "validation")
-        fitted = fitted_gauges(model.predict(held.dataset)[None], held)
-    for split in splits:
-        frames = scored_block(store, system, descriptor, split)
-        prediction = model.predict(frames.dataset)[None]
-        yield from evaluation_rows(prediction, frames, ["mean"], labels, fitted if split == "test" else None)
-
-
-def _training_frames(system: StoredSystem, task: TrainTask) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Frame numbers to train on, to validate on, and held out."""
-    split = system.split
-    if split is None:
-        msg = f"{system.key} has no training frames"
-        raise ValueError(msg)
-    if task.fold is None:
-        train = split.train if task.n_train is None else split.train[-task.n_train :]
-        return train, split.validation, split.test
-    return fold_frames(len(system.arrays["energy"]), task.fold, task.gap)
-
-
-def _train(store: Store, root: Path, task: TrainTask) -> dict[str, Any]:
-    from basinet.potentials.pair_potential import chosen_pair_potential
+def _train(store: Store, task: TrainTask) -> dict[str, Any]:
     from basinet.potentials.training import train_ensemble
 
     system = store.main(task.system)
-    with_forces = task.settings.force_weight > 0.0
     pairs = chosen_pair_potential(task.pair_potential, system.elements)
-    dataset = (store.dataset_with_forces if with_forces else store.dataset)(system, task.descriptor, pairs)
-    train, validation, held = _training_frames(system, task)
+    dataset = store.dataset(system, task.descriptor, pairs, forces=task.settings.force_weight > 0.0)
+    train, validation, held = training_frames(system, task)
     trained = train_ensemble(
         dataset.select(train),
         dataset.select(validation),
@@ -179,33 +123,42 @@ def _train(store: Store, root: Path, task: TrainTask) -> dict[str, Any]:
     }
     if task.fold is not None:
         prediction = trained.ensemble.predict(dataset.select(held)).mean(0)
-        save_arrays(root / "work" / "folds" / f"{task.name}.bin", {}, {"frames": held, "prediction": prediction})
-        return record | {"rows": []}
-    trained.ensemble.save(model_path(root, task.name))
+        return record | {"rows": [], "held": held, "prediction": prediction}
+    trained.ensemble.save(store.model(task.name))
     curves = {name: 1e3 * trained.curves[name].T for name in ("train", "validation")}
-    record["curves"] = curves | {"epoch": trained.curves["epoch"]}
-    record["rows"] = list(_network_rows(store, task, trained))
-    return record
+    return record | {
+        "curves": curves | {"epoch": trained.curves["epoch"]},
+        "rows": list(_network_rows(store, task, trained)),
+    }
+
+
+def training_frames(
+    system: StoredSystem, task: TrainTask
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Frame numbers to train on, to validate on, and held out."""
+    split = system.split
+    if split is None:
+        msg = f"{system.key} has no training frames"
+        raise ValueError(msg)
+    if task.fold is None:
+        train = split.train if task.n_train is None else split.train[-task.n_train :]
+        return train, split.validation, split.test
+    return fold_frames(len(system.arrays["energy"]), task.fold, task.gap)
 
 
 def _network_rows(store: Store, task: TrainTask, trained: TrainedEnsemble) -> Iterator[dict[str, Any]]:
     """Yield the rows of an ensemble: own system, other systems its networks can handle, other sizes."""
-    ceiling = task.target == "local"
     own = store.main(task.system)
     labels = {
         "experiment": task.experiment,
-        **architecture_columns(task.architecture),
+        "model": task.model,
+        **task.architecture.as_dict(),
         "train_system": task.system,
         "n_train": trained.ensemble.training["n_train"],
         "lr": trained.learning_rate,
         "definition": task.definition,
         "train_seconds": trained.cpu_seconds / task.members,
-        **descriptor_columns(task.descriptor),
     }
-    if ceiling:
-        labels["model"] = "ceiling"
-    elif task.pair_potential is not None and task.experiment == "baseline":
-        labels["model"] = "pair_network"
     per_member = {
         task.seed + m: {
             "epochs": trained.epochs[m],
@@ -218,81 +171,88 @@ def _network_rows(store: Store, task: TrainTask, trained: TrainedEnsemble) -> It
     for system in store.systems():
         if not set(system.elements) <= set(own.elements):
             continue
-        home = system.name == own.name
-        if task.experiment not in {"sweep", "parametrisation"} and not (home and system.split is not None):
+        home, main = system.name == own.name, system.split is not None
+        if task.experiment not in {"sweep", "parametrisation"} and not (home and main):
             continue
-        experiment = task.experiment if system.split is not None else "size_transfer"
-        splits = ("validation", "test") if home and system.split is not None else ("test",)
-        for row in ensemble_rows(store, trained.ensemble, task.descriptor, system, task.seed, splits):
-            yield (
-                labels
-                | {"experiment": experiment, "transferred": not home}
-                | row
-                | per_member.get(row["seed"], per_member_mean)
-            )
+        where = {"experiment": task.experiment if main else "size_transfer", "transferred": not home}
+        splits = ("validation", "test") if home and main else ("test",)
+        for row in _ensemble_rows(store, trained.ensemble, task, system, labels | where, splits):
+            yield row | per_member.get(row["seed"], per_member_mean)
 
 
-def ensemble_rows(
-    store: Store, ensemble: Ensemble, descriptor: Bispectrum, system: StoredSystem, seed: int, splits: tuple[str, ...]
-) -> Iterator[dict[str, Any]]:
-    """Yield the rows of an ensemble on blocks of one system; gauges are fitted on that system's validation frames."""
-    gauges = {}
-    if len(system.elements) > 1:
-        held = scored_block(store, store.main(system.name), descriptor, "validation", ensemble.baseline)
-        gauges = fitted_gauges(with_mean(ensemble.predict(held.dataset), seed)[0], held)
-    for split in splits:
-        frames = scored_block(store, system, descriptor, split, ensemble.baseline)
-        prediction, seeds = with_mean(ensemble.predict(frames.dataset), seed)
-        yield from evaluation_rows(prediction, frames, seeds, {}, gauges if split == "test" else None)
-
-
-def _compose(store: Store, root: Path, task: ComposeTask) -> dict[str, Any]:
-    models = {element: load_model(model_path(root, name)) for element, name in task.models}
-    ensemble = compose(**models)
-    names = "+".join(system for system, _ in task.parts)
-    trainings = [models[element].training for element, _ in task.models]
+def _compose(store: Store, task: ComposeTask) -> dict[str, Any]:
+    """Fidelity of pure models side by side on their mixture."""
+    models = {element: load_model(store.model(name)) for element, name in task.models}
     labels = {
         "experiment": "sweep" if task.architecture.parametrisation == "standard" else "parametrisation",
-        **architecture_columns(task.architecture),
-        "train_system": names,
+        "model": "network",
+        **task.architecture.as_dict(),
+        "train_system": "+".join(system for system, _ in task.parts),
         "transferred": True,
-        "n_train": sum(int(training["n_train"]) for training in trainings),
+        "n_train": sum(int(model.training["n_train"]) for model in models.values()),
         "definition": task.definition,
-        **descriptor_columns(task.descriptor),
     }
-    rows = [
-        labels | ({} if system.split is not None else {"experiment": "size_transfer"}) | row
-        for system in store.systems()
-        if system.name == task.mixture
-        for row in ensemble_rows(store, ensemble, task.descriptor, system, task.seed, ("test",))
-    ]
+    ensemble = compose(**models)
+    rows: list[dict[str, Any]] = []
+    for system in store.systems():
+        if system.name == task.mixture:
+            where = {} if system.split is not None else {"experiment": "size_transfer"}
+            rows += _ensemble_rows(store, ensemble, task, system, labels | where, ("test",))
     return {"rows": rows}
 
 
-def out_of_fold_ridge(dataset: Dataset, folds: int, gap: int) -> NDArray[np.float64]:
-    """Out-of-fold local energies of ridge, ``(n_atoms_total,)``, eV; strengths are chosen inside each fold."""
-    prediction = np.zeros(len(dataset.frame))
-    for rest, held in blocked_folds(np.arange(dataset.n_frames), folds, gap):
-        model = fit_ridge(dataset.select(rest))
-        prediction[np.isin(dataset.frame, held)] = model.predict(dataset.select(held))
-    return prediction
+def _ensemble_rows(
+    store: Store,
+    ensemble: Ensemble,
+    task: TrainTask | ComposeTask,
+    system: StoredSystem,
+    labels: Mapping[str, Any],
+    splits: Sequence[str],
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of an ensemble, its members and their mean, on blocks of one system."""
+
+    def predict(dataset: Dataset) -> NDArray[np.float64]:
+        return with_mean(ensemble.predict(dataset), task.seed)[0]
+
+    seeds = [*range(task.seed, task.seed + ensemble.members), "mean"]
+    return _model_rows(store, system, task.descriptor, predict, seeds, labels, splits, ensemble.baseline)
 
 
-def run_all(pool: Workers, root: Path, tasks: Sequence[Task], progress: Progress, stage: str) -> None:
-    """Run all tasks that are not done; each writes its own result file, so a kill at any moment loses one task at most.
+def ridge_rows(
+    store: Store,
+    descriptor: Bispectrum,
+    model: RidgeModel,
+    system: StoredSystem,
+    labels: Mapping[str, Any],
+    splits: Sequence[str] = ("test",),
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of one ridge model on blocks of one system."""
 
-    Raises
-    ------
-    InputError
-        What a task raised for a mistake of the user's.
+    def predict(dataset: Dataset) -> NDArray[np.float64]:
+        return model.predict(dataset)[None]
+
+    return _model_rows(store, system, descriptor, predict, ["mean"], {"model": "ridge", **labels}, splits)
+
+
+def _model_rows(
+    store: Store,
+    system: StoredSystem,
+    descriptor: Bispectrum,
+    predict: Callable[[Dataset], NDArray[np.float64]],
+    seeds: Sequence[int | str],
+    labels: Mapping[str, Any],
+    splits: Sequence[str],
+    pair_potential: LennardJones | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a model, whose gauges are fitted on the system's validation frames.
+
+    `predict` gives local energies ``(len(seeds), n_atoms_total)``, eV.
     """
-    pending = [task for task in tasks if not result_path(root, task).exists()]
-    progress.start(stage, [task.cost for task in tasks], [task.cost for task in tasks if task not in pending])
-    longest_first = iter(sorted(pending, key=lambda task: -task.cost))
-    run = partial(run_task, str(root.resolve()))
-    with closing(pool.run(run, partial(next, longest_first, None), progress)) as done:
-        for task, outcome in done:
-            if isinstance(outcome, InputError):
-                raise outcome
-            progress.advance(task.cost, task.name)
-    progress.finish()
+    gauges = {}
+    if len(system.elements) > 1:
+        held = store.block(store.main(system.name), descriptor, "validation", pair_potential)
+        gauges = fitted_gauges(predict(held.dataset), held)
+    for split in splits:
+        frames = store.block(system, descriptor, split, pair_potential)
+        columns = {**labels, **descriptor_columns(descriptor)}
+        yield from evaluation_rows(predict(frames.dataset), frames, seeds, columns, gauges if split == "test" else None)

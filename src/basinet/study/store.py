@@ -1,4 +1,4 @@
-"""What the driver prepares once and every worker reads: systems as arrays, and their descriptors."""
+"""The files that workers share: systems as arrays, their descriptors, the results of tasks, and models."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ import numpy as np
 from ase import Atoms
 
 from basinet.descriptors.bispectrum import Bispectrum
+from basinet.fidelity.gauge import stack_pair_features
+from basinet.fidelity.scoring import ScoredFrames
 from basinet.frames.labels import LOCAL_HARTREE_ENERGY, force_labels
 from basinet.frames.splits import Split
 from basinet.jobs.arrays import load_arrays, save_arrays
+from basinet.jobs.store import Results
 from basinet.potentials.dataset import Dataset, build_dataset, pair_share
 from basinet.relation.relation import OTHER_DEFINITION
 
@@ -22,16 +25,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from basinet.descriptors.bispectrum import PairDerivatives
-    from basinet.potentials.dataset import PairShare
     from basinet.potentials.pair_potential import LennardJones
     from basinet.relation.relation import Definition
     from basinet.study.systems import StudySystem
+    from basinet.study.tasks import Task
 
 
 @dataclass(frozen=True)
 class StoredSystem:
-    """A system without descriptors; `arrays` hold geometry, gauge features and everything of a `Dataset`."""
+    """A system without descriptors; `arrays` hold geometry, gauge features and everything of a `Dataset`.
+
+    The other attributes are those of `basinet.study.systems.StudySystem`.
+    """
 
     name: str
     n_atoms: int
@@ -39,36 +44,12 @@ class StoredSystem:
     e0: Mapping[str, float]
     split: Split | None
     arrays: Mapping[str, NDArray[Any]]
+    e0_given: bool = True
 
     @property
     def key(self) -> str:
         """Name of its files."""
         return f"{self.name}-{self.n_atoms}"
-
-    def dataset(self, descriptors: NDArray[np.float64]) -> Dataset:
-        """Join the labels with descriptors."""
-        local = self.arrays.get("local_energy")
-        return Dataset(
-            self.name,
-            self.elements,
-            self.arrays["frame"],
-            self.arrays["species"],
-            descriptors,
-            self.arrays["energy"],
-            None if local is None else local,
-        )
-
-    def describe(self, descriptor: Bispectrum) -> NDArray[np.float64]:
-        """Descriptors of all frames, ``(n_atoms_total, n_components)``."""
-        return np.concatenate([descriptor(atoms) for atoms in self.frames()])
-
-    def derivatives(self, descriptor: Bispectrum) -> tuple[PairDerivatives, ...]:
-        """Derivatives of the descriptors of all frames: quicker made than read, so they are never written."""
-        return tuple(descriptor.derivatives(atoms) for atoms in self.frames())
-
-    def pair_share(self, potential: LennardJones) -> PairShare:
-        """What a pair potential gives of the energies of all frames: quicker made than read, too."""
-        return pair_share(self.frames(), potential)
 
     def frames(self) -> list[Atoms]:
         """Elements, positions and cells of all frames."""
@@ -87,21 +68,34 @@ def descriptor_key(descriptor: Bispectrum) -> str:
 
 
 class Store:
-    """The folder ``work`` of a results directory."""
+    """The files of a study in its results directory `root`: ``work`` and ``models``."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
+        self.results = Results(self.root / "work" / "results")
+
+    def model(self, task_name: str) -> Path:
+        """File of a trained ensemble."""
+        return self.root / "models" / f"{task_name}.basinet"
+
+    def done(self, task: Task) -> bool:
+        """Tell if the result of a task is there."""
+        return self.results.has(task.name, task.fingerprint)
+
+    def keep(self, task: Task, result: Mapping[str, Any]) -> None:
+        """Keep the result of a task."""
+        self.results.put(task.name, task.fingerprint, result)
+
+    def result(self, task: Task) -> dict[str, Any]:
+        """Result of a task that is done."""
+        found: dict[str, Any] = self.results.get(task.name, task.fingerprint)
+        return found
 
     def write_system(self, system: StudySystem, definition: Definition, *, forces: bool = False) -> None:
         """Write a system's arrays, its forces only where they are asked for."""
-        from basinet.fidelity.gauge import stack_pair_features
-
+        local_energies = system.local_energies(definition)
         plain = build_dataset(
-            system.name,
-            system.frames,
-            lambda atoms: np.zeros((len(atoms), 0)),
-            system.e0,
-            system.local_energies(definition),
+            system.name, system.frames, lambda atoms: np.zeros((len(atoms), 0)), system.e0, local_energies
         )
         arrays: dict[str, NDArray[Any]] = {
             "frame": plain.frame,
@@ -114,7 +108,7 @@ class Store:
         }
         if plain.local_energy is not None:
             arrays["local_energy"] = plain.local_energy
-            other = other_reading(system, definition)
+            other = _other_reading(system, definition)
             if other is not None:
                 arrays["local_energy_other"] = other
         if forces and system.split is not None:
@@ -127,55 +121,81 @@ class Store:
             "elements": list(plain.elements),
             "e0": dict(system.e0),
             "main": system.split is not None,
+            "e0_given": system.e0_given,
         }
-        save_arrays(self.root / "systems" / f"{system.name}-{system.n_atoms}.bin", header, arrays)
+        save_arrays(self.root / "work" / "systems" / f"{system.name}-{system.n_atoms}.bin", header, arrays)
 
     def systems(self) -> list[StoredSystem]:
         """All systems, main ones first."""
-        found = [_read_system(path, _stamp(path)) for path in sorted((self.root / "systems").glob("*.bin"))]
-        return sorted(found, key=lambda system: (system.split is None, system.key))
+        paths = sorted((self.root / "work" / "systems").glob("*.bin"))
+        return sorted((_read_system(path, _stamp(path)) for path in paths), key=lambda s: (s.split is None, s.key))
+
+    def main_systems(self) -> list[tuple[StoredSystem, Split]]:
+        """The systems that are split for training, and their splits."""
+        return [(system, system.split) for system in self.systems() if system.split is not None]
 
     def main(self, name: str) -> StoredSystem:
         """Return the group of a system that is split for training."""
-        return next(system for system in self.systems() if system.name == name and system.split is not None)
-
-    def write_descriptors(self, system: StoredSystem, descriptor: Bispectrum) -> None:
-        """Compute and keep the descriptors of a system, unless they are there already."""
-        path = self._descriptors(system, descriptor)
-        if not path.exists():
-            save_arrays(path, {"descriptor": descriptor.to_dict()}, {"descriptors": system.describe(descriptor)})
+        return next(system for system, _ in self.main_systems() if system.name == name)
 
     def dataset(
-        self, system: StoredSystem, descriptor: Bispectrum, pair_potential: LennardJones | None = None
+        self,
+        system: StoredSystem,
+        descriptor: Bispectrum,
+        pair_potential: LennardJones | None = None,
+        *,
+        forces: bool = False,
     ) -> Dataset:
-        """Return a system's dataset with descriptors, computing them where they are not kept.
+        """Return a system's dataset; its descriptors are computed once and kept.
 
-        With a pair potential, networks are to learn the difference to it.
+        Derivatives and a pair potential's share are quicker made than read, and never written.
+
+        Parameters
+        ----------
+        pair_potential
+            Networks are to learn the difference to it.
+        forces
+            Networks are to be trained on forces; the study was prepared for that.
         """
-        self.write_descriptors(system, descriptor)
-        path = self._descriptors(system, descriptor)
-        pairs = None if pair_potential is None else system.pair_share(pair_potential)
-        return replace(system.dataset(_read_descriptors(path, _stamp(path))), pairs=pairs)
+        path = self.root / "work" / "descriptors" / descriptor_key(descriptor) / f"{system.key}.bin"
+        if not path.exists():
+            values = [descriptor(atoms) for atoms in system.frames()]
+            save_arrays(path, {"descriptor": descriptor.to_dict()}, {"descriptors": np.concatenate(values)})
+        arrays = system.arrays
+        dataset = Dataset(
+            system.name,
+            system.elements,
+            arrays["frame"],
+            arrays["species"],
+            _read_descriptors(path, _stamp(path)),
+            arrays["energy"],
+            arrays.get("local_energy"),
+            pairs=None if pair_potential is None else pair_share(system.frames(), pair_potential),
+        )
+        if not forces:
+            return dataset
+        derivatives = tuple(descriptor.derivatives(atoms) for atoms in system.frames())
+        return replace(dataset, forces=arrays["forces"], derivatives=derivatives)
 
-    def dataset_with_forces(
-        self, system: StoredSystem, descriptor: Bispectrum, pair_potential: LennardJones | None = None
-    ) -> Dataset:
-        """Return a system's dataset to train on forces with; its study was prepared for that."""
-        forces, derivatives = system.arrays["forces"], system.derivatives(descriptor)
-        dataset = self.dataset(system, descriptor, pair_potential)
-        return replace(dataset, forces=forces, derivatives=derivatives)
+    def block(
+        self,
+        system: StoredSystem,
+        descriptor: Bispectrum,
+        split: str,
+        pair_potential: LennardJones | None = None,
+    ) -> ScoredFrames:
+        """One block of a system to score models on; ``split="test"`` of a system without a split is all of it.
 
-    def _descriptors(self, system: StoredSystem, descriptor: Bispectrum) -> Path:
-        return self.root / "descriptors" / descriptor_key(descriptor) / f"{system.key}.bin"
+        A model that stands on a pair potential needs that potential's share in the dataset.
+        """
+        dataset, features = self.dataset(system, descriptor, pair_potential), system.arrays["gauge"]
+        if system.split is None:
+            return ScoredFrames(dataset, features, split)
+        block = system.split.blocks()[split]
+        return ScoredFrames(dataset.select(block), features[np.isin(dataset.frame, block)], split)
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    """Tell one content of a file from the next: workers of a cluster outlive a results directory."""
-    status = path.stat()
-    return status.st_mtime_ns, status.st_ino
-
-
-def other_reading(system: StudySystem, definition: Definition) -> NDArray[np.float64] | None:
+def _other_reading(system: StudySystem, definition: Definition) -> NDArray[np.float64] | None:
     """Local energies by the definition that the study does not use, less E0; None where frames carry only one."""
     relation, other = system.relation, OTHER_DEFINITION[definition]
     if relation is None or not all(LOCAL_HARTREE_ENERGY[other] in atoms.arrays for atoms in system.frames):
@@ -186,13 +206,18 @@ def other_reading(system: StudySystem, definition: Definition) -> NDArray[np.flo
     )
 
 
+def _stamp(path: Path) -> tuple[int, int]:
+    """Tell one content of a file from the next: workers of a cluster outlive a results directory."""
+    status = path.stat()
+    return status.st_mtime_ns, status.st_ino
+
+
 @lru_cache(maxsize=32)
 def _read_system(path: Path, stamp: tuple[int, int]) -> StoredSystem:  # noqa: ARG001 - part of the cache's key
     header, arrays = load_arrays(path)
-    split = None
-    if header["main"]:
-        split = Split(*(arrays[f"split.{name}"] for name in ("train", "validation", "test")))
-    return StoredSystem(header["name"], header["n_atoms"], tuple(header["elements"]), header["e0"], split, arrays)
+    main, elements = header.pop("main"), tuple(header.pop("elements"))
+    split = Split(*(arrays[f"split.{name}"] for name in ("train", "validation", "test"))) if main else None
+    return StoredSystem(**header, elements=elements, split=split, arrays=arrays)
 
 
 @lru_cache(maxsize=32)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from dataclasses import asdict, dataclass, field, replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -12,8 +11,16 @@ import numpy as np
 
 from basinet.errors import InputError
 from basinet.frames.bootstrap import Interval
-from basinet.frames.labels import ELECTROSTATIC_ENERGY, TOTAL_ENERGY, carried, energy_label, is_isolated_atom
-from basinet.frames.splits import Split, blocked_folds, contiguous_split, distinct, in_time
+from basinet.frames.labels import ELECTROSTATIC_ENERGY, TOTAL_ENERGY, carried, energy_label
+from basinet.frames.splits import (
+    Split,
+    blocked_folds,
+    by_composition,
+    by_system,
+    contiguous_split,
+    divided,
+    elements_of,
+)
 from basinet.potentials.dataset import isolated_energies
 from basinet.relation.fit import evaluate_relation, fit_relation, isolated_atom_check
 from basinet.relation.relation import Relation, local_energy_labels
@@ -88,9 +95,7 @@ def load_frames(data: DataSettings, seed: int, note: Callable[[str], None]) -> t
         return frames, [Atoms(element, info={"REF_energy": 0.0}) for element in ("Ar", "Kr")]
     from basinet.frames.reading import read_frames
 
-    read = read_frames(list(data.frames), energy_key=data.energy_key, forces_key=data.forces_key)
-    isolated = [atoms for atoms in read if is_isolated_atom(atoms)]
-    return [atoms for atoms in read if not is_isolated_atom(atoms)], distinct(isolated)
+    return divided(read_frames(list(data.frames), energy_key=data.energy_key, forces_key=data.forces_key))
 
 
 def group_systems(
@@ -104,27 +109,20 @@ def group_systems(
     Raises
     ------
     InputError
-        If there are no frames, frames lack energies, a system has too few frames to split, its frames of one size
+        If frames lack energies, a system has too few frames to split, its frames of one size
         differ in composition, or only some of them carry electrostatic energies.
     """
-    from basinet.frames.reading import system_of
-
-    if not frames:
-        msg = "no frames to study: the files hold isolated atoms only"
-        raise InputError(msg)
-    groups: dict[str, dict[tuple[str, ...], list[Atoms]]] = defaultdict(lambda: defaultdict(list))
     for index, atoms in enumerate(frames):
         energy_label(atoms, TOTAL_ENERGY, index)
-        groups[system_of(atoms)][tuple(sorted(atoms.get_chemical_symbols()))].append(atoms)
     systems = []
-    for name, compositions in sorted(groups.items()):
-        by_count = sorted(compositions.values(), key=len, reverse=True)
+    for name, own in sorted(by_system(frames).items()):
+        by_count = sorted(by_composition(own), key=len, reverse=True)
         _refuse_unclear(name, by_count)
         main = _main_system(name, by_count[0], isolated, split, seed)
         systems.append(main)
         if size_transfer:
             systems += [
-                replace(main, frames=in_time(other), split=None, relation=_relation_for(other, main))
+                replace(main, frames=other, split=None, relation=_relation_for(other, main))
                 for other in by_count[1:]
                 if len(other) >= 2
             ]
@@ -160,25 +158,24 @@ def frame_label(atoms: Atoms, index: int) -> int | str:
 
 
 def _main_system(
-    name: str, frames: Sequence[Atoms], isolated: Sequence[Atoms], split: SplitSettings, seed: int
+    name: str, frames: tuple[Atoms, ...], isolated: Sequence[Atoms], split: SplitSettings, seed: int
 ) -> StudySystem:
-    ordered = in_time(frames)
     try:
-        blocks = contiguous_split(len(ordered), split.fractions, split.gap)
+        blocks = contiguous_split(len(frames), split.fractions, split.gap)
     except InputError as error:
         msg = f"system {name}: {error}"
         raise InputError(msg) from error
-    elements = {symbol for atoms in ordered for symbol in atoms.get_chemical_symbols()}
+    elements = elements_of(frames)
     own = [atoms for atoms in isolated if atoms.get_chemical_symbols()[0] in elements]
     if len(blocks.train) < LEAST_TRAINING:
         msg = f"system {name}: {len(blocks.train)} training frames are too few for ridge, which needs {LEAST_TRAINING}"
         raise InputError(msg)
-    train = [ordered[i] for i in blocks.train]
+    train = [frames[i] for i in blocks.train]
     relation = None
-    if carried(ordered, ELECTROSTATIC_ENERGY):
+    if carried(frames, ELECTROSTATIC_ENERGY):
         relation = fit_relation(train, own or None, seed=seed)
-    given = {atoms.get_chemical_symbols()[0] for atoms in own} == elements
-    return StudySystem(name, ordered, blocks, isolated_energies(own, train), relation, given)
+    given = elements_of(own) == elements
+    return StudySystem(name, frames, blocks, isolated_energies(own, train), relation, given)
 
 
 def describe_systems(systems: Sequence[StudySystem], source: str, gap: int) -> dict[str, Any]:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from basinet.descriptors.bispectrum import Bispectrum
+
 Schema = dict[str, str]
 """Type of each column, in the order of the file."""
 
@@ -151,6 +153,12 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
         {str(name): None if pd.isna(value) else value for name, value in row.items()}
         for row in table.to_dict("records")
     ]
+
+
+def descriptor_columns(descriptor: Bispectrum) -> dict[str, Any]:
+    """Columns that name a descriptor."""
+    species = {"weights": by_element(descriptor.weights), "radii": by_element(descriptor.radii)}
+    return {"rcut": descriptor.rcut, "twojmax": descriptor.twojmax, **species}
 
 
 def by_element(numbers: Mapping[str, float]) -> str:

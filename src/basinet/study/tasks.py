@@ -1,41 +1,30 @@
-"""Units of work: each runs on its own, writes one result file atomically, and is skipped where that file exists."""
+"""Units of work, each with a name and a fingerprint of all that settles its result, and the plan of a study."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, field, fields, replace
+from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from basinet.descriptors import Bispectrum, element_radii
+from basinet.jobs.store import fingerprint
 from basinet.potentials.network import Architecture
 from basinet.potentials.pair_potential import FLUIDS
 from basinet.potentials.settings import TrainingSettings
 from basinet.study.store import descriptor_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from basinet.study.settings import DescriptorSettings, StudyConfig, SweepSettings
-    from basinet.study.store import StoredSystem
+    from basinet.study.settings import DescriptorSettings, StudyConfig, SweepSettings, TrainConfig
+    from basinet.study.store import Store, StoredSystem
 
     Variant = tuple[str, Architecture, dict[str, Any]]
 
-
-def _plain(value: Any) -> Any:
-    """Express what JSON does not know."""
-    if isinstance(value, Bispectrum):
-        return value.to_dict()
-    if isinstance(value, TrainingSettings):
-        return value.model_dump()
-    named = {f.name: getattr(value, f.name) for f in fields(value)}
-    if "pair_potential" in named and named["pair_potential"] is None:
-        del named["pair_potential"]
-    return named
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=_plain).encode()).hexdigest()[:8]
+Chosen = dict[str, tuple[Architecture, float]]
+"""Architecture and learning rate chosen for each system."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +35,13 @@ class DescribeTask:
 
     @property
     def name(self) -> str:
-        """Name of the result file."""
+        """Name of the result."""
         return f"describe-{descriptor_key(self.descriptor)}"
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells the task from others of its name."""
+        return fingerprint(self.descriptor.to_dict())
 
     @property
     def cost(self) -> float:
@@ -68,7 +62,7 @@ class TrainTask:
     n_train
         Number of training frames, the last ones in time; None for all.
     pad_frames
-        Training and validation frames after padding, see `basinet.potentials.packing`.
+        Training and validation frames after padding, see `basinet.potentials.packing`; they change no result.
     pair_potential
         Name of the potential to which networks learn the difference, see `basinet.potentials.pair_potential`.
     target
@@ -92,7 +86,7 @@ class TrainTask:
 
     @property
     def name(self) -> str:
-        """Name of the result file."""
+        """Name of the result and of the model."""
         parts = [self.experiment, self.system, str(self.architecture).replace(" ", "-")]
         if self.target == "local":
             parts.append("local")
@@ -104,7 +98,20 @@ class TrainTask:
             parts.append(f"n{self.n_train}")
         if self.fold is not None:
             parts.append(f"fold{self.fold[0]}-{self.fold[2]}")
-        return "-".join([*parts, _digest(replace(self, pad_frames=(0, 0)))])
+        return "-".join([*parts, self.fingerprint[:8]])
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells the task from others of its name."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "pad_frames"}
+        return fingerprint(values | {"descriptor": self.descriptor.to_dict(), "settings": self.settings.model_dump()})
+
+    @property
+    def model(self) -> str:
+        """Name of the model in the table."""
+        if self.target == "local":
+            return "ceiling"
+        return "pair_network" if self.pair_potential is not None and self.experiment == "baseline" else "network"
 
     @property
     def cost(self) -> float:
@@ -119,7 +126,13 @@ class TrainTask:
 
 @dataclass(frozen=True)
 class ComposeTask:
-    """Pure models side by side on a mixture."""
+    """Pure models side by side on a mixture.
+
+    Attributes
+    ----------
+    parts, models
+        Pairs of a pure system and its element, and of an element and the name of its training.
+    """
 
     mixture: str
     parts: tuple[tuple[str, str], ...]
@@ -132,9 +145,13 @@ class ComposeTask:
 
     @property
     def name(self) -> str:
-        """Name of the result file."""
-        values = [self.parts, self.models, self.definition]
-        return f"compose-{self.mixture}-{str(self.architecture).replace(' ', '-')}-{_digest(values)}"
+        """Name of the result."""
+        return f"compose-{self.mixture}-{str(self.architecture).replace(' ', '-')}-{self.fingerprint[:8]}"
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells the task from others of its name; the names of the models tell how they were trained."""
+        return fingerprint(self.parts, self.models, self.definition)
 
 
 Task = DescribeTask | TrainTask | ComposeTask
@@ -167,7 +184,33 @@ def other_resolutions(settings: DescriptorSettings, chosen: Bispectrum) -> list[
     return [DescribeTask(replace(chosen, twojmax=twojmax)) for twojmax in settings.twojmax if twojmax != chosen.twojmax]
 
 
-def architectures(sweep: SweepSettings) -> list[Architecture]:
+def choose_descriptor(store: Store, tasks: Sequence[DescribeTask]) -> Bispectrum:
+    """Choose by the total-energy error of ridge on contiguous folds of the training and validation frames.
+
+    Among those within one standard error of the least score, the simplest: the fewest components, then neighbour
+    weights nearest to 1, then the least score (the 1 SE rule of Breiman, Friedman, Olshen and Stone, Classification and
+    Regression Trees, 1984, sec. 3.4.3). The systems are independent.
+    """
+    selections = [store.result(task)["selection"] for task in tasks]
+    scores = [descriptor_score(selection) for selection in selections]
+    best = min(range(len(tasks)), key=scores.__getitem__)
+    errors = [entry["standard_error_mev"] / entry["spread_mev"] for entry in selections[best].values()]
+    limit = scores[best] + float(np.sqrt(np.sum(np.square(errors)))) / len(errors)
+
+    def complexity(index: int) -> tuple[int, float, float]:
+        descriptor = tasks[index].descriptor
+        return descriptor.n_components, max(abs(w - 1) for w in descriptor.weights.values()), scores[index]
+
+    return tasks[min((i for i in range(len(tasks)) if scores[i] <= limit), key=complexity)].descriptor
+
+
+def descriptor_score(selection: Mapping[str, Mapping[str, float]]) -> float:
+    """Mean over systems of the total-energy error over the spread of total energies (0: perfect, 1: a constant)."""
+    ratios = [entry["validation_rmse_mev"] / entry["spread_mev"] for entry in selection.values()]
+    return sum(ratios) / len(ratios)
+
+
+def _architectures(sweep: SweepSettings) -> list[Architecture]:
     """All networks of the sweep."""
     return [
         Architecture(activation, depth, width)
@@ -179,49 +222,40 @@ def architectures(sweep: SweepSettings) -> list[Architecture]:
 
 def sweep_tasks(config: StudyConfig, systems: Sequence[StoredSystem], descriptor: Bispectrum) -> list[TrainTask]:
     """Every training that needs nothing but the descriptor: sweep, controls, ceiling, learning curve, cutoffs."""
-    pad = common_shape(systems)
-    settings = config.optimiser
+    shared: dict[str, Any] = {
+        "descriptor": descriptor,
+        "settings": config.optimiser,
+        "members": config.members,
+        "seed": config.seed,
+        "pad_frames": _common_shape(systems),
+        "definition": config.definition,
+    }
     return [
-        replace(
-            TrainTask(
-                experiment,
-                system.name,
-                architecture,
-                descriptor,
-                settings,
-                config.members,
-                config.seed,
-                pad_frames=pad,
-                definition=config.definition,
-            ),
-            **changes,
-        )
+        TrainTask(experiment, system.name, architecture, **(shared | changes))
         for system in systems
         if system.split is not None
         for experiment, architecture, changes in (
-            *[("sweep", architecture, {}) for architecture in architectures(config.sweep)],
-            *_controls(config, settings, has_local="local_energy" in system.arrays),
-            *_on_pairs(config, system.elements),
+            *(("sweep", architecture, {}) for architecture in _architectures(config.sweep)),
+            *_controls(config, system),
             *_learning_curve(config, len(system.split.train)),
             *_resolutions(config, descriptor),
         )
     ]
 
 
-def _controls(config: StudyConfig, settings: TrainingSettings, *, has_local: bool) -> Iterator[Variant]:
-    """Other parametrisations, and the ceiling: networks trained on the local energies themselves."""
+def _controls(config: StudyConfig, system: StoredSystem) -> Iterator[Variant]:
+    """Other parametrisations, networks trained on the local energies themselves, and those on a pair potential.
+
+    The latter learn the difference to the literature's potential, where it has one for all elements.
+    """
     for parametrisation in config.controls.parametrisations:
         for width in config.controls.widths:
             yield "parametrisation", Architecture("tanh", 1, width, parametrisation), {}
-    ceiling = {"settings": settings.model_copy(update={"force_weight": 0.0}), "target": "local"}
-    if has_local:
+    if "local_energy" in system.arrays:
+        settings = config.optimiser.model_copy(update={"force_weight": 0.0})
         for width in config.controls.ceiling_widths:
-            yield "baseline", Architecture("tanh", 1, width), ceiling
-
-
-def _on_pairs(config: StudyConfig, elements: Sequence[str]) -> Iterator[Variant]:
-    """Networks that learn the difference to the literature's pair potential, where it has one for all elements."""
-    if set(elements) <= set(FLUIDS):
+            yield "baseline", Architecture("tanh", 1, width), {"settings": settings, "target": "local"}
+    if set(system.elements) <= set(FLUIDS):
         for width in config.controls.pair_widths:
             yield "baseline", Architecture("tanh", 1, width), {"pair_potential": "literature"}
 
@@ -243,12 +277,11 @@ def learning_sizes(fractions: Sequence[float], n_train: int) -> list[int]:
 
 def _resolutions(config: StudyConfig, chosen: Bispectrum) -> Iterator[Variant]:
     for rcut in config.resolution.rcut:
-        other = replace(chosen, rcut=rcut)
         for width in config.resolution.widths:
-            yield "resolution", Architecture("tanh", 1, width), {"descriptor": other}
+            yield "resolution", Architecture("tanh", 1, width), {"descriptor": replace(chosen, rcut=rcut)}
 
 
-def common_shape(systems: Sequence[StoredSystem]) -> tuple[int, int]:
+def _common_shape(systems: Sequence[StoredSystem]) -> tuple[int, int]:
     """Training and validation frames to pad to, so that systems (and folds) share compiled programs."""
     splits = [system.split for system in systems if system.split is not None]
     return max(len(split.train) for split in splits) + 2, max(len(split.validation) for split in splits) + 2
@@ -270,22 +303,28 @@ def compose_tasks(tasks: Sequence[TrainTask], systems: Sequence[StoredSystem]) -
         parts = tuple((pure[element], element) for element in system.elements)
         for architecture, seed in dict.fromkeys((architecture, seed) for _, architecture, seed in trained):
             found = [trained.get((own, architecture, seed)) for own, _ in parts]
-            tasks_of = [task for task in found if task is not None]
-            if len(tasks_of) < len(parts):
+            own_tasks = [task for task in found if task is not None]
+            if len(own_tasks) < len(parts):
                 continue
-            models = tuple((element, task.name) for element, task in zip(system.elements, tasks_of, strict=True))
-            first = tasks_of[0]
-            composed.append(
-                ComposeTask(name, parts, models, architecture, first.descriptor, seed, definition=first.definition)
-            )
+            models = tuple((element, task.name) for element, task in zip(system.elements, own_tasks, strict=True))
+            descriptor, definition = own_tasks[0].descriptor, own_tasks[0].definition
+            composed.append(ComposeTask(name, parts, models, architecture, descriptor, seed, definition))
     return composed
 
 
+def choose_architectures(store: Store, tasks: Sequence[TrainTask]) -> Chosen:
+    """Choose each system's architecture of the sweep with the least mean validation error, and its learning rate."""
+    chosen: Chosen = {}
+    for system in sorted({task.system for task in tasks if task.experiment == "sweep"}):
+        own = [task for task in tasks if (task.experiment, task.system) == ("sweep", system)]
+        results = [store.result(task) for task in own]
+        best = min(range(len(own)), key=lambda index: results[index]["validation_rmse_mev"])
+        chosen[system] = own[best].architecture, results[best]["learning_rate"]
+    return chosen
+
+
 def fold_tasks(
-    config: StudyConfig,
-    systems: Sequence[StoredSystem],
-    descriptor: Bispectrum,
-    chosen: dict[str, tuple[Architecture, float]],
+    config: StudyConfig, systems: Sequence[StoredSystem], descriptor: Bispectrum, chosen: Chosen
 ) -> list[TrainTask]:
     """Out-of-fold trainings of each system's chosen architecture at its chosen learning rate."""
     cross = config.cross_validation
@@ -300,10 +339,48 @@ def fold_tasks(
             config.seed,
             fold=(fold, cross.folds, turn, cross.inner),
             gap=config.split.gap,
-            pad_frames=common_shape(systems),
+            pad_frames=_common_shape(systems),
             definition=config.definition,
         )
         for system, (architecture, rate) in chosen.items()
         for fold in range(cross.folds)
         for turn in range(cross.inner)
     ]
+
+
+def grid_tasks(config: TrainConfig, systems: Sequence[StoredSystem], descriptor: Bispectrum) -> list[TrainTask]:
+    """One training for each combination of what the config lists.
+
+    In the results they are the experiments ``learning_curve`` where `n_train` is given, else
+    ``parametrisation`` or, for the standard one, ``sweep``.
+    """
+    main = [system.name for system in systems if system.split is not None]
+    grid = product(
+        dict.fromkeys(config.system or main),
+        dict.fromkeys(config.activation),
+        dict.fromkeys(config.depth),
+        dict.fromkeys(config.width),
+        dict.fromkeys(config.parametrisation),
+        dict.fromkeys(config.n_train) if config.n_train else (None,),
+        dict.fromkeys(config.seed),
+    )
+    pad = _common_shape(systems)
+    tasks = []
+    for system, activation, depth, width, parametrisation, n_train, seed in grid:
+        experiment = "sweep" if parametrisation == "standard" else "parametrisation"
+        tasks.append(
+            TrainTask(
+                experiment if n_train is None else "learning_curve",
+                system,
+                Architecture(activation, depth, width, parametrisation),
+                descriptor,
+                config.optimiser,
+                config.members,
+                seed,
+                n_train=n_train,
+                pad_frames=pad,
+                definition=config.definition,
+                pair_potential=config.pair_potential,
+            )
+        )
+    return tasks
