@@ -7,7 +7,7 @@ import fcntl
 import pytest
 from tests.cli.refusal import assert_refused
 
-from basinet.cli.options import spread
+from basinet.cli.options import repeat_option
 from basinet.cli.output import Interrupted, results_directory
 from basinet.errors import InputError
 from basinet.files import LOCK, write_json
@@ -149,4 +149,4 @@ def test_a_file_is_no_directory(run, tmp_path):
     ],
 )
 def test_data_takes_all_values_that_follow(arguments, expected):
-    assert spread(arguments, "--data") == expected
+    assert repeat_option(arguments, "--data") == expected

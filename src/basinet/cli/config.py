@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 config_commands = typer.Typer(help="Check a config, or print what it may hold.", rich_markup_mode=None)
 
 
-class Kind(StrEnum):
+class _Kind(StrEnum):
     """Command that a config is for."""
 
     study = "study"
@@ -25,69 +25,71 @@ class Kind(StrEnum):
     dft = "dft"
 
 
-COMMANDS = {Kind.study: "reproduce --config", Kind.train: "train", Kind.sample: "sample", Kind.dft: "dft run"}
+_COMMANDS = {_Kind.study: "reproduce --config", _Kind.train: "train", _Kind.sample: "sample", _Kind.dft: "dft run"}
 
-KindOption = Annotated[
-    Kind | None, typer.Option(help="What the config is for: reproduce, train, sample or dft; found out unless given.")
+_KindOption = Annotated[
+    _Kind | None, typer.Option(help="What the config is for: reproduce, train, sample or dft; found out unless given.")
 ]
 
 
 @config_commands.command(epilog="Example: basinet config validate study.yaml")
-def validate(file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML file.")], kind: KindOption = None) -> None:
+def validate(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML file.")], kind: _KindOption = None
+) -> None:
     """Check a config of 'basinet reproduce', 'train', 'sample' or 'dft run'; a mistake is named with its key."""
     from basinet.config.loading import read_yaml
 
-    kinds = [kind] if kind is not None else kinds_by_keys(read_yaml(file))
+    kinds = [kind] if kind is not None else _kinds_by_keys(read_yaml(file))
     problems: list[InputError] = []
     for candidate in kinds:
         try:
-            load(candidate, file)
+            _load(candidate, file)
         except InputError as error:
             problems.append(error)
         else:
-            typer.echo(f"{file}: valid, for 'basinet {COMMANDS[candidate]} {file}'")
+            typer.echo(f"{file}: valid, for 'basinet {_COMMANDS[candidate]} {file}'")
             return
     raise problems[0]
 
 
-def load(kind: Kind, file: Path) -> None:
+def _load(kind: _Kind, file: Path) -> None:
     """Read a config of some kind; InputError where it is none."""
     from basinet.labelling.settings import load_campaign_config
     from basinet.md.sampling import load_sample_config
     from basinet.study.settings import load_study_config, load_train_config
 
-    if kind is Kind.study:
+    if kind is _Kind.study:
         load_study_config(path=file)
-    elif kind is Kind.train:
+    elif kind is _Kind.train:
         load_train_config(file)
-    elif kind is Kind.sample:
+    elif kind is _Kind.sample:
         load_sample_config(file)
     else:
         load_campaign_config(file)
 
 
-def model_of(kind: Kind) -> type[BaseModel]:
+def _model_of(kind: _Kind) -> type[BaseModel]:
     """The model of a config."""
     from basinet.labelling.settings import CampaignConfig
     from basinet.md.settings import SampleConfig
     from basinet.study.settings import StudyConfig, TrainConfig
 
-    models: dict[Kind, type[BaseModel]] = {
-        Kind.study: StudyConfig, Kind.train: TrainConfig, Kind.sample: SampleConfig, Kind.dft: CampaignConfig,
+    models: dict[_Kind, type[BaseModel]] = {
+        _Kind.study: StudyConfig, _Kind.train: TrainConfig, _Kind.sample: SampleConfig, _Kind.dft: CampaignConfig,
     }  # fmt: skip
     return models[kind]
 
 
-def kinds_by_keys(values: dict[str, Any]) -> list[Kind]:
+def _kinds_by_keys(values: dict[str, Any]) -> list[_Kind]:
     """All kinds, the one first that knows most of the keys."""
-    return sorted(Kind, key=lambda kind: -len(values.keys() & model_of(kind).model_fields))
+    return sorted(_Kind, key=lambda kind: -len(values.keys() & _model_of(kind).model_fields))
 
 
 @config_commands.command(epilog="Example: basinet config schema --kind train > train.schema.json")
 def schema(
-    kind: Annotated[Kind, typer.Option(help="What the config is for: reproduce, train, sample or dft.")] = Kind.study,
+    kind: Annotated[_Kind, typer.Option(help="What the config is for: reproduce, train, sample or dft.")] = _Kind.study,
 ) -> None:
     """Print the JSON schema of a config, for editors: every key with its type, default and meaning."""
     import json
 
-    typer.echo(json.dumps(model_of(kind).model_json_schema(), indent=2))
+    typer.echo(json.dumps(_model_of(kind).model_json_schema(), indent=2))

@@ -97,14 +97,14 @@ class SeveralValues(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Repeat the option before each of its values, which is what Typer understands."""
         for option in ("--data", "--reference", "--compose"):
-            args = spread(args, option)
+            args = repeat_option(args, option)
         return super().parse_args(ctx, args)
 
 
-def spread(args: list[str], option: str) -> list[str]:
+def repeat_option(args: list[str], option: str) -> list[str]:
     """Repeat an option before every value that follows it.
 
-    >>> spread(["--data", "a", "b", "--seed", "1"], "--data")
+    >>> repeat_option(["--data", "a", "b", "--seed", "1"], "--data")
     ['--data', 'a', '--data', 'b', '--seed', '1']
     """
     result: list[str] = []

@@ -54,7 +54,7 @@ def reproduce(  # noqa: PLR0917 - Typer calls it by keywords
     """
     from basinet.study.settings import load_study_config
 
-    changes = _command_line_changes(data, seed, energy_key, forces_key)
+    changes = _given_options(data, seed, energy_key, forces_key)
     settings = load_study_config(preset, config, changes)
 
     def work(progress: Progress, frames: StudyData) -> Path:
@@ -106,7 +106,7 @@ def _echo_report(
     typer.echo(report)
 
 
-def _command_line_changes(data: list[str] | None, seed: int | None, energy_key: str, forces_key: str) -> dict[str, Any]:
+def _given_options(data: list[str] | None, seed: int | None, energy_key: str, forces_key: str) -> dict[str, Any]:
     """What the options change in a config; options that were not given change nothing."""
     section: dict[str, Any] = {}
     if data:

@@ -118,7 +118,7 @@ def divided(frames: Sequence[Atoms]) -> tuple[list[Atoms], list[Atoms]]:
     InputError
         If there are none of the former.
     """
-    isolated = distinct([atoms for atoms in frames if is_isolated_atom(atoms)])
+    isolated = distinct_isolated_atoms([atoms for atoms in frames if is_isolated_atom(atoms)])
     liquid = [atoms for atoms in frames if not is_isolated_atom(atoms)]
     if not liquid:
         msg = "no frames besides isolated atoms; give labelled frames"
@@ -147,7 +147,7 @@ def by_composition(frames: Sequence[Atoms]) -> list[tuple[Atoms, ...]]:
     return [in_time(group) for group in groups.values()]
 
 
-def distinct(isolated: Sequence[Atoms]) -> list[Atoms]:
+def distinct_isolated_atoms(isolated: Sequence[Atoms]) -> list[Atoms]:
     """Drop isolated atoms that repeat an earlier one: every file of a study may carry its own."""
     found: dict[tuple[object, ...], Atoms] = {}
     for atoms in isolated:

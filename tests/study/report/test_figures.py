@@ -11,7 +11,7 @@ import pytest
 from matplotlib.image import imread
 
 from basinet.plotting import AbsentError, rc_context
-from basinet.study.figures.catalogue import EXTRA_FIGURES, PAPER_FIGURES, write_figure
+from basinet.study.figures.catalogue import EXTRA_FIGURES, PAPER_FIGURES, _write_figure
 from basinet.study.figures.models import _neighbour_weight, draw_learning_curve
 from basinet.study.figures.width import draw_controls, draw_species
 from basinet.study.report.results import load_results
@@ -131,7 +131,7 @@ def test_a_figure_is_the_same_every_time_and_leaves_matplotlib_alone(results, tm
     before = dict(mpl.rcParams)
     files = []
     for _ in range(2):
-        write_figure(results, PAPER_FIGURES[1], tmp_path)
+        _write_figure(results, PAPER_FIGURES[1], tmp_path)
         files.append([(tmp_path / f"figure_02.{kind}").read_bytes() for kind in ("png", "pdf")])
     assert files[0] == files[1]
     assert dict(mpl.rcParams) == before

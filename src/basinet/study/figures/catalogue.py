@@ -251,10 +251,10 @@ def write_figures(results: StudyResults, directory: str | Path) -> dict[str, byt
         The PNG of each figure by name, in the order of the report.
     """
     root = Path(directory)
-    return {entry.name: write_figure(results, entry, root) for entry in (*PAPER_FIGURES, *EXTRA_FIGURES)}
+    return {entry.name: _write_figure(results, entry, root) for entry in (*PAPER_FIGURES, *EXTRA_FIGURES)}
 
 
-def write_figure(results: StudyResults, entry: FigureEntry, directory: Path) -> bytes:
+def _write_figure(results: StudyResults, entry: FigureEntry, directory: Path) -> bytes:
     """Draw one figure; returns its PNG."""
     with rc_context():
         try:

@@ -207,7 +207,7 @@ def ensemble(results: StudyResults, system: str, target: str, gauge: str = "raw"
 
 def settings_text(results: StudyResults, rows: pd.DataFrame, note: str = "") -> str:
     """Settings of rows in words; what a study did not record is left out."""
-    parts = [_listed("{} atoms per frame", distinct(rows, "n_atoms")), _training_frames(results, rows)]
+    parts = [_listed("{} atoms per frame", distinct(rows, "n_atoms")), _numbers_of_training_frames(results, rows)]
     members = member_rows(rows)
     if len(members):
         parts.append(f"{len(distinct(members, 'seed'))} networks (seeds) each")
@@ -221,7 +221,7 @@ def settings_text(results: StudyResults, rows: pd.DataFrame, note: str = "") -> 
     return " ".join(part for part in (text + "." if text else "", note) if part)
 
 
-def _training_frames(results: StudyResults, rows: pd.DataFrame) -> str:
+def _numbers_of_training_frames(results: StudyResults, rows: pd.DataFrame) -> str:
     """Numbers of training frames, by system where they differ."""
     known = sorted(set(rows[["train_system", "n_train"]].dropna().itertuples(index=False, name=None)))
     if not known:

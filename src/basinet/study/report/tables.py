@@ -55,7 +55,7 @@ def tables(results: StudyResults) -> dict[str, pd.DataFrame]:
         "floors": _floors(results),
         "folds": _metric_rows(results, folds),
         "relation": [_relation_row(results, system, entry) for system, entry in results.relation.items()],
-        "selection": _selection(results),
+        "selection": _candidates(results),
         "data": [_data_row(results, name, entry) for name, entry in results.main_systems.items()],
         "stages": _stages(results),
         "provenance": _provenance(results),
@@ -153,7 +153,7 @@ def _relation_row(results: StudyResults, system: str, entry: Mapping[str, Any]) 
     return {"system": results.label(system), "frames": entry.get("n_frames"), **figures, **last}
 
 
-def _selection(results: StudyResults) -> list[dict[str, Any]]:
+def _candidates(results: StudyResults) -> list[dict[str, Any]]:
     """The descriptor's settings that were tried, and their validation error."""
     return [
         {
