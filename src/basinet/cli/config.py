@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 config_commands = typer.Typer(help="Check a config, or print what it may hold.", rich_markup_mode=None)
 
 
-class _Kind(StrEnum):
+class _ConfigKind(StrEnum):
     """Command that a config is for."""
 
     study = "study"
@@ -25,16 +25,22 @@ class _Kind(StrEnum):
     dft = "dft"
 
 
-_COMMANDS = {_Kind.study: "reproduce --config", _Kind.train: "train", _Kind.sample: "sample", _Kind.dft: "dft run"}
+_COMMANDS = {
+    _ConfigKind.study: "reproduce --config",
+    _ConfigKind.train: "train",
+    _ConfigKind.sample: "sample",
+    _ConfigKind.dft: "dft run",
+}
 
-_KindOption = Annotated[
-    _Kind | None, typer.Option(help="What the config is for: reproduce, train, sample or dft; found out unless given.")
+_ConfigKindOption = Annotated[
+    _ConfigKind | None,
+    typer.Option(help="What the config is for: reproduce, train, sample or dft; found out unless given."),
 ]
 
 
 @config_commands.command(epilog="Example: basinet config validate study.yaml")
 def validate(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML file.")], kind: _KindOption = None
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML file.")], kind: _ConfigKindOption = None
 ) -> None:
     """Check a config of 'basinet reproduce', 'train', 'sample' or 'dft run'; a mistake is named with its key."""
     from basinet.config.loading import read_yaml
@@ -43,7 +49,7 @@ def validate(
     problems: list[InputError] = []
     for candidate in kinds:
         try:
-            _load(candidate, file)
+            _load_config(candidate, file)
         except InputError as error:
             problems.append(error)
         else:
@@ -52,42 +58,47 @@ def validate(
     raise problems[0]
 
 
-def _load(kind: _Kind, file: Path) -> None:
+def _load_config(kind: _ConfigKind, file: Path) -> None:
     """Read a config of some kind; InputError where it is none."""
     from basinet.labelling.settings import load_campaign_config
     from basinet.md.sampling import load_sample_config
     from basinet.study.settings import load_study_config, load_train_config
 
-    if kind is _Kind.study:
+    if kind is _ConfigKind.study:
         load_study_config(path=file)
-    elif kind is _Kind.train:
+    elif kind is _ConfigKind.train:
         load_train_config(file)
-    elif kind is _Kind.sample:
+    elif kind is _ConfigKind.sample:
         load_sample_config(file)
     else:
         load_campaign_config(file)
 
 
-def _model_of(kind: _Kind) -> type[BaseModel]:
+def _model_of(kind: _ConfigKind) -> type[BaseModel]:
     """The model of a config."""
     from basinet.labelling.settings import CampaignConfig
     from basinet.md.settings import SampleConfig
     from basinet.study.settings import StudyConfig, TrainConfig
 
-    models: dict[_Kind, type[BaseModel]] = {
-        _Kind.study: StudyConfig, _Kind.train: TrainConfig, _Kind.sample: SampleConfig, _Kind.dft: CampaignConfig,
-    }  # fmt: skip
+    models: dict[_ConfigKind, type[BaseModel]] = {
+        _ConfigKind.study: StudyConfig,
+        _ConfigKind.train: TrainConfig,
+        _ConfigKind.sample: SampleConfig,
+        _ConfigKind.dft: CampaignConfig,
+    }
     return models[kind]
 
 
-def _kinds_by_keys(values: dict[str, Any]) -> list[_Kind]:
+def _kinds_by_keys(values: dict[str, Any]) -> list[_ConfigKind]:
     """All kinds, the one first that knows most of the keys."""
-    return sorted(_Kind, key=lambda kind: -len(values.keys() & _model_of(kind).model_fields))
+    return sorted(_ConfigKind, key=lambda kind: -len(values.keys() & _model_of(kind).model_fields))
 
 
 @config_commands.command(epilog="Example: basinet config schema --kind train > train.schema.json")
 def schema(
-    kind: Annotated[_Kind, typer.Option(help="What the config is for: reproduce, train, sample or dft.")] = _Kind.study,
+    kind: Annotated[
+        _ConfigKind, typer.Option(help="What the config is for: reproduce, train, sample or dft.")
+    ] = _ConfigKind.study,
 ) -> None:
     """Print the JSON schema of a config, for editors: every key with its type, default and meaning."""
     import json
