@@ -62,7 +62,7 @@ def run(
     """
     from basinet.labelling.settings import load_campaign_config, with_own_files
 
-    changes = _command_line_changes(workers, threads) | ({} if seed is None else {"aimd": {"seed": seed}})
+    changes = _run_changes(workers, threads) | ({} if seed is None else {"aimd": {"seed": seed}})
     settings = with_own_files(load_campaign_config(config, changes))
     if show_job_script:
         from basinet.labelling.driver import job_script
@@ -73,7 +73,7 @@ def run(
     if root == config:
         raise InputError(f"{config}: has no suffix to leave out; name a directory with --out")
     with _campaign_directory(root, settings, scheduler, resume=resume, overwrite=overwrite) as campaign:
-        failed = _calculate(campaign, scheduler, retry_failed=retry_failed)
+        failed = _run_and_collect(campaign, scheduler, retry_failed=retry_failed)
         if failed:
             raise InputError(
                 f"{root}: {failed} of {len(campaign.units)} calculations failed; 'basinet dft status {root}' lists them"
@@ -82,7 +82,7 @@ def run(
     typer.echo(root / _LABELLED)
 
 
-def _command_line_changes(workers: int | None, threads: int | None) -> dict[str, Any]:
+def _run_changes(workers: int | None, threads: int | None) -> dict[str, Any]:
     """What the options change in a config."""
     given = {"workers": workers, "threads": threads}
     return {"run": {key: value for key, value in given.items() if value is not None}}
@@ -125,11 +125,11 @@ def _check_program(settings: CampaignConfig, scheduler: str | None, frames: list
     check_scheduler(scheduler)
 
 
-def _calculate(campaign: Campaign, scheduler: str | None, *, retry_failed: bool) -> int:
+def _run_and_collect(campaign: Campaign, scheduler: str | None, *, retry_failed: bool) -> int:
     """Do what is not done, and collect; give back the number of calculations that failed."""
     from basinet.jobs.progress import Progress
     from basinet.labelling.driver import forgive, run_campaign, workers_of
-    from basinet.labelling.verification import collect
+    from basinet.labelling.verification import collect_frames
     from basinet.labelling.work import end_orphans, sweep
 
     progress = Progress()
@@ -146,7 +146,7 @@ def _calculate(campaign: Campaign, scheduler: str | None, *, retry_failed: bool)
     sweep(campaign.scratch)
     done = len(campaign.done())
     if done:
-        summary = collect(campaign, campaign.root / _LABELLED)
+        summary = collect_frames(campaign, campaign.root / _LABELLED)
         progress.note(f"{summary['frames']} labelled frames")
     if stopped is not None:
         raise stopped
@@ -166,7 +166,7 @@ def collect(
     The last line printed is the file.
     """
     from basinet.labelling.campaign import open_campaign
-    from basinet.labelling.verification import collect as gather
+    from basinet.labelling.verification import collect_frames as gather
 
     target = directory / _LABELLED if out is None else out
     summary = gather(open_campaign(directory), target)
@@ -187,10 +187,10 @@ def status(
     import json
 
     from basinet.labelling.campaign import open_campaign
-    from basinet.labelling.driver import lines, survey
+    from basinet.labelling.driver import status_lines, survey
 
     found = survey(open_campaign(directory))
-    typer.echo(json.dumps(found, indent=2) if as_json else "\n".join(lines(found)))
+    typer.echo(json.dumps(found, indent=2) if as_json else "\n".join(status_lines(found)))
 
 
 @dft_commands.command(epilog="Example: basinet dft verify reference 2")
@@ -234,7 +234,7 @@ def verify(
 
     if convergence and config is None:
         raise InputError("--convergence: needs other settings; give them with --config")
-    options = _command_line_changes(workers, threads)
+    options = _run_changes(workers, threads)
     given = None if config is None else with_own_files(load_campaign_config(config, options | {"frames": [source]}))
     stored = choose(source, count, seed, given, atoms)
     settings = single_points(stored)
@@ -246,7 +246,7 @@ def verify(
     place = Path(tempfile.mkdtemp(prefix="basinet-verify-", dir=Path.cwd() if elsewhere else None))
     campaign = create_campaign(place, settings, stored.frames, template)
     try:
-        failed = _calculate(campaign, scheduler, retry_failed=False)
+        failed = _run_and_collect(campaign, scheduler, retry_failed=False)
     except InputError as error:
         raise InputError(f"{source}: cannot be calculated again; 'basinet dft status {place}' tells why") from error
     except KeyboardInterrupt:

@@ -137,7 +137,7 @@ def _show(run: PartitionBatch, definition: str, *, as_json: bool) -> None:
     for done in run.results():
         found = _document(done.atoms, done.report)
         table, reading = _rows(found, definition)
-        typer.echo(_heading(done.atoms.info["source"], found))
+        typer.echo(_input_heading(done.atoms.info["source"], found))
         columns = {name: spec for name, spec in _COLUMNS.items() if any(name in row for row in table)}
         typer.echo(text_table([*table, _sums(found, reading)], columns))
         typer.echo("\n".join(_totals(found, reading)) + "\n")
@@ -231,7 +231,7 @@ def _sums(found: Mapping[str, Any], definition: str) -> dict[str, Any]:
     return {"atom": "sum"} | {name: sum(atoms[key]) for name, key in names.items() if key in atoms}
 
 
-def _heading(name: str, found: Mapping[str, Any]) -> str:
+def _input_heading(name: str, found: Mapping[str, Any]) -> str:
     """What was partitioned, one line."""
     points = " x ".join(str(number) for number in found["grid"])
     electrons = "" if found["electrons"] is None else f", {found['electrons']:.10g} electrons"

@@ -34,11 +34,6 @@ def read_cp2k_text(path: Path) -> str:
 def _parse_number(text: str, where: str) -> float:
     """Read a number as Fortran writes it, ``1.0D-3`` and ``0.33-101`` included, or a ratio such as ``1/3``.
 
-    Raises
-    ------
-    InputError
-        It is no finite number, ``NaN`` or an overflown column of asterisks, say.
-
     Examples
     --------
     >>> _parse_number("-1.5D+2", "here"), _parse_number("0.33-101", "here"), _parse_number("1/4", "here")
@@ -184,14 +179,7 @@ class _Section:
 
 
 def _read_sections(path: Path) -> _Section:
-    """Read an input file into one section that holds those of the file.
-
-    Raises
-    ------
-    InputError
-        A file is missing or not text, a variable has no value, a directive is unknown, or sections do not close.
-        The message names file and line.
-    """
+    """Read an input file into one section that holds those of the file."""
     root = _Section("", where=str(path))
     stack = [root]
     for line in _directives(path, path.parent, {}, ()):

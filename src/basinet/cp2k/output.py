@@ -51,7 +51,7 @@ _END_OF_FORCES = re.compile(r"^ (?:SUM OF ATOMIC FORCES|FORCES\| Sum) ", re.MULT
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Cp2kEvaluation:
     """An energy that CP2K evaluated.
 
     Attributes
@@ -74,10 +74,10 @@ class Evaluation:
 
 
 @dataclass
-class Reading:
+class _EvaluationReader:
     """The evaluation being read, and those read before it."""
 
-    done: list[Evaluation] = field(default_factory=list)
+    done: list[Cp2kEvaluation] = field(default_factory=list)
     energies: dict[str, float] = field(default_factory=dict)
     forces: NDArray[np.float64] | None = None
     scf_converged: bool | None = None
@@ -88,11 +88,11 @@ class Reading:
         if self.energies or self.scf_converged is not None:
             if all(label in self.energies for label in _ELECTROSTATIC):
                 self.energies["REF_electrostatic_energy"] = sum(self.energies[label] for label in _ELECTROSTATIC)
-            self.done.append(Evaluation(self.energies, self.forces, self.scf_converged, self.step))
+            self.done.append(Cp2kEvaluation(self.energies, self.forces, self.scf_converged, self.step))
         self.energies, self.forces, self.scf_converged, self.step = {}, None, None, None
 
 
-def _read_evaluations(text: str, source: str, offset: int = 0) -> tuple[Evaluation, ...]:
+def _read_evaluations(text: str, source: str, offset: int = 0) -> tuple[Cp2kEvaluation, ...]:
     """Read all evaluations of a run in their order.
 
     The energies of an evaluation come before its total, its forces after it; those of an SCF cycle that is
@@ -106,13 +106,8 @@ def _read_evaluations(text: str, source: str, offset: int = 0) -> tuple[Evaluati
         Names the file in messages.
     offset
         Lines of the file before the text.
-
-    Raises
-    ------
-    InputError
-        A number is none, or a unit is unknown.
     """
-    reading = Reading()
+    reading = _EvaluationReader()
     line, counted = offset + 1, 0
     for event in _EVENTS.finditer(text):
         line, counted = line + text.count("\n", counted, event.start()), event.start()
@@ -185,7 +180,7 @@ class _CoordinateTable:
     charges: FloatArray
 
 
-def _read_cell(text: str, where: str) -> FloatArray | None:
+def _read_printed_cell(text: str, where: str) -> FloatArray | None:
     r"""Cell vectors (3, 3) in Å from the last ``CELL|`` lines; None if the cell is not printed.
 
     Lengths and angles are printed with 6 decimals, components with 3. So the shape is taken from the former,
@@ -335,7 +330,7 @@ class Cp2kOutput:
     grid: tuple[int, int, int] | None
     electrons: int | None
     eps_scf: float | None
-    evaluations: tuple[Evaluation, ...]
+    evaluations: tuple[Cp2kEvaluation, ...]
     warnings: int | None
     finished: bool
     abort_line: int | None
@@ -410,7 +405,7 @@ def read_cp2k_output(path: str | Path) -> Cp2kOutput:
         data_directory=_find_line(text, "CP2K| Data directory path"),
         method=_find_line(text, "QS| Method:"),
         poisson_solver=_find_line(text, "POISSON| Solver"),
-        cell=_read_cell(text, str(path)),
+        cell=_read_printed_cell(text, str(path)),
         coordinates=_read_coordinates(text, str(path)),
         kinds=_read_kinds(text, str(path)),
         grid=_read_grid(text),

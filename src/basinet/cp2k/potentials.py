@@ -98,12 +98,6 @@ def _atomic_cores(output: Cp2kOutput, given: Cp2kInput, symbols: tuple[str, ...]
 
     The radius comes from the potential file, which has all its digits, if that file agrees with what the run
     printed. If it is not here, or is of another version, what the run printed counts, to 7 digits.
-
-    Raises
-    ------
-    InputError
-        An atom is of no kind, or is a ghost; its potential is none of GTH's; or neither is the potential file
-        found (the message says where it was looked for) nor the core printed.
     """
     printed = {kind.name.upper(): kind.core for kind in output.kinds if kind.core is not None}
     found: dict[str, Core] = {}

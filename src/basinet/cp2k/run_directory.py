@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from basinet import units
 from basinet.cp2k.input import Cp2kInput, _guess_element, _parse_atoms, read_cp2k_input
 from basinet.cp2k.language import _Line, _parse_number, read_cp2k_text
-from basinet.cp2k.output import Cp2kOutput, Evaluation, read_cp2k_output
+from basinet.cp2k.output import Cp2kEvaluation, Cp2kOutput, read_cp2k_output
 from basinet.cp2k.potentials import Core, _atomic_cores
 from basinet.cp2k.program import NotConvergedError
 from basinet.errors import DensityError, InputError
@@ -71,13 +71,7 @@ def is_output(file: Path) -> bool:
 
 
 def _find_input(output: Cp2kOutput) -> Path:
-    """Find the input beside an output: the file it names, or the only one that ends in ``.inp``.
-
-    Raises
-    ------
-    InputError
-        There is none.
-    """
+    """Find the input beside an output: the file it names, or the only one that ends in ``.inp``."""
     directory = output.path.parent
     named = directory / Path(output.input_name or "").name
     if output.input_name and named.is_file():
@@ -92,13 +86,7 @@ def _find_input(output: Cp2kOutput) -> Path:
 
 
 def _find_cube(output: Cp2kOutput, project: str, quantity: str, step: int | None = None) -> Path | None:
-    """Find the cube of a quantity; of one step where a trajectory wrote several.
-
-    Raises
-    ------
-    InputError
-        There are several, and nothing tells which.
-    """
+    """Find the cube of a quantity; of one step where a trajectory wrote several."""
     cubes = find_cubes(output, project, quantity)
     if step is not None:
         cubes = [cube for cube in cubes if step_of(cube) == step]
@@ -146,7 +134,7 @@ class _Frame:
     energy: float
 
 
-def evaluations_by_step(output: Cp2kOutput) -> dict[int, Evaluation]:
+def evaluations_by_step(output: Cp2kOutput) -> dict[int, Cp2kEvaluation]:
     """Evaluations by the number of their step; the one at the start belongs to the step before the first."""
     numbered = {item.step: item for item in output.evaluations if item.step is not None}
     first = output.evaluations[0]
@@ -273,7 +261,7 @@ def read_run(
     """
     calculation = read_calculation(path, allow_unconverged=allow_unconverged)
     cube = find_density(calculation, density, required=need_density)
-    return select(calculation, cube)
+    return select_step(calculation, cube)
 
 
 def read_runs(path: str | Path) -> list[Cp2kRun]:
@@ -295,7 +283,7 @@ def read_runs(path: str | Path) -> list[Cp2kRun]:
     cubes = find_cubes(calculation.output, calculation.given.project, DENSITY)
     if not cubes:
         raise _missing_density(calculation)
-    return [select(calculation, cube) for cube in cubes]
+    return [select_step(calculation, cube) for cube in cubes]
 
 
 @dataclass(frozen=True)
@@ -326,7 +314,7 @@ def read_calculation(path: str | Path, *, allow_unconverged: bool = False) -> Ca
     check_ending(output, allow_unconverged=allow_unconverged)
     given = read_cp2k_input(_find_input(output))
     _check_method(output, given)
-    _check_cell(output, given)
+    _check_same_cell(output, given)
     symbols = _agreed_symbols(output, given)
     if output.electrons is None:
         raise InputError(f"{output.path}: does not print the number of electrons; set PRINT_LEVEL MEDIUM")
@@ -334,7 +322,7 @@ def read_calculation(path: str | Path, *, allow_unconverged: bool = False) -> Ca
     return Calculation(output, given, symbols, cores, output.electrons, allow_unconverged)
 
 
-def select(calculation: Calculation, cube: Path | None) -> Cp2kRun:
+def select_step(calculation: Calculation, cube: Path | None) -> Cp2kRun:
     """The run, or the step of it that a density belongs to."""
     output, given = calculation.output, calculation.given
     step, evaluation, positions = _choose_step(calculation, cube)
@@ -378,7 +366,7 @@ def _missing_density(calculation: Calculation) -> DensityError:
     )
 
 
-def _choose_step(calculation: Calculation, cube: Path | None) -> tuple[int | None, Evaluation, NDArray[np.float64]]:
+def _choose_step(calculation: Calculation, cube: Path | None) -> tuple[int | None, Cp2kEvaluation, NDArray[np.float64]]:
     """The evaluation that the density belongs to, its number if it is a step of a trajectory, and its positions."""
     output, given = calculation.output, calculation.given
     if len(output.evaluations) == 1:
@@ -437,7 +425,7 @@ def check_ending(output: Cp2kOutput, *, allow_unconverged: bool = False) -> None
         raise InputError(f"{output.path}: no energies in this output; use RUN_TYPE ENERGY_FORCE")
 
 
-def check_convergence(evaluation: Evaluation, output: Cp2kOutput) -> None:
+def check_convergence(evaluation: Cp2kEvaluation, output: Cp2kOutput) -> None:
     """Refuse an evaluation whose SCF cycle did not converge.
 
     Raises
@@ -478,7 +466,7 @@ def _check_method(output: Cp2kOutput, given: Cp2kInput) -> None:
 
 
 def check_evaluation(
-    evaluation: Evaluation, n_atoms: int, output: Cp2kOutput, *, allow_unconverged: bool = False
+    evaluation: Cp2kEvaluation, n_atoms: int, output: Cp2kOutput, *, allow_unconverged: bool = False
 ) -> None:
     """Refuse an evaluation that did not converge, or lacks its total, its convergence, or forces on some atoms."""
     if not allow_unconverged:
@@ -491,7 +479,7 @@ def check_evaluation(
         )
 
 
-def _check_cell(output: Cp2kOutput, given: Cp2kInput) -> None:
+def _check_same_cell(output: Cp2kOutput, given: Cp2kInput) -> None:
     """Refuse an input whose cell is not the one that the output was calculated in."""
     if output.cell is None:
         return
@@ -502,13 +490,7 @@ def _check_cell(output: Cp2kOutput, given: Cp2kInput) -> None:
 
 
 def _agreed_symbols(output: Cp2kOutput, given: Cp2kInput) -> tuple[str, ...]:
-    """Elements as the output has them, or as the input implies.
-
-    Raises
-    ------
-    InputError
-        Input and output have different numbers of atoms, or different elements; or a name belongs to none.
-    """
+    """Elements as the output has them, or as the input implies."""
     symbols = output.symbols or given.elements
     if len(symbols) != len(given.names):
         raise InputError(f"{given.path}: {len(given.names)} atoms, but {len(symbols)} in {output.path.name}; {_REMEDY}")
@@ -528,13 +510,7 @@ def _is_certain(name: str, element: str) -> bool:
 
 
 def _agreed_positions(output: Cp2kOutput, given: Cp2kInput) -> NDArray[np.float64]:
-    """Positions of the input (n_atoms, 3), moved as CP2K moved them if it centred the atoms.
-
-    Raises
-    ------
-    InputError
-        The output has other positions than rounding explains, or none where the input does not settle them.
-    """
+    """Positions of the input (n_atoms, 3), moved as CP2K moved them if it centred the atoms."""
     table = output.coordinates
     if table is None:
         if given.centred or given.restarted:

@@ -155,7 +155,7 @@ def cp2k_input(settings: Cp2kSettings, atoms: Atoms, request: Request, aimd: Aim
         "&MOTION": _motion_section(aimd, request) if aimd is not None and request.steps else None,
         "&EXT_RESTART": _restart_section(request),
     }
-    return "\n".join(_lines(tree)) + "\n"
+    return "\n".join(_section_lines(tree)) + "\n"
 
 
 def check_atoms(atoms: Atoms) -> None:
@@ -187,14 +187,14 @@ def _dft_section(settings: Cp2kSettings, request: Request, aimd: AimdSettings | 
         "POTENTIAL_FILE_NAME": settings.potential_file,
         "WFN_RESTART_FILE_NAME": f"{PREVIOUS}.wfn" if restart else None,
         "&MGRID": {
-            "CUTOFF": _number(settings.cutoff),
-            "REL_CUTOFF": _number(settings.rel_cutoff),
+            "CUTOFF": _spelled(settings.cutoff),
+            "REL_CUTOFF": _spelled(settings.rel_cutoff),
             "NGRIDS": str(settings.grids),
         },
-        "&QS": {"EPS_DEFAULT": _number(settings.eps_default)},
+        "&QS": {"EPS_DEFAULT": _spelled(settings.eps_default)},
         "&SCF": {
             "SCF_GUESS": request.guess,
-            "EPS_SCF": _number(settings.eps_scf),
+            "EPS_SCF": _spelled(settings.eps_scf),
             "MAX_SCF": str(settings.max_scf),
             "&OT": {"MINIMIZER": settings.minimiser, "PRECONDITIONER": "FULL_ALL"},
             "&PRINT": _wavefunction_section(request),
@@ -207,8 +207,8 @@ def _dft_section(settings: Cp2kSettings, request: Request, aimd: AimdSettings | 
                     "TYPE": "RVV10",
                     "VERBOSE_OUTPUT": "",
                     "KERNEL_FILE_NAME": "rVV10_kernel_table.dat",
-                    "PARAMETERS": f"{_number(settings.rvv10_b)} {_number(settings.rvv10_c)}",
-                    "CUTOFF": _number(settings.vdw_cutoff),
+                    "PARAMETERS": f"{_spelled(settings.rvv10_b)} {_spelled(settings.rvv10_c)}",
+                    "CUTOFF": _spelled(settings.vdw_cutoff),
                 },
             },
         },
@@ -234,11 +234,11 @@ def _motion_section(aimd: AimdSettings, request: Request) -> _Tree:
         "&MD": {
             "ENSEMBLE": "NVT",
             "STEPS": str(request.steps),
-            "TIMESTEP": _number(aimd.timestep),
-            "TEMPERATURE": _number(aimd.temperature),
+            "TIMESTEP": _spelled(aimd.timestep),
+            "TEMPERATURE": _spelled(aimd.temperature),
             "&THERMOSTAT": {
                 "TYPE": "NOSE",
-                "&NOSE": {"LENGTH": str(aimd.chain_length), "TIMECON": _number(aimd.time_constant)},
+                "&NOSE": {"LENGTH": str(aimd.chain_length), "TIMECON": _spelled(aimd.time_constant)},
             },
         },
         "&PRINT": {
@@ -270,18 +270,18 @@ def _coordinates(vector: Iterable[float]) -> str:
     return " ".join(repr(float(value)) for value in vector)
 
 
-def _number(value: float) -> str:
+def _spelled(value: float) -> str:
     """Spell a setting: 300, 1.0E-6.
 
     Examples
     --------
-    >>> _number(300.0), _number(9.3e-3), _number(1e-6)
+    >>> _spelled(300.0), _spelled(9.3e-3), _spelled(1e-6)
     ('300', '0.0093', '1E-06')
     """
     return f"{value:.12G}"
 
 
-def _lines(tree: _Tree, depth: int = 0) -> list[str]:
+def _section_lines(tree: _Tree, depth: int = 0) -> list[str]:
     """Spell sections and keywords, one space for each level."""
     found: list[str] = []
     indent = " " * depth
@@ -293,7 +293,7 @@ def _lines(tree: _Tree, depth: int = 0) -> list[str]:
             found += [f"{indent}{line}" for line in words.split("\n")]
         else:
             end = name.split()[0].replace("&", "&END ")
-            found += [f"{indent}{name}", *_lines(value, depth + 1), f"{indent}{end}"]
+            found += [f"{indent}{name}", *_section_lines(value, depth + 1), f"{indent}{end}"]
     return found
 
 
@@ -390,13 +390,13 @@ def _fillings(atoms: Atoms, request: Request, aimd: AimdSettings | None) -> dict
     }
     density: _Tree = {"&E_DENSITY_CUBE": _density_section(request, aimd)} if request.density else {}
     return {
-        "cell": "\n".join(_lines(_cell_section(atoms))),
-        "atoms": "\n".join(_lines(_coord_section(atoms))),
+        "cell": "\n".join(_section_lines(_cell_section(atoms))),
+        "atoms": "\n".join(_section_lines(_coord_section(atoms))),
         "project": PROJECT,
-        "density": "\n".join(_lines(density)),
+        "density": "\n".join(_section_lines(density)),
         "run_type": "MD" if request.steps else "ENERGY_FORCE",
         "seed": _random_seed(request),
-        "motion": "\n".join(_lines(motion)),
+        "motion": "\n".join(_section_lines(motion)),
         "guess": request.guess,
         "wavefunction": f"WFN_RESTART_FILE_NAME {PREVIOUS}.wfn" if request.guess == "RESTART" else "",
     }

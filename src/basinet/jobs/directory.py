@@ -33,12 +33,6 @@ def _agree_to_output(path: str | Path, *, resume: bool, overwrite: bool) -> None
         Keep what is there and go on, provided it is an output of basinet.
     overwrite
         Delete what is there first, provided it is an output of basinet.
-
-    Raises
-    ------
-    InputError
-        It is not empty and neither flag is given, or both are; it is a file; or it is to be resumed or overwritten and
-        does not look like an output of basinet, or is to be overwritten and the process works in it.
     """
     directory = Path(path)
     if resume and overwrite:
@@ -177,11 +171,6 @@ def _locked(root: Path) -> Iterator[None]:
     """Hold the lock file of a directory, which names this process.
 
     A file that a killed process left is taken over.
-
-    Raises
-    ------
-    InputError
-        Another process holds it.
     """
     with ExitStack() as stack:
         try:

@@ -51,7 +51,7 @@ def job_cluster(settings: QueueSettings) -> Any:
         dask_jobqueue = importlib.import_module("dask_jobqueue")
     except ImportError as error:
         raise InputError("cluster: needs dask-jobqueue; pip install 'basinet[cluster]'") from error
-    _check(settings)
+    _check_queue(settings)
     options: dict[str, Any] = {
         "cores": settings.cores or 1,
         "processes": 1,
@@ -70,7 +70,7 @@ def job_cluster(settings: QueueSettings) -> Any:
     return kind(**{key: value for key, value in options.items() if value is not None})
 
 
-def _check(settings: QueueSettings) -> None:
+def _check_queue(settings: QueueSettings) -> None:
     """Refuse what Dask would, in one line and before it has begun."""
     from dask.utils import parse_bytes
 

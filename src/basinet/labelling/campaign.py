@@ -101,7 +101,7 @@ def _keeps_wavefunction(config: CampaignConfig) -> bool:
     return config.wavefunction_chain > 1
 
 
-def _input_text(
+def _unit_input(
     config: CampaignConfig, template: Template | None, atoms: Atoms, request: Request, *, rescue: bool = False
 ) -> str:
     """The input of a calculation; `rescue`: more patient than asked for, and as well converged."""
@@ -120,7 +120,7 @@ _RESULT_VERSION = 2
 def _unit_key(unit: Unit, config: CampaignConfig, template: Template | None, atoms: Atoms) -> str:
     """Fingerprint of all that settles a unit's result: its input, and its place in a trajectory or chain."""
     request = replace(_request_for(unit, config), guess="RESTART" if unit.previous and not unit.steps else "ATOMIC")
-    text = _input_text(config, template, atoms, request)
+    text = _unit_input(config, template, atoms, request)
     return fingerprint(_RESULT_VERSION, text, unit.start, config.partition, config.error_bars)
 
 

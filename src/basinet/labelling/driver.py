@@ -280,7 +280,7 @@ def survey(campaign: Campaign) -> dict[str, Any]:
     tries = [failure for found in failures.values() for failure in found]
     given_up = [name for name in units if schedule.given_up(name)]
     blocked = [name for name, unit in units.items() if schedule.blocked(unit)]
-    working = [item for item in _running(campaign.root) if item["unit"] not in seconds]
+    working = [item for item in _running_units(campaign.root) if item["unit"] not in seconds]
     sizes = {name: _size(campaign, unit) for name, unit in units.items()}
     left = sum(sizes[unit.name] for unit in schedule.remaining())
     spent = sum(seconds.values()) + sum(failure.seconds for failure in tries)
@@ -312,7 +312,7 @@ def survey(campaign: Campaign) -> dict[str, Any]:
     }
 
 
-def _running(root: Path) -> list[dict[str, Any]]:
+def _running_units(root: Path) -> list[dict[str, Any]]:
     """Units that processes are working at, as far as their locks tell."""
     found = []
     for path in sorted((root / "running").glob("*.json")):
@@ -326,7 +326,7 @@ def _running(root: Path) -> list[dict[str, Any]]:
     return found
 
 
-def lines(found: dict[str, Any]) -> list[str]:
+def status_lines(found: dict[str, Any]) -> list[str]:
     """Spell a state, line by line."""
     names = ("done", "failed", "blocked", "waiting")
     counts = ", ".join(f"{found[name]} {name}" for name in names if found[name] or name == "done")

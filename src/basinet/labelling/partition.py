@@ -31,7 +31,15 @@ from basinet.jobs.provenance import PACKAGE, available_processors, version
 from basinet.jobs.store import Results, fingerprint
 from basinet.jobs.workers import Workers, open_workers
 from basinet.labelling.partition_settings import PartitionInput, PartitionSettings, _named
-from basinet.labelling.sources import Source, Stamp, _density_errors, _field_files, _read_fields, _read_source, _stamp
+from basinet.labelling.sources import (
+    DensitySource,
+    Stamp,
+    _density_errors,
+    _field_files,
+    _file_stamp,
+    _read_fields,
+    _read_source,
+)
 from basinet.units import Bohr
 
 _ARRAYS = {TOTAL: "REF_local_hartree_energy", ELECTRONIC: "REF_local_hartree_energy_electronic"}
@@ -40,7 +48,7 @@ _ERRORS = {TOTAL: "local_hartree_energy_error", ELECTRONIC: "local_hartree_energ
 """Array of its error bar, eV."""
 
 
-def _label(source: Source, local: LocalEnergies, settings: PartitionSettings) -> Atoms:
+def _labelled_atoms(source: DensitySource, local: LocalEnergies, settings: PartitionSettings) -> Atoms:
     """The frame with all labels that its source allows.
 
     Returns
@@ -98,7 +106,7 @@ def _label_the_rest(atoms: Atoms, basins: Basins) -> None:
         atoms.info["bader_vacuum_volume"] = basins.vacuum.volume
 
 
-def _describe(source: Source, basins: Basins, atoms: Atoms, settings: PartitionSettings) -> dict[str, Any]:
+def _report(source: DensitySource, basins: Basins, atoms: Atoms, settings: PartitionSettings) -> dict[str, Any]:
     """Describe an input: what it is, what its parts sum to, and what is odd about it."""
     alone = basins.non_nuclear
     described: dict[str, Any] = plain(
@@ -128,7 +136,7 @@ def _describe(source: Source, basins: Basins, atoms: Atoms, settings: PartitionS
     return described
 
 
-def _cores_of(source: Source) -> dict[str, Any] | None:
+def _cores_of(source: DensitySource) -> dict[str, Any] | None:
     """Charge (e) and rloc (Angstrom, bohr) of every element's core."""
     if source.cores is None:
         return None
@@ -138,7 +146,7 @@ def _cores_of(source: Source) -> dict[str, Any] | None:
     }
 
 
-def _notes(source: Source, basins: Basins, atoms: Atoms, settings: PartitionSettings) -> list[str]:
+def _notes(source: DensitySource, basins: Basins, atoms: Atoms, settings: PartitionSettings) -> list[str]:
     """What the user should know, one line each."""
     said = list(source.notes)
     if settings.cross_check and (source.total_density is None or source.hartree_potential is None):
@@ -201,19 +209,19 @@ def partition_input(job: PartitionInput, settings: PartitionSettings) -> Partiti
         fields = _read_fields(job, settings, source)
         reading = time.perf_counter() - begun
         files = (*source.files, *_field_files(job, settings).values())
-        stamps = {str(path.resolve()): _stamp(path) for path in files}
+        stamps = {str(path.resolve()): _file_stamp(path) for path in files}
         checks: dict[str, Any] = {}
         with _density_errors():
-            local = _local_energies(source, fields, settings, checks)
-        atoms = _label(source, local, settings)
+            local = _source_energies(source, fields, settings, checks)
+        atoms = _labelled_atoms(source, local, settings)
     known = {"renormalisation": local.renormalisation - 1.0, "hartree_energy": local.total_energy}
     report = checks if source.cores is None else known | checks
-    report |= _describe(source, local.basins, atoms, settings)
+    report |= _report(source, local.basins, atoms, settings)
     return Partitioned(atoms, report | {"seconds": {"read": reading} | local.seconds}, stamps)
 
 
-def _local_energies(
-    source: Source, fields: dict[str, FloatArray], settings: PartitionSettings, checks: dict[str, Any]
+def _source_energies(
+    source: DensitySource, fields: dict[str, FloatArray], settings: PartitionSettings, checks: dict[str, Any]
 ) -> LocalEnergies:
     """Energies, charges and volumes of the atoms, as far as the source allows; a cross-check goes into `checks`."""
 
@@ -330,7 +338,7 @@ def _kept(folder: Path | None, job: PartitionInput, settings: PartitionSettings)
     result = None if folder is None else Results(folder).get(*_task(job, settings))
     if result is None:
         return None
-    now = {path: _stamp(path) for path in result["stamps"]}
+    now = {path: _file_stamp(path) for path in result["stamps"]}
     changed = any(now[path] is not None and now[path] != before for path, before in result["stamps"].items())
     return None if changed else Partitioned(**result)
 

@@ -40,11 +40,6 @@ def _parse_cores(text: str) -> dict[str, tuple[float, float]]:
     >>> charge, radius = _parse_cores("Ar=8:0.4,Kr=8:0.5")["Ar"]
     >>> charge, round(radius, 6)
     (8.0, 0.211671)
-
-    Raises
-    ------
-    InputError
-        A name is no element, or what follows is no charge and radius.
     """
     from ase.data import atomic_numbers
 
@@ -68,13 +63,7 @@ def _parse_cores(text: str) -> dict[str, tuple[float, float]]:
 
 
 def _parse_fields(texts: Sequence[str]) -> dict[str, Path]:
-    """Names of further cubes and their files, such as ``spin=run-SPIN_DENSITY-1_0.cube``.
-
-    Raises
-    ------
-    InputError
-        There is no name or no file, or a name appears twice.
-    """
+    """Names of further cubes and their files, such as ``spin=run-SPIN_DENSITY-1_0.cube``."""
     found: dict[str, Path] = {}
     for text in texts:
         name, _, file = text.partition("=")

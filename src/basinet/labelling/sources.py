@@ -23,7 +23,7 @@ from basinet.cp2k.run_directory import (
     find_output,
     is_output,
     read_calculation,
-    select,
+    select_step,
     step_of,
 )
 from basinet.density.cores import Core
@@ -45,7 +45,7 @@ _SAME_PLACE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class DensitySource:
     """A density with all that is known of it.
 
     Attributes
@@ -94,11 +94,6 @@ def _check_same_structure(volume: Volume, atoms: Atoms, other: Path) -> None:
     """Refuse a density whose header has another cell or other atoms than its calculation or structure.
 
     Atoms that differ by cell vectors are the same.
-
-    Raises
-    ------
-    InputError
-        Names both files, and what differs.
     """
     pair = f"{volume.path} and {other}"
     remedy = "give files of one calculation"
@@ -120,7 +115,7 @@ def _check_same_structure(volume: Volume, atoms: Atoms, other: Path) -> None:
         raise InputError(f"{pair}: atom {first} is {apart[first]:.2g} Angstrom apart; {remedy}")
 
 
-def _stamp(path: str | Path) -> Stamp | None:
+def _file_stamp(path: str | Path) -> Stamp | None:
     """Size and time of change of a file; None if there is none."""
     try:
         status = Path(path).stat()
@@ -133,13 +128,7 @@ _REMEDY = "give the directory of a CP2K run, a cube (*.cube) or a CHGCAR"
 
 
 def _kind_of(path: Path) -> str:
-    """Tell whether a path is a run of CP2K (``cp2k``), a ``cube``, or a density of VASP (``vasp``).
-
-    Raises
-    ------
-    InputError
-        It does not exist, or is nothing that can be partitioned.
-    """
+    """Tell whether a path is a run of CP2K (``cp2k``), a ``cube``, or a density of VASP (``vasp``)."""
     if path.is_dir():
         _check_directory(path)
         return "cp2k"
@@ -155,13 +144,7 @@ def _kind_of(path: Path) -> str:
 
 
 def _check_directory(path: Path) -> None:
-    """Refuse a directory that holds no CP2K run; the message says what to name instead.
-
-    Raises
-    ------
-    InputError
-        It has none, or several.
-    """
+    """Refuse a directory that holds no CP2K run; the message says what to name instead."""
     entries = sorted(path.iterdir())
     densities = [entry for entry in entries if entry.is_file() and CHGCAR.search(entry.name)]
     if densities:
@@ -186,13 +169,7 @@ def count_structures(path: Path) -> int:
 
 
 def _read_structure(path: Path, index: int) -> Atoms:
-    """Read one structure: cell, positions and the labels that begin with ``REF_``.
-
-    Raises
-    ------
-    InputError
-        The file is missing, is not read by ASE, or has no cell.
-    """
+    """Read one structure: cell, positions and the labels that begin with ``REF_``."""
     found = read_all(path)[index]
     check_frame(found, str(path))
     if abs(np.linalg.det(found.cell.array)) < 1e-9:
@@ -233,13 +210,7 @@ M. Krack, Theor. Chem. Acc. 114, 145 (2005). Elements whose choice of valence el
 
 
 def _given_cores(symbols: Sequence[str], settings: PartitionSettings) -> tuple[tuple[Core, ...], str] | None:
-    """Cores that the user gave for every element, and where they come from; None if none were given.
-
-    Raises
-    ------
-    InputError
-        An element has none, or the potential file several.
-    """
+    """Cores that the user gave for every element, and where they come from; None if none were given."""
     if not settings.cores and settings.potential_file is None:
         return None
     file = settings.potential_file
@@ -321,21 +292,15 @@ def _run_of_cube(path: Path) -> Path | None:
 
 
 def _read_step(path: Path, density: Path | None, *, allow_unconverged: bool) -> tuple[Cp2kRun, Path]:
-    """Read a run, or the step of it that a density belongs to; and the density's path.
-
-    Raises
-    ------
-    InputError
-        See `basinet.cp2k.run_directory.read_run`.
-    """
+    """Read a run, or the step of it that a density belongs to; and the density's path."""
     directory = path if path.is_dir() else path.parent
     files = [file for file in sorted(directory.iterdir()) if file.suffix not in _CUBES]
-    state = tuple((file.name, *(_stamp(file) or ())) for file in files)
+    state = tuple((file.name, *(_file_stamp(file) or ())) for file in files)
     calculation = _read_calculation_once(path, allow_unconverged, state)
     cube = find_density(calculation, density, required=True)
     if cube is None:
         raise DensityError(f"{path}: no cube of the electron density")
-    return select(calculation, cube), cube
+    return select_step(calculation, cube), cube
 
 
 @lru_cache(maxsize=1)
@@ -358,14 +323,8 @@ def _density_errors() -> Iterator[None]:
 _ONLY_POPULATIONS = "populations and volumes only"
 
 
-def _read_source(job: PartitionInput, settings: PartitionSettings) -> Source:
-    """Read an input.
-
-    Raises
-    ------
-    InputError
-        It is missing, damaged, of unknown kind, or its files do not belong together.
-    """
+def _read_source(job: PartitionInput, settings: PartitionSettings) -> DensitySource:
+    """Read an input."""
     kind = _kind_of(job.path)
     plain = job.structure is not None or settings.cores or settings.potential_file or settings.potential
     if kind == "cube":
@@ -380,7 +339,7 @@ def _read_source(job: PartitionInput, settings: PartitionSettings) -> Source:
     return _cp2k_source(job.path, None, settings)
 
 
-def _cp2k_source(path: Path, density: Path | None, settings: PartitionSettings) -> Source:
+def _cp2k_source(path: Path, density: Path | None, settings: PartitionSettings) -> DensitySource:
     """A CP2K run: exact cell and positions from the input, cores from its pseudopotentials, labels from the output."""
     run, cube = _read_step(path, density, allow_unconverged=settings.allow_unconverged)
     with _density_errors():
@@ -390,9 +349,9 @@ def _cp2k_source(path: Path, density: Path | None, settings: PartitionSettings) 
         points = [" x ".join(map(str, shape)) for shape in (volume.values.shape, run.grid)]
         raise DensityError(f"{cube}: {points[0]} points of the run's {points[1]}; print it with STRIDE 1 1 1")
     cubes = tuple(path for path in (run.total_density, run.hartree_potential) if settings.cross_check and path)
-    return Source(
+    return DensitySource(
         kind="cp2k",
-        atoms=_labelled(run),
+        atoms=_run_atoms(run),
         volume=volume,
         files=(run.input, run.output, cube, *cubes),
         cores=tuple(Core(*core) for core in run.cores),
@@ -403,7 +362,7 @@ def _cp2k_source(path: Path, density: Path | None, settings: PartitionSettings) 
     )
 
 
-def _labelled(run: Cp2kRun) -> Atoms:
+def _run_atoms(run: Cp2kRun) -> Atoms:
     """A run's atoms with the energies and forces that it printed."""
     atoms: Atoms = run.atoms.copy()
     atoms.info.update(run.labels)
@@ -414,7 +373,7 @@ def _labelled(run: Cp2kRun) -> Atoms:
     return atoms
 
 
-def _cube_source(job: PartitionInput, settings: PartitionSettings) -> Source:
+def _cube_source(job: PartitionInput, settings: PartitionSettings) -> DensitySource:
     """A cube of any program, with the cores that are given, or GTH-PBE's if the electrons are as many."""
     volume = read_density(job.path)
     atoms, files = volume.atoms.copy(), [job.path]
@@ -423,7 +382,7 @@ def _cube_source(job: PartitionInput, settings: PartitionSettings) -> Source:
         _check_same_structure(volume, atoms, job.structure)
         files.append(job.structure)
     atoms.arrays.pop("nuclear_charges", None)
-    source = Source("cube", atoms, volume, tuple(files))
+    source = DensitySource("cube", atoms, volume, tuple(files))
     symbols = atoms.get_chemical_symbols()
     given = _given_cores(symbols, settings)
     if settings.potential_file is not None:
@@ -436,7 +395,7 @@ def _cube_source(job: PartitionInput, settings: PartitionSettings) -> Source:
     return _assumed(source, _default_cores(symbols))
 
 
-def _assumed(source: Source, cores: tuple[Core, ...] | None) -> Source:
+def _assumed(source: DensitySource, cores: tuple[Core, ...] | None) -> DensitySource:
     """Take GTH-PBE's cores if the electrons, and the charges of the header, are those of its valence."""
     if cores is None:
         why = "no cores are given (--cores, --potential-file)"
@@ -451,12 +410,12 @@ def _assumed(source: Source, cores: tuple[Core, ...] | None) -> Source:
     return replace(source, cores=cores, cores_from="GTH-PBE", electrons=float(charges.sum()), notes=(note,))
 
 
-def _vasp_source(job: PartitionInput, settings: PartitionSettings) -> Source:
+def _vasp_source(job: PartitionInput, settings: PartitionSettings) -> DensitySource:
     """VASP's density, with the LOCPOT that is given or lies beside it. PAW has no Gaussian cores."""
     if settings.cores or settings.potential_file:
         raise InputError(f"{job.path}: PAW has no Gaussian cores; leave out --cores and --potential-file")
     volume = read_density(job.path)
-    source = Source("vasp", volume.atoms.copy(), volume, (job.path,))
+    source = DensitySource("vasp", volume.atoms.copy(), volume, (job.path,))
     beside = job.path.with_name(job.path.name.replace("CHGCAR", "LOCPOT"))
     potential = settings.potential or beside
     if potential != job.path and (settings.potential is not None or potential.is_file()):
@@ -465,7 +424,7 @@ def _vasp_source(job: PartitionInput, settings: PartitionSettings) -> Source:
     return replace(source, files=(job.path, beside), notes=(note,))
 
 
-def _with_potential(source: Source, path: Path) -> Source:
+def _with_potential(source: DensitySource, path: Path) -> DensitySource:
     """Add the Hartree potential of a file, in eV."""
     if CUBE.search(path.name):
         potential = read_cube(path)
@@ -484,7 +443,7 @@ def _field_files(job: PartitionInput, settings: PartitionSettings) -> dict[str, 
     return {name: place / file for name, file in settings.fields.items()}
 
 
-def _read_fields(job: PartitionInput, settings: PartitionSettings, source: Source) -> dict[str, FloatArray]:
+def _read_fields(job: PartitionInput, settings: PartitionSettings, source: DensitySource) -> dict[str, FloatArray]:
     """The further cubes, in the file's unit times bohr^3 per A^3: integrals come out in atomic units of volume."""
     fields = {}
     for name, file in _field_files(job, settings).items():

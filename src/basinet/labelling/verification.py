@@ -59,7 +59,7 @@ def _well_numbered(frames: Sequence[Atoms]) -> bool:
     return len(known) == len(frames)
 
 
-def collect(campaign: Campaign, out: Path) -> dict[str, Any]:
+def collect_frames(campaign: Campaign, out: Path) -> dict[str, Any]:
     """Write finished frames to a file, and their provenance to one beside it; tell what is there and what is not.
 
     Raises
@@ -146,7 +146,7 @@ def choose(source: str, count: int, seed: int, config: CampaignConfig | None, n_
     InputError
         The frames or their settings are not to be found, or there are none of the size.
     """
-    frames, stored = _load(source)
+    frames, stored = _load_stored(source)
     settings = config or stored
     if settings is None:
         raise InputError(
@@ -183,7 +183,7 @@ def _drawn(groups: Sequence[Sequence[int]], count: int, rng: np.random.Generator
     return found
 
 
-def _load(source: str) -> tuple[list[Atoms], CampaignConfig | None]:
+def _load_stored(source: str) -> tuple[list[Atoms], CampaignConfig | None]:
     """Read stored frames, and the settings that go with them where those are known."""
     if source == _REFERENCE and not Path(source).exists():
         liquids = [atoms for size in SIZES for system in SYSTEMS for atoms in load_reference(system, size)]

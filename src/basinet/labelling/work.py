@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 from ase import Atoms
 
-from basinet.cp2k.output import Cp2kOutput, Evaluation, read_cp2k_output
+from basinet.cp2k.output import Cp2kEvaluation, Cp2kOutput, read_cp2k_output
 from basinet.cp2k.program import (
     ERRORS,
     INPUT,
@@ -53,9 +53,9 @@ from basinet.labelling.campaign import (
     FailedTry,
     Unit,
     UnitResult,
-    _input_text,
     _keeps_wavefunction,
     _request_for,
+    _unit_input,
     open_campaign,
 )
 from basinet.labelling.partition import partition_input
@@ -180,15 +180,7 @@ _KEPT = ("renormalisation", "hartree_energy", "residuals", "notes", "grid", "sec
 def _labelled_frames(
     directory: Path, unit: Unit, config: CampaignConfig, start: Atoms
 ) -> tuple[list[Atoms], list[dict[str, Any]]]:
-    """Label the frames of a finished run, and report on each.
-
-    Raises
-    ------
-    InputError
-        The run or a density is damaged.
-    DensityError
-        A step of molecular dynamics has no density.
-    """
+    """Label the frames of a finished run, and report on each."""
     steps = _labelled_steps(unit, config.aimd.density_every)
     if not config.partition:
         frames = _unpartitioned(directory, start, steps)
@@ -254,7 +246,7 @@ def _unpartitioned(directory: Path, start: Atoms, steps: Sequence[int]) -> list[
     return frames
 
 
-def _whole_energy(start: Atoms, evaluation: Evaluation, output: Cp2kOutput) -> Atoms:
+def _whole_energy(start: Atoms, evaluation: Cp2kEvaluation, output: Cp2kOutput) -> Atoms:
     """A configuration with total energy and forces, and no labels of its atoms' parts."""
     check_evaluation(evaluation, len(start), output)
     atoms: Atoms = start.copy()
@@ -332,7 +324,7 @@ def _calculate(
     wavefunction = _bring_state(campaign, unit, directory)
     request = _request_for(unit, config, wavefunction=wavefunction)
     rescue = campaign.template is None and "scf_not_converged" in [item.kind for item in campaign.failures(unit.name)]
-    text = _input_text(config, campaign.template, atoms, request, rescue=rescue)
+    text = _unit_input(config, campaign.template, atoms, request, rescue=rescue)
     checksum = sha256(text.encode()).hexdigest()
     (directory / INPUT).write_text(text, encoding="utf-8")
     spent = run_program(words, directory, threads=config.run.threads, time_limit=config.run.time_limit, owner=_owner())
