@@ -13,7 +13,7 @@ from tests.study.small_study import isolated_atoms, small_config, small_frames
 from basinet.frames.splits import contiguous_split
 from basinet.potentials.ensemble import load_model
 from basinet.study import tasks as planning
-from basinet.study.running import run_task
+from basinet.study.running import _run_task
 from basinet.study.settings import SplitSettings
 from basinet.study.store import Store
 from basinet.study.systems import group_systems
@@ -50,12 +50,12 @@ def study(root: Path, frames: list[Atoms], isolated: list[Atoms]) -> dict[str, A
         store.write_system(system, config.definition)
     described = planning.candidate_descriptors(config.descriptor, ["Ar", "Kr"])
     for task in described:
-        run_task(str(root), task)
+        _run_task(str(root), task)
     descriptor = planning.choose_descriptor(store, described)
     trained = planning.sweep_tasks(config, store.systems(), descriptor)
     composed = planning.compose_tasks(trained, store.systems())
     for task in [*trained, *composed]:
-        run_task(str(root), task)
+        _run_task(str(root), task)
     ensembles = {task.name: load_model(store.model(task.name)) for task in trained}
     results = {task.name: store.result(task) for task in trained}
     return {
@@ -184,6 +184,6 @@ def test_a_done_task_is_not_done_again(tmp_path, monkeypatch):
     for system in group_systems(FRAMES[:N_FRAMES], isolated_atoms(), SplitSettings(), size_transfer=True, seed=0):
         store.write_system(system, config.definition)
     task = planning.candidate_descriptors(config.descriptor, ["Ar"])[0]
-    run_task(str(tmp_path), task)
+    _run_task(str(tmp_path), task)
     monkeypatch.setattr(running, "fit_ridge", lambda *_: pytest.fail("done twice"))
-    assert run_task(str(tmp_path), task) == task.name
+    assert _run_task(str(tmp_path), task) == task.name

@@ -166,7 +166,7 @@ def test_candidates_cover_cutoffs_and_weights_and_then_twojmax():
 
 
 def test_folds_cover_every_frame_once():
-    from basinet.study.running import training_frames
+    from basinet.study.running import _training_frames
 
     config = load_study_config("quick")
     chosen = {"ar": (Architecture("tanh", 1, 16), 1e-3)}
@@ -174,7 +174,7 @@ def test_folds_cover_every_frame_once():
     assert {task.settings.learning_rates for task in tasks} == {(1e-3,)}
     seen: dict[int, np.ndarray] = {}
     for task in tasks:
-        train, validation, held = training_frames(SYSTEMS[0], task)
+        train, validation, held = _training_frames(SYSTEMS[0], task)
         seen[task.fold[0]] = held
         for a, b in ((train, held), (validation, held), (train, validation)):
             assert np.abs(a[:, None] - b).min() > config.split.gap

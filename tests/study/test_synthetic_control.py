@@ -19,7 +19,7 @@ from basinet.potentials.network import Architecture
 from basinet.potentials.ridge import fit_ridge, out_of_fold_errors
 from basinet.potentials.settings import TrainingSettings
 from basinet.potentials.training import train_ensemble
-from basinet.study.baselines import out_of_fold_ridge
+from basinet.study.baselines import _out_of_fold_ridge
 
 pytestmark = pytest.mark.long
 
@@ -54,12 +54,12 @@ def correlation(predicted, data):
 
 def test_total_energies_choose_a_cutoff_and_the_local_energies_follow(argon, chosen):
     assert chosen == 5.25
-    assert correlation(out_of_fold_ridge(argon[chosen], 5, 1), argon[chosen]) > 0.95
+    assert correlation(_out_of_fold_ridge(argon[chosen], 5, 1), argon[chosen]) > 0.95
 
 
 def test_a_long_cutoff_dissolves_local_energies_before_totals(argon):
     data = argon[9.0]
-    predicted = out_of_fold_ridge(data, 5, 1)
+    predicted = _out_of_fold_ridge(data, 5, 1)
     total = np.corrcoef(data.sum_over_atoms(predicted), data.energy)[0, 1]
     assert correlation(predicted, data) < 0.6
     assert total > correlation(predicted, data) + 0.2
@@ -87,7 +87,7 @@ def test_an_ensemble_of_networks_trained_on_totals_finds_them_too(argon, chosen)
 def test_shuffled_totals_teach_nothing(argon, chosen):
     data = argon[chosen]
     shuffled = replace(data, energy=np.random.default_rng(0).permutation(data.energy))
-    assert abs(correlation(out_of_fold_ridge(shuffled, 5, 1), data)) < 0.5
+    assert abs(correlation(_out_of_fold_ridge(shuffled, 5, 1), data)) < 0.5
 
 
 def test_cutoffs_by_size_find_the_local_energies_of_a_mixture():
@@ -97,7 +97,7 @@ def test_cutoffs_by_size_find_the_local_energies_of_a_mixture():
     for sizes in ("equal", "van_der_waals"):
         descriptor = Bispectrum(5.25, 6, {"Ar": 1.0, "Kr": 1.0}, element_radii(["Ar", "Kr"], sizes))
         data = build_dataset("mix", frames, descriptor, ZERO | {"Kr": 0.0}, local_energies)
-        predicted = out_of_fold_ridge(data, 5, 1)
+        predicted = _out_of_fold_ridge(data, 5, 1)
         found[sizes] = [
             np.corrcoef(predicted[data.species == s], data.local_energy[data.species == s])[0, 1] for s in range(2)
         ]

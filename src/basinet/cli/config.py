@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import BaseModel
 
 config_commands = typer.Typer(help="Check a config, or print what it may hold.", rich_markup_mode=None)
@@ -45,11 +47,16 @@ def validate(
     """Check a config of 'basinet reproduce', 'train', 'sample' or 'dft run'; a mistake is named with its key."""
     from basinet.config.loading import read_yaml
 
-    kinds = [kind] if kind is not None else _kinds_by_keys(read_yaml(file))
+    models = _models()
+    # The kind first that knows most of the keys.
+    keys = read_yaml(file).keys()
+    kinds = (
+        [kind] if kind is not None else sorted(_ConfigKind, key=lambda one: -len(keys & models[one][0].model_fields))
+    )
     problems: list[InputError] = []
     for candidate in kinds:
         try:
-            _load_config(candidate, file)
+            models[candidate][1](file)
         except InputError as error:
             problems.append(error)
         else:
@@ -58,40 +65,19 @@ def validate(
     raise problems[0]
 
 
-def _load_config(kind: _ConfigKind, file: Path) -> None:
-    """Read a config of some kind; InputError where it is none."""
-    from basinet.labelling.settings import load_campaign_config
+def _models() -> dict[_ConfigKind, tuple[type[BaseModel], Callable[[Path], object]]]:
+    """Class of the settings of each kind of config, and what reads such a file."""
+    from basinet.labelling.settings import CampaignConfig, load_campaign_config
     from basinet.md.sampling import load_sample_config
-    from basinet.study.settings import load_study_config, load_train_config
-
-    if kind is _ConfigKind.study:
-        load_study_config(path=file)
-    elif kind is _ConfigKind.train:
-        load_train_config(file)
-    elif kind is _ConfigKind.sample:
-        load_sample_config(file)
-    else:
-        load_campaign_config(file)
-
-
-def _model_of(kind: _ConfigKind) -> type[BaseModel]:
-    """The model of a config."""
-    from basinet.labelling.settings import CampaignConfig
     from basinet.md.settings import SampleConfig
-    from basinet.study.settings import StudyConfig, TrainConfig
+    from basinet.study.settings import StudyConfig, TrainConfig, load_study_config, load_train_config
 
-    models: dict[_ConfigKind, type[BaseModel]] = {
-        _ConfigKind.study: StudyConfig,
-        _ConfigKind.train: TrainConfig,
-        _ConfigKind.sample: SampleConfig,
-        _ConfigKind.dft: CampaignConfig,
+    return {
+        _ConfigKind.study: (StudyConfig, lambda file: load_study_config(path=file)),
+        _ConfigKind.train: (TrainConfig, load_train_config),
+        _ConfigKind.sample: (SampleConfig, load_sample_config),
+        _ConfigKind.dft: (CampaignConfig, load_campaign_config),
     }
-    return models[kind]
-
-
-def _kinds_by_keys(values: dict[str, Any]) -> list[_ConfigKind]:
-    """All kinds, the one first that knows most of the keys."""
-    return sorted(_ConfigKind, key=lambda kind: -len(values.keys() & _model_of(kind).model_fields))
 
 
 @config_commands.command(epilog="Example: basinet config schema --kind train > train.schema.json")
@@ -103,4 +89,4 @@ def schema(
     """Print the JSON schema of a config, for editors: every key with its type, default and meaning."""
     import json
 
-    typer.echo(json.dumps(_model_of(kind).model_json_schema(), indent=2))
+    typer.echo(json.dumps(_models()[kind][0].model_json_schema(), indent=2))

@@ -1,4 +1,4 @@
-"""Settings of a campaign of CP2K calculations (`basinet dft run`): every key with its type, default and meaning."""
+"""Reading and checking of configs: YAML read safely, settings checked strictly, errors that name key and remedy."""
 
 from __future__ import annotations
 

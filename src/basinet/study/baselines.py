@@ -117,7 +117,7 @@ def _untrained_rows(store: Store, descriptor: Bispectrum, members: int, seed: in
         yield from evaluation_rows(ensemble.predict(frames.dataset), frames, range(seed, seed + members), labels)
 
 
-Prediction = tuple[dict[str, Any], "NDArray[np.float64]"]
+_Prediction = tuple[dict[str, Any], "NDArray[np.float64]"]
 """Columns of the table that name a model, and its local energies in eV."""
 
 
@@ -134,7 +134,7 @@ def other_reading_rows(
         local = system.arrays["local_energy_other"][inside]
         other = replace(frames, dataset=replace(frames.dataset, local_energy=local))
         ridge = fit_ridge(store.dataset(system, descriptor).select(split.train))
-        models: list[Prediction] = [({"model": "ridge"} | described, ridge.predict(frames.dataset))]
+        models: list[_Prediction] = [({"model": "ridge"} | described, ridge.predict(frames.dataset))]
         models += [(columns, energies[inside]) for columns, energies in _literature(system)]
         for task in _chosen_tasks(tasks, system.name, chosen):
             columns = {"model": "network", **task.architecture.as_dict(), **described}
@@ -146,7 +146,7 @@ def other_reading_rows(
             yield from (row for row in rows if row["target"] == "local")
 
 
-def _literature(system: StoredSystem) -> list[Prediction]:
+def _literature(system: StoredSystem) -> list[_Prediction]:
     """The literature's pair potential, where it knows all elements."""
     potential = literature_lennard_jones()
     known = set(system.elements) <= set(potential.elements)
@@ -161,16 +161,16 @@ def _chosen_tasks(tasks: Sequence[TrainTask], system: str, chosen: Chosen) -> li
 
 def out_of_fold_predictions(
     store: Store, tasks: Sequence[TrainTask], descriptor: Bispectrum, chosen: Chosen, folds: int, gap: int
-) -> dict[str, list[Prediction]]:
+) -> dict[str, list[_Prediction]]:
     """Each model's prediction of all frames by system, each frame held out; columns and local energies."""
     described = descriptor_columns(descriptor)
-    collected: dict[str, list[Prediction]] = {}
+    collected: dict[str, list[_Prediction]] = {}
     for system, _ in store.main_systems():
         dataset = store.dataset(system, descriptor)
         network = {"model": "network", **described, **chosen[system.name][0].as_dict()}
         collected[system.name] = [
             (network, _out_of_fold_network(store, dataset, [task for task in tasks if task.system == system.name])),
-            ({"model": "ridge"} | described, out_of_fold_ridge(dataset, folds, gap)),
+            ({"model": "ridge"} | described, _out_of_fold_ridge(dataset, folds, gap)),
             *_literature(system),
         ]
     return collected
@@ -189,7 +189,7 @@ def _out_of_fold_network(store: Store, dataset: Dataset, tasks: Sequence[TrainTa
     return prediction
 
 
-def out_of_fold_ridge(dataset: Dataset, folds: int, gap: int) -> NDArray[np.float64]:
+def _out_of_fold_ridge(dataset: Dataset, folds: int, gap: int) -> NDArray[np.float64]:
     """Out-of-fold local energies of ridge, ``(n_atoms_total,)``, eV; strengths are chosen inside each fold."""
     prediction = np.zeros(len(dataset.frame))
     for rest, held in blocked_folds(np.arange(dataset.n_frames), folds, gap):
@@ -199,7 +199,7 @@ def out_of_fold_ridge(dataset: Dataset, folds: int, gap: int) -> NDArray[np.floa
 
 
 def out_of_fold_rows(
-    store: Store, descriptor: Bispectrum, predictions: Mapping[str, Sequence[Prediction]]
+    store: Store, descriptor: Bispectrum, predictions: Mapping[str, Sequence[_Prediction]]
 ) -> Iterator[dict[str, Any]]:
     """Yield rows over all frames; no gauge is fitted, since no frames are left to fit it on."""
     for name, models in predictions.items():
@@ -211,7 +211,7 @@ def out_of_fold_rows(
 
 
 def parity_rows(
-    store: Store, descriptor: Bispectrum, predictions: Mapping[str, Sequence[Prediction]]
+    store: Store, descriptor: Bispectrum, predictions: Mapping[str, Sequence[_Prediction]]
 ) -> Iterator[dict[str, Any]]:
     """Yield rows of `parity.csv`: totals and local energies, per atom, centred per species, meV."""
     for name, models in predictions.items():

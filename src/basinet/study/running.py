@@ -46,7 +46,7 @@ def run_all(pool: Workers, store: Store, tasks: Sequence[Task], progress: Progre
     pending = [task for task in tasks if not store.done(task)]
     progress.start(stage, [task.cost for task in tasks], [task.cost for task in tasks if task not in pending])
     longest_first = iter(sorted(pending, key=lambda task: -task.cost))
-    run = partial(run_task, str(store.root.resolve()))
+    run = partial(_run_task, str(store.root.resolve()))
     with closing(pool.run(run, partial(next, longest_first, None), progress)) as done:
         for task, outcome in done:
             if isinstance(outcome, InputError):
@@ -55,7 +55,7 @@ def run_all(pool: Workers, store: Store, tasks: Sequence[Task], progress: Progre
     progress.finish()
 
 
-def run_task(root: str, task: Task) -> str:
+def _run_task(root: str, task: Task) -> str:
     """Run a task in this process, unless it is done; return its name."""
     store = Store(root)
     if not store.done(task):
@@ -101,7 +101,7 @@ def _train(store: Store, task: TrainTask) -> dict[str, Any]:
     system = store.main(task.system)
     pairs = chosen_pair_potential(task.pair_potential, system.elements)
     dataset = store.dataset(system, task.descriptor, pairs, forces=task.settings.force_weight > 0.0)
-    train, validation, held = training_frames(system, task)
+    train, validation, held = _training_frames(system, task)
     trained = train_ensemble(
         dataset.select(train),
         dataset.select(validation),
@@ -132,7 +132,7 @@ def _train(store: Store, task: TrainTask) -> dict[str, Any]:
     }
 
 
-def training_frames(
+def _training_frames(
     system: StoredSystem, task: TrainTask
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Frame numbers to train on, to validate on, and held out."""

@@ -151,7 +151,7 @@ def _refuse_unclear(name: str, groups: Sequence[Sequence[Atoms]]) -> None:
             raise InputError(msg)
 
 
-def frame_label(atoms: Atoms, index: int) -> int | str:
+def _frame_label(atoms: Atoms, index: int) -> int | str:
     """What a frame says of itself in ``frame``, or its position."""
     label = atoms.info.get("frame", index)
     return int(label) if isinstance(label, Integral) else str(label)
@@ -186,7 +186,7 @@ def describe_systems(systems: Sequence[StudySystem], source: str, gap: int) -> d
         if system.split is None:
             others.setdefault(system.name, []).append({"n_frames": len(system.frames), "n_atoms": system.n_atoms})
             continue
-        numbers = [frame_label(atoms, index) for index, atoms in enumerate(system.frames)]
+        numbers = [_frame_label(atoms, index) for index, atoms in enumerate(system.frames)]
         blocks = system.split.blocks()
         described[system.name] = {
             "n_frames": len(system.frames),
@@ -199,7 +199,7 @@ def describe_systems(systems: Sequence[StudySystem], source: str, gap: int) -> d
     return {"source": source, "systems": described, "other_sizes": others}
 
 
-LEAST_TURNS = 4
+_LEAST_TURNS = 4
 """A turn validates on a quarter of the remaining frames at most."""
 
 
@@ -220,7 +220,7 @@ def fold_frames(
     """
     number, folds, turn, turns = fold
     rest, held = blocked_folds(np.arange(n_frames), folds, gap)[number]
-    train, validation = blocked_folds(rest, max(turns, LEAST_TURNS), gap)[turn]
+    train, validation = blocked_folds(rest, max(turns, _LEAST_TURNS), gap)[turn]
     return train, validation, held
 
 
@@ -341,7 +341,7 @@ def _points(system: StudySystem) -> Iterator[dict[str, Any]]:
         n = len(atoms)
         yield {
             "system": system.name,
-            "frame": frame_label(atoms, index),
+            "frame": _frame_label(atoms, index),
             "n_atoms": n,
             "split": split_of.get(index, "gap") if system.split is not None else "size_transfer",
             "e_es_ev": (electrostatic - es0) / n,

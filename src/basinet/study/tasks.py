@@ -157,10 +157,10 @@ class ComposeTask:
 Task = DescribeTask | TrainTask | ComposeTask
 
 
-def element_weights(elements: Sequence[str], ratio: float) -> dict[str, float]:
+def _element_weights(elements: Sequence[str], ratio: float) -> dict[str, float]:
     """Neighbour weights: the first element has 1, each further one `ratio` times its predecessor's.
 
-    >>> element_weights(["Ar", "Kr"], 1.3)
+    >>> _element_weights(["Ar", "Kr"], 1.3)
     {'Ar': 1.0, 'Kr': 1.3}
     """
     return {element: round(ratio**index, 6) for index, element in enumerate(sorted(elements))}
@@ -171,7 +171,7 @@ def candidate_descriptors(settings: DescriptorSettings, elements: Sequence[str])
     twojmax = settings.twojmax[len(settings.twojmax) // 2]
     ratios = settings.weight_ratios if len(elements) > 1 else settings.weight_ratios[:1]
     candidates = [
-        DescribeTask(Bispectrum(rcut, twojmax, element_weights(elements, ratio), element_radii(elements, sizes)))
+        DescribeTask(Bispectrum(rcut, twojmax, _element_weights(elements, ratio), element_radii(elements, sizes)))
         for sizes in settings.sizes
         for ratio in ratios
         for rcut in settings.rcut
