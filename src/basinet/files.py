@@ -277,14 +277,14 @@ def holding(path: Path, *, wait: bool) -> Iterator[TextIO]:
 
 
 def _is_named(stream: TextIO, path: Path) -> bool:
-    """Whether an open file is still the one that has a name."""
+    """Tell if an open file is still the one that has a name."""
     with suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(stream.fileno()), path.stat())
     return False
 
 
 def is_held(path: Path) -> bool:
-    """Whether some process holds a lock file."""
+    """Tell if some process holds a lock file."""
     try:
         with path.open("r", encoding="utf-8") as stream:
             fcntl.flock(stream.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -83,7 +83,7 @@ def run(
 
 
 def _run_changes(workers: int | None, threads: int | None) -> dict[str, Any]:
-    """What the options change in a config."""
+    """Changes of a config by the options."""
     given = {"workers": workers, "threads": threads}
     return {"run": {key: value for key, value in given.items() if value is not None}}
 

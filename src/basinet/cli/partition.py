@@ -84,15 +84,15 @@ def partition(
     else:
         _write(run, out, workers, resume=resume, overwrite=overwrite)
         _show(run, definition, as_json=True) if as_json else _summarise(run, out)
-    if run.failures and len(run.jobs) > 1:
-        raise InputError(f"{len(run.failures)} of {len(run.jobs)} inputs failed, see above; mend or leave them out")
+    if run.failures and len(run.inputs) > 1:
+        raise InputError(f"{len(run.failures)} of {len(run.inputs)} inputs failed, see above; mend or leave them out")
 
 
 def _compute(run: PartitionBatch, workers: int | None) -> None:
     """Compute; an error of the only input is raised."""
     from basinet.jobs.progress import Progress
 
-    alone = len(run.jobs) == 1
+    alone = len(run.inputs) == 1
     run.compute(workers, None if alone else Progress())
     if alone and run.failures:
         raise InputError(run.failures[0])
@@ -109,7 +109,7 @@ def _write(run: PartitionBatch, out: Path, workers: int | None, *, resume: bool,
     try:
         with prepared(folder, resume=resume, overwrite=overwrite), _clear_away_if_empty(folder):
             _compute(run, workers)
-            if len(run.failures) < len(run.jobs):
+            if len(run.failures) < len(run.inputs):
                 run.write(out)
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; finished inputs are kept in {folder}, --resume goes on") from None
@@ -152,7 +152,7 @@ def _print_json(run: PartitionBatch, definition: str) -> None:
         text = json.dumps(_document(done.atoms, done.report), allow_nan=False)
         typer.echo((",\n" if count else "\n") + text, nl=False)
     failed = [
-        {"frame": index, "input": str(run.jobs[index].path), "error": error}
+        {"frame": index, "input": str(run.inputs[index].path), "error": error}
         for index, error in sorted(run.failures.items())
     ]
     typer.echo(f'\n], "failed": {json.dumps(failed)}}}')
@@ -232,7 +232,7 @@ def _sums(found: Mapping[str, Any], definition: str) -> dict[str, Any]:
 
 
 def _input_heading(name: str, found: Mapping[str, Any]) -> str:
-    """What was partitioned, one line."""
+    """Formula, grid and electrons of an input, one line."""
     points = " x ".join(str(number) for number in found["grid"])
     electrons = "" if found["electrons"] is None else f", {found['electrons']:.10g} electrons"
     scaled = found.get("renormalisation")
@@ -241,7 +241,7 @@ def _input_heading(name: str, found: Mapping[str, Any]) -> str:
 
 
 def _totals(found: Mapping[str, Any], definition: str) -> list[str]:
-    """What the energies sum to beside what was printed; what belongs to no atom; what is odd."""
+    """Lines on the sum of the energies beside the printed one, on vacuum, and remarks."""
     lines = []
     info = found["info"]
     if _ENERGY[definition] in found["atoms"]:

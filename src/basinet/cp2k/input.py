@@ -157,7 +157,7 @@ class _Kind:
 
 @dataclass(frozen=True)
 class Cp2kInput:
-    """What was calculated.
+    """Cell, atoms and kinds of a calculation.
 
     Attributes
     ----------
@@ -180,9 +180,9 @@ class Cp2kInput:
     positions
         (n_atoms, 3) in Å.
     centred
-        Whether CP2K moves the atoms to the middle of the cell first.
+        True if CP2K moves the atoms to the middle of the cell first.
     restarted
-        Whether CP2K takes cell and atoms from a restart file instead.
+        True if CP2K takes cell and atoms from a restart file instead.
     kinds
         The ``&KIND`` sections by name in capitals.
     """

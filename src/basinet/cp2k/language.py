@@ -55,7 +55,7 @@ def _parse_number(text: str, where: str) -> float:
 
 
 def _find_line(text: str, label: str) -> str | None:
-    """What follows a label on its line, the first time it begins a line; None if it never does."""
+    """Text after a label on its line, the first time it begins a line; None if it never does."""
     match = re.search(rf"^[ \t]*{re.escape(label)}[ \t]*(\S.*?)[ \t]*$", text, re.MULTILINE)
     return None if match is None else match[1]
 
@@ -155,7 +155,7 @@ class _Section:
         return next(iter(self.find(*path)), _Section(path[-1], where=self.where))
 
     def values(self, *names: str) -> list[_Line]:
-        """What follows a keyword, given with its aliases, wherever the section has it."""
+        """Values of a keyword, given with its aliases, wherever the section has it."""
         found = []
         for line in self.lines:
             keyword, _, value = line.text.partition(" ")
@@ -164,16 +164,16 @@ class _Section:
         return found
 
     def value(self, *names: str) -> _Line | None:
-        """What follows a keyword the last time it is given, or None."""
+        """Value of a keyword the last time it is given, or None."""
         return next(reversed(self.values(*names)), None)
 
     def text(self, *names: str) -> str:
-        """What follows a keyword, without quotes; empty if it is not given."""
+        """Value of a keyword, without quotes; empty if it is not given."""
         line = self.value(*names)
         return "" if line is None else line.text.strip("\"'")
 
     def flag(self, *names: str) -> bool:
-        """Whether a switch is on; a keyword alone switches it on."""
+        """State of a switch; a keyword alone switches it on."""
         line = self.value(*names)
         return line is not None and line.text.strip(".").upper() in ("", "T", "TRUE", "ON", "YES")
 
@@ -251,7 +251,7 @@ def _expand(match: re.Match[str], variables: dict[str, str], where: str) -> str:
 
 
 def _holds(condition: str) -> bool:
-    """Whether the condition of an ``@IF`` is met: ``( a == b )``, ``( a /= b )``, or anything but 0."""
+    """Truth of the condition of an ``@IF``: ``( a == b )``, ``( a /= b )``, or anything but 0."""
     stripped = condition.strip().removeprefix("(").removesuffix(")").strip()
     for operator in ("==", "/="):
         left, found, right = stripped.partition(operator)

@@ -164,20 +164,9 @@ class _PrintedKind:
     """A kind as the output lists it; core (Z in e, r_loc in Å) to 6 or 7 digits, None where it is not printed."""
 
     name: str
-    count: int
     potential: str | None
     potential_type: str | None
     core: Core | None
-
-
-@dataclass(frozen=True)
-class _CoordinateTable:
-    """The table of atoms: kinds (from 0), elements, positions (Å, 6 decimals), charges of the cores (e)."""
-
-    kinds: tuple[int, ...]
-    symbols: tuple[str, ...]
-    positions: FloatArray
-    charges: FloatArray
 
 
 def _read_printed_cell(text: str, where: str) -> FloatArray | None:
@@ -201,21 +190,16 @@ def _read_printed_cell(text: str, where: str) -> FloatArray | None:
     return oriented
 
 
-def _read_coordinates(text: str, where: str) -> _CoordinateTable | None:
-    """The table of atoms at the start of the run; None if it is not printed."""
+def _read_coordinates(text: str, where: str) -> tuple[tuple[str, ...], FloatArray] | tuple[None, None]:
+    """Elements and positions (n_atoms, 3) in Å of the table of atoms at the start of the run, if it is printed."""
     table = _COORDINATES.search(text)
     if table is None:
-        return None
+        return None, None
     rows = [line.split() for line in table[2].split("\n") if line.strip()]
     if not rows or any(len(row) != 9 for row in rows):
         raise InputError(f"{where}: the table of atomic coordinates is damaged; run CP2K again")
-    numbers = np.array([[_parse_number(word, where) for word in (row[1], *row[4:8])] for row in rows])
-    return _CoordinateTable(
-        kinds=tuple(int(kind) - 1 for kind in numbers[:, 0]),
-        symbols=tuple(row[2] for row in rows),
-        positions=numbers[:, 1:4] * _length_unit(table[1], where),
-        charges=numbers[:, 4],
-    )
+    positions = np.array([[_parse_number(word, where) for word in row[4:7]] for row in rows])
+    return tuple(row[2] for row in rows), positions * _length_unit(table[1], where)
 
 
 def _read_kinds(text: str, where: str) -> tuple[_PrintedKind, ...]:
@@ -230,7 +214,6 @@ def _read_kinds(text: str, where: str) -> tuple[_PrintedKind, ...]:
         kinds.append(
             _PrintedKind(
                 name=head[1],
-                count=int(head[2]),
                 potential=None if potential is None else potential[2],
                 potential_type=None if potential is None else potential[1],
                 core=core,
@@ -269,18 +252,12 @@ def _count_electrons(text: str) -> int | None:
     return sum(map(int, found)) if len(found) == spins else None
 
 
-def _count_warnings(text: str) -> int | None:
-    """Number of warnings that CP2K counted; None if the run did not come to that."""
-    match = re.search(r"^ The number of warnings for this run is : (\d+)", text, re.MULTILINE)
-    return None if match is None else int(match[1])
-
-
 _BANNER = "PROGRAM STARTED AT"
 
 
 @dataclass(frozen=True)
 class Cp2kOutput:
-    """What a run printed. What it did not print is None, or absent from `energies`; nothing is ever made zero.
+    """Content of an output. Whatever CP2K did not print is None, or absent from `energies`; nothing is ever made zero.
 
     Attributes
     ----------
@@ -288,7 +265,7 @@ class Cp2kOutput:
         The file.
     version
         ``2023.1``, say.
-    project, input_name, run_type, data_directory
+    input_name, data_directory
         As the run's head states them.
     method
         ``GPW``, say.
@@ -296,8 +273,8 @@ class Cp2kOutput:
         ``PERIODIC``, say.
     cell
         Vectors (3, 3), rows in Å, as precise as printed: lengths to 6 decimals, angles to 6, directions as near.
-    coordinates
-        The table of atoms: elements, positions to 6 decimals, charges of the cores.
+    symbols, positions
+        Elements, and positions (n_atoms, 3) at the start of the run in Å, to 6 decimals.
     kinds
         The kinds in their order, with the cores of their pseudopotentials where they are printed.
     grid
@@ -308,30 +285,26 @@ class Cp2kOutput:
         The convergence asked for.
     evaluations
         One for each energy: one of a single point, one per step of a trajectory.
-    warnings
-        Number of warnings.
     finished
-        Whether CP2K came to its regular end.
+        True if CP2K came to its regular end.
     abort_line
         The line of CP2K's message of failure.
     """
 
     path: Path
     version: str
-    project: str | None
     input_name: str | None
-    run_type: str | None
     data_directory: str | None
     method: str | None
     poisson_solver: str | None
     cell: NDArray[np.float64] | None
-    coordinates: _CoordinateTable | None
+    symbols: tuple[str, ...] | None
+    positions: NDArray[np.float64] | None
     kinds: tuple[_PrintedKind, ...]
     grid: tuple[int, int, int] | None
     electrons: int | None
     eps_scf: float | None
     evaluations: tuple[Cp2kEvaluation, ...]
-    warnings: int | None
     finished: bool
     abort_line: int | None
 
@@ -347,21 +320,11 @@ class Cp2kOutput:
 
     @property
     def scf_converged(self) -> bool | None:
-        """Whether every SCF cycle converged; None if the output does not tell."""
+        """True if every SCF cycle converged; None if the output does not tell."""
         verdicts = {evaluation.scf_converged for evaluation in self.evaluations}
         if False in verdicts:
             return False
         return None if None in verdicts or not verdicts else True
-
-    @property
-    def symbols(self) -> tuple[str, ...] | None:
-        """The elements of the atoms."""
-        return None if self.coordinates is None else self.coordinates.symbols
-
-    @property
-    def positions(self) -> NDArray[np.float64] | None:
-        """Positions (n_atoms, 3) in Å at the start of the run, to 6 decimals."""
-        return None if self.coordinates is None else self.coordinates.positions
 
 
 def read_cp2k_output(path: str | Path) -> Cp2kOutput:
@@ -396,23 +359,22 @@ def read_cp2k_output(path: str | Path) -> Cp2kOutput:
         raise InputError(f"{path}, line {line}: CP2K aborted before it began; mend what its message says")
     if version is None:
         raise InputError(f"{path}: not a CP2K output, it names no version of CP2K; name the file written by cp2k -o")
+    symbols, positions = _read_coordinates(text, str(path))
     return Cp2kOutput(
         path=path,
         version=version.removeprefix("CP2K version").strip(),
-        project=_find_line(text, "GLOBAL| Project name"),
         input_name=_find_line(text, "CP2K| Input file name"),
-        run_type=_find_line(text, "GLOBAL| Run type"),
         data_directory=_find_line(text, "CP2K| Data directory path"),
         method=_find_line(text, "QS| Method:"),
         poisson_solver=_find_line(text, "POISSON| Solver"),
         cell=_read_printed_cell(text, str(path)),
-        coordinates=_read_coordinates(text, str(path)),
+        symbols=symbols,
+        positions=positions,
         kinds=_read_kinds(text, str(path)),
         grid=_read_grid(text),
         electrons=_count_electrons(text),
         eps_scf=_find_number(text, "eps_scf:", str(path)),
         evaluations=_read_evaluations(text, str(path), offset),
-        warnings=_count_warnings(text),
         finished="PROGRAM ENDED AT" in text,
         abort_line=None if abort < 0 else offset + text.count("\n", 0, abort) + 1,
     )
@@ -430,13 +392,13 @@ class _Ending:
     Attributes
     ----------
     finished
-        Whether CP2K came to its regular end.
+        True if CP2K came to its regular end.
     unconverged
-        Whether an SCF cycle did not converge.
+        True if an SCF cycle did not converge.
     disk_full
-        Whether there was no space left to write to.
+        True if there was no space left to write to.
     abort
-        What CP2K says in its box of failure; empty without one.
+        Message in CP2K's box of failure; empty without one.
     complaint
         Last line of standard error.
     """
@@ -471,7 +433,7 @@ def _tail(path: Path) -> bytes:
 
 
 def _abort_message(said: bytes) -> str:
-    """What CP2K says in its box of failure, one line; empty if there is none."""
+    """Message in CP2K's box of failure, one line; empty if there is none."""
     text = said.decode("utf-8", errors="replace")
     _, found, box = text.partition("[ABORT]")
     if not found:

@@ -125,7 +125,7 @@ def _kind_core(kind: _Kind, element: str, printed: Core | None, output: Cp2kOutp
 
 
 def _agree(exact: Core, printed: Core) -> bool:
-    """Whether a core is the one printed, to the digits printed."""
+    """Tell if a core is the one printed, to the digits printed."""
     return exact[0] == printed[0] and abs(exact[1] - printed[1]) < _PRINTED_DIGITS * printed[1]
 
 

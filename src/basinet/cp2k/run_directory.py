@@ -62,7 +62,7 @@ def find_output(path: str | Path) -> Path:
 
 
 def is_output(file: Path) -> bool:
-    """Whether a file begins as CP2K's outputs do."""
+    """Tell if a file begins as CP2K's outputs do."""
     try:
         with file.open("rb") as stream:
             return b"CP2K| version string:" in stream.read(_HEAD)
@@ -180,7 +180,7 @@ _ENERGY_DIGITS = 1e-8
 
 @dataclass(frozen=True)
 class Cp2kRun:
-    """What a CP2K run gives to the partition of its density.
+    """A CP2K run, or a step of one, as the partition of its density needs it.
 
     Attributes
     ----------
@@ -243,9 +243,9 @@ def read_run(
         The cube of the electron density. By default the one named ``PROJECT-ELECTRON_DENSITY-...cube`` (or
         ``.cube.gz``) beside the output. Of a trajectory that wrote several, it chooses the step.
     need_density
-        Whether a run without a density is an error.
+        A run without a density is an error.
     allow_unconverged
-        Whether a run whose SCF did not converge is none.
+        A run whose SCF did not converge is no error.
 
     Returns
     -------
@@ -505,20 +505,19 @@ def _agreed_symbols(output: Cp2kOutput, given: Cp2kInput) -> tuple[str, ...]:
 
 
 def _is_certain(name: str, element: str) -> bool:
-    """Whether the input alone settles an atom's element: a name such as ``OW`` does not."""
+    """Tell if the input alone settles an atom's element: a name such as ``OW`` does not."""
     return element != _guess_element(name) or name.rstrip("0123456789").capitalize() == element
 
 
 def _agreed_positions(output: Cp2kOutput, given: Cp2kInput) -> NDArray[np.float64]:
     """Positions of the input (n_atoms, 3), moved as CP2K moved them if it centred the atoms."""
-    table = output.coordinates
-    if table is None:
+    if output.positions is None:
         if given.centred or given.restarted:
             raise InputError(
                 f"{output.path}: prints no atoms, yet CP2K moved those of the input; set PRINT_LEVEL MEDIUM"
             )
         return given.positions
-    moved = table.positions - given.positions
+    moved = output.positions - given.positions
     shift = moved.mean(axis=0) if given.centred else np.zeros(3)
     wrong = np.flatnonzero(np.abs(moved - shift).max(axis=1) > _POSITION_DIGITS)
     if wrong.size:

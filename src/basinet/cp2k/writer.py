@@ -37,7 +37,7 @@ electrostatic energies of dynamics, first order in the density, are off by up to
 
 
 class Cp2kSettings(Section):
-    """What CP2K calculates: Quickstep (GPW) with the functional rVV10 in place, GTH pseudopotentials and OT."""
+    """Method and precision: Quickstep (GPW) with the functional rVV10 in place, GTH pseudopotentials and OT."""
 
     cutoff: float = Field(600, ge=50, le=5000, description="plane-wave cutoff of the finest grid, Ry")
     rel_cutoff: float = Field(60, ge=20, le=1000, description="cutoff that Gaussians are mapped to grids by, Ry")
@@ -86,20 +86,20 @@ _Tree = Mapping[str, "str | _Tree | None"]
 
 @dataclass(frozen=True)
 class Request:
-    """What of a calculation is no physics.
+    """Start, length and files of a calculation: all of it that is no physics.
 
     Attributes
     ----------
     guess
         ``RESTART``: start from the wave functions of the calculation before.
     density
-        Whether to write the cube of the electron density.
+        Write the cube of the electron density.
     keep_wavefunction
-        Whether to write the wave functions for the next calculation.
+        Write the wave functions for the next calculation.
     steps
         Of molecular dynamics, in this calculation; 0: a single point.
     continued
-        Whether molecular dynamics goes on from the calculation before.
+        Molecular dynamics goes on from the calculation before.
     seed
         Of the velocities at the start.
     """
@@ -122,7 +122,7 @@ def cp2k_input(settings: Cp2kSettings, atoms: Atoms, request: Request, aimd: Aim
     atoms
         Periodic; cell and positions are written with all digits.
     request
-        What is asked for beside energies and forces.
+        Further results beside energies and forces.
     aimd
         Ensemble of molecular dynamics, where `request` asks for steps.
 
@@ -383,7 +383,7 @@ def read_template(path: str | Path) -> Template:
 
 
 def _fillings(atoms: Atoms, request: Request, aimd: AimdSettings | None) -> dict[str, str]:
-    """What takes the place of each placeholder."""
+    """Text in place of each placeholder."""
     motion: _Tree = {
         "&MOTION": _motion_section(aimd, request) if aimd is not None and request.steps else None,
         "&EXT_RESTART": _restart_section(request),

@@ -73,12 +73,12 @@ def _prepare_output(path: str | Path, *, resume: bool, overwrite: bool) -> Path:
 
 
 def _content(directory: Path) -> list[Path]:
-    """What a directory holds beside a lock file."""
+    """Entries of a directory beside a lock file."""
     return [entry for entry in directory.iterdir() if entry.name != LOCK]
 
 
 def _is_ours(directory: Path) -> bool:
-    """Whether a directory is an output of basinet."""
+    """Tell if a directory is an output of basinet."""
     # Having just a config.yaml is no sign: project directories have one too.
     return (directory / MARKER).is_file() or (directory / "provenance.json").is_file()
 

@@ -1,4 +1,4 @@
-"""Who does the tasks of long work: this process, or Dask's workers.
+"""Workers that do the tasks of long work: this process, or Dask's.
 
 Dask's workers are new processes of this machine, those of a cluster that runs already, or jobs of a queueing system
 (`basinet.jobs.queues`); all of them are told what to do by `Workers.run`.

@@ -68,7 +68,7 @@ def _segment(config: CampaignConfig, frame: int, start: int) -> Unit:
 
 
 def _continues(config: CampaignConfig, frames: Sequence[Atoms], index: int) -> bool:
-    """Whether a single point starts from the wave functions of the frame before, which has the same atoms.
+    """Tell if a single point starts from the wave functions of the frame before, which has the same atoms.
 
     Chains have a fixed length, so that a resumed campaign gives what an undisturbed one would have given.
     """
@@ -85,7 +85,7 @@ _RESCUE_STEPS = 4
 
 
 def _request_for(unit: Unit, config: CampaignConfig, *, wavefunction: bool = False) -> Request:
-    """What is asked of CP2K beside the physics; `wavefunction`: the one before left its wave functions."""
+    """Files and steps of a unit's calculation; `wavefunction`: the one before left its wave functions."""
     return Request(
         guess="RESTART" if wavefunction else "ATOMIC",
         density=config.partition,
@@ -97,7 +97,7 @@ def _request_for(unit: Unit, config: CampaignConfig, *, wavefunction: bool = Fal
 
 
 def _keeps_wavefunction(config: CampaignConfig) -> bool:
-    """Whether wave functions are handed on."""
+    """Tell if calculations start from the wave functions of others."""
     return config.wavefunction_chain > 1
 
 

@@ -22,7 +22,7 @@ from basinet.jobs.queues import QueueSettings, job_cluster
 from basinet.jobs.workers import WorkerDiedError, Workers, open_workers
 from basinet.labelling.campaign import Campaign, Unit
 from basinet.labelling.settings import CampaignConfig, RetrySettings, RunSettings
-from basinet.labelling.work import _LOST, Outcome, _failed_try, _record, run_unit
+from basinet.labelling.work import _LOST, Outcome, _record, run_unit
 
 _OUTSIDE = ("killed", "out_of_disk")
 """Failures that lie outside of the calculation: a resumed campaign tries these again without being told."""
@@ -56,14 +56,14 @@ class Schedule:
     running: set[str]
 
     def given_up(self, name: str) -> bool:
-        """Whether a unit has failed more often than its retries allow, and was not done for all that."""
+        """True of a unit that has failed more often than its retries allow, and is not done."""
         if name in self.done:
             return False
         counts = self.failures.get(name, Counter())
         return any(count > getattr(self.retries, kind) for kind, count in counts.items())
 
     def blocked(self, unit: Unit) -> bool:
-        """Whether a unit can never be done: its trajectory was given up before it."""
+        """True of a unit that can never be done: its trajectory was given up before it."""
         while unit.steps and unit.previous is not None and unit.name not in self.done:
             if self.given_up(unit.previous):
                 return True
@@ -71,7 +71,7 @@ class Schedule:
         return False
 
     def startable(self, unit: Unit) -> bool:
-        """Whether a unit can be done now: it waits for what it begins with, unless that is given up."""
+        """True of a unit that can be done now: it waits for the one it begins with, unless that is given up."""
         if unit.name in self.done or unit.name in self.running or self.given_up(unit.name):
             return False
         previous = unit.previous
@@ -221,10 +221,10 @@ def _run_try(task: tuple[str, int], *, root: str, session: str) -> Outcome:
 
 
 def _lost(campaign: Campaign, name: str, attempt: int, error: InputError) -> Outcome:
-    """What became of a unit whose worker died: the driver keeps the failure, since nobody else is left to do it."""
+    """Keep the failure of a unit whose worker died, which nobody else is left to do."""
     if not isinstance(error, WorkerDiedError):
         raise error
-    _record(campaign, name, _failed_try(attempt, "killed", _LOST))
+    _record(campaign, name, attempt, "killed", _LOST)
     return Outcome(name, 0.0, "killed", _LOST)
 
 

@@ -147,7 +147,7 @@ def _cores_of(source: DensitySource) -> dict[str, Any] | None:
 
 
 def _notes(source: DensitySource, basins: Basins, atoms: Atoms, settings: PartitionSettings) -> list[str]:
-    """What the user should know, one line each."""
+    """Remarks on an input, one line each."""
     said = list(source.notes)
     if settings.cross_check and (source.total_density is None or source.hartree_potential is None):
         said.append("not cross-checked: there are no cubes of CP2K's total density and Hartree potential")
@@ -169,7 +169,7 @@ class Partitioned:
     atoms
         The labelled frame.
     report
-        What the frame cannot hold: totals, residuals, maxima, notes, seconds of each step.
+        All that the frame cannot hold: totals, residuals, maxima, notes, seconds of each step.
     stamps
         Size and time of change of each file that it was made from.
     """
@@ -195,7 +195,7 @@ def _naming(path: Path) -> Iterator[None]:
         raise
 
 
-def partition_input(job: PartitionInput, settings: PartitionSettings) -> Partitioned:
+def partition_input(item: PartitionInput, settings: PartitionSettings) -> Partitioned:
     """Partition one input.
 
     Raises
@@ -203,12 +203,12 @@ def partition_input(job: PartitionInput, settings: PartitionSettings) -> Partiti
     InputError
         One line that names the file, the cause and the remedy.
     """
-    with _naming(job.path):
+    with _naming(item.path):
         begun = time.perf_counter()
-        source = _read_source(job, settings)
-        fields = _read_fields(job, settings, source)
+        source = _read_source(item, settings)
+        fields = _read_fields(item, settings, source)
         reading = time.perf_counter() - begun
-        files = (*source.files, *_field_files(job, settings).values())
+        files = (*source.files, *_field_files(item, settings).values())
         stamps = {str(path.resolve()): _file_stamp(path) for path in files}
         checks: dict[str, Any] = {}
         with _density_errors():
@@ -260,17 +260,17 @@ class PartitionBatch:
 
     Attributes
     ----------
-    jobs
+    inputs
         In the order of the output.
     settings
         The same for all.
     folder
         Where finished inputs are kept; None: in memory alone.
     failures
-        What is wrong with inputs that failed, by their place.
+        Messages of inputs that failed, by their place.
     """
 
-    jobs: Sequence[PartitionInput]
+    inputs: Sequence[PartitionInput]
     settings: PartitionSettings
     folder: Path | None = None
     failures: dict[int, str] = field(default_factory=dict)
@@ -278,26 +278,26 @@ class PartitionBatch:
 
     def compute(self, workers: int | None, progress: Progress | None) -> None:
         """Do all that is not done; failures are told as they happen, and kept."""
-        pending = [index for index, job in enumerate(self.jobs) if _kept(self.folder, job, self.settings) is None]
-        count = min(workers or _choose_workers([self.jobs[index].path for index in pending]), max(len(pending), 1))
+        pending = [index for index, item in enumerate(self.inputs) if _kept(self.folder, item, self.settings) is None]
+        count = min(workers or _choose_workers([self.inputs[index].path for index in pending]), max(len(pending), 1))
         threads = self.settings.threads or max(1, (available_processors() or 1) // count)
         function = partial(_finish, settings=replace(self.settings, threads=threads), folder=self.folder)
         if progress is not None:
-            progress.start("partition", [1.0] * len(self.jobs), [1.0] * (len(self.jobs) - len(pending)))
-        tasks = iter([(index, self.jobs[index]) for index in pending])
+            progress.start("partition", [1.0] * len(self.inputs), [1.0] * (len(self.inputs) - len(pending)))
+        tasks = iter([(index, self.inputs[index]) for index in pending])
         with (
             nullcontext(Workers()) if count == 1 else open_workers(count) as pool,
             closing(pool.run(function, partial(next, tasks, None), progress)) as outcomes,
         ):
-            for (index, job), outcome in outcomes:
+            for (index, item), outcome in outcomes:
                 if isinstance(outcome, InputError):
-                    self.failures[index] = _named(job.path, str(outcome))
+                    self.failures[index] = _named(item.path, str(outcome))
                 elif outcome is not None:
                     self._finished[index] = outcome
                 if progress is not None:
                     if index in self.failures:
                         progress.note(f"basinet: error: {self.failures[index]}")
-                    progress.advance(1.0, str(job.path))
+                    progress.advance(1.0, str(item.path))
         if progress is not None:
             progress.finish()
 
@@ -309,13 +309,13 @@ class PartitionBatch:
         InputError
             A result that was there is gone or out of date: its input changed while others were computed.
         """
-        for index, job in enumerate(self.jobs):
+        for index, item in enumerate(self.inputs):
             if index in self.failures:
                 continue
-            done = self._finished[index] if self.folder is None else _kept(self.folder, job, self.settings)
+            done = self._finished[index] if self.folder is None else _kept(self.folder, item, self.settings)
             if done is None:
-                raise InputError(f"{job.path}: has changed since it was computed; run again with --resume")
-            done.atoms.info |= {"frame": index, "source": str(job.path)}
+                raise InputError(f"{item.path}: has changed since it was computed; run again with --resume")
+            done.atoms.info |= {"frame": index, "source": str(item.path)}
             yield done
 
     def write(self, out: Path) -> None:
@@ -325,17 +325,17 @@ class PartitionBatch:
                 stream.write(format_frame(done.atoms))
 
 
-def _task(job: PartitionInput, settings: PartitionSettings) -> tuple[str, str]:
+def _task(item: PartitionInput, settings: PartitionSettings) -> tuple[str, str]:
     """Key and fingerprint of an input's result; threads do not change it."""
-    structure = None if job.structure is None else (job.structure.resolve(), job.index)
+    structure = None if item.structure is None else (item.structure.resolve(), item.index)
     steering = {key: value for key, value in vars(settings).items() if key != "threads"}
-    whole = fingerprint(_RESULT_VERSION, version(PACKAGE), job.path.resolve(), structure, steering)
+    whole = fingerprint(_RESULT_VERSION, version(PACKAGE), item.path.resolve(), structure, steering)
     return whole[:24], whole
 
 
-def _kept(folder: Path | None, job: PartitionInput, settings: PartitionSettings) -> Partitioned | None:
+def _kept(folder: Path | None, item: PartitionInput, settings: PartitionSettings) -> Partitioned | None:
     """Result of an input; None if there is none, or its files have changed since. They may be gone, though."""
-    result = None if folder is None else Results(folder).get(*_task(job, settings))
+    result = None if folder is None else Results(folder).get(*_task(item, settings))
     if result is None:
         return None
     now = {path: _file_stamp(path) for path in result["stamps"]}
@@ -347,11 +347,11 @@ def _finish(
     task: tuple[int, PartitionInput], *, settings: PartitionSettings, folder: Path | None
 ) -> Partitioned | None:
     """Do one input; give its result back, or keep it in a folder."""
-    _, job = task
-    done = partition_input(job, settings)
+    _, item = task
+    done = partition_input(item, settings)
     if folder is None:
         return done
-    Results(folder).put(*_task(job, settings), vars(done))
+    Results(folder).put(*_task(item, settings), vars(done))
     return None
 
 

@@ -1,4 +1,4 @@
-"""What an input gives to its partition, whichever program wrote it."""
+"""Densities to partition, from whichever program, with cell, positions, cores and labels."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class DensitySource:
     total_density, hartree_potential
         CP2K's own cubes, where they are.
     notes
-        What the user should know.
+        Remarks for the user.
     """
 
     kind: str
@@ -255,15 +255,15 @@ def _default_cores(symbols: Sequence[str]) -> tuple[Core, ...] | None:
 _CUBES = (".cube", ".gz")
 
 
-def expanded(jobs: Sequence[PartitionInput]) -> list[PartitionInput]:
+def expanded(inputs: Sequence[PartitionInput]) -> list[PartitionInput]:
     """Replace runs of molecular dynamics that wrote several densities by these, in the order of their steps.
 
     What is wrong with a step is told when its turn comes, and costs none of the others; what is wrong with a whole run
     is told once, of its directory.
     """
     found: list[PartitionInput] = []
-    for job in jobs:
-        found += [PartitionInput(density) for density in _densities_of_steps(job.path)] or [job]
+    for item in inputs:
+        found += [PartitionInput(density) for density in _densities_of_steps(item.path)] or [item]
     return found
 
 
@@ -323,20 +323,20 @@ def _density_errors() -> Iterator[None]:
 _ONLY_POPULATIONS = "populations and volumes only"
 
 
-def _read_source(job: PartitionInput, settings: PartitionSettings) -> DensitySource:
+def _read_source(item: PartitionInput, settings: PartitionSettings) -> DensitySource:
     """Read an input."""
-    kind = _kind_of(job.path)
-    plain = job.structure is not None or settings.cores or settings.potential_file or settings.potential
+    kind = _kind_of(item.path)
+    plain = item.structure is not None or settings.cores or settings.potential_file or settings.potential
     if kind == "cube":
-        run = None if plain else _run_of_cube(job.path)
-        return _cube_source(job, settings) if run is None else _cp2k_source(run, job.path, settings)
-    if job.structure is not None:
-        raise InputError(f"{job.path}: has its own cell and positions; --structure is for plain cubes")
+        run = None if plain else _run_of_cube(item.path)
+        return _cube_source(item, settings) if run is None else _cp2k_source(run, item.path, settings)
+    if item.structure is not None:
+        raise InputError(f"{item.path}: has its own cell and positions; --structure is for plain cubes")
     if kind == "vasp":
-        return _vasp_source(job, settings)
+        return _vasp_source(item, settings)
     if plain:
-        raise InputError(f"{job.path}: a CP2K run has its own cores and potential; leave out the options for cubes")
-    return _cp2k_source(job.path, None, settings)
+        raise InputError(f"{item.path}: a CP2K run has its own cores and potential; leave out the options for cubes")
+    return _cp2k_source(item.path, None, settings)
 
 
 def _cp2k_source(path: Path, density: Path | None, settings: PartitionSettings) -> DensitySource:
@@ -373,14 +373,14 @@ def _run_atoms(run: Cp2kRun) -> Atoms:
     return atoms
 
 
-def _cube_source(job: PartitionInput, settings: PartitionSettings) -> DensitySource:
+def _cube_source(item: PartitionInput, settings: PartitionSettings) -> DensitySource:
     """A cube of any program, with the cores that are given, or GTH-PBE's if the electrons are as many."""
-    volume = read_density(job.path)
-    atoms, files = volume.atoms.copy(), [job.path]
-    if job.structure is not None:
-        atoms = _read_structure(job.structure, job.index)
-        _check_same_structure(volume, atoms, job.structure)
-        files.append(job.structure)
+    volume = read_density(item.path)
+    atoms, files = volume.atoms.copy(), [item.path]
+    if item.structure is not None:
+        atoms = _read_structure(item.structure, item.index)
+        _check_same_structure(volume, atoms, item.structure)
+        files.append(item.structure)
     atoms.arrays.pop("nuclear_charges", None)
     source = DensitySource("cube", atoms, volume, tuple(files))
     symbols = atoms.get_chemical_symbols()
@@ -410,18 +410,18 @@ def _assumed(source: DensitySource, cores: tuple[Core, ...] | None) -> DensitySo
     return replace(source, cores=cores, cores_from="GTH-PBE", electrons=float(charges.sum()), notes=(note,))
 
 
-def _vasp_source(job: PartitionInput, settings: PartitionSettings) -> DensitySource:
+def _vasp_source(item: PartitionInput, settings: PartitionSettings) -> DensitySource:
     """VASP's density, with the LOCPOT that is given or lies beside it. PAW has no Gaussian cores."""
     if settings.cores or settings.potential_file:
-        raise InputError(f"{job.path}: PAW has no Gaussian cores; leave out --cores and --potential-file")
-    volume = read_density(job.path)
-    source = DensitySource("vasp", volume.atoms.copy(), volume, (job.path,))
-    beside = job.path.with_name(job.path.name.replace("CHGCAR", "LOCPOT"))
+        raise InputError(f"{item.path}: PAW has no Gaussian cores; leave out --cores and --potential-file")
+    volume = read_density(item.path)
+    source = DensitySource("vasp", volume.atoms.copy(), volume, (item.path,))
+    beside = item.path.with_name(item.path.name.replace("CHGCAR", "LOCPOT"))
     potential = settings.potential or beside
-    if potential != job.path and (settings.potential is not None or potential.is_file()):
+    if potential != item.path and (settings.potential is not None or potential.is_file()):
         return _with_potential(source, potential)
     note = f"{_ONLY_POPULATIONS}: no {beside.name} beside it (LVHAR = .TRUE.), no --potential"
-    return replace(source, files=(job.path, beside), notes=(note,))
+    return replace(source, files=(item.path, beside), notes=(note,))
 
 
 def _with_potential(source: DensitySource, path: Path) -> DensitySource:
@@ -437,16 +437,16 @@ def _with_potential(source: DensitySource, path: Path) -> DensitySource:
     return replace(source, potential=values, files=(*source.files, path))
 
 
-def _field_files(job: PartitionInput, settings: PartitionSettings) -> dict[str, Path]:
+def _field_files(item: PartitionInput, settings: PartitionSettings) -> dict[str, Path]:
     """The further cubes of an input, by name."""
-    place = job.path if job.path.is_dir() else job.path.parent
+    place = item.path if item.path.is_dir() else item.path.parent
     return {name: place / file for name, file in settings.fields.items()}
 
 
-def _read_fields(job: PartitionInput, settings: PartitionSettings, source: DensitySource) -> dict[str, FloatArray]:
+def _read_fields(item: PartitionInput, settings: PartitionSettings, source: DensitySource) -> dict[str, FloatArray]:
     """The further cubes, in the file's unit times bohr^3 per A^3: integrals come out in atomic units of volume."""
     fields = {}
-    for name, file in _field_files(job, settings).items():
+    for name, file in _field_files(item, settings).items():
         cube = read_cube(file)
         same_grid(source.volume, cube)
         cube.values[...] /= Bohr**3

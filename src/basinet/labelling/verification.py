@@ -52,7 +52,7 @@ def finished_frames(campaign: Campaign) -> Iterator[Atoms]:
 
 
 def _well_numbered(frames: Sequence[Atoms]) -> bool:
-    """Whether every frame has a number that no other frame of its system and size has."""
+    """Tell if every frame has a number that no other frame of its system and size has."""
     if not all(isinstance(atoms.info.get("frame"), (int, np.integer)) for atoms in frames):
         return False
     known = {(system_of(atoms), len(atoms), atoms.info["frame"]) for atoms in frames}
@@ -243,7 +243,7 @@ class Comparison:
 
     @property
     def agrees(self) -> bool:
-        """Whether all is within the tolerances."""
+        """True if all is within the tolerances."""
         energies = [abs(value) for value in (self.energy, self.electrostatic) if value is not None]
         return max(energies) <= _ENERGY_TOLERANCE and (self.local is None or self.local <= _LOCAL_TOLERANCE)
 
@@ -287,7 +287,7 @@ def _comparison(number: int, old: Atoms, new: Atoms, slope: float | None) -> Com
 
 @dataclass(frozen=True)
 class Change:
-    """What other settings change in a frame, in meV.
+    """Change of a frame under other settings, in meV.
 
     Attributes
     ----------
@@ -316,7 +316,7 @@ class Change:
 
     @property
     def agrees(self) -> bool:
-        """Whether what can be told is within the tolerances: 0.01 meV per atom, and 0.1 meV (root mean square)."""
+        """True if all that is known is within the tolerances: 0.01 meV per atom, and 0.1 meV (root mean square)."""
         energy = self.energy_centred is None or abs(self.energy_centred) <= _ENERGY_TOLERANCE
         return energy and (self.local is None or self.local <= _LOCAL_TOLERANCE)
 

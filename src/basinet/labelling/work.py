@@ -93,7 +93,7 @@ def _running(root: Path, unit: str, token: str) -> Iterator[str | None]:
 
 
 def _owner_of(text: str, token: str) -> str | None:
-    """Who left a lock file that belongs to a try."""
+    """Owner of a lock file that was left over by a try; None if it is another try's."""
     try:
         values = json.loads(text)
         return str(values["owner"]) if values["token"] == token else None
@@ -170,7 +170,7 @@ _OURS = (
 )  # fmt: skip
 """How names of labels and of origins begin, which a frame that is calculated again gets anew."""
 _LASTING = ("system", "config_type")
-"""What is true of a configuration is not true of a later step, but for these."""
+"""Entries of a configuration's ``info`` that hold of later steps too."""
 _PARTITIONING = threading.Lock()
 """One at a time in a process: the kernels' threads are their own."""
 _KEPT = ("renormalisation", "hartree_energy", "residuals", "notes", "grid", "seconds")
@@ -190,9 +190,9 @@ def _labelled_frames(
             cube.unlink()  # the last step of the segment before, which CP2K does again
     settings = PartitionSettings(error_bars=config.error_bars, threads=config.run.threads)
     frames, reports = [], []
-    for job in expanded([PartitionInput(directory)]):
+    for step in expanded([PartitionInput(directory)]):
         with _PARTITIONING:
-            done = partition_input(job, settings)
+            done = partition_input(step, settings)
         done.atoms.info.pop("source", None)
         frames.append(done.atoms)
         reports.append({key: done.report[key] for key in _KEPT if key in done.report})
@@ -219,7 +219,7 @@ def _labelled_steps(unit: Unit, every: int) -> list[int]:
 
 
 def _said_of(start: Atoms, unit: Unit) -> dict[str, Any]:
-    """What a configuration's file says, such as its system; of a later step what still holds. Old labels are left."""
+    """Entries of a configuration's file, such as its system, that hold of a unit's frames; no old labels."""
     said = {key: value for key, value in start.info.items() if not str(key).startswith(_OURS)}
     if unit.steps:
         return {key: value for key, value in said.items() if key in _LASTING} | {"trajectory": unit.frame}
@@ -260,7 +260,7 @@ def _whole_energy(start: Atoms, evaluation: Cp2kEvaluation, output: Cp2kOutput) 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a unit: ``kind`` and ``message`` of a failure, or None and nothing; seconds it took."""
+    """A try of a unit that has ended: ``kind`` and ``message`` of a failure, or None and nothing; seconds it took."""
 
     unit: str
     seconds: float
@@ -432,19 +432,17 @@ def _failed(campaign: Campaign, unit: Unit, attempt: int, directory: Path, error
     log = None
     try:
         log = campaign.keep_log(unit.name, attempt, directory / OUTPUT, directory / ERRORS)
-        _record(campaign, unit.name, _failed_try(attempt, kind, message, log, seconds))
+        _record(campaign, unit.name, attempt, kind, message, log, seconds)
     except (InputError, OSError):
         pass
     return Outcome(unit.name, seconds, kind, message, log)
 
 
-def _failed_try(attempt: int, kind: str, message: str, log: str | None = None, seconds: float = 0.0) -> FailedTry:
-    """The record of a failure on this machine."""
-    return FailedTry(attempt, kind, message, log, seconds, _owner().partition(".")[0], _now())
-
-
-def _record(campaign: Campaign, name: str, failure: FailedTry) -> None:
-    """Add a failed try to those of a unit; nobody else is to work at it."""
+def _record(
+    campaign: Campaign, name: str, attempt: int, kind: str, message: str, log: str | None = None, seconds: float = 0.0
+) -> None:
+    """Add a failed try, of this machine, to those of a unit; nobody else is to work at it."""
+    failure = FailedTry(attempt, kind, message, log, seconds, _owner().partition(".")[0], _now())
     campaign.keep_failures(name, [*campaign.failures(name), failure])
 
 
