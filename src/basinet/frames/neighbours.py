@@ -132,12 +132,14 @@ def _group_by_atom(
     n_atoms: int, one: NDArray[np.uint64], other: NDArray[np.uint64], vector: NDArray[np.float64]
 ) -> Neighbours:
     """Neighbours of each atom from pairs listed once, in any order, with the vectors from `one` to `other`, A."""
-    ends = np.stack([one, other], axis=1).ravel()
-    order = np.argsort(ends.astype(np.uint16 if n_atoms < 2**16 else np.int64), kind="stable")
-    first = np.concatenate([[0], np.cumsum(np.bincount(ends.astype(np.int64), minlength=n_atoms))])
-    atom = np.stack([other, one], axis=1).ravel().astype(np.int64)
-    vectors = np.stack([vector, -vector], axis=1).reshape(-1, 3)
-    return Neighbours(first, atom[order], vectors[order])
+    ends = np.stack([one, other], axis=1).ravel().astype(np.uint16 if n_atoms < 2**16 else np.int64)
+    order = np.argsort(ends, kind="stable")
+    pair, reversed_ = order >> 1, (order & 1).astype(bool)
+    first = np.concatenate([[0], np.cumsum(np.bincount(ends, minlength=n_atoms))])
+    atom = np.where(reversed_, one[pair], other[pair]).astype(np.int64)
+    vectors = vector[pair]
+    np.negative(vectors, out=vectors, where=reversed_[:, None])
+    return Neighbours(first, atom, vectors)
 
 
 def find_neighbours(
