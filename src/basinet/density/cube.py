@@ -17,7 +17,7 @@ from ase import Atoms
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
-from basinet.density.text import PIECE, TextStream, allocate, read_row, whole
+from basinet.density.text import PIECE, TextStream
 from basinet.density.volume import Volume
 from basinet.errors import InputError
 from basinet.files import atomic_write
@@ -83,9 +83,9 @@ def check_loops(stream: TextStream, comment: str) -> None:
 
 def read_count(stream: TextStream) -> tuple[int, NDArray[np.float64], int]:
     """Read the number of atoms (negative: the data sets are named), the origin, and the values per voxel."""
-    row = read_row(stream, 4, "the number of atoms and the origin (a cube file's third line)")
-    count = whole(stream, row[0], "the number of atoms")
-    per_voxel = whole(stream, row[4], "the number of values per voxel") if len(row) > 4 else 1
+    row = stream.row(4, "the number of atoms and the origin (a cube file's third line)")
+    count = stream.whole(row[0], "the number of atoms")
+    per_voxel = stream.whole(row[4], "the number of values per voxel") if len(row) > 4 else 1
     if per_voxel < 1:
         raise stream.error(f"{per_voxel} values per voxel; check the third line")
     return count, np.array(row[1:4]), per_voxel
@@ -93,8 +93,8 @@ def read_count(stream: TextStream) -> tuple[int, NDArray[np.float64], int]:
 
 def read_voxels(stream: TextStream) -> tuple[tuple[int, int, int], NDArray[np.float64], float]:
     """Read the shape of the grid, the cell (Angstrom) and the header's unit of length (Angstrom)."""
-    rows = [read_row(stream, 4, "a number of voxels and a voxel's edge") for _ in range(3)]
-    counts = [whole(stream, row[0], "a number of voxels") for row in rows]
+    rows = [stream.row(4, "a number of voxels and a voxel's edge") for _ in range(3)]
+    counts = [stream.whole(row[0], "a number of voxels") for row in rows]
     if 0 in counts or len({count > 0 for count in counts}) > 1:
         raise stream.error(f"voxel counts {counts}: expected three positive ones, or three negative ones for Angstrom")
     unit = Bohr if counts[0] > 0 else 1.0
@@ -106,7 +106,7 @@ def read_voxels(stream: TextStream) -> tuple[tuple[int, int, int], NDArray[np.fl
 
 def read_atoms(stream: TextStream, count: int, origin: NDArray[np.float64], unit: float) -> Atoms:
     """Read the atoms: number, nuclear charge, position."""
-    rows = [read_row(stream, 5, "an atom: its number, charge and position")[:5] for _ in range(count)]
+    rows = [stream.row(5, "an atom: its number, charge and position")[:5] for _ in range(count)]
     table = np.array(rows).reshape(count, 5)
     numbers = table[:, 0].astype(int)
     if np.any(numbers != table[:, 0]) or np.any((numbers < 0) | (numbers >= len(chemical_symbols))):
@@ -119,13 +119,13 @@ def read_atoms(stream: TextStream, count: int, origin: NDArray[np.float64], unit
 
 def read_dataset_count(stream: TextStream, per_voxel: int) -> int:
     """Read the numbers of the data sets (orbitals), which may take several lines, and tell how many they are."""
-    row = read_row(stream, 1, "the number of data sets (the number of atoms is negative)")
-    count = whole(stream, row[0], "the number of data sets")
+    row = stream.row(1, "the number of data sets (the number of atoms is negative)")
+    count = stream.whole(row[0], "the number of data sets")
     if count < 1 or per_voxel not in (1, count):
         raise stream.error(f"{count} data sets with {per_voxel} values each; expected one value each")
     named = len(row) - 1
     while named < count:
-        named += len(read_row(stream, 1, "more numbers of data sets"))
+        named += len(stream.row(1, "more numbers of data sets"))
     if named > count:
         raise stream.error(f"{named} numbers of data sets instead of {count}; check the header")
     return count
@@ -133,7 +133,7 @@ def read_dataset_count(stream: TextStream, per_voxel: int) -> int:
 
 def read_values(stream: TextStream, shape: tuple[int, int, int], per_voxel: int, dataset: int) -> NDArray[np.float64]:
     """Read the values of one data set; those of all data sets stand together for each voxel."""
-    values = allocate(stream, shape)
+    values = stream.allocate(shape)
     flat = values.reshape(-1)
     stream.expected = flat.size * per_voxel
     if per_voxel == 1:

@@ -1,112 +1,144 @@
-"""The bytes of a file, plain or compressed with gzip, in pieces of the reader's choice."""
+"""Text files of a header and many numbers, plain or compressed with gzip, read a piece at a time."""
 
 from __future__ import annotations
 
+import gzip
 import re
 import zlib
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from basinet.density.numbers import MARGIN, NOT_A_NUMBER, UNDECIDED, number, parse_numbers
+from basinet.compiled import jit
 from basinet.errors import InputError
 
 PIECE = 1 << 18
-"""Bytes moved at a time: they stay in the processor's second-level cache until they are used."""
+"""Bytes read at a time: they stay in the processor's second-level cache until they are used."""
 
-GZIP_MAGIC = b"\x1f\x8b"
-GZIP_WINDOW = 31
-"""zlib's code for the largest window, with gzip's header and checksum."""
-
-REFUSED = {b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip"}
+_REFUSED = {b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip"}
 """First bytes of compressed files that are not read, and the program's name."""
+_LONGEST_LINE = 1 << 16
+"""Bytes of a header's line, or of a number; more is no text."""
+_FELLOWS = 400
+"""Bytes of the last numbers of a file, with which the very last one is compared."""
+_NOT_FINITE = re.compile(r"[+-]?(nan|inf(inity)?)", flags=re.IGNORECASE)
+NUMBER = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:[eEdD]?([+-][0-9]+)|[eEdD]([0-9]+))?")
+"""Numbers as C, Python and Fortran print them. Python's `float` takes more than those, ``1_000`` for one."""
+_EXACT_POWERS = 10.0 ** np.arange(23)
+"""The powers of ten that a float64 holds without error."""
+_EXACT_INTEGER = np.uint64(1 << 53)
+"""All integers up to this one are float64."""
+_BLANK, _PLUS, _MINUS, _POINT, _LETTER_D, _LETTER_E = b" +-.de"
+_ZERO, _ONE, _TEN, _MOST_DIGITS, _MANY = (np.uint64(value) for value in (ord("0"), 1, 10, 19, 99999))
 
 
-class Source(Protocol):
-    """Where bytes come from."""
-
-    cut: bool
-    """Whether a compressed file ended before its end."""
-
-    def readinto(self, piece: memoryview) -> int:
-        """Write the next bytes to the beginning of `piece`; gives their number, 0 at the end."""
-
-    def close(self) -> None:
-        """Close the file."""
-
-
-class PlainSource:
-    """An uncompressed file."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self.stream = stream
-        self.cut = False
-
-    def readinto(self, piece: memoryview) -> int:
-        """Write the next bytes to the beginning of `piece`."""
-        return self.stream.readinto(piece)  # type: ignore[attr-defined, no-any-return]
-
-    def close(self) -> None:
-        """Close the file."""
-        self.stream.close()
-
-
-class GzipSource:
-    """A file compressed with gzip, of one or several members (``pigz`` and ``bgzip`` write several)."""
-
-    def __init__(self, path: Path, stream: BinaryIO) -> None:
-        self.path = path
-        self.stream = stream
-        self.cut = False
-        self.member = zlib.decompressobj(GZIP_WINDOW)
-        self.compressed = b""
-
-    def readinto(self, piece: memoryview) -> int:
-        """Write the next decompressed bytes to the beginning of `piece`."""
-        while True:
-            if self.member.eof and not self.next_member():
-                return 0
-            if not self.compressed:
-                self.compressed = self.stream.read(PIECE)
-                self.cut = not self.compressed
-                if self.cut:
-                    return 0
-            try:
-                text = self.member.decompress(self.compressed, len(piece))
-            except zlib.error as error:
-                raise InputError(f"{self.path}: the gzip file is damaged ({error}); copy it again") from error
-            self.compressed = self.member.unconsumed_tail
-            if text:
-                piece[: len(text)] = text
-                return len(text)
-
-    def next_member(self) -> bool:
-        """Begin the next member, and tell whether there is one. Zeros may fill up a file (tapes, ``dd``)."""
-        self.compressed = self.member.unused_data
-        while not (rest := self.compressed.lstrip(b"\0")):
-            self.compressed = self.stream.read(PIECE)
-            if not self.compressed:
-                return False
-        self.compressed = rest
-        self.member = zlib.decompressobj(GZIP_WINDOW)
-        return True
-
-    def close(self) -> None:
-        """Close the file."""
-        self.stream.close()
-
-
-def open_source(path: Path) -> Source:
-    """Open a file; gzip is known by its first bytes, whatever the name.
+def number(token: str) -> float:
+    """Read a number as C, Python or Fortran print it.
 
     Raises
     ------
-    InputError
-        There is no such file, it is no regular file, it cannot be read, or it is compressed in another way.
+    ValueError
+        It is no number.
+
+    Examples
+    --------
+    >>> number("1.5D-01"), number("0.33004-101")
+    (0.15, 3.3004e-102)
     """
+    match = NUMBER.fullmatch(token)
+    if match is None:
+        raise ValueError(f"{token[:40]!r} is no number")
+    mantissa, signed, unsigned = match.groups()
+    return float(f"{mantissa}e{signed or unsigned or 0}")
+
+
+@jit()
+def _parse(  # noqa: C901, PLR0912, PLR0915 - to hand the text to a second function takes as long as to read a number
+    text: NDArray[np.uint8],
+    p: np.uint64,
+    stop: np.uint64,
+    out: NDArray[np.float64],
+    done: int,
+    hard: NDArray[np.uint64],
+) -> tuple[np.uint64, int, int]:
+    r"""Read numbers from ``text[p:stop]``, which ends in a blank, into ``out[done:]``, until one of them is at its end.
+
+    Digits form an integer w, and point and exponent a power q of ten. Where :math:`w \le 2^{53}` and
+    :math:`|q| \le 22`, both are float64 without error, so that the one operation of :math:`w 10^q` rounds correctly.
+
+    Parameters
+    ----------
+    hard : (n, 3) array
+        Written: index in `out`, beginning and end of each number of which this does not hold.
+
+    Returns
+    -------
+    position
+        Behind the last number; if numbers are missing and text is left, of what is no number.
+    done
+        How many numbers `out` has room for up to there.
+    n_hard
+        Of how many of them it lacks the value.
+    """
+    n_hard = 0
+    while done < len(out):
+        while p < stop and text[p] <= _BLANK:
+            p += _ONE
+        if p == stop:
+            break
+        first, negative = p, text[p] == _MINUS
+        if negative or text[p] == _PLUS:
+            p += _ONE
+        w, before, fraction = np.uint64(0), p, np.uint64(0)
+        digit = np.uint64(text[p]) - _ZERO  # unsigned: what is below zero is large
+        while digit < _TEN:
+            w, p = _TEN * w + digit, p + _ONE
+            digit = np.uint64(text[p]) - _ZERO
+        digits = p - before
+        if text[p] == _POINT:
+            p += _ONE
+            before = p
+            digit = np.uint64(text[p]) - _ZERO
+            while digit < _TEN:
+                w, p = _TEN * w + digit, p + _ONE
+                digit = np.uint64(text[p]) - _ZERO
+            fraction = p - before
+        well = bool(digits + fraction > np.uint64(0))
+        q, sign = -np.int64(fraction), text[p]
+        if sign > _BLANK:  # E-02, d+1, or -101 of Fortran
+            if sign | 32 == _LETTER_E or sign | 32 == _LETTER_D:
+                p += _ONE
+                sign = text[p]
+            elif sign not in (_PLUS, _MINUS):
+                well = False
+            if sign in (_PLUS, _MINUS):
+                p += _ONE
+            exponent, before = np.uint64(0), p
+            digit = np.uint64(text[p]) - _ZERO
+            while digit < _TEN:
+                exponent, p = min(_TEN * exponent + digit, _MANY), p + _ONE
+                digit = np.uint64(text[p]) - _ZERO
+            if p == before or text[p] > _BLANK:
+                well = False
+            q += -np.int64(exponent) if sign == _MINUS else np.int64(exponent)
+        if not well:
+            return first, done, n_hard
+        if digits + fraction <= _MOST_DIGITS and w <= _EXACT_INTEGER and -22 <= q <= 22:
+            value = np.float64(np.int64(w))
+            value = value / _EXACT_POWERS[-q] if q < 0 else value * _EXACT_POWERS[q]
+            out[done] = -value if negative else value
+        else:
+            hard[n_hard, 0], hard[n_hard, 1], hard[n_hard, 2] = done, first, p
+            n_hard += 1
+        done += 1
+    return p, done, n_hard
+
+
+def _open(path: Path) -> BinaryIO | gzip.GzipFile:
+    """Open a file; gzip is known by its first bytes, whatever the name."""
     try:
         if path.is_dir():
             raise InputError(f"{path}: is a directory; name a file")
@@ -121,21 +153,14 @@ def open_source(path: Path) -> Source:
         raise InputError(f"{path}: no such file; check the path") from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); check the path and its permissions") from error
-    for first, program in REFUSED.items():
+    for first, program in _REFUSED.items():
         if magic.startswith(first):
             stream.close()
             raise InputError(f"{path}: compressed with {program}, only gzip is read; decompress it first")
-    return GzipSource(path, stream) if magic.startswith(GZIP_MAGIC) else PlainSource(stream)
-
-
-LONGEST_LINE = 1 << 16
-"""Bytes of a header's line; more is no header."""
-
-FELLOWS = 400
-"""Bytes of the last numbers of a file, with which the very last one is compared."""
-
-BLANKS = b" \n\t\r\f\v"
-NOT_FINITE = re.compile(r"[+-]?(nan|inf(inity)?)", flags=re.IGNORECASE)
+    if magic.startswith(b"\x1f\x8b"):
+        stream.close()
+        return gzip.GzipFile(path)
+    return stream
 
 
 class TextStream:
@@ -146,6 +171,11 @@ class TextStream:
     path
         The file.
 
+    Attributes
+    ----------
+    expected
+        How many values the file should hold, for messages.
+
     Raises
     ------
     InputError
@@ -154,20 +184,15 @@ class TextStream:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.source = open_source(self.path)
-        self.text = bytearray(PIECE + MARGIN)
-        self.characters = np.frombuffer(self.text, dtype=np.uint8)
-        self.begin = self.end = 0
-        """The part of `text` that is not yet read."""
-        self.before = b""
-        """Some of what stood before `text`."""
-        self.offset = 0
-        """Bytes of the file before `text`."""
-        self.at_end = False
-        self.mark = 0
-        """Bytes of the file before what messages speak of."""
-        self.expected = self.done = 0
-        """How many values the file should hold, and how many were read."""
+        self.expected = 0
+        self._source = _open(self.path)
+        self._text = b""
+        self._begin = self._offset = self._mark = 0
+        """What is not yet read begins here in the text; the text, here in the file; what messages tell of, too."""
+        self._at_end = self._unfinished = False
+        """Whether all of the file is in the text, and whether it does not end in a blank."""
+        self._done = 0
+        self._hard = np.empty((PIECE // 2 + _LONGEST_LINE, 3), dtype=np.uint64)
 
     def __enter__(self) -> TextStream:
         return self
@@ -175,21 +200,26 @@ class TextStream:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.source.close()
+        self._source.close()
 
-    def refill(self) -> None:
-        """Move what is not yet read to the front, and read on behind it."""
-        rest = self.end - self.begin
-        self.before = bytes(self.text[max(0, self.begin - FELLOWS) : self.begin])
-        self.text[:rest] = self.text[self.begin : self.end]
-        self.offset += self.begin
-        self.begin, self.end = 0, rest
+    def _read(self) -> bytes:
+        """Bytes that follow in the file; none at its end."""
         try:
-            read = self.source.readinto(memoryview(self.text)[rest:PIECE])
-        except OSError as error:
+            return self._source.read(PIECE)
+        except EOFError as error:
+            raise InputError(f"{self.path}: the gzip file is cut short; copy it again") from error
+        except (OSError, zlib.error) as error:
+            if isinstance(self._source, gzip.GzipFile):
+                raise InputError(f"{self.path}: the gzip file is damaged ({error}); copy it again") from error
             raise InputError(f"{self.path}: cannot be read ({error}); check the disk and try again") from error
-        self.end += read
-        self.at_end = read == 0
+
+    def _refill(self) -> None:
+        """Drop what was read, but for the last numbers, and read on behind the rest."""
+        read, kept = self._read(), max(0, self._begin - _FELLOWS)
+        self._text = self._text[kept:] + read
+        self._offset += kept
+        self._begin -= kept
+        self._at_end = not read
 
     def line(self) -> str:
         """Read the next line, without its line break.
@@ -199,26 +229,70 @@ class TextStream:
         InputError
             The file ends before the line does, or this is no text.
         """
-        line = self.line_or_rest()
+        line = self._line_or_rest()
         if not line.endswith(b"\n"):
-            raise self.cut_in_header()
+            is_empty = self._offset + len(self._text) == 0
+            what = "is empty; write or copy" if is_empty else "is cut short, in its header; copy"
+            raise InputError(f"{self.path}: the file {what} it again")
         if b"\0" in line:
             raise self.error("not a text file; check the path and the format")
         return line.decode("utf-8", errors="replace").rstrip("\r\n")
 
-    def line_or_rest(self) -> bytes:
+    def _line_or_rest(self) -> bytes:
         """Read the next line with its line break, which lacks if the file ends before."""
-        self.mark = self.offset + self.begin
-        while (stop := self.text.find(b"\n", self.begin, self.end) + 1) == 0:
-            if self.at_end:
-                stop = self.end
+        self._mark = self._offset + self._begin
+        while (stop := self._text.find(b"\n", self._begin) + 1) == 0:
+            if self._at_end:
+                stop = len(self._text)
                 break
-            if self.end - self.begin > LONGEST_LINE:
+            if len(self._text) - self._begin > _LONGEST_LINE:
                 raise self.error("no line break in sight, not a text file; check the path and the format")
-            self.refill()
-        line = bytes(self.text[self.begin : stop])
-        self.begin = stop
+            self._refill()
+        line = self._text[self._begin : stop]
+        self._begin = stop
         return line
+
+    def row(self, least: int, what: str) -> list[float]:
+        """Read the numbers of the next line; there may be text behind the first `least`.
+
+        Parameters
+        ----------
+        least
+            How many numbers there must be.
+        what
+            Contents of the line, for the message.
+
+        Raises
+        ------
+        InputError
+            There are fewer, or one of them is not finite. The message names the line.
+        """
+        line = self.line()
+        row: list[float] = []
+        for token in line.split():
+            try:
+                row.append(number(token))
+            except ValueError:
+                break
+        if len(row) < least or not np.all(np.isfinite(row)):
+            raise self.error(f"expected {what}, found {line.strip()[:60]!r}; check the path and the format")
+        return row
+
+    def whole(self, value: float, what: str) -> int:
+        """Take a number of the header as an integer; InputError where it is none."""
+        if value != int(value):
+            raise self.error(f"expected {what}, found {value}; check the path and the format")
+        return int(value)
+
+    def allocate(self, shape: tuple[int, int, int]) -> NDArray[np.float64]:
+        """Make room for the values; InputError where the header states more than memory can hold."""
+        try:
+            return np.empty(shape)
+        except (MemoryError, ValueError) as error:
+            sizes = " x ".join(map(str, shape))
+            raise InputError(
+                f"{self.path}: the header states {sizes} points, more than the memory holds; is it damaged?"
+            ) from error
 
     def fill(self, out: NDArray[np.float64]) -> None:
         """Read as many numbers as `out` (one-dimensional, contiguous) has room for.
@@ -230,61 +304,68 @@ class TextStream:
         """
         filled = 0
         while filled < len(out):
-            stop = self.whole_numbers()
-            before = filled
-            position, filled, status = parse_numbers(
-                self.characters, np.uint64(self.begin), np.uint64(stop), out, filled
-            )
-            self.begin = min(int(position), self.end)
-            self.done += filled - before
-            if status in (NOT_A_NUMBER, UNDECIDED):
-                out[filled] = self.hard_number(stop)
-                filled += 1
-                self.done += 1
-        if self.at_end and self.begin == self.end:
-            self.check_last_number()
+            stop, before = self._whole_numbers(), filled
+            text = np.frombuffer(self._text, dtype=np.uint8)
+            begin = np.uint64(self._begin)
+            position, filled, n_hard = _parse(text, begin, np.uint64(stop), out, filled, self._hard)
+            end = int(position)
+            for index, first, last in self._hard[:n_hard].tolist():
+                out[index] = self._hard_number(first, last, self._done + index - before)
+            self._begin, self._done = end, self._done + filled - before
+            if filled < len(out) and end < stop:
+                raise self._no_number(end, stop, self._done)
+        if self._unfinished and not self._text[self._begin :].strip():
+            self._check_last_number()
 
-    def whole_numbers(self) -> int:
-        """Make sure that `text` holds whole numbers from `begin` on, and tell where they stop."""
+    def _whole_numbers(self) -> int:
+        """Make sure that the text holds whole numbers, and tell where they stop."""
         while True:
-            stop = self.end
-            if self.at_end and self.begin < self.end:
-                self.text[stop : stop + 1] = b"\n"
-                return stop + 1
-            while stop > self.begin and self.text[stop - 1] not in BLANKS:
+            stop = len(self._text)
+            while stop > self._begin and self._text[stop - 1] > _BLANK:
                 stop -= 1
-            if stop > self.begin:
+            if stop > self._begin:
                 return stop
-            if self.at_end:
-                raise self.cut_in_values()
-            if self.end - self.begin == PIECE:
-                self.mark = self.offset + self.begin
+            if self._at_end and stop == len(self._text):
+                raise InputError(
+                    f"{self.path}: the file is cut short, {self._done} of {self.expected} values; copy it again"
+                )
+            if self._at_end:
+                self._text += b"\n"
+                self._unfinished = True
+            elif len(self._text) - self._begin > _LONGEST_LINE:
+                self._mark = self._offset + self._begin
                 raise self.error("not a text file; check the path and the format")
-            self.refill()
+            else:
+                self._refill()
 
-    def hard_number(self, stop: int) -> float:
-        """Let Python read the number that begins here, or say what is wrong with it."""
-        self.mark = self.offset + self.begin
-        token = bytes(self.text[self.begin : stop]).split(maxsplit=1)[0]
-        shown = token[:40].decode("ascii", errors="backslashreplace")
-        count = f"value {self.done + 1} of {self.expected}"
-        if NOT_FINITE.fullmatch(shown):
-            raise self.error(f"{count} is {shown}; did the calculation fail?")
-        if token.strip(b"*") == b"":
-            raise self.error(f"{count} is {shown}: it did not fit its format; write the file with more digits")
+    def _hard_number(self, first: int, last: int, done: int) -> float:
+        """Let Python read a number, which need not be finite."""
+        token = self._text[first:last]
         try:
+            value = float(token)
+        except ValueError:  # Fortran's
             value = number(token.decode("ascii"))
-        except ValueError as error:
-            raise self.error(f"{count} is no number ({shown!r}); write or copy the file again") from error
         if not np.isfinite(value):
-            raise self.error(f"{count} is too large ({shown}); did the calculation fail?")
-        self.begin += len(token)
+            raise self._no_number(first, last, done)
         return value
 
-    def check_last_number(self) -> None:
+    def _no_number(self, first: int, last: int, done: int) -> InputError:
+        """Error of what stands in place of a finite number."""
+        self._mark = self._offset + first
+        token = self._text[first:last].split(maxsplit=1)[0].decode("ascii", errors="backslashreplace")
+        shown = token[:40]
+        count = f"value {done + 1} of {self.expected}"
+        if _NOT_FINITE.fullmatch(token):
+            return self.error(f"{count} is {shown}; did the calculation fail?")
+        if not token.strip("*"):
+            return self.error(f"{count} is {shown}: it did not fit its format; write the file with more digits")
+        if NUMBER.fullmatch(token):
+            return self.error(f"{count} is too large ({shown}); did the calculation fail?")
+        return self.error(f"{count} is no number ({shown!r}); write or copy the file again")
+
+    def _check_last_number(self) -> None:
         """Refuse a file that ends, without a line break, in a number with fewer decimals than those before it."""
-        last_piece = bytes(self.text[max(0, self.end - FELLOWS) : self.end])
-        tokens = (self.before + last_piece).split()[1:]
+        tokens = self._text[-_FELLOWS:].split()[1:]
         lengths = [len(token.partition(b".")[2]) for token in tokens]
         if len(lengths) > 1 and lengths[-1] < min(lengths[:-1]):
             last = tokens[-1].decode("ascii")
@@ -295,9 +376,19 @@ class TextStream:
 
     def expect_line_end(self) -> None:
         """Check that no more values follow in the line of the last one; InputError where they do."""
-        rest = self.line_or_rest().strip()
+        rest = self._line_or_rest().strip()
         if rest:
-            raise self.surplus(rest)
+            raise self._surplus(rest)
+
+    def expect_end(self) -> None:
+        """Check that nothing follows; InputError where something does, or a compressed file is damaged or cut."""
+        while not self._at_end or self._begin < len(self._text):
+            rest = self._text[self._begin :].lstrip()
+            if rest:
+                self._mark = self._offset + len(self._text) - len(rest)
+                raise self._surplus(rest)
+            self._begin = len(self._text)
+            self._refill()
 
     def check_compressed(self) -> None:
         """Read a compressed file to its end, whose checksum tells whether what was read is what was written.
@@ -307,103 +398,22 @@ class TextStream:
         InputError
             It is damaged or cut.
         """
-        while isinstance(self.source, GzipSource) and not self.at_end:
-            self.begin = self.end
-            self.refill()
-        if self.source.cut:
-            raise InputError(f"{self.path}: the gzip file is cut short; copy it again")
-
-    def expect_end(self) -> None:
-        """Check that nothing follows.
-
-        Raises
-        ------
-        InputError
-            Something does, or a compressed file is cut.
-        """
-        while True:
-            rest = bytes(self.text[self.begin : self.end]).lstrip(BLANKS)
-            if rest:
-                self.mark = self.offset + self.end - len(rest)
-                raise self.surplus(rest)
-            if self.at_end:
-                break
-            self.begin = self.end
-            self.refill()
-        self.check_compressed()
+        while isinstance(self._source, gzip.GzipFile) and self._read():
+            pass
 
     def error(self, message: str) -> InputError:
-        """Make an error that names the file, and the line of `mark`."""
-        line, left = 1, self.mark
-        source = open_source(self.path)
-        piece = memoryview(bytearray(PIECE))
-        while left > 0 and (read := source.readinto(piece[: min(left, PIECE)])):
-            line += bytes(piece[:read]).count(b"\n")
-            left -= read
-        source.close()
+        """Make an error that names the file, and the line of what was read last."""
+        line, left = 1, self._mark
+        with _open(self.path) as source:
+            while left > 0 and (read := source.read(min(left, PIECE))):
+                line += read.count(b"\n")
+                left -= len(read)
         return InputError(f"{self.path}, line {line}: {message}")
 
-    def surplus(self, rest: bytes) -> InputError:
-        """Make the error of a file with text behind its values, at `mark`."""
+    def _surplus(self, rest: bytes) -> InputError:
+        """Make the error of a file with text behind its values."""
         shown = rest[:40].split()[0].decode("ascii", errors="backslashreplace")
         return self.error(
             f"more follows ({shown!r}) after the {self.expected} values that the header states; "
             "do header and values belong together?"
         )
-
-    def cut_in_header(self) -> InputError:
-        """Make the error of a file that ends in its header."""
-        if self.offset + self.end == 0:
-            return InputError(f"{self.path}: the file is empty; write or copy it again")
-        return InputError(f"{self.path}: the file is cut short, in its header; copy it again")
-
-    def cut_in_values(self) -> InputError:
-        """Make the error of a file that ends in its values."""
-        return InputError(f"{self.path}: the file is cut short, {self.done} of {self.expected} values; copy it again")
-
-
-def read_row(stream: TextStream, least: int, what: str) -> list[float]:
-    """Read the numbers of the next line; there may be text behind the first `least`.
-
-    Parameters
-    ----------
-    stream
-        At the beginning of the line.
-    least
-        How many numbers there must be.
-    what
-        What the line holds, for the message.
-
-    Raises
-    ------
-    InputError
-        There are fewer, or one of them is not finite. The message names the line.
-    """
-    line = stream.line()
-    row: list[float] = []
-    for token in line.split():
-        try:
-            row.append(number(token))
-        except ValueError:
-            break
-    if len(row) < least or not np.all(np.isfinite(row)):
-        raise stream.error(f"expected {what}, found {line.strip()[:60]!r}; check the path and the format")
-    return row
-
-
-def whole(stream: TextStream, value: float, what: str) -> int:
-    """Take a number of the header as an integer; InputError where it is none."""
-    if value != int(value):
-        raise stream.error(f"expected {what}, found {value}; check the path and the format")
-    return int(value)
-
-
-def allocate(stream: TextStream, shape: tuple[int, int, int]) -> NDArray[np.float64]:
-    """Make room for the values; InputError where the header states more than memory can hold."""
-    try:
-        return np.empty(shape)
-    except (MemoryError, ValueError) as error:
-        sizes = " x ".join(map(str, shape))
-        raise InputError(
-            f"{stream.path}: the header states {sizes} points, more than the memory holds; is it damaged?"
-        ) from error

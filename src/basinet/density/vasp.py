@@ -10,7 +10,7 @@ from ase import Atoms
 from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
-from basinet.density.text import TextStream, allocate, read_row
+from basinet.density.text import TextStream
 from basinet.density.volume import Volume
 
 UNKNOWN = "X"
@@ -42,7 +42,7 @@ def read_poscar(stream: TextStream) -> tuple[str, Atoms]:
     mode = stream.line().strip().lower()
     if mode.startswith("s"):  # selective dynamics: flags follow the positions
         mode = stream.line().strip().lower()
-    positions = np.array([read_row(stream, 3, "a position")[:3] for _ in symbols])
+    positions = np.array([stream.row(3, "a position")[:3] for _ in symbols])
     if mode.startswith(("c", "k")):  # Cartesian, in the unit of the cell vectors
         return comment, Atoms(symbols, positions=positions * factors, cell=cell, pbc=True)
     return comment, Atoms(symbols, positions=positions @ cell, cell=cell, pbc=True)
@@ -50,11 +50,11 @@ def read_poscar(stream: TextStream) -> tuple[str, Atoms]:
 
 def read_cell(stream: TextStream) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Read the cell vectors, scaled (Angstrom), and the scaling factors of the axes x, y and z."""
-    row = read_row(stream, 1, "a scaling factor (the second line of a VASP file)")
+    row = stream.row(1, "a scaling factor (the second line of a VASP file)")
     factors = np.array(row[:3] if len(row) >= 3 else row[:1])
     if np.any(factors == 0.0) or (len(factors) == 3 and np.any(factors < 0.0)):
         raise stream.error(f"scaling factor {row}: expected one number, or three positive ones")
-    cell = np.array([read_row(stream, 3, "a cell vector")[:3] for _ in range(3)])
+    cell = np.array([stream.row(3, "a cell vector")[:3] for _ in range(3)])
     volume = abs(np.linalg.det(cell))
     if volume <= 1e-9 * np.prod(np.linalg.norm(cell, axis=1)):
         raise stream.error("the cell vectors span no volume; check lines 3 to 5")
@@ -168,7 +168,7 @@ def read_shape(stream: TextStream) -> tuple[int, int, int]:
 
 def read_values(stream: TextStream, shape: tuple[int, int, int], divisor: float) -> NDArray[np.float64]:
     """Read the values, the first axis fastest, and divide them, into a C-ordered array: some planes at a time."""
-    values = allocate(stream, shape)
+    values = stream.allocate(shape)
     n1, n2, n3 = shape
     stream.expected = values.size
     step = max(1, min(PLANES, n3 // 4))
