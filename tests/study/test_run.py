@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from basinet.files import read_json, write_json
-from basinet.jobs.progress import Progress
 from basinet.study.run import Run
 
 
@@ -14,7 +13,7 @@ def test_times_of_the_processes_before_are_added_up(tmp_path):
     stages = [{"name": "training", "wall_seconds": 3600.0}]
     total = {"wall_seconds": 4000.0, "cpu_seconds": 7000.0}
     write_json(path, {"stages": stages, "total": total, "complete": False, "data_checksums": {}})
-    run = Run(tmp_path, Progress())
+    run = Run(tmp_path)
     for name in ("training", "tables"):
         with run.stage(name):
             pass
@@ -27,7 +26,7 @@ def test_times_of_the_processes_before_are_added_up(tmp_path):
 
 
 def test_a_stage_that_fails_is_not_counted(tmp_path):
-    run = Run(tmp_path, Progress())
+    run = Run(tmp_path)
     with pytest.raises(ValueError, match="no"), run.stage("training"):
         raise ValueError("no")
     assert not (tmp_path / "provenance.json").exists()

@@ -7,7 +7,7 @@ import math
 import resource
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -162,27 +162,29 @@ def finished_report(root: Path, data: DataSettings) -> Path | None:
     return report if read_json(record).get("complete") is True else None
 
 
-@dataclass
 class Run:
-    """A run under way: where it writes, whom it tells, and how long its stages took, resumed ones included.
+    """A run under way in the results directory `root`, and how long its stages took, resumed ones included.
 
     Attributes
     ----------
+    store
+        The files that workers share.
+    checksums
+        Of the files read, see `StudyData`.
+    study
+        What `study.json` is to hold.
     earlier
         What `provenance.json` holds of the processes before this one, as far as they finished a stage.
+    stages
+        Wall time of each stage, s.
     """
 
-    root: Path
-    progress: Progress
-    checksums: dict[str, str] = field(default_factory=dict)
-    earlier: dict[str, Any] = field(default_factory=dict)
-    stages: dict[str, float] = field(default_factory=dict)
-    started: float = field(default_factory=time.monotonic)
-
-    def __post_init__(self) -> None:
-        self.store = Store(self.root)
-        path = self.root / "provenance.json"
-        self.earlier = read_json(path) if path.exists() else {}
+    def __init__(self, root: Path) -> None:
+        self.root, self.store, self.started = root, Store(root), time.monotonic()
+        self.checksums: dict[str, str] = {}
+        self.study: dict[str, Any] = {}
+        path = root / "provenance.json"
+        self.earlier: dict[str, Any] = read_json(path) if path.exists() else {}
         self.stages = {stage["name"]: stage["wall_seconds"] for stage in self.earlier.get("stages", [])}
 
     @contextmanager
@@ -194,7 +196,7 @@ class Run:
         self._write_provenance(complete=False)
 
     def prepare(self, data: StudyData, config: StudyConfig | TrainConfig, title: str) -> None:
-        """Write what workers need, the description of the data, and the relation.
+        """Write what workers need, and the relation.
 
         Raises
         ------
@@ -206,30 +208,23 @@ class Run:
         weight = config.optimiser.force_weight
         for system in data.systems:
             self.store.write_system(system, config.definition, forces=weight > 0.0)
-        self.record(
+        self.study = {
             **({"force_weight": weight} if weight > 0.0 else {}),
-            title=title,
-            data=describe_systems(data.systems, data.source, config.split.gap),
-            definition=config.definition,
-            has_relation=any(system.relation is not None for system in data.systems),
-        )
+            "title": title,
+            "data": describe_systems(data.systems, data.source, config.split.gap),
+            "definition": config.definition,
+            "has_relation": any(system.relation is not None for system in data.systems),
+        }
         write_json(self.root / "relation.json", relation_records(data.systems, data.isolated))
         write_rows(self.root / "relation_points.csv", relation_points(data.systems), RELATION_POINTS)
 
-    def record(self, **entries: Any) -> None:
-        """Add entries to `study.json`."""
-        path = self.root / "study.json"
-        write_json(path, (read_json(path) if path.exists() else {}) | entries)
-
     def finish(self, descriptor: Bispectrum, chosen: Chosen, **entries: Any) -> Path:
-        """Write choices, report and provenance; return the report's path."""
+        """Write what was studied and chosen, report and provenance; return the report's path."""
         from basinet.study.report.page import write_report
 
-        self.record(
-            descriptor=descriptor.to_dict(),
-            chosen_architectures={name: a.as_dict() | {"lr": lr} for name, (a, lr) in chosen.items()},
-            **entries,
-        )
+        choices = {name: architecture.as_dict() | {"lr": rate} for name, (architecture, rate) in chosen.items()}
+        record = {**self.study, "descriptor": descriptor.to_dict(), "chosen_architectures": choices, **entries}
+        write_json(self.root / "study.json", record)
         with self.stage("report"):
             report = write_report(self.root)
         self._write_provenance(complete=True)
@@ -264,7 +259,7 @@ def reproduce(
     `data` are what `load_data` returned, where it has been called already; `preset` is the one that `config` is,
     without a change.
     """
-    run = Run(root, progress)
+    run = Run(root)
     store = run.store
     with run.stage("frames and relation"):
         run.prepare(data or load_data(config, progress.note), config, config.title)
@@ -323,7 +318,7 @@ def train_grid(
     Path
         The report.
     """
-    run = Run(root, progress)
+    run = Run(root)
     store = run.store
     trained_on = "total energies and forces" if config.optimiser.force_weight > 0.0 else "total energies"
     with run.stage("frames and relation"):

@@ -210,7 +210,7 @@ def descriptor_score(selection: Mapping[str, Mapping[str, float]]) -> float:
     return sum(ratios) / len(ratios)
 
 
-def _architectures(sweep: SweepSettings) -> list[Architecture]:
+def _sweep_networks(sweep: SweepSettings) -> list[Architecture]:
     """All networks of the sweep."""
     return [
         Architecture(activation, depth, width)
@@ -235,7 +235,7 @@ def sweep_tasks(config: StudyConfig, systems: Sequence[StoredSystem], descriptor
         for system in systems
         if system.split is not None
         for experiment, architecture, changes in (
-            *(("sweep", architecture, {}) for architecture in _architectures(config.sweep)),
+            *(("sweep", architecture, {}) for architecture in _sweep_networks(config.sweep)),
             *_controls(config, system),
             *_learning_curve(config, len(system.split.train)),
             *_resolutions(config, descriptor),

@@ -43,7 +43,7 @@ class WidthGrid:
 
     def mean(self) -> FloatArray:
         """(n_widths,) mean over members; nan where there is none."""
-        return _mean(self.values)
+        return _mean_of_present(self.values)
 
     def spread(self) -> FloatArray:
         """(n_widths,) standard deviation over members; 0 where there is one member only."""
@@ -53,7 +53,7 @@ class WidthGrid:
 
     def over_widths(self, chosen: NDArray[np.bool_]) -> FloatArray:
         """(n_seeds,) mean over the chosen widths (n_widths,); nan where there is no value."""
-        return _mean(self.values[:, chosen].T)
+        return _mean_of_present(self.values[:, chosen].T)
 
     def best(self) -> int:
         """Index of the width with the highest mean."""
@@ -66,7 +66,7 @@ class WidthGrid:
         ``chosen`` (n_widths,) restricts the choice.
         """
         seeds = np.arange(len(self.values))
-        means = np.array([_mean(self.values[seeds != seed]) for seed in seeds]).reshape(self.values.shape)
+        means = np.array([_mean_of_present(self.values[seeds != seed]) for seed in seeds]).reshape(self.values.shape)
         allowed = np.isfinite(means) & (True if chosen is None else chosen)
         return np.asarray(self.values[seeds, np.where(allowed, means, -np.inf).argmax(axis=1)])
 
@@ -88,7 +88,7 @@ class WidthGrid:
         )
 
 
-def _mean(values: FloatArray) -> FloatArray:
+def _mean_of_present(values: FloatArray) -> FloatArray:
     """Mean over the rows that have a value; nan where none has."""
     present = np.isfinite(values)
     total = np.where(present, values, 0.0).sum(axis=0)
