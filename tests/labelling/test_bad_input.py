@@ -15,7 +15,7 @@ from basinet.units import Bohr
 
 def refusal(path, **settings):
     with pytest.raises(InputError) as caught:
-        partition_input(PartitionInput(path), PartitionSettings(**({"cores": known.CORES, "threads": 1} | settings)))
+        partition_input(PartitionInput(path), PartitionSettings(**({"cores": known.PAIRS, "threads": 1} | settings)))
     message = str(caught.value)
     assert "\n" not in message
     return message

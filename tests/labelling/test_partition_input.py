@@ -19,7 +19,7 @@ SETTINGS = PartitionSettings(cores=known.PAIRS, threads=1)
 
 
 def partitioned(path, **changes):
-    values = {"cores": known.CORES, "threads": 1} | changes
+    values = {"cores": known.PAIRS, "threads": 1} | changes
     return partition_input(PartitionInput(path), PartitionSettings(**values))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -87,7 +89,7 @@ def _find_input(output: Cp2kOutput) -> Path:
 
 def _find_cube(output: Cp2kOutput, project: str, quantity: str, step: int | None = None) -> Path | None:
     """Find the cube of a quantity; of one step where a trajectory wrote several."""
-    cubes = find_cubes(output, project, quantity)
+    cubes = _find_cubes(output, project, quantity)
     if step is not None:
         cubes = [cube for cube in cubes if step_of(cube) == step]
     if len(cubes) > 1:
@@ -96,7 +98,7 @@ def _find_cube(output: Cp2kOutput, project: str, quantity: str, step: int | None
     return cubes[0] if cubes else None
 
 
-def find_cubes(output: Cp2kOutput, project: str, quantity: str) -> list[Path]:
+def _find_cubes(output: Cp2kOutput, project: str, quantity: str) -> list[Path]:
     """All cubes of a quantity beside an output, by step; the project's own if any begin with its name."""
     directory = output.path.parent
     cubes = [*directory.glob(f"*{quantity}*.cube"), *directory.glob(f"*{quantity}*.cube.gz")]
@@ -259,15 +261,13 @@ def read_run(
         missing or belongs to another run; a kind or its pseudopotential is unknown, its file cannot be found, or
         it is none of GTH's; the density is missing, or there are several. One line that names file and remedy.
     """
-    calculation = read_calculation(path, allow_unconverged=allow_unconverged)
-    cube = find_density(calculation, density, required=need_density)
-    return select_step(calculation, cube)
+    calculation = _read_calculation(path, allow_unconverged=allow_unconverged)
+    cube = _find_density(calculation, density, required=need_density)
+    return _select_step(calculation, cube)
 
 
 def read_runs(path: str | Path) -> list[Cp2kRun]:
     """Read every step of a run that has a density: one of a single point, many of molecular dynamics.
-
-    Output, input and trajectory are read once, so that this is quicker than `read_run` for each density.
 
     Parameters
     ----------
@@ -279,15 +279,28 @@ def read_runs(path: str | Path) -> list[Cp2kRun]:
     InputError
         As `read_run`; or a density is of a step that the output or the trajectory lacks.
     """
-    calculation = read_calculation(path)
-    cubes = find_cubes(calculation.output, calculation.given.project, DENSITY)
+    calculation = _read_calculation(path)
+    cubes = _find_cubes(calculation.output, calculation.given.project, DENSITY)
     if not cubes:
         raise _missing_density(calculation)
-    return [select_step(calculation, cube) for cube in cubes]
+    return [_select_step(calculation, cube) for cube in cubes]
+
+
+def densities_of_steps(path: Path) -> list[Path]:
+    """Densities of a trajectory in the order of their steps, as their names say; none if there are not several."""
+    if not path.is_dir() or len(list(path.glob(f"*{DENSITY}*.cube*"))) < 2:
+        return []
+    try:
+        calculation = _read_calculation(path, allow_unconverged=True)
+    except InputError:
+        return []
+    cubes = _find_cubes(calculation.output, calculation.given.project, DENSITY)
+    single = len(calculation.output.evaluations) == 1
+    return [] if single or any(step_of(cube) is None for cube in cubes) else cubes
 
 
 @dataclass(frozen=True)
-class Calculation:
+class _Calculation:
     """Output and input of a run that agree with each other, and what is the same for all its steps."""
 
     output: Cp2kOutput
@@ -308,7 +321,17 @@ class Calculation:
         return read_trajectory(self.output.path.parent / f"{self.given.project}-pos-1.xyz", self.given.names)
 
 
-def read_calculation(path: str | Path, *, allow_unconverged: bool = False) -> Calculation:
+def _read_calculation(path: str | Path, *, allow_unconverged: bool = False) -> _Calculation:
+    """Read output and input of a run; not again for its next step, as long as no file but its cubes has changed."""
+    path = Path(path)
+    directory = path if path.is_dir() else path.parent
+    files = [file for file in directory.glob("*") if file.suffix not in (".cube", ".gz") and file.is_file()]
+    state = sorted((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+    return _read_once(path, allow_unconverged, (*state, os.environ.get("CP2K_DATA_DIR")))
+
+
+@lru_cache(maxsize=1)
+def _read_once(path: Path, allow_unconverged: bool, _state: tuple[Any, ...]) -> _Calculation:
     """Read output and input, and check all that does not depend on the density."""
     output = read_cp2k_output(find_output(path))
     check_ending(output, allow_unconverged=allow_unconverged)
@@ -319,10 +342,10 @@ def read_calculation(path: str | Path, *, allow_unconverged: bool = False) -> Ca
     if output.electrons is None:
         raise InputError(f"{output.path}: does not print the number of electrons; set PRINT_LEVEL MEDIUM")
     cores = _atomic_cores(output, given, symbols)
-    return Calculation(output, given, symbols, cores, output.electrons, allow_unconverged)
+    return _Calculation(output, given, symbols, cores, output.electrons, allow_unconverged)
 
 
-def select_step(calculation: Calculation, cube: Path | None) -> Cp2kRun:
+def _select_step(calculation: _Calculation, cube: Path | None) -> Cp2kRun:
     """The run, or the step of it that a density belongs to."""
     output, given = calculation.output, calculation.given
     step, evaluation, positions = _choose_step(calculation, cube)
@@ -331,7 +354,7 @@ def select_step(calculation: Calculation, cube: Path | None) -> Cp2kRun:
         atoms=Atoms(list(calculation.symbols), positions=positions, cell=given.cell, pbc=True),
         cores=calculation.cores,
         labels=dict(evaluation.energies),
-        forces=evaluation.forces,
+        forces=None if evaluation.forces is None else evaluation.forces.copy(),
         electrons=float(calculation.electrons),
         density=cube,
         total_density=_find_cube(output, given.project, _TOTAL_DENSITY, step),
@@ -345,7 +368,7 @@ def select_step(calculation: Calculation, cube: Path | None) -> Cp2kRun:
     )
 
 
-def find_density(calculation: Calculation, density: str | Path | None, *, required: bool) -> Path | None:
+def _find_density(calculation: _Calculation, density: str | Path | None, *, required: bool) -> Path | None:
     """The cube of the density: the one named, or the only one there."""
     if density is not None:
         if not Path(density).is_file():
@@ -357,7 +380,7 @@ def find_density(calculation: Calculation, density: str | Path | None, *, requir
     return cube
 
 
-def _missing_density(calculation: Calculation) -> DensityError:
+def _missing_density(calculation: _Calculation) -> DensityError:
     """The error of a run that wrote no density."""
     return DensityError(
         f"{calculation.output.path.parent}: no cube of the electron density "
@@ -366,7 +389,9 @@ def _missing_density(calculation: Calculation) -> DensityError:
     )
 
 
-def _choose_step(calculation: Calculation, cube: Path | None) -> tuple[int | None, Cp2kEvaluation, NDArray[np.float64]]:
+def _choose_step(
+    calculation: _Calculation, cube: Path | None
+) -> tuple[int | None, Cp2kEvaluation, NDArray[np.float64]]:
     """The evaluation that the density belongs to, its number if it is a step of a trajectory, and its positions."""
     output, given = calculation.output, calculation.given
     if len(output.evaluations) == 1:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +15,11 @@ from basinet.arrays import FloatArray
 from basinet.cp2k.potentials import read_gth_potentials
 from basinet.cp2k.run_directory import (
     DENSITY,
-    Calculation,
     Cp2kRun,
-    find_cubes,
-    find_density,
+    densities_of_steps,
     find_output,
     is_output,
-    read_calculation,
-    select_step,
-    step_of,
+    read_run,
 )
 from basinet.density.cores import Core
 from basinet.density.cube import read_cube
@@ -252,9 +247,6 @@ def _default_cores(symbols: Sequence[str]) -> tuple[Core, ...] | None:
     return tuple(Core(float(charge), radius * Bohr) for charge, radius in (_GTH_PBE[symbol] for symbol in symbols))
 
 
-_CUBES = (".cube", ".gz")
-
-
 def expanded(inputs: Sequence[PartitionInput]) -> list[PartitionInput]:
     """Replace runs of molecular dynamics that wrote several densities by these, in the order of their steps.
 
@@ -263,21 +255,8 @@ def expanded(inputs: Sequence[PartitionInput]) -> list[PartitionInput]:
     """
     found: list[PartitionInput] = []
     for item in inputs:
-        found += [PartitionInput(density) for density in _densities_of_steps(item.path)] or [item]
+        found += [PartitionInput(density) for density in densities_of_steps(item.path)] or [item]
     return found
-
-
-def _densities_of_steps(path: Path) -> list[Path]:
-    """Densities of a trajectory in the order of their steps, as their names say; none if there are not several."""
-    if not path.is_dir() or len(list(path.glob(f"*{DENSITY}*.cube*"))) < 2:
-        return []
-    try:
-        calculation = read_calculation(path, allow_unconverged=True)
-    except InputError:
-        return []
-    cubes = find_cubes(calculation.output, calculation.given.project, DENSITY)
-    single = len(calculation.output.evaluations) == 1
-    return [] if single or any(step_of(cube) is None for cube in cubes) else cubes
 
 
 def _run_of_cube(path: Path) -> Path | None:
@@ -289,26 +268,6 @@ def _run_of_cube(path: Path) -> Path | None:
     except InputError:
         return None
     return path.parent
-
-
-def _read_step(path: Path, density: Path | None, *, allow_unconverged: bool) -> tuple[Cp2kRun, Path]:
-    """Read a run, or the step of it that a density belongs to; and the density's path."""
-    directory = path if path.is_dir() else path.parent
-    files = [file for file in sorted(directory.iterdir()) if file.suffix not in _CUBES]
-    state = tuple((file.name, *(_file_stamp(file) or ())) for file in files)
-    calculation = _read_calculation_once(path, allow_unconverged, state)
-    cube = find_density(calculation, density, required=True)
-    if cube is None:
-        raise DensityError(f"{path}: no cube of the electron density")
-    return select_step(calculation, cube), cube
-
-
-@lru_cache(maxsize=1)
-def _read_calculation_once(
-    path: Path, allow_unconverged: bool, _state: tuple[tuple[str | int, ...], ...]
-) -> Calculation:
-    """Read output and input of a run; not again for the next step, as long as no file of it has changed."""
-    return read_calculation(path, allow_unconverged=allow_unconverged)
 
 
 @contextmanager
@@ -341,7 +300,9 @@ def _read_source(item: PartitionInput, settings: PartitionSettings) -> DensitySo
 
 def _cp2k_source(path: Path, density: Path | None, settings: PartitionSettings) -> DensitySource:
     """A CP2K run: exact cell and positions from the input, cores from its pseudopotentials, labels from the output."""
-    run, cube = _read_step(path, density, allow_unconverged=settings.allow_unconverged)
+    run = read_run(path, density=density, allow_unconverged=settings.allow_unconverged)
+    cube = run.density
+    assert cube is not None  # noqa: S101  (a run without one is refused)
     with _density_errors():
         volume = read_density(cube)
         _check_same_structure(volume, run.atoms, run.output)
