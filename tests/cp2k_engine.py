@@ -77,6 +77,31 @@ INPUT = """&GLOBAL
 """
 """Face-centred argon, squeezed and displaced, so that no symmetry hides a mistake; positions of 11 digits."""
 
+WITH_LOCAL_ENERGIES = INPUT.replace(
+    "    &PRINT\n", "    &PRINT\n      &LOCAL_ENERGY_CUBE\n        STRIDE 1 1 1\n      &END\n", 1
+)
+"""The same with CP2K's energy density."""
+
+WITH_RVV10 = WITH_LOCAL_ENERGIES.replace(
+    "&XC_FUNCTIONAL PBE\n      &END XC_FUNCTIONAL",
+    """&XC_FUNCTIONAL
+        &GGA_X_RPW86
+        &END
+        &GGA_C_PBE
+        &END
+      &END XC_FUNCTIONAL
+      &VDW_POTENTIAL
+        DISPERSION_FUNCTIONAL NON_LOCAL
+        &NON_LOCAL
+          TYPE RVV10
+          KERNEL_FILE_NAME rVV10_kernel_table.dat
+          PARAMETERS 6.3 0.0093
+          CUTOFF 160
+        &END NON_LOCAL
+      &END VDW_POTENTIAL""",
+)
+"""The same with the functional of the reference data."""
+
 
 def run_cp2k(command: str, directory: Path, text: str, name: str = "argon") -> Path:
     """Run CP2K on an input in a directory, on one thread, and give back its output."""

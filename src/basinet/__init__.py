@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from basinet.density.basins import Basins, integrate_basins
-    from basinet.density.local_energies import LocalEnergies, local_hartree_energies
+    from basinet.density.local_energies import LocalEnergies, direct_energies, local_hartree_energies
     from basinet.density.potential import hartree_potential
     from basinet.descriptors.bispectrum import Bispectrum
     from basinet.errors import InputError
@@ -36,6 +36,7 @@ _HOMES = {
     "LocalEnergies": "basinet.density",
     "Relation": "basinet.relation.relation",
     "compose": "basinet.potentials",
+    "direct_energies": "basinet.density",
     "evaluate": "basinet.fidelity.scoring",
     "fit_relation": "basinet.relation.fit",
     "hartree_potential": "basinet.density",
@@ -58,6 +59,7 @@ __all__ = [
     "LocalEnergies",
     "Relation",
     "compose",
+    "direct_energies",
     "evaluate",
     "fit_relation",
     "hartree_potential",

@@ -10,7 +10,7 @@ from tests.density.gaussian_liquids import GaussianLiquid, gaussian_liquid
 
 from basinet.density.basins import integrate_basins
 from basinet.density.cores import COULOMB, core_overlap_energies, core_self_energies
-from basinet.density.local_energies import local_hartree_energies
+from basinet.density.local_energies import direct_energies, local_hartree_energies
 from basinet.density.potential import hartree_energy, hartree_potential
 from basinet.errors import InputError
 
@@ -47,6 +47,13 @@ def test_the_electronic_reading_adds_up_to_the_electrons_part(local, density, so
 def test_electrostatic_energy_is_hartree_and_cores(local):
     cores = core_self_energies(LIQUID.cores) + core_overlap_energies(LIQUID.cell, LIQUID.positions, LIQUID.cores)
     np.testing.assert_allclose(local.electrostatic_energy, local.hartree_energy + cores, rtol=1e-13)
+
+
+def test_a_density_of_energy_that_follows_the_electrons_gives_their_share_and_the_cores(density, local):
+    direct = direct_energies(density, -2.5 * density, LIQUID.cell, LIQUID.positions, LIQUID.cores)
+    expected = -2.5 * local.population + local.core_self_energy + local.core_overlap_energy
+    np.testing.assert_allclose(direct, expected, rtol=1e-12)
+    assert local.direct_energy is None
 
 
 def test_charges_and_volumes_add_up_to_the_cell(local):

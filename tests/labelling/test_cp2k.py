@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import numpy as np
 import pytest
+from tests.cp2k_engine import WITH_LOCAL_ENERGIES, WITH_RVV10, run_cp2k
 
 import basinet
 from basinet.cp2k.output import read_cp2k_output
@@ -47,6 +49,28 @@ def test_local_hartree_energies_sum_to_the_printed_one(done):
     assert abs(closure) < 1e-4 * Hartree * 4 / 32
     assert done.atoms.info["closure_error"] == closure
     assert max(map(abs, done.report["residuals"].values())) < 1e-12
+
+
+@pytest.mark.parametrize("text", [WITH_LOCAL_ENERGIES, WITH_RVV10], ids=["PBE", "rVV10"])
+def test_direct_energies_sum_to_the_total_energy(text, cp2k_command, tmp_path, done):
+    run_cp2k(cp2k_command, tmp_path / "run", text)
+    found = partition_input(PartitionInput(tmp_path / "run"), PartitionSettings(threads=1))
+    direct = found.atoms.arrays["REF_direct_energy"]
+    assert found.atoms.info["direct_closure_error"] == direct.sum() - found.atoms.info["REF_energy"]
+    assert abs(found.atoms.info["direct_closure_error"]) < 2e-4 * Hartree
+    assert np.ptp(direct) > 1e-3  # the atoms are displaced: their energies differ
+    assert "REF_direct_energy" not in done.atoms.arrays
+
+
+def test_an_energy_density_that_lacks_a_part_gives_no_direct_energies(cp2k_command, tmp_path):
+    run_cp2k(cp2k_command, tmp_path / "run", WITH_RVV10)
+    output = tmp_path / "run" / "argon.out"
+    text = output.read_text()
+    local = re.search(r"Total Energy +-\S+ +(-\S+)\n", text)[1]
+    output.write_text(text.replace(local, f"{float(local) + 0.001:.8f}"))
+    found = partition_input(PartitionInput(tmp_path / "run"), PartitionSettings(threads=1))
+    assert "REF_direct_energy" not in found.atoms.arrays
+    assert any("no direct energies" in note for note in found.report["notes"])
 
 
 def test_argon_is_neutral(done):

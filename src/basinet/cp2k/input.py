@@ -185,6 +185,8 @@ class Cp2kInput:
         True if CP2K takes cell and atoms from a restart file instead.
     kinds
         The ``&KIND`` sections by name in capitals.
+    rvv10
+        Parameters b and C of rVV10 and the cutoff of its convolution (Ry); None for other functionals.
     """
 
     path: Path
@@ -199,6 +201,7 @@ class Cp2kInput:
     centred: bool
     restarted: bool
     kinds: dict[str, _Kind]
+    rvv10: tuple[float, float, float] | None
 
     def kind_of(self, name: str, element: str) -> _Kind:
         """The kind of an atom: the section of its name, else of its element, else ``DEFAULT``.
@@ -262,7 +265,24 @@ def read_cp2k_input(path: str | Path) -> Cp2kInput:
         centred=bool(subsys.find("TOPOLOGY", "CENTER_COORDINATES")),
         restarted=bool(root.find("EXT_RESTART")),
         kinds={kind.name.upper(): kind for kind in kinds},
+        rvv10=_read_rvv10(dft.first("XC", "VDW_POTENTIAL", "NON_LOCAL")),
     )
+
+
+def _read_rvv10(section: _Section) -> tuple[float, float, float] | None:
+    """Parameters b and C of rVV10 and the cutoff of its convolution in Ry; None if another functional is used."""
+    if section.text("TYPE").upper() != "RVV10":
+        return None
+    parameters, cutoff = section.value("PARAMETERS"), section.value("CUTOFF")
+    b, c = (6.3, 9.3e-3)  # CP2K's own, as its cutoff is then that of the density
+    if parameters is not None:
+        words = parameters.text.split()
+        if len(words) != 2:
+            raise InputError(
+                f"{parameters.where}: expected b and C of rVV10, found {parameters.text!r}; mend the input"
+            )
+        b, c = (_parse_number(word, parameters.where) for word in words)
+    return b, c, math.inf if cutoff is None else _parse_number(cutoff.text, cutoff.where)
 
 
 def _read_kind(section: _Section, files: tuple[str, ...]) -> _Kind:

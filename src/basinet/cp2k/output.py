@@ -42,6 +42,7 @@ _EVENTS = re.compile(
     | ENERGY\|[ ]Total[ ]FORCE_EVAL[ ]\([ ]*\w+[ ]*\)[ ]energy[ ][\[(](?P<unit>[^])]+)[\])]:?[ ]*(?P<total>\S+)
     | (?P<forces>(?:ATOMIC[ ]FORCES[ ]in|FORCES\|[ ]Atomic[ ]forces)[ ]\[(?P<force_unit>[^]]+)\])
     | MD\|[ ]Step[ ]number[ ]+(?P<step>\d+)
+    | [ ]Total[ ]Energy[ ]+(?P<whole>-?\d+\.\d+)[ ]+(?P<local>-?\d+\.\d+)[ ]*$
     | (?:\*\*\*[ ])?SCF[ ]run[ ](?P<converged>converged)[ ]in
     )|(?P<failed>SCF[ ]run[ ]NOT[ ]converged)""",
     re.MULTILINE | re.VERBOSE,
@@ -65,12 +66,15 @@ class Cp2kEvaluation:
         None if the output does not tell.
     step
         Number of the step of molecular dynamics that it belongs to.
+    local_energy_gap
+        Total of CP2K's local energies less the total energy, eV; None where it prints no local energies.
     """
 
     energies: dict[str, float]
     forces: NDArray[np.float64] | None = None
     scf_converged: bool | None = None
     step: int | None = None
+    local_energy_gap: float | None = None
 
 
 @dataclass
@@ -82,14 +86,15 @@ class _EvaluationReader:
     forces: NDArray[np.float64] | None = None
     scf_converged: bool | None = None
     step: int | None = None
+    gap: float | None = None
 
     def close(self) -> None:
         """Add the evaluation to those done, and begin the next."""
         if self.energies or self.scf_converged is not None:
             if all(label in self.energies for label in _ELECTROSTATIC):
                 self.energies["REF_electrostatic_energy"] = sum(self.energies[label] for label in _ELECTROSTATIC)
-            self.done.append(Cp2kEvaluation(self.energies, self.forces, self.scf_converged, self.step))
-        self.energies, self.forces, self.scf_converged, self.step = {}, None, None, None
+            self.done.append(Cp2kEvaluation(self.energies, self.forces, self.scf_converged, self.step, self.gap))
+        self.energies, self.forces, self.scf_converged, self.step, self.gap = {}, None, None, None, None
 
 
 def _read_evaluations(text: str, source: str, offset: int = 0) -> tuple[Cp2kEvaluation, ...]:
@@ -121,6 +126,9 @@ def _read_evaluations(text: str, source: str, offset: int = 0) -> tuple[Cp2kEval
             reading.energies["REF_energy"] = _parse_number(event["total"], where) * _energy_unit(event["unit"], where)
         elif event["forces"]:
             reading.forces = _read_forces(text, event.end(), _force_unit(event["force_unit"], where), where)
+        elif event["whole"]:
+            whole, local = (_parse_number(event[name], where) for name in ("whole", "local"))
+            reading.gap = (local - whole) * units.Hartree
         elif event["step"]:
             reading.step = int(event["step"])
         else:

@@ -31,6 +31,7 @@ _NOT_OUTPUTS = (".cube", ".gz", ".wfn", ".xyz", ".extxyz", ".inp", ".restart", "
 DENSITY = "ELECTRON_DENSITY"
 _TOTAL_DENSITY = "TOTAL_DENSITY"
 _HARTREE_POTENTIAL = "v_hartree"
+_LOCAL_ENERGY = "local_energy"
 
 
 def find_output(path: str | Path) -> Path:
@@ -200,6 +201,12 @@ class Cp2kRun:
         Cube of the electron density in e/bohr^3; None if there is none and none was required.
     total_density, hartree_potential
         CP2K's cubes of the neutral charge density and of the Hartree potential (hartree), if written.
+    local_energy
+        CP2K's cube of the energy density (hartree/bohr^3), if written.
+    local_energy_gap
+        Total of CP2K's local energies less the total energy, eV, if printed.
+    rvv10
+        Parameters b and C of rVV10 and the cutoff of its convolution (Ry); None for other functionals.
     grid
         Points of the finest grid, if printed; a cube has as many at ``STRIDE 1 1 1``.
     eps_scf
@@ -220,6 +227,9 @@ class Cp2kRun:
     density: Path | None
     total_density: Path | None
     hartree_potential: Path | None
+    local_energy: Path | None
+    local_energy_gap: float | None
+    rvv10: tuple[float, float, float] | None
     grid: tuple[int, int, int] | None
     eps_scf: float | None
     version: str
@@ -359,6 +369,9 @@ def _select_step(calculation: _Calculation, cube: Path | None) -> Cp2kRun:
         density=cube,
         total_density=_find_cube(output, given.project, _TOTAL_DENSITY, step),
         hartree_potential=_find_cube(output, given.project, _HARTREE_POTENTIAL, step),
+        local_energy=_find_cube(output, given.project, _LOCAL_ENERGY, step),
+        local_energy_gap=evaluation.local_energy_gap,
+        rvv10=given.rvv10,
         grid=output.grid,
         eps_scf=output.eps_scf,
         version=output.version,

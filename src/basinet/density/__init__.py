@@ -8,7 +8,8 @@ from basinet.density.cross_check import CrossCheck, cross_check
 from basinet.density.cube import read_cube, write_cube
 from basinet.density.error_bars import GridErrors, grid_errors
 from basinet.density.grid import electron_count, renormalise
-from basinet.density.local_energies import LocalEnergies, local_hartree_energies
+from basinet.density.local_energies import LocalEnergies, direct_energies, local_hartree_energies
+from basinet.density.nonlocal_correlation import rvv10_correlation
 from basinet.density.potential import hartree_energy, hartree_potential
 from basinet.density.reading import read_density
 from basinet.density.vasp import read_chgcar, read_locpot
@@ -27,6 +28,7 @@ __all__ = [
     "core_overlap_energies",
     "core_self_energies",
     "cross_check",
+    "direct_energies",
     "electron_count",
     "grid_errors",
     "hartree_energy",
@@ -38,6 +40,7 @@ __all__ = [
     "read_density",
     "read_locpot",
     "renormalise",
+    "rvv10_correlation",
     "same_grid",
     "write_cube",
 ]

@@ -30,8 +30,8 @@ from basinet.errors import InputError
 if TYPE_CHECKING:
     from basinet.density.basins import Basins
 
-TOTAL, ELECTRONIC = "hartree_energy", "hartree_energy_electronic"
-"""Names of the integrals of the two readings."""
+TOTAL, ELECTRONIC, DIRECT = "hartree_energy", "hartree_energy_electronic", "direct_energy"
+"""Names of the integrals: of the two readings, and of the energy density."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,17 @@ class LocalEnergies:
         return self.basins.maximum_distance
 
     @property
+    def direct_energy(self) -> FloatArray | None:
+        r"""DFT energy of each region, eV: :math:`\int_{\Omega_i} e(r) dr + E_{self,i} + E_{ovl,i}`.
+
+        None without cores or an energy density.
+        """
+        density = self.basins.integrals.get(DIRECT)
+        if density is None or self.core_self_energy is None or self.core_overlap_energy is None:
+            return None
+        return density + self.core_self_energy + self.core_overlap_energy
+
+    @property
     def electrostatic_energy(self) -> FloatArray | None:
         """E_es,i, eV; the sum over atoms is CP2K's Hartree + self + overlap energy. None without cores."""
         if self.hartree_energy is None or self.core_self_energy is None or self.core_overlap_energy is None:
@@ -102,6 +113,7 @@ def local_hartree_energies(  # noqa: PLR0913 - one keyword per option
     cores: Sequence[CoreLike] | None = None,
     *,
     potential: ArrayLike | None = None,
+    energy_density: ArrayLike | None = None,
     fields: Mapping[str, ArrayLike] | None = None,
     charge: float = 0.0,
     tolerance: float = TOLERANCE,
@@ -130,6 +142,8 @@ def local_hartree_energies(  # noqa: PLR0913 - one keyword per option
         A :class:`~basinet.density.cores.Core` or (Z, rloc in Angstrom) per atom.
     potential : (n1, n2, n3) array_like
         Hartree potential, eV for an electron, in place of cores.
+    energy_density : (n1, n2, n3) array_like
+        Of Kohn and Sham, cores left out, eV/A^3; see `LocalEnergies.direct_energy`.
     fields
         More arrays (n1, n2, n3) to integrate, by name; see ``basins.integrals``.
     charge
@@ -158,7 +172,7 @@ def local_hartree_energies(  # noqa: PLR0913 - one keyword per option
     electrons, box = checked_field(density, "the density"), checked_cell(cell)
     points = np.asarray(positions, dtype=np.float64)
     checked = None if cores is None else as_cores(cores, len(points))
-    further = _further_fields(fields, electrons.shape)
+    further = _further_fields(fields, energy_density, electrons.shape)
     factor, total = 1.0, None
     if checked is not None:
         if potential is not None:
@@ -194,6 +208,24 @@ def local_hartree_energies(  # noqa: PLR0913 - one keyword per option
     )
 
 
+def direct_energies(
+    density: ArrayLike, energy_density: ArrayLike, cell: ArrayLike, positions: ArrayLike, cores: Sequence[CoreLike]
+) -> FloatArray:
+    r"""DFT energy of every Bader region, eV, (n_atoms,): nothing fitted, and together the energy of the cell.
+
+    .. math:: E_i = \int_{\Omega_i} e(r) dr + E_{self,i} + E_{ovl,i}, \qquad e = \sum_n f_n \epsilon_n |\psi_n|^2
+        + \tfrac12 V_H (\rho_c - \rho_e) + [e_{xc} - v_{xc} \rho_e] + [e_{nl} - v_{nl} \rho_e]
+
+    Over Bader regions: M. Yu, D. R. Trinkle and R. M. Martin, Phys. Rev. B 83, 115113 (2011). Parameters as for
+    `local_hartree_energies`, which gives error bars, charges and volumes as well; the energy density in eV/A^3, as
+    CP2K's ``LOCAL_ENERGY_CUBE`` gives it in hartree/bohr^3, with rVV10's last bracket added (`rvv10_correlation`).
+    """
+    local = local_hartree_energies(density, cell, positions, cores, energy_density=energy_density, error_bars=False)
+    if local.direct_energy is None:
+        raise InputError("direct energies need the cores; give (Z, rloc) of every atom")
+    return local.direct_energy
+
+
 class _Options(TypedDict):
     """Keywords of every integration over basins."""
 
@@ -210,13 +242,17 @@ def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
     seconds[step] = time.perf_counter() - begun
 
 
-def _further_fields(fields: Mapping[str, ArrayLike] | None, shape: tuple[int, ...]) -> dict[str, FloatArray]:
-    """The caller's own fields, none under the name of an energy."""
-    checked = checked_fields(fields, shape)
-    for name in (TOTAL, ELECTRONIC):
-        if name in checked:
+def _further_fields(
+    fields: Mapping[str, ArrayLike] | None, energy_density: ArrayLike | None, shape: tuple[int, ...]
+) -> dict[str, FloatArray]:
+    """The energy density and the caller's own fields, none of them under the name of an energy."""
+    further = dict(fields or {})
+    for name in (TOTAL, ELECTRONIC, DIRECT):
+        if name in further:
             raise InputError(f"a field is named {name!r}, which is an energy; give it another name")
-    return checked
+    if energy_density is not None:
+        further[DIRECT] = energy_density
+    return checked_fields(further, shape)
 
 
 def _energy_densities(

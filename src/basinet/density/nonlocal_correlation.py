@@ -61,7 +61,8 @@ def rvv10_correlation(
     b, c
         Parameters of the functional.
     cutoff
-        Of plane waves in Ry: the convolution is done on a grid of its own, as CP2K's ``CUTOFF`` of ``&NON_LOCAL``.
+        Of plane waves in Ry: the convolution is done on a grid of its own, as CP2K's ``CUTOFF`` of ``&NON_LOCAL``; inf
+        for that of the density.
 
     Returns
     -------
@@ -93,7 +94,7 @@ class _Grid:
 
     def __init__(self, cell: FloatArray, fine: tuple[int, ...], cutoff: float) -> None:
         """Cell in bohr, points of the fine grid, cutoff in Ry (``|G|^2`` in 1/bohr^2)."""
-        reach = np.sqrt(cutoff) * np.linalg.norm(cell, axis=1) / (2 * np.pi)
+        reach = np.minimum(np.sqrt(cutoff) * np.linalg.norm(cell, axis=1) / (2 * np.pi), fine)
         points = [next_fast_len(int(2 * np.floor(n) + 1), real=True) for n in reach]
         self.fine = fine
         self.shape = tuple(min(n, m) for n, m in zip(points, fine, strict=True))

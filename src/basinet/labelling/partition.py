@@ -22,7 +22,7 @@ from basinet.cp2k.run_directory import DENSITY
 from basinet.density.basins import Basins
 from basinet.density.cross_check import cross_check
 from basinet.density.cube import read_cube
-from basinet.density.local_energies import ELECTRONIC, TOTAL, LocalEnergies, local_hartree_energies
+from basinet.density.local_energies import DIRECT, ELECTRONIC, TOTAL, LocalEnergies, local_hartree_energies
 from basinet.errors import InputError
 from basinet.files import atomic_write, plain
 from basinet.frames.reading import format_frame, system_of
@@ -44,7 +44,11 @@ from basinet.units import Bohr
 
 _ARRAYS = {TOTAL: "REF_local_hartree_energy", ELECTRONIC: "REF_local_hartree_energy_electronic"}
 """Array of each integral, eV."""
-_ERRORS = {TOTAL: "local_hartree_energy_error", ELECTRONIC: "local_hartree_energy_electronic_error"}
+_ERRORS = {
+    TOTAL: "local_hartree_energy_error",
+    ELECTRONIC: "local_hartree_energy_electronic_error",
+    DIRECT: "direct_energy_error",
+}
 """Array of its error bar, eV."""
 
 
@@ -54,9 +58,9 @@ def _labelled_atoms(source: DensitySource, local: LocalEnergies, settings: Parti
     Returns
     -------
     Atoms
-        In ``info`` ``system``, ``closure_error`` and what belongs to no atom; in ``arrays`` local Hartree energies
-        (eV), ``bader_population`` (electrons), ``bader_charge`` (e, where cores are known), ``bader_volume`` (A^3),
-        ``bader_maximum_distance`` (A), and error bars.
+        In ``info`` ``system``, ``closure_error``, ``direct_closure_error`` and what belongs to no atom; in ``arrays``
+        local Hartree and direct energies (eV), ``bader_population`` (electrons), ``bader_charge`` (e, where cores are
+        known), ``bader_volume`` (A^3), ``bader_maximum_distance`` (A), and error bars.
     """
     atoms: Atoms = source.atoms.copy()
     basins, errors = local.basins, local.errors
@@ -66,6 +70,8 @@ def _labelled_atoms(source: DensitySource, local: LocalEnergies, settings: Parti
     atoms.arrays["bader_population"] = basins.population
     atoms.arrays["bader_volume"] = basins.volume
     for name, values in basins.integrals.items():
+        if name == DIRECT:
+            continue
         atoms.arrays[_ARRAYS.get(name, f"bader_{name}")] = values
     if errors is not None:
         atoms.arrays["bader_population_error"] = errors.population
@@ -84,6 +90,10 @@ def _label_cores(atoms: Atoms, local: LocalEnergies) -> None:
     if local.core_self_energy is None or local.core_overlap_energy is None or local.hartree_energy is None:
         return
     atoms.arrays["bader_charge"] = np.array(local.net_charge)
+    if local.direct_energy is not None:
+        atoms.arrays["REF_direct_energy"] = local.direct_energy
+        if "REF_energy" in atoms.info:
+            atoms.info["direct_closure_error"] = float(local.direct_energy.sum() - atoms.info["REF_energy"])
     atoms.info["bader_renormalisation"] = local.renormalisation - 1.0
     if "REF_hartree_energy" in atoms.info:
         atoms.info["closure_error"] = float(local.hartree_energy.sum() - atoms.info["REF_hartree_energy"])
@@ -239,6 +249,7 @@ def _source_energies(
         source.atoms.positions,
         cores,
         potential=source.potential,
+        energy_density=source.energy_density,
         fields=fields,
         charge=charge,
         nuclear_radius=settings.nuclear_radius,
@@ -250,7 +261,7 @@ def _source_energies(
     )
 
 
-_RESULT_VERSION = 2
+_RESULT_VERSION = 3
 """Of what is kept of an input; results of another version are computed anew."""
 
 
