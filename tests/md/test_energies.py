@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from basinet.frames.bootstrap import autocorrelation_time
-from basinet.md.statistics import _drift, _mean, _Measured
+from basinet.md.statistics import _block_mean, _drift, _Measured
 
 MEMORY = 0.9
 
@@ -34,7 +34,7 @@ def test_a_value_that_remembers_is_worth_less(runs):
 
 
 def test_the_error_of_the_mean_is_the_scatter_of_means(runs):
-    found = [_mean(values) for values in runs]
+    found = [_block_mean(values) for values in runs]
     scatter = np.std([one.value for one in found])
     assert np.mean([one.error for one in found]) == pytest.approx(scatter, rel=0.15)
 
@@ -58,12 +58,12 @@ def test_the_fluctuation_is_that_about_the_line(runs):
 
 def test_too_short_a_series_has_no_error(runs):
     short = np.random.default_rng(0).normal(size=39)
-    assert np.isnan(_mean(short).error)
+    assert np.isnan(_block_mean(short).error)
     assert np.isnan(_drift(np.arange(39.0), short).slope.error)
     assert np.isnan(_drift(np.arange(2.0), np.ones(2)).slope.value)
-    assert np.mean([np.isnan(_mean(values[:100]).error) for values in runs]) > 0.9
+    assert np.mean([np.isnan(_block_mean(values[:100]).error) for values in runs]) > 0.9
 
 
 def test_what_never_changes_has_no_error():
-    assert _mean(np.full(100, 2.0)) == _Measured(2.0, 0.0)
+    assert _block_mean(np.full(100, 2.0)) == _Measured(2.0, 0.0)
     assert _drift(np.arange(100.0), np.full(100, 2.0)).slope == _Measured(0.0, 0.0)

@@ -181,7 +181,7 @@ def test_padding_with_frames_of_nothing_changes_nothing(activation):
 
 def test_summing_derivatives_first_changes_no_step_of_a_linear_network(monkeypatch):
     at_once = trained(Architecture("linear", 2, 4))
-    for name in ("pack", "pack_forces"):
+    for name in ("pack", "_pack_forces"):
         own = getattr(job, name)
         monkeypatch.setattr(job, name, lambda *a, own=own, **other: own(*a, **other | {"summed": False}))
     one_by_one = trained(Architecture("linear", 2, 4))

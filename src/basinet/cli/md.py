@@ -99,7 +99,7 @@ def md(
     from basinet.md.settings import DynamicsConfig
 
     models = [path for path in files if path.suffix == SUFFIX]
-    start = the_start([path for path in files if path.suffix != SUFFIX], models, calculator)
+    start = _start_file([path for path in files if path.suffix != SUFFIX], models, calculator)
     config = validated(
         DynamicsConfig,
         {
@@ -127,7 +127,7 @@ def md(
         },
         "basinet md",
     )
-    ending = carry_out(out, config, resume=resume, overwrite=overwrite)
+    ending = _run_and_analyse(out, config, resume=resume, overwrite=overwrite)
     if ending.failure is not None:
         msg = (
             f"{out}: given up at step {ending.step} ({config.time(ending.step):g} ps): {ending.failure}; what was "
@@ -136,7 +136,7 @@ def md(
         raise InputError(msg)
 
 
-def the_start(others: Sequence[Path], models: Sequence[Path], calculator: str | None) -> Path:
+def _start_file(others: Sequence[Path], models: Sequence[Path], calculator: str | None) -> Path:
     """Give the one file that is no model; refuse what lacks a model or a start."""
     if not others:
         msg = "no start given; name an extended XYZ file after the models"
@@ -151,7 +151,7 @@ def the_start(others: Sequence[Path], models: Sequence[Path], calculator: str | 
     raise InputError(msg)
 
 
-def carry_out(out: Path, config: DynamicsConfig, *, resume: bool, overwrite: bool) -> Ending:
+def _run_and_analyse(out: Path, config: DynamicsConfig, *, resume: bool, overwrite: bool) -> Ending:
     """Run and analyse in the output directory, and say what came of it."""
     from basinet.cli.output import results_directory
     from basinet.files import write_json
@@ -164,14 +164,14 @@ def carry_out(out: Path, config: DynamicsConfig, *, resume: bool, overwrite: boo
     refuse_inputs_inside(out, [*config.models, config.start, *config.reference])
 
     def load() -> Start:
-        return load_start(config, lambda: the_calculator(config))
+        return load_start(config, lambda: _calculator(config))
 
     with results_directory(out, config, load, resume=resume, overwrite=overwrite, computed=RESTART, free=FREE) as start:
-        told = Told(Progress(), config)
+        shown = _RunProgress(Progress(), config)
         try:
-            ending = simulate(out, start.atoms, config, inputs=start.checksums, begin=told.begin, report=told.report)
+            ending = simulate(out, start.atoms, config, inputs=start.checksums, begin=shown.begin, report=shown.report)
         finally:
-            told.finish()
+            shown.finish()
         results = analyse(out, config, ending, start.reference)
         found = summary(results)
         write_rdf(out / RDF, results.structures)
@@ -179,12 +179,12 @@ def carry_out(out: Path, config: DynamicsConfig, *, resume: bool, overwrite: boo
         write_json(out / SUMMARY, found)
         record = {**provenance(), "inputs": start.checksums, "seconds_per_step": ending.seconds}
         write_json(out / "provenance.json", record)
-    for line in lines(out, found):
+    for line in _summary_lines(out, found):
         typer.echo(line)
     return ending
 
 
-def the_calculator(config: DynamicsConfig) -> Any:
+def _calculator(config: DynamicsConfig) -> Any:
     """Give the calculator that is asked for."""
     if config.calculator is not None:
         return calculator_from(config.calculator)
@@ -193,21 +193,21 @@ def the_calculator(config: DynamicsConfig) -> Any:
     return Calculator(composed([Path(path) for path in config.models]), config.member, config.threads)
 
 
-class Told:
+class _RunProgress:
     """Progress of a run, in hundredths of its steps."""
 
     PARTS = 100
 
     def __init__(self, progress: Progress, config: DynamicsConfig) -> None:
         self.progress, self.config = progress, config
-        self._told, self._begun, self._warned = 0, False, False
+        self._shown, self._begun, self._warned = 0, False, False
 
     def begin(self, step: int) -> None:
         """Begin, or go on, after a step."""
         config = self.config
-        self._told, self._begun = self._parts(step), True
+        self._shown, self._begun = self._parts(step), True
         what = f"molecular dynamics, {config.ensemble.upper()}, {config.time(config.steps):g} ps"
-        self.progress.start(what, [1.0] * self.PARTS, [1.0] * self._told, unit="parts")
+        self.progress.start(what, [1.0] * self.PARTS, [1.0] * self._shown, unit="parts")
 
     def report(self, step: int, row: Mapping[str, Any]) -> None:
         """Take a line of the log."""
@@ -218,8 +218,8 @@ class Told:
                 f"step {step}: {count} atom{'s' if count > 1 else ''} outside the model's training range; "
                 "the log counts them"
             )
-        while self._told < self._parts(step):
-            self._told += 1
+        while self._shown < self._parts(step):
+            self._shown += 1
             self.progress.advance(1.0, f"{row['time_ps']:.2f} ps, {row['temperature_k']:.0f} K")
 
     def finish(self) -> None:
@@ -231,7 +231,7 @@ class Told:
         return min(self.PARTS * step // self.config.steps, self.PARTS)
 
 
-def lines(out: Path, found: Mapping[str, Any]) -> list[str]:
+def _summary_lines(out: Path, found: Mapping[str, Any]) -> list[str]:
     """Say in a few lines what was measured."""
     said = [
         f"{out}: {found['atoms']} atoms, {found['ensemble'].upper()}, {found['steps']} steps, {found['time_ps']:g} ps"

@@ -37,39 +37,39 @@ def sample(
 
     settings = load_sample_config(config, {} if seed is None else {"seed": seed})
     target = out if out is not None else Path(f"{settings.name}.extxyz")
-    refuse_existing(target, config, overwrite=overwrite)
-    stages = Stages(Progress(), settings.timestep)
+    _refuse_existing(target, config, overwrite=overwrite)
+    stages = _StageProgress(Progress(), settings.timestep)
     try:
         sampled = run_sampling(settings, stages)
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; nothing was written to {target}, run the command again") from None
     finally:
         stages.finish()
-    write(target, sampled)
-    for line in summary(target, sampled.diagnostics):
+    _write_sample(target, sampled)
+    for line in _sample_lines(target, sampled.diagnostics):
         typer.echo(line)
 
 
-def beside(target: Path) -> tuple[Path, Path]:
+def _files_beside(target: Path) -> tuple[Path, Path]:
     """Name the files of settings and of measurements beside the frames."""
     return target.with_suffix(".yaml"), target.with_suffix(".json")
 
 
-def refuse_existing(target: Path, config: Path, *, overwrite: bool) -> None:
+def _refuse_existing(target: Path, config: Path, *, overwrite: bool) -> None:
     """Refuse, before anything is computed, to replace files that are there, or the config itself."""
     if target.suffix != ".extxyz":
         raise InputError(f"--out {target}: name a file that ends in .extxyz")
-    for path in (target, *beside(target)):
+    for path in (target, *_files_beside(target)):
         if path.exists() and config.exists() and path.samefile(config):
             raise InputError(f"{path}: is the config, and the resolved config would replace it; choose another --out")
         if path.is_dir():
             raise InputError(f"{path}: is a directory; choose another --out")
         if path.exists() and not overwrite:
             raise InputError(f"{path}: is there already; use --overwrite or another --out")
-    refuse_unwritable(target)
+    _refuse_unwritable(target)
 
 
-def refuse_unwritable(target: Path) -> None:
+def _refuse_unwritable(target: Path) -> None:
     """Refuse a folder in which no file can be made, or that cannot be made itself; nothing is left there."""
     from basinet.files import explained
 
@@ -79,19 +79,19 @@ def refuse_unwritable(target: Path) -> None:
             pass
 
 
-def write(target: Path, sampled: Sample) -> None:
+def _write_sample(target: Path, sampled: Sample) -> None:
     """Write frames, settings and measurements, the frames last: where they are, the rest is."""
     from basinet.files import write_json, write_yaml
     from basinet.frames.reading import write_frames
     from basinet.jobs.provenance import provenance
 
-    settings, measured = beside(target)
+    settings, measured = _files_beside(target)
     write_yaml(settings, sampled.config.model_dump(mode="json"))
     write_json(measured, {**sampled.diagnostics, "provenance": provenance()})
     write_frames(target, sampled.frames)
 
 
-def summary(target: Path, found: dict[str, Any]) -> list[str]:
+def _sample_lines(target: Path, found: dict[str, Any]) -> list[str]:
     """Say in a few lines what was sampled."""
     effective, times = found["effective_frames"], found["correlation_time_ps"]
     peak = found["structure_factor"]
@@ -110,7 +110,7 @@ def summary(target: Path, found: dict[str, Any]) -> list[str]:
     ]
 
 
-class Stages:
+class _StageProgress:
     """Progress of a run, in picoseconds."""
 
     def __init__(self, progress: Progress, timestep: float) -> None:

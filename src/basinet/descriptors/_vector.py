@@ -8,7 +8,7 @@ As a value of its own type the vector stays in registers, and the compiler has l
 kernel also compiles faster. The coupling of the matrices to components takes 3 us an atom in this form (``twojmax``
 6), and 15 us as plain loops.
 
-A row of a C-contiguous (n, 8) array is one vector: :func:`load` and :func:`store` move it, :func:`splat`
+A row of a C-contiguous (n, 8) array is one vector: :func:`load_row` and :func:`store_row` move it, :func:`splat`
 repeats a number in all lanes, and :func:`add`, :func:`mul`, :func:`div`, :func:`root`, :func:`fma`
 (``x y + z``) and :func:`fnma` (``z - x y``) work lane by lane.
 """
@@ -65,7 +65,7 @@ def _row_pointer(context, builder, array_type, array, row):
 
 
 @intrinsic
-def load(typing_context, array, row):
+def load_row(typing_context, array, row):
     """Row of a C-contiguous (n, 8) float64 array."""
 
     def codegen(context, builder, signature, arguments):
@@ -75,7 +75,7 @@ def load(typing_context, array, row):
 
 
 @intrinsic
-def store(typing_context, array, row, value):
+def store_row(typing_context, array, row, value):
     """Write a vector to a row of a C-contiguous (n, 8) float64 array."""
 
     def codegen(context, builder, signature, arguments):

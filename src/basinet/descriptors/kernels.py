@@ -66,7 +66,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from basinet.compiled import jit
-from basinet.descriptors._vector import LANES, Lanes, add, div, fma, fnma, load, mul, root, splat, store
+from basinet.descriptors._vector import LANES, Lanes, add, div, fma, fnma, load_row, mul, root, splat, store_row
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -160,8 +160,8 @@ def _angles(gathered: NDArray[np.float64]) -> tuple[Lanes, Lanes, Lanes, Lanes, 
     Both angles are counted from a quarter turn, where the series of sine and cosine converge on the whole
     range.
     """
-    x, y, z = load(gathered, 0), load(gathered, 1), load(gathered, 2)
-    rate = div(splat(pi), load(gathered, 4))
+    x, y, z = load_row(gathered, 0), load_row(gathered, 1), load_row(gathered, 2)
+    rate = div(splat(pi), load_row(gathered, 4))
     r = root(fma(x, x, fma(y, y, mul(z, z))))
     half_turn, quarter_turn = mul(rate, r), splat(pi / 2)
     switch = fnma(splat(1.0), quarter_turn, half_turn)
@@ -174,7 +174,7 @@ def _angles(gathered: NDArray[np.float64]) -> tuple[Lanes, Lanes, Lanes, Lanes, 
 @jit()
 def _rotations(gathered: NDArray[np.float64]) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes]:
     """Real and imaginary parts of a and b, and weight times cutoff function, of one neighbour in each lane."""
-    x, y, z, weight = load(gathered, 0), load(gathered, 1), load(gathered, 2), load(gathered, 3)
+    x, y, z, weight = load_row(gathered, 0), load_row(gathered, 1), load_row(gathered, 2), load_row(gathered, 3)
     _, _, switch, cosine, sine_by_r = _angles(gathered)
     switch_sine = mul(switch, _polynomial(SINE, mul(switch, switch)))
     zero, half_weight = splat(0.0), mul(splat(0.5), weight)
@@ -202,16 +202,16 @@ def _keep_mirror_row(row: NDArray[np.float64], length: int, b: int) -> None:
     j = 2 * b + 1
     for a in range(j + 1):
         sign = splat(1.0 if (a + b) % 2 == 0 else -1.0)
-        store(row, 2 * length + j - a, mul(sign, load(row, a)))
-        store(row, 3 * length + j - a, fnma(sign, load(row, length + a), splat(0.0)))
+        store_row(row, 2 * length + j - a, mul(sign, load_row(row, a)))
+        store_row(row, 3 * length + j - a, fnma(sign, load_row(row, length + a), splat(0.0)))
 
 
 @jit()
 def _take_mirror_row(row: NDArray[np.float64], length: int, b: int) -> None:
     """Go on from the row that :func:`_keep_mirror_row` set aside."""
     for a in range(2 * b + 2):
-        store(row, a, load(row, 2 * length + a))
-        store(row, length + a, load(row, 3 * length + a))
+        store_row(row, a, load_row(row, 2 * length + a))
+        store_row(row, length + a, load_row(row, 3 * length + a))
 
 
 @jit()
@@ -237,22 +237,22 @@ def _add_neighbour(
     turn, weight = rotation[:4], rotation[4]
     length = twojmax + 1
     zero = splat(0.0)
-    store(row, 0, weight)
-    store(row, length, zero)
-    store(real, 0, add(load(real, 0), weight))
+    store_row(row, 0, weight)
+    store_row(row, length, zero)
+    store_row(real, 0, add(load_row(real, 0), weight))
     for b in range(twojmax // 2 + 1):
         for j in range(max(1, 2 * b), twojmax + 1):
             left_real, left_imag = zero, zero
-            store(row, j, zero)
-            store(row, length + j, zero)
+            store_row(row, j, zero)
+            store_row(row, length + j, zero)
             k = offsets[j] + b * (j + 1)
             for a in range(j + 1):
-                old_real, old_imag = load(row, a), load(row, length + a)
+                old_real, old_imag = load_row(row, a), load_row(row, length + a)
                 new_real, new_imag = _next_coefficient(turn, old_real, old_imag, left_real, left_imag)
-                store(row, a, new_real)
-                store(row, length + a, new_imag)
-                store(real, k + a, add(load(real, k + a), new_real))
-                store(imag, k + a, add(load(imag, k + a), new_imag))
+                store_row(row, a, new_real)
+                store_row(row, length + a, new_imag)
+                store_row(real, k + a, add(load_row(real, k + a), new_real))
+                store_row(imag, k + a, add(load_row(imag, k + a), new_imag))
                 left_real, left_imag = old_real, old_imag
             if j == 2 * b + 1:
                 _keep_mirror_row(row, length, b)
@@ -275,15 +275,15 @@ def _complete_matrices(
             k = offsets[j] + b * (j + 1)
             for a in range(j + 1):
                 factor = splat(factors[k + a])
-                value_real = fma(factor, load(real, k + a), splat(1.0 if a == b else 0.0))
-                value_imag = mul(factor, load(imag, k + a))
-                store(real, k + a, value_real)
-                store(imag, k + a, value_imag)
+                value_real = fma(factor, load_row(real, k + a), splat(1.0 if a == b else 0.0))
+                value_imag = mul(factor, load_row(imag, k + a))
+                store_row(real, k + a, value_real)
+                store_row(imag, k + a, value_imag)
                 if 2 * b < j:
                     sign = splat(1.0 if (a + b) % 2 == 0 else -1.0)
                     mirror = offsets[j + 1] - 1 - b * (j + 1) - a
-                    store(real, mirror, mul(sign, value_real))
-                    store(imag, mirror, fnma(sign, value_imag, zero))
+                    store_row(real, mirror, mul(sign, value_real))
+                    store_row(imag, mirror, fnma(sign, value_imag, zero))
 
 
 @jit()
@@ -317,7 +317,7 @@ def _density_slopes(
         j1, j2, j, component = tables.couplings[n]
         shift = (j1 + j2 - j) // 2
         start = tables.coefficient_start[n]
-        slope = mul(splat(tables.factor[n]), load(slopes, component))
+        slope = mul(splat(tables.factor[n]), load_row(slopes, component))
         for b in range(j // 2 + 1):
             row = offsets[j] + b * (j + 1)
             middle_row = b + shift
@@ -334,9 +334,9 @@ def _density_slopes(
                     row_real, row_imag = zero, zero
                     for a1 in range(first, last + 1):
                         coefficient = splat(coefficients[start[a] + a1 - first])
-                        u1_real = mul(coefficient, load(real, k1 + a1))
-                        u1_imag = mul(coefficient, load(imag, k1 + a1))
-                        u2_real, u2_imag = load(real, k2 - a1), load(imag, k2 - a1)
+                        u1_real = mul(coefficient, load_row(real, k1 + a1))
+                        u1_imag = mul(coefficient, load_row(imag, k1 + a1))
+                        u2_real, u2_imag = load_row(real, k2 - a1), load_row(imag, k2 - a1)
                         row_real = fnma(u1_imag, u2_imag, fma(u1_real, u2_real, row_real))
                         row_imag = fma(u1_imag, u2_real, fma(u1_real, u2_imag, row_imag))
                     row_coefficient = coefficients[start[b] + b1 - max(0, middle_row - j2)]
@@ -344,8 +344,8 @@ def _density_slopes(
                         row_coefficient *= 2.0
                     z_real = fma(splat(row_coefficient), row_real, z_real)
                     z_imag = fma(splat(row_coefficient), row_imag, z_imag)
-                store(y_real, row + a, fma(slope, z_real, load(y_real, row + a)))
-                store(y_imag, row + a, fma(slope, z_imag, load(y_imag, row + a)))
+                store_row(y_real, row + a, fma(slope, z_real, load_row(y_real, row + a)))
+                store_row(y_imag, row + a, fma(slope, z_imag, load_row(y_imag, row + a)))
 
 
 TABLES = 8
@@ -379,12 +379,12 @@ def _gradient_coefficients(
             for a in range(j + 1):
                 k = offsets[j] + b * (j + 1) + a
                 scale = twice * factors[k]
-                real, imag = mul(splat(scale), load(y_real, k)), mul(splat(-scale), load(y_imag, k))
-                _spread(offsets, j, b, a, real, imag, gradient)
+                real, imag = mul(splat(scale), load_row(y_real, k)), mul(splat(-scale), load_row(y_imag, k))
+                _spread_coefficient(offsets, j, b, a, real, imag, gradient)
 
 
 @jit()
-def _spread(
+def _spread_coefficient(
     offsets: NDArray[np.int64], j: int, b: int, a: int, real: Lanes, imag: Lanes, gradient: NDArray[np.float64]
 ) -> None:
     """Share a coefficient W of momentum j among the derivatives in the four real numbers (module docstring).
@@ -418,7 +418,7 @@ def _spread(
 @jit()
 def _add_to(array: NDArray[np.float64], row: int, scale: float, value: Lanes) -> None:
     """Add a scaled vector to a row."""
-    store(array, row, fma(splat(scale), value, load(array, row)))
+    store_row(array, row, fma(splat(scale), value, load_row(array, row)))
 
 
 @jit()
@@ -446,7 +446,7 @@ def _neighbour_slope(
     slope : (3, 8) array
         Written: derivative in x, y and z.
     """
-    x, y, z, weight = load(gathered, 0), load(gathered, 1), load(gathered, 2), load(gathered, 3)
+    x, y, z, weight = load_row(gathered, 0), load_row(gathered, 1), load_row(gathered, 2), load_row(gathered, 3)
     r, rate, switch, a_real, sine_by_r = _angles(gathered)
     zero = splat(0.0)
     a_imag, b_real, b_imag = fnma(z, sine_by_r, zero), mul(y, sine_by_r), fnma(x, sine_by_r, zero)
@@ -463,9 +463,9 @@ def _neighbour_slope(
     radial = fnma(mul(mul(k, sine_by_r), r), g1, radial)
     along = mul(inverse, fma(cutoff, radial, mul(cutoff_slope, total)))
     across = mul(cutoff, sine_by_r)
-    store(slope, 0, mul(weight, fnma(across, g4, mul(along, x))))
-    store(slope, 1, mul(weight, fma(across, g3, mul(along, y))))
-    store(slope, 2, mul(weight, fnma(across, g2, mul(along, z))))
+    store_row(slope, 0, mul(weight, fnma(across, g4, mul(along, x))))
+    store_row(slope, 1, mul(weight, fma(across, g3, mul(along, y))))
+    store_row(slope, 2, mul(weight, fnma(across, g2, mul(along, z))))
 
 
 @jit()
@@ -479,29 +479,29 @@ def _polynomial_gradient(
     """P less its constant, and its derivatives in Re a, Im a, Re b and Im b, by the recursion over rows."""
     length = twojmax + 1
     zero, one = splat(0.0), splat(1.0)
-    store(row, 0, one)
-    store(row, length, zero)
+    store_row(row, 0, one)
+    store_row(row, length, zero)
     total, total_1, total_2, total_3, total_4 = zero, zero, zero, zero, zero
     for b in range((twojmax + 1) // 2):
         for j in range(2 * b, twojmax):
             left_real, left_imag = zero, zero
             g1, g2, g3, g4, h1, h2, h3, h4 = zero, zero, zero, zero, zero, zero, zero, zero
             if j > 0:
-                store(row, j, zero)
-                store(row, length + j, zero)
+                store_row(row, j, zero)
+                store_row(row, length + j, zero)
             k = TABLES * (offsets[j] + b * (j + 1))
             for a in range(j + 1):
-                real, imag = load(row, a), load(row, length + a)
+                real, imag = load_row(row, a), load_row(row, length + a)
                 if j > 0:
                     old_real, old_imag = real, imag
                     real, imag = _next_coefficient(rotation, old_real, old_imag, left_real, left_imag)
-                    store(row, a, real)
-                    store(row, length + a, imag)
+                    store_row(row, a, real)
+                    store_row(row, length + a, imag)
                     left_real, left_imag = old_real, old_imag
-                g1, h1 = fma(load(gradient, k), real, g1), fma(load(gradient, k + 1), imag, h1)
-                g2, h2 = fma(load(gradient, k + 2), real, g2), fma(load(gradient, k + 3), imag, h2)
-                g3, h3 = fma(load(gradient, k + 4), real, g3), fma(load(gradient, k + 5), imag, h3)
-                g4, h4 = fma(load(gradient, k + 6), real, g4), fma(load(gradient, k + 7), imag, h4)
+                g1, h1 = fma(load_row(gradient, k), real, g1), fma(load_row(gradient, k + 1), imag, h1)
+                g2, h2 = fma(load_row(gradient, k + 2), real, g2), fma(load_row(gradient, k + 3), imag, h2)
+                g3, h3 = fma(load_row(gradient, k + 4), real, g3), fma(load_row(gradient, k + 5), imag, h3)
+                g4, h4 = fma(load_row(gradient, k + 6), real, g4), fma(load_row(gradient, k + 7), imag, h4)
                 k += TABLES
             g1, g2, g3, g4 = fnma(one, h1, g1), fnma(one, h2, g2), fnma(one, h3, g3), fnma(one, h4, g4)
             total_1, total_2 = add(total_1, g1), add(total_2, g2)
@@ -539,14 +539,14 @@ def _contract(
                 for a1 in range(max(0, middle - j2), min(j1, middle) + 1):
                     coefficient = splat(column_coefficient[term])
                     term += 1
-                    u1_real = mul(coefficient, load(real, k1 + a1))
-                    u1_imag = mul(coefficient, load(imag, k1 + a1))
-                    u2_real, u2_imag = load(real, k2 + middle - a1), load(imag, k2 + middle - a1)
+                    u1_real = mul(coefficient, load_row(real, k1 + a1))
+                    u1_imag = mul(coefficient, load_row(imag, k1 + a1))
+                    u2_real, u2_imag = load_row(real, k2 + middle - a1), load_row(imag, k2 + middle - a1)
                     z_real = fnma(u1_imag, u2_imag, fma(u1_real, u2_real, z_real))
                     z_imag = fma(u1_imag, u2_real, fma(u1_real, u2_imag, z_imag))
-                row_total = fma(load(real, k + a), z_real, fma(load(imag, k + a), z_imag, row_total))
+                row_total = fma(load_row(real, k + a), z_real, fma(load_row(imag, k + a), z_imag, row_total))
             total = fma(splat(tables.row_coefficient[pair]), row_total, total)
-        store(components, component, total)
+        store_row(components, component, total)
 
 
 @jit()
@@ -652,7 +652,7 @@ def _gradients_of_groups(
             own[:, lane] = slopes[start + lane]
         _density_slopes(tables, offsets, matrices[group, 0], matrices[group, 1], own, y_real, y_imag)
         _gradient_coefficients(twojmax, offsets, factors, y_real, y_imag, coefficients)
-        constant = load(y_real, 0)
+        constant = load_row(y_real, 0)
         for rank in range(_most_neighbours(neighbours.first, atoms)):
             _gather_neighbours(rank, atoms, neighbours, weight, reach, gathered)
             _neighbour_slope(twojmax, offsets, gathered, constant, coefficients, row, slope)

@@ -148,10 +148,10 @@ def mean_networks(ensemble: Ensemble) -> list[ElementNetwork] | None:
     if together > in_turn:
         return None
     members = [member_networks(ensemble, m) for m in range(count)]
-    return [_mean([member[s] for member in members]) for s in range(len(ensemble.elements))]
+    return [_mean_network([member[s] for member in members]) for s in range(len(ensemble.elements))]
 
 
-def _mean(networks: Sequence[ElementNetwork]) -> ElementNetwork:
+def _mean_network(networks: Sequence[ElementNetwork]) -> ElementNetwork:
     """Mean of one element's networks in different members, which share their scaling."""
     count, depth = len(networks), len(networks[0].layers)
     layers = []

@@ -18,7 +18,7 @@ from basinet.files import atomic_write, read_table, write_table
 from basinet.frames.reading import read_frames
 from basinet.md.run import LOG, TRAJECTORY, Ending
 from basinet.md.settings import DynamicsConfig
-from basinet.md.statistics import _Drift, _drift, _mean, _self_diffusion, _travelled
+from basinet.md.statistics import _block_mean, _Drift, _drift, _self_diffusion, _travelled
 from basinet.md.structure import _number_density, _Structure, structures
 from basinet.plotting import BLACK, BLUE, GREY, VERMILION, canvas, grid_of, rc_context, render
 
@@ -109,7 +109,7 @@ def summary(results: RunResults) -> dict[str, Any]:
     ):
         values = factor * log[column]
         if len(values) and np.isfinite(values).all():
-            found[name] = vars(_mean(values))
+            found[name] = vars(_block_mean(values))
     for name, column in (("largest_spread_mev", "spread_ev"), ("extrapolating_most_atoms", "extrapolating")):
         values = log[column][np.isfinite(log[column])]
         if len(values):

@@ -286,7 +286,7 @@ def run_sampling(config: SampleConfig, progress: Progress | None = None) -> Samp
     frames = []
     for index in range(config.frames):
         liquid.advance(spacing, config.temperature)
-        frames.append(_frame_of(liquid.atoms, config.name, index))
+        frames.append(_wrapped_copy(liquid.atoms, config.name, index))
     # The record goes on from the measurement, so that every frame lies in a window that is judged.
     judgements = _judge(liquid.record.snapshots)
     fault = _fault_of(judgements)
@@ -303,7 +303,7 @@ def run_sampling(config: SampleConfig, progress: Progress | None = None) -> Samp
     return Sample(frames, found, config)
 
 
-def _frame_of(atoms: Atoms, system: str, index: int) -> Atoms:
+def _wrapped_copy(atoms: Atoms, system: str, index: int) -> Atoms:
     """Copy species, wrapped positions and cell."""
     frame = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=True)
     frame.wrap()
@@ -477,7 +477,7 @@ def synthetic_liquid(
     frames = []
     for index in range(n_frames):
         liquid.advance(settings.spacing_steps, settings.temperature)
-        frames.append(_labelled(_frame_of(atoms, system, index), potential))
+        frames.append(_labelled(_wrapped_copy(atoms, system, index), potential))
     for first in range(0, n_frames - WINDOW + 1, WINDOW):
         if _lattice_order(frames[first : first + WINDOW]) >= CRYSTALLINE:
             raise InputError(

@@ -100,7 +100,7 @@ def _block_means(values: FloatArray) -> FloatArray:
     return np.array([part.mean() for part in np.array_split(values, BLOCKS)])
 
 
-def _mean(values: FloatArray) -> _Measured:
+def _block_mean(values: FloatArray) -> _Measured:
     """Mean of a series of equally spaced values."""
     if not _is_long_enough(values):
         return _Measured(float(values.mean()), float("nan"))
@@ -149,7 +149,7 @@ def _drift(times: FloatArray, values: FloatArray) -> _Drift:
     middles = _block_means(times)
     _, left = _line_through(middles, _block_means(values))
     error = float(np.sqrt(left @ left / (BLOCKS - 2)) / np.linalg.norm(middles - middles.mean()))
-    squares = _mean(residuals**2)
+    squares = _block_mean(residuals**2)
     return _Drift(_Measured(slope, error), _Measured(spread, squares.error / (2.0 * spread) if spread > 0 else 0.0))
 
 
