@@ -73,7 +73,7 @@ def look(index: int) -> Look:
 
 
 class AbsentError(Exception):
-    """What a figure would show is not in this study; the message says what is missing."""
+    """A study lacks the data of a figure; the message says which."""
 
 
 def canvas(title: str, footer: str, size: tuple[float, float] = SINGLE) -> Figure:

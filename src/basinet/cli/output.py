@@ -1,4 +1,4 @@
-"""How commands end: their exit codes and errors, and the output directory, cleared away if nothing came of it.
+"""Ends of commands: exit codes and errors, and the output directory, cleared away if nothing came of it.
 
 Exit codes are 0 for success, 2 with one line for a user's mistake, and 130 where a command was interrupted.
 """

@@ -107,7 +107,7 @@ def _echo_report(
 
 
 def _given_options(data: list[str] | None, seed: int | None, energy_key: str, forces_key: str) -> dict[str, Any]:
-    """What the options change in a config; options that were not given change nothing."""
+    """The part of a config that the options change; options that were not given change nothing."""
     section: dict[str, Any] = {}
     if data:
         section["frames"] = data[0] if data in (["reference"], ["synthetic"]) else data

@@ -25,7 +25,7 @@ from basinet.frames.labels import (
     LOCAL_ENERGY,
     LOCAL_HARTREE_ENERGY,
     TOTAL_ENERGY,
-    carried,
+    all_labelled,
     energy_label,
     force_labels,
 )
@@ -70,7 +70,7 @@ class ScoredFrames:
 
     @property
     def is_mixture(self) -> bool:
-        """Whether the pair gauge exists."""
+        """True of systems that have a pair gauge."""
         return len(self.dataset.elements) > 1
 
 
@@ -325,8 +325,8 @@ def _local_energies(
 ) -> Callable[[Atoms], NDArray[np.float64]] | None:
     """Function from a frame to its local DFT energies, or None where the labels do not give them."""
     relation = None
-    exact = definition == "total" and carried(frames, LOCAL_ENERGY)
-    electrostatic = all(carried(frames, key) for key in (ELECTROSTATIC_ENERGY, LOCAL_HARTREE_ENERGY[definition]))
+    exact = definition == "total" and all_labelled(frames, LOCAL_ENERGY)
+    electrostatic = all(all_labelled(frames, key) for key in (ELECTROSTATIC_ENERGY, LOCAL_HARTREE_ENERGY[definition]))
     if not exact and electrostatic and len(frames) > 2:
         known = [atoms for atoms in isolated if atoms.get_chemical_symbols()[0] in elements_of(frames)]
         relation = fit_relation(frames, known or None)

@@ -35,7 +35,7 @@ class Interval:
     n_resamples: int = 0
 
     def __contains__(self, value: float) -> bool:
-        """Whether the interval covers a value."""
+        """Tell if the interval covers a value."""
         return self.low <= value <= self.high
 
 
@@ -125,7 +125,7 @@ def _block_indices(n_frames: int, n_resamples: int, block_length: int, seed: int
 
 @lru_cache(maxsize=16)
 def _block_counts(n_frames: int, n_resamples: int, block_length: int, seed: int = 0) -> FloatArray:
-    """How often each frame occurs in each resample: (n_resamples, n_frames), read-only.
+    """Number of times that each frame occurs in each resample: (n_resamples, n_frames), read-only.
 
     A study asks for the same resamples thousands of times, hence the cache.
     """

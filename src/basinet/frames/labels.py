@@ -59,7 +59,7 @@ class FrameEnergies:
 
 
 def is_isolated_atom(atoms: Atoms) -> bool:
-    """Whether a frame is marked ``config_type=IsolatedAtom``."""
+    """Tell if a frame is marked ``config_type=IsolatedAtom``."""
     return str(atoms.info.get("config_type", "")) == _ISOLATED_ATOM
 
 
@@ -70,8 +70,8 @@ def frame_name(atoms: Atoms, index: int | None) -> str:
     return position + (f" ({', '.join(own)})" if own else "")
 
 
-def carried(frames: Sequence[Atoms], key: str) -> bool:
-    """Whether frames carry a label, of the frame or of its atoms: all of them or none.
+def all_labelled(frames: Sequence[Atoms], key: str) -> bool:
+    """Tell if all frames have a label, of the frame or of its atoms; False if none has.
 
     Raises
     ------

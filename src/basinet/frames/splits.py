@@ -111,19 +111,23 @@ def blocked_folds(
 
 
 def divided(frames: Sequence[Atoms]) -> tuple[list[Atoms], list[Atoms]]:
-    """Frames of condensed matter, and isolated atoms.
+    """Frames of condensed matter, and isolated atoms, each once: every file of a study may have its own.
 
     Raises
     ------
     InputError
         If there are none of the former.
     """
-    isolated = distinct_isolated_atoms([atoms for atoms in frames if is_isolated_atom(atoms)])
+    isolated: dict[tuple[object, ...], Atoms] = {}
+    for atoms in frames:
+        if is_isolated_atom(atoms):
+            energies = sorted((key, str(value)) for key, value in atoms.info.items() if key.startswith("REF_"))
+            isolated.setdefault((atoms.get_chemical_formula(), *energies), atoms)
     liquid = [atoms for atoms in frames if not is_isolated_atom(atoms)]
     if not liquid:
         msg = "no frames besides isolated atoms; give labelled frames"
         raise InputError(msg)
-    return liquid, isolated
+    return liquid, list(isolated.values())
 
 
 def elements_of(frames: Sequence[Atoms]) -> list[str]:
@@ -132,31 +136,22 @@ def elements_of(frames: Sequence[Atoms]) -> list[str]:
 
 
 def by_system(frames: Sequence[Atoms]) -> dict[str, tuple[Atoms, ...]]:
-    """Frames of each system, each in the order of `in_time`."""
+    """Frames of each system, each in the order of `_in_time`."""
     groups: dict[str, list[Atoms]] = defaultdict(list)
     for atoms in frames:
         groups[system_of(atoms)].append(atoms)
-    return {name: in_time(own) for name, own in groups.items()}
+    return {name: _in_time(own) for name, own in groups.items()}
 
 
 def by_composition(frames: Sequence[Atoms]) -> list[tuple[Atoms, ...]]:
-    """Frames with the same atoms together, each group in the order of `in_time`."""
+    """Frames with the same atoms together, each group in the order of `_in_time`."""
     groups: dict[tuple[str, ...], list[Atoms]] = defaultdict(list)
     for atoms in frames:
         groups[tuple(sorted(atoms.get_chemical_symbols()))].append(atoms)
-    return [in_time(group) for group in groups.values()]
+    return [_in_time(group) for group in groups.values()]
 
 
-def distinct_isolated_atoms(isolated: Sequence[Atoms]) -> list[Atoms]:
-    """Drop isolated atoms that repeat an earlier one: every file of a study may carry its own."""
-    found: dict[tuple[object, ...], Atoms] = {}
-    for atoms in isolated:
-        energies = sorted((key, str(value)) for key, value in atoms.info.items() if key.startswith("REF_"))
-        found.setdefault((atoms.get_chemical_formula(), *energies), atoms)
-    return list(found.values())
-
-
-def in_time(frames: Sequence[Atoms]) -> tuple[Atoms, ...]:
+def _in_time(frames: Sequence[Atoms]) -> tuple[Atoms, ...]:
     """Order frames by their number, where each has one of its own; else as they come, which keeps runs apart."""
     numbers = [atoms.info.get("frame") for atoms in frames]
     if all(isinstance(number, Real) for number in numbers) and len(set(numbers)) == len(numbers):

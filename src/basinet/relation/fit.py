@@ -163,7 +163,7 @@ def evaluate_relation(relation: Relation, frames: Sequence[Atoms]) -> RelationSc
 
 
 def isolated_atom_check(relation: Relation, isolated: Sequence[Atoms] | Mapping[str, Atoms]) -> dict[str, float]:
-    r"""How far the relation misses isolated atoms: :math:`b_s - (E_{rest,0} - a E_{es,0})`, meV by element.
+    r"""Error of the relation at isolated atoms, :math:`b_s - (E_{rest,0} - a E_{es,0})`, meV by element.
 
     The seed's remark that intercepts relate to isolated atoms: about -14 meV in argon and krypton. In a
     mixture pinned by isolated atoms every species has the same deviation. Elements that the relation does not

@@ -18,8 +18,8 @@ from basinet.frames.labels import (
     LOCAL_ENERGY,
     LOCAL_HARTREE_ENERGY,
     FrameEnergies,
+    all_labelled,
     atom_labels,
-    carried,
     energy_label,
     frame_energies,
     frame_name,
@@ -178,9 +178,9 @@ def local_energy_labels(
         If only some of the frames carry a label that is needed, or ``REF_local_energy`` is all there is where the
         definition ``electronic`` is asked for.
     """
-    if relation is not None and carried(frames, LOCAL_HARTREE_ENERGY[definition]):
+    if relation is not None and all_labelled(frames, LOCAL_HARTREE_ENERGY[definition]):
         return lambda atoms: relation.local_energies(atoms, definition)
-    if not carried(frames, LOCAL_ENERGY):
+    if not all_labelled(frames, LOCAL_ENERGY):
         return None
     if definition != "total":
         raise InputError(

@@ -11,7 +11,7 @@ import numpy as np
 
 from basinet.errors import InputError
 from basinet.frames.bootstrap import Interval
-from basinet.frames.labels import ELECTROSTATIC_ENERGY, TOTAL_ENERGY, carried, energy_label
+from basinet.frames.labels import ELECTROSTATIC_ENERGY, TOTAL_ENERGY, all_labelled, energy_label
 from basinet.frames.splits import (
     Split,
     blocked_folds,
@@ -47,7 +47,7 @@ class StudySystem:
     name
         Such as ``"ar"``.
     frames
-        In the order of `in_time`.
+        In order of time.
     split
         Blocks of time; None for frames that are only tested on (another number of atoms).
     e0
@@ -130,7 +130,7 @@ def group_systems(
 
 
 def _relation_for(frames: Sequence[Atoms], main: StudySystem) -> Relation | None:
-    return main.relation if carried(frames, ELECTROSTATIC_ENERGY) else None
+    return main.relation if all_labelled(frames, ELECTROSTATIC_ENERGY) else None
 
 
 def _refuse_unclear(name: str, groups: Sequence[Sequence[Atoms]]) -> None:
@@ -172,7 +172,7 @@ def _main_system(
         raise InputError(msg)
     train = [frames[i] for i in blocks.train]
     relation = None
-    if carried(frames, ELECTROSTATIC_ENERGY):
+    if all_labelled(frames, ELECTROSTATIC_ENERGY):
         relation = fit_relation(train, own or None, seed=seed)
     given = elements_of(own) == elements
     return StudySystem(name, frames, blocks, isolated_energies(own, train), relation, given)

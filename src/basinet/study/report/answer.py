@@ -22,7 +22,7 @@ def answer(results: StudyResults, claims: Sequence[Claim]) -> list[str]:
 
 
 def _width_answer(claims: Sequence[Claim]) -> str:
-    """Whether wide networks lose the local energies."""
+    """The central question, if wide networks lose the local energies, and its answer."""
     found = [claim for claim in claims if claim.key == "local-falls" and claim.verdict != _UNTESTABLE]
     if not found:
         return "Whether local energies get worse with the width of the network was not tested in this study."
@@ -57,7 +57,7 @@ def _flipped(claims: Sequence[Claim]) -> list[Claim]:
 
 
 def _recovery(results: StudyResults, system: str) -> str:
-    """What the chosen network recovers in one system, and how to read the number."""
+    """Local fidelity of the chosen network in one system, between the marks that make it readable."""
     row = ensemble(results, system, "local")
     if not row:
         return ""
@@ -96,7 +96,7 @@ def _number(row: dict[str, Any]) -> str:
 
 
 def _verdict_count(claims: Sequence[Claim]) -> str:
-    """How the paper's statements fared, counted by statement and system."""
+    """Verdicts on the paper's statements, counted by statement and system."""
     tested = [claim for claim in claims if claim.verdict != _UNTESTABLE]
     if not tested:
         return "None of the paper's statements could be tested in this study."

@@ -117,7 +117,7 @@ def _shown(value: Any, digits: int = 3) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether a cell holds a number, as such or as text, whose figures are to stand in line."""
+    """True of numbers, as such or as text, whose figures are to stand in line."""
     if isinstance(value, str):
         return _NUMBER.fullmatch(value) is not None
     return isinstance(value, (int, float)) and not isinstance(value, bool)

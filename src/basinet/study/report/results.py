@@ -34,7 +34,7 @@ from basinet.study.tables import (
 )
 
 TOTALS_ONLY = "total energies only"
-"""What the paper's networks see; captions say it in these words."""
+"""Training data of the paper's networks; captions say it in these words."""
 _SPLITS = ("out_of_fold", "test", "validation", "train")
 """Splits in the order in which figures prefer them."""
 
@@ -71,18 +71,18 @@ class StudyResults:
     config: str = ""
 
     def label(self, system: str) -> str:
-        """How a system is called."""
+        """Name of a system in figures and tables."""
         return system_label(system, self.systems.get(system, ()))
 
     @property
     def main_systems(self) -> Mapping[str, Mapping[str, Any]]:
-        """What the study says of the frames that were split for training, by system."""
+        """Entries of ``study.json`` on the frames that were split for training, by system."""
         found: Mapping[str, Mapping[str, Any]] = self.study.get("data", {}).get("systems", {})
         return found
 
     @property
     def trained_on(self) -> str:
-        """What the networks of the study saw."""
+        """Training data of the study's networks."""
         return TOTALS_ONLY if not self.study.get("force_weight") else "total energies and forces"
 
     @property

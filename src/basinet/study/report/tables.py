@@ -134,7 +134,7 @@ def _metric_rows(results: StudyResults, rows: pd.DataFrame) -> list[dict[str, An
 
 
 def _floors(results: StudyResults) -> list[dict[str, Any]]:
-    """What untrained networks reach by chance."""
+    """Correlation that untrained networks reach by chance."""
     return [
         {"system": results.label(system), "target": target, "95th percentile of |r|": limit}
         for system in results.systems
