@@ -12,6 +12,7 @@ from tests.study.small_study import isolated_atoms, small_frames
 
 from basinet.errors import InputError
 from basinet.files import read_json, write_json
+from basinet.frames.splits import divided
 from basinet.md import sampling as liquid
 from basinet.md.settings import _LiquidSettings
 from basinet.relation.fit import fit_relation
@@ -179,7 +180,7 @@ def test_too_few_frames_name_the_system():
 
 def test_no_frames_and_missing_energies_are_errors():
     with pytest.raises(InputError, match="no frames"):
-        grouped([])
+        divided(isolated_atoms())
     frames = labelled("Ar2", 12)
     del frames[7].info["REF_energy"]
     with pytest.raises(InputError, match=r"frame 7.*REF_energy"):
