@@ -67,8 +67,7 @@ def reader_of(name: str, form: str) -> Callable[[str], np.ndarray]:
     """Give the function that reads a file of the format with the program."""
     kind = form.removesuffix(".gz")
     if name == "basinet":
-        from basinet.density.cube import read_cube
-        from basinet.density.vasp import read_chgcar
+        from basinet.density.files import read_chgcar, read_cube
 
         read = read_cube if kind == "cube" else read_chgcar
         return lambda path: read(path).values

@@ -14,7 +14,7 @@ from tests.labelling import neutral_atoms as known
 
 import basinet
 from basinet.cp2k.run_directory import read_run
-from basinet.density.cube import write_cube
+from basinet.density.files import write_cube
 from basinet.files import LOCK
 from basinet.jobs import directory
 from basinet.jobs.directory import _locked, _prepare_output

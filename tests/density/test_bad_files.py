@@ -9,9 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from basinet.density.cube import read_cube
-from basinet.density.reading import read_density
-from basinet.density.vasp import read_chgcar, read_locpot
+from basinet.density.files import read_chgcar, read_cube, read_density, read_locpot
 from basinet.errors import InputError
 
 DENSITY = Path(__file__).parent / "fixtures" / "triclinic-ELECTRON_DENSITY-1_0.cube"

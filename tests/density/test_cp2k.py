@@ -11,10 +11,9 @@ from tests.cp2k_engine import INPUT, run_cp2k
 from basinet.cp2k.output import read_cp2k_output
 from basinet.cp2k.run_directory import read_run
 from basinet.density.cores import core_overlap_energies, core_self_energies
-from basinet.density.cross_check import cross_check
-from basinet.density.cube import read_cube
+from basinet.density.files import read_cube
 from basinet.density.grid import renormalise
-from basinet.density.potential import hartree_energy, hartree_potential
+from basinet.density.potential import cross_check, hartree_energy, hartree_potential
 from basinet.errors import InputError
 from basinet.units import Bohr, Hartree
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from basinet.density import text as text_stream
-from basinet.density.cube import read_cube, write_cube
+from basinet.density.files import read_cube, write_cube
 from basinet.errors import InputError
 from basinet.units import Bohr
 

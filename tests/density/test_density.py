@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from basinet.density.cube import read_cube
-from basinet.density.reading import read_density
-from basinet.density.volume import same_grid
+from basinet.density.files import read_cube, read_density
+from basinet.density.grid import same_grid
 from basinet.errors import InputError
 from basinet.units import Bohr
 

@@ -7,7 +7,7 @@ import pytest
 from tests.cp2k_engine import WITH_RVV10, run_cp2k
 
 from basinet.cp2k.run_directory import read_run
-from basinet.density.cube import read_cube
+from basinet.density.files import read_cube
 from basinet.density.nonlocal_correlation import rvv10_correlation
 from basinet.units import Bohr, Hartree
 

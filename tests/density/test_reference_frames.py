@@ -9,7 +9,7 @@ import pytest
 from tests.cp2k_engine import run_cp2k
 
 from basinet.cp2k.run_directory import read_run
-from basinet.density.cube import read_cube
+from basinet.density.files import read_cube
 from basinet.density.local_energies import local_hartree_energies
 from basinet.frames.shipped import load_reference
 from basinet.units import Bohr, Hartree

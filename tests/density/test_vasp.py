@@ -12,7 +12,7 @@ from ase.calculators.vasp import VaspChargeDensity
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from basinet.density.vasp import read_chgcar, read_locpot
+from basinet.density.files import read_chgcar, read_locpot
 from basinet.errors import InputError
 
 CELL = np.array([[4.0, 0.0, 0.0], [1.0, 5.0, 0.0], [0.5, -0.5, 6.0]])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.labelling import neutral_atoms as known
 
-from basinet.density.cube import write_cube
+from basinet.density.files import write_cube
 from basinet.errors import InputError
 from basinet.labelling.partition import partition_input
 from basinet.labelling.partition_settings import PartitionInput, PartitionSettings

@@ -13,7 +13,7 @@ import basinet
 from basinet.cp2k.output import read_cp2k_output
 from basinet.cp2k.potentials import data_directories, find_potential_file, read_gth_potentials
 from basinet.cp2k.run_directory import read_run
-from basinet.density.cube import read_cube, write_cube
+from basinet.density.files import read_cube, write_cube
 from basinet.errors import InputError
 from basinet.labelling.partition import PartitionBatch, partition_input
 from basinet.labelling.partition_settings import PartitionInput, PartitionSettings

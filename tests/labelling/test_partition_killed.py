@@ -10,7 +10,7 @@ import pytest
 from tests.cli.process import start
 from tests.labelling import neutral_atoms as known
 
-from basinet.density.cube import write_cube
+from basinet.density.files import write_cube
 from basinet.units import Bohr
 
 pytestmark = pytest.mark.long

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from basinet.density.basins import Basins, Maxima, NonNuclear, Vacuum, integrate_basins
 from basinet.density.cores import Core, core_overlap_energies, core_self_energies
-from basinet.density.cross_check import CrossCheck, cross_check
-from basinet.density.cube import read_cube, write_cube
 from basinet.density.error_bars import GridErrors, grid_errors
-from basinet.density.grid import electron_count, renormalise
+from basinet.density.files import read_chgcar, read_cube, read_density, read_locpot, write_cube
+from basinet.density.grid import Volume, electron_count, renormalise, same_grid
 from basinet.density.local_energies import LocalEnergies, direct_energies, local_hartree_energies
 from basinet.density.nonlocal_correlation import rvv10_correlation
-from basinet.density.potential import hartree_energy, hartree_potential
-from basinet.density.reading import read_density
-from basinet.density.vasp import read_chgcar, read_locpot
-from basinet.density.volume import Volume, same_grid
+from basinet.density.potential import CrossCheck, cross_check, hartree_energy, hartree_potential
 
 __all__ = [
     "Basins",

@@ -141,11 +141,11 @@ class Basins:
     residuals: dict[str, float]
 
 
-RESERVED = ("population", "volume")
+_RESERVED = ("population", "volume")
 """Names of what is always integrated; a field cannot have them."""
 
 
-def checked_grid(values: ArrayLike, name: str) -> NDArray[np.float64]:
+def _checked_grid(values: ArrayLike, name: str) -> NDArray[np.float64]:
     """Values on a grid as a C-ordered float64 array (n1, n2, n3), or an error that names them."""
     array = np.asarray(values)
     if array.dtype.kind not in "fiu":
@@ -163,16 +163,16 @@ def checked_fields(fields: Mapping[str, ArrayLike] | None, shape: tuple[int, ...
         raise InputError(f"fields is a {type(fields).__name__}; pass a dict of names and arrays")
     checked = {}
     for name, values in fields.items():
-        if name in RESERVED:
+        if name in _RESERVED:
             raise InputError(f"a field is named {name!r}, which is always integrated; give it another name")
-        array = checked_grid(values, f"field {name!r}")
+        array = _checked_grid(values, f"field {name!r}")
         if array.shape != shape:
             raise InputError(f"field {name!r} has the shape {array.shape} and the density {shape}; use one grid")
         checked[name] = array
     return checked
 
 
-def checked_nuclei(positions: ArrayLike, cell: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _checked_nuclei(positions: ArrayLike, cell: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Positions and cell of at least one atom, no two in one place, or an error that names the atom."""
     points, box = checked_positions(positions), checked_cell(cell, np.ones(3, dtype=bool))
     if not len(points):
@@ -186,14 +186,14 @@ def checked_nuclei(positions: ArrayLike, cell: ArrayLike) -> tuple[NDArray[np.fl
     return points, box
 
 
-def checked_radius(nuclear_radius: float) -> float:
+def _checked_radius(nuclear_radius: float) -> float:
     """Radius within which a maximum belongs to a nucleus, or an error."""
     if not (np.isfinite(nuclear_radius) and nuclear_radius >= 0.0):
         raise InputError(f"nuclear_radius is {nuclear_radius}; it must be a number of Angstrom, zero or more")
     return float(nuclear_radius)
 
 
-def checked_threshold(vacuum: float | None) -> float:
+def _checked_threshold(vacuum: float | None) -> float:
     """Density at or below which a point is vacuum, or an error; minus infinity where nothing is."""
     if vacuum is None:
         return -np.inf
@@ -264,11 +264,11 @@ def integrate_basins(
     """
     from basinet.density.walk import ascend, carry, not_finite
 
-    rho = checked_grid(density, "the density")
+    rho = _checked_grid(density, "the density")
     named = checked_fields(fields, rho.shape)
-    points, box = checked_nuclei(positions, cell)
-    radius = checked_radius(nuclear_radius)
-    ascent = ascend(rho, grid_facets(box, rho.shape), checked_threshold(vacuum), _checked_threads(threads))
+    points, box = _checked_nuclei(positions, cell)
+    radius = _checked_radius(nuclear_radius)
+    ascent = ascend(rho, grid_facets(box, rho.shape), _checked_threshold(vacuum), _checked_threads(threads))
     maxima = _maxima(rho, ascent.maxima, points, box, radius)
     arrived = carry(ascent, [rho, *named.values()])
     for (name, values), magnitude in zip(named.items(), arrived.magnitude[2:], strict=True):

@@ -21,7 +21,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-NEGLIGIBLE = 1e-9
+_NEGLIGIBLE = 1e-9
 """Share of the facet area (volume^(2/3)) below which a facet is one by rounding only, as at an orthorhombic corner."""
 
 
@@ -84,7 +84,7 @@ def obtuse_superbase(lattice: NDArray[np.float64]) -> NDArray[np.int64]:
         superbase[i], superbase[j] = -v_i, v_j
 
 
-def facet_candidates(lattice: NDArray[np.float64]) -> NDArray[np.int64]:
+def _facet_candidates(lattice: NDArray[np.float64]) -> NDArray[np.int64]:
     """Integer coordinates (7, 3) of the lattice vectors that can pass through a facet, one of each opposite pair."""
     superbase = obtuse_superbase(lattice)
     singles = [superbase[i] for i in range(4)]
@@ -92,7 +92,7 @@ def facet_candidates(lattice: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.array(singles + pairs)
 
 
-def facet_area(normal: NDArray[np.float64], others: NDArray[np.float64]) -> float:
+def _facet_area(normal: NDArray[np.float64], others: NDArray[np.float64]) -> float:
     """Area of the part of the plane x.n = n.n/2 that is not beyond the like plane of any other vector."""
     length = np.linalg.norm(normal)
     reach = 2.0 * float(np.linalg.norm(others, axis=1).max() + length)
@@ -101,14 +101,14 @@ def facet_area(normal: NDArray[np.float64], others: NDArray[np.float64]) -> floa
     v = np.cross(normal / length, u)
     corners = [0.5 * normal + reach * (s * u + t * v) for s, t in ((1, 1), (-1, 1), (-1, -1), (1, -1))]
     for other in others:
-        corners = clip(corners, other, 0.5 * float(other @ other))
+        corners = _clip(corners, other, 0.5 * float(other @ other))
     if len(corners) < 3:
         return 0.0
     polygon = np.array(corners) - corners[0]
     return 0.5 * abs(float(np.cross(polygon[1:-1], polygon[2:]).sum(axis=0) @ normal)) / float(length)
 
 
-def clip(corners: list[NDArray[np.float64]], normal: NDArray[np.float64], bound: float) -> list[NDArray[np.float64]]:
+def _clip(corners: list[NDArray[np.float64]], normal: NDArray[np.float64], bound: float) -> list[NDArray[np.float64]]:
     """Keep the part of a convex polygon where x.n <= bound (Sutherland & Hodgman)."""
     excess = [float(corner @ normal) - bound for corner in corners]
     kept = []
@@ -147,12 +147,12 @@ def grid_facets(cell: NDArray[np.float64], shape: tuple[int, int, int]) -> Facet
     (12, 2.0)
     """
     lattice = np.asarray(cell, dtype=np.float64) / np.array(shape)[:, None]
-    candidates = facet_candidates(lattice)
+    candidates = _facet_candidates(lattice)
     half = candidates @ lattice
     both = np.concatenate([half, -half])
-    areas = np.array([facet_area(half[i], np.delete(both, [i, i + len(half)], axis=0)) for i in range(len(half))])
+    areas = np.array([_facet_area(half[i], np.delete(both, [i, i + len(half)], axis=0)) for i in range(len(half))])
     volume = abs(float(np.linalg.det(lattice)))
-    real = np.flatnonzero(areas > NEGLIGIBLE * volume ** (2 / 3))
+    real = np.flatnonzero(areas > _NEGLIGIBLE * volume ** (2 / 3))
     # Near ones first, for a fixed order that does not depend on the path of the reduction.
     real = np.array(sorted(real, key=lambda i: (round(float(np.linalg.norm(half[i])), 9), *-np.abs(candidates[i]))))
     steps = np.stack([candidates[real], -candidates[real]], axis=1).reshape(-1, 3)

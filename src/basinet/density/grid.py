@@ -1,12 +1,72 @@
-"""Checks of fields on a grid over a cell, and the waves that fit on it."""
+"""Values on the grid points of a periodic cell: checks, and the count of electrons."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
+from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 
-from basinet.arrays import ComplexArray, FloatArray
+from basinet.arrays import FloatArray
 from basinet.errors import InputError
+from basinet.units import Bohr
+
+HEADER_ROUNDING = 1e-6 * Bohr
+"""Angstrom. Cube headers give a voxel's edges with six decimals of a bohr, and two headers may round either way."""
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """Values on a grid, as a reader found them.
+
+    Parameters
+    ----------
+    values : (n1, n2, n3) array
+        float64, C-ordered: point (i, j, k) is at the fractional coordinates (i/n1, j/n2, k/n3). The reader states
+        the unit.
+    cell : (3, 3) array
+        Rows are the cell vectors, Angstrom.
+    atoms
+        Positions in Angstrom, relative to grid point (0, 0, 0), and not wrapped into the cell; periodic. The array
+        ``nuclear_charges`` (e) is there if the file states charges.
+    comment
+        The file's own.
+    path
+        The file.
+    """
+
+    values: NDArray[np.float64]
+    cell: NDArray[np.float64]
+    atoms: Atoms
+    comment: str
+    path: Path
+
+
+def same_grid(first: Volume, second: Volume) -> None:
+    """Check that two files give values at the same points.
+
+    Cells agree if they do up to the rounding of a cube's header, 1e-6 bohr per voxel.
+
+    Raises
+    ------
+    InputError
+        The grids have different shapes, or the cells differ. The message names both files.
+    """
+    pair = f"{first.path} and {second.path}"
+    if first.values.shape != second.values.shape:
+        shapes = [" x ".join(map(str, volume.values.shape)) for volume in (first, second)]
+        raise InputError(
+            f"{pair}: the grids differ ({shapes[0]} and {shapes[1]} points); give files of one calculation, "
+            "written with the same stride"
+        )
+    rounding = HEADER_ROUNDING * np.array(first.values.shape)[:, None]
+    difference = np.abs(first.cell - second.cell)
+    if np.any(difference > rounding):
+        raise InputError(
+            f"{pair}: the cells differ (by {difference.max():.2g} Angstrom); give files of one calculation"
+        )
 
 
 def checked_field(values: ArrayLike, name: str) -> FloatArray:
@@ -39,35 +99,6 @@ def checked_cell(cell: ArrayLike) -> FloatArray:
     if not abs(np.linalg.det(box)) > 1e-12 * np.prod(np.linalg.norm(box, axis=1)):
         raise InputError("the cell has no volume; give three vectors that are not in one plane")
     return box
-
-
-def wave_numbers(points: int) -> NDArray[np.int64]:
-    """Whole waves along one axis of so many points, in the order of the FFT; n/2 for the Nyquist wave."""
-    waves = np.arange(points)
-    return np.where(waves > points // 2, waves - points, waves)
-
-
-def reciprocal_metric(cell: FloatArray) -> FloatArray:
-    r"""(3, 3) matrix M with :math:`G^2 = h^T M h` for the wave of integers h, 1/A^2."""
-    vectors = 2.0 * np.pi * np.linalg.inv(cell).T
-    metric: FloatArray = vectors @ vectors.T
-    return metric
-
-
-def cross_wave_numbers(points: int) -> NDArray[np.int64]:
-    """Waves along one axis for products of two axes: zero for the Nyquist wave, the mean of n/2 and -n/2."""
-    waves = wave_numbers(points)
-    return np.where(2 * waves == points, 0, waves)
-
-
-def phase_factors(fractions: FloatArray, points: int) -> ComplexArray:
-    r"""(n_waves, n_atoms) :math:`e^{-2 \pi i h s}` along one axis; for the Nyquist wave the mean of both signs."""
-    waves = wave_numbers(points)
-    turns = np.outer(waves, fractions)
-    turns -= np.rint(turns)  # whole turns cost digits
-    factors: ComplexArray = np.exp(-2j * np.pi * turns)
-    factors[2 * waves == points] = factors[2 * waves == points].real
-    return factors
 
 
 TOLERANCE = 1e-3

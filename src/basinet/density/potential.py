@@ -1,15 +1,17 @@
-r"""Compiled loop over plane waves: subtract the cores, divide by :math:`G^2`.
+r"""The charge density of electrons and Gaussian cores, and its Hartree potential, by plane waves.
 
-One pass over the half spectrum of a real field. The structure factors are built row by row from one phase factor
-per axis and atom, so no exponential is taken for an atom, and no array of waves times atoms exists.
+One compiled pass over the half spectrum of the electrons' density subtracts the cores and divides by :math:`G^2`. The
+structure factors are built row by row from one phase factor per axis and atom, so no exponential is taken for an atom,
+and no array of waves times atoms exists.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import repeat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,22 +20,13 @@ from scipy import fft
 from basinet.arrays import ComplexArray, FloatArray
 from basinet.compiled import jit
 from basinet.density.cores import COULOMB, Core, CoreLike, as_cores
-from basinet.density.grid import (
-    checked_cell,
-    checked_field,
-    cross_wave_numbers,
-    phase_factors,
-    reciprocal_metric,
-    wave_numbers,
-)
+from basinet.density.grid import HEADER_ROUNDING, Volume, checked_cell, checked_field
 from basinet.errors import InputError
 from basinet.jobs.provenance import available_processors
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from basinet.units import Bohr, Hartree
 
 
-class CoreWaves(NamedTuple):
+class _CoreWaves(NamedTuple):
     """Cores grouped by species, and their phase factors.
 
     Attributes
@@ -59,7 +52,7 @@ class CoreWaves(NamedTuple):
     imag_3: NDArray[np.float64]
 
 
-class Waves(NamedTuple):
+class _Waves(NamedTuple):
     """Wave numbers along each axis, those for products of two axes, and the metric of reciprocal space."""
 
     along: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
@@ -67,15 +60,15 @@ class Waves(NamedTuple):
     metric: NDArray[np.float64]
 
 
-NEGLIGIBLE = 45.0
+_NEGLIGIBLE = 45.0
 """Exponent beyond which a core has no wave: exp(-45) is 3e-20 of its charge, far below round-off."""
 
 
 @jit(fastmath={"contract"})
-def structure_factors(
+def _structure_factors(
     species: int,
     phase: NDArray[np.complex128],
-    cores: CoreWaves,
+    cores: _CoreWaves,
     real: NDArray[np.float64],
     imag: NDArray[np.float64],
 ) -> None:
@@ -91,16 +84,16 @@ def structure_factors(
 
 
 @jit()
-def waves_within(exponent: NDArray[np.float64]) -> int:
-    """Waves up to the last that is not negligible."""
+def _waves_within(exponent: NDArray[np.float64]) -> int:
+    """_Waves up to the last that is not negligible."""
     for last in range(len(exponent), 0, -1):
-        if exponent[last - 1] < NEGLIGIBLE:
+        if exponent[last - 1] < _NEGLIGIBLE:
             return last
     return 0
 
 
 @jit()
-def form_factors(
+def _form_factors(
     exponent: NDArray[np.float64],
     separable: bool,
     along_3: NDArray[np.float64],
@@ -117,11 +110,11 @@ def form_factors(
 
 
 @jit(fastmath={"contract"})
-def subtract_cores_and_solve(
+def _subtract_cores_and_solve(
     first: int,
     last: int,
-    waves: Waves,
-    cores: CoreWaves,
+    waves: _Waves,
+    cores: _CoreWaves,
     four_pi: float,
     density: NDArray[np.complex128],
     potential: NDArray[np.complex128],
@@ -136,7 +129,7 @@ def subtract_cores_and_solve(
     Parameters
     ----------
     first, last
-        Waves along the first axis.
+        _Waves along the first axis.
     four_pi
         :math:`4 \pi e^2 / 4 \pi \epsilon_0`, eV A.
     density, potential : (n1, n2, n3 / 2 + 1) arrays
@@ -160,9 +153,9 @@ def subtract_cores_and_solve(
                 phase[atom] = cores.along_1[h, atom] * cores.along_2[k, atom]
             for species in range(len(cores.weight)):
                 exponent[:] = cores.half_square_radius[species] * square
-                within = waves_within(exponent)
-                structure_factors(species, phase, cores, real[:within], imag[:within])
-                form_factors(exponent[:within], slope == 0.0, along_3[species], form)
+                within = _waves_within(exponent)
+                _structure_factors(species, phase, cores, real[:within], imag[:within])
+                _form_factors(exponent[:within], slope == 0.0, along_3[species], form)
                 for wave in range(within):
                     factor = cores.weight[species] * form[wave]
                     density[h, k, wave] -= complex(factor * real[wave], factor * imag[wave])
@@ -172,7 +165,7 @@ def subtract_cores_and_solve(
                 potential[h, k, wave] = density[h, k, wave] * (four_pi / square[wave])
 
 
-MAX_CHARGE_ERROR = 0.01
+_MAX_CHARGE_ERROR = 0.01
 """Share of the cores' charge by which the electrons may miss it."""
 
 
@@ -238,17 +231,17 @@ def hartree_potential(
     True
     """
     field, box = checked_field(density, "the density"), checked_cell(cell)
-    fractions = checked_fractions(positions, box)
+    fractions = _checked_fractions(positions, box)
     checked = as_cores(cores, len(fractions))
-    check_charge(field, box, checked, charge)
+    _check_charge(field, box, checked, charge)
     threads = max(1, workers or available_processors() or 1)
-    waves, core_waves = waves_of_grid(field.shape, box), waves_of_cores(field.shape, box, fractions, checked)
+    waves, core_waves = _waves_of_grid(field.shape, box), _waves_of_cores(field.shape, box, fractions, checked)
     charge_spectrum = fft.rfftn(field, workers=threads)
     potential_spectrum = np.empty_like(charge_spectrum)
 
     def solve(planes: NDArray[np.int64], rho_g: ComplexArray, v_g: ComplexArray) -> None:
         first, last = planes[0], planes[-1] + 1
-        subtract_cores_and_solve(first, last, waves, core_waves, 4.0 * np.pi * COULOMB, rho_g, v_g)
+        _subtract_cores_and_solve(first, last, waves, core_waves, 4.0 * np.pi * COULOMB, rho_g, v_g)
 
     slabs = np.array_split(np.arange(len(field)), min(threads, len(field)))
     if len(slabs) == 1:
@@ -290,32 +283,34 @@ def to_real_space(spectrum: ComplexArray, last: int, workers: int) -> FloatArray
     return values
 
 
-def waves_of_grid(shape: tuple[int, ...], cell: FloatArray) -> Waves:
+def _waves_of_grid(shape: tuple[int, ...], cell: FloatArray) -> _Waves:
     """Wave numbers of the half spectrum of a real field."""
     half = shape[2] // 2 + 1
-    along, cross = ([rule(points) for points in shape] for rule in (wave_numbers, cross_wave_numbers))
-    return Waves((along[0], along[1], along[2][:half]), (cross[0], cross[1], cross[2][:half]), reciprocal_metric(cell))
+    along, cross = ([rule(points) for points in shape] for rule in (_wave_numbers, _cross_wave_numbers))
+    return _Waves((along[0], along[1], along[2][:half]), (cross[0], cross[1], cross[2][:half]), reciprocal_metric(cell))
 
 
-def waves_of_cores(shape: tuple[int, ...], cell: FloatArray, fractions: FloatArray, cores: Sequence[Core]) -> CoreWaves:
+def _waves_of_cores(
+    shape: tuple[int, ...], cell: FloatArray, fractions: FloatArray, cores: Sequence[Core]
+) -> _CoreWaves:
     """Phase factors of the cores, sorted by species: atoms with the same charge and radius."""
     kinds = sorted(set(cores), key=lambda core: (core.charge, core.radius))
     species = np.array([kinds.index(core) for core in cores], dtype=np.int64)
     order = np.argsort(species, kind="stable")
     per_volume = np.prod(shape) / abs(np.linalg.det(cell))
-    last = phase_factors(fractions[order, 2], shape[2])[: shape[2] // 2 + 1]
-    return CoreWaves(
+    last = _phase_factors(fractions[order, 2], shape[2])[: shape[2] // 2 + 1]
+    return _CoreWaves(
         np.searchsorted(species[order], np.arange(len(kinds) + 1)),
         np.array([core.charge * per_volume for core in kinds], dtype=np.float64),
         np.array([0.5 * core.radius**2 for core in kinds], dtype=np.float64),
-        phase_factors(fractions[order, 0], shape[0]),
-        phase_factors(fractions[order, 1], shape[1]),
+        _phase_factors(fractions[order, 0], shape[0]),
+        _phase_factors(fractions[order, 1], shape[1]),
         np.ascontiguousarray(last.real.T),
         np.ascontiguousarray(last.imag.T),
     )
 
 
-def checked_fractions(positions: ArrayLike, cell: FloatArray) -> FloatArray:
+def _checked_fractions(positions: ArrayLike, cell: FloatArray) -> FloatArray:
     """Positions as fractions of the cell, (n_atoms, 3), wrapped into it."""
     points = np.asarray(positions, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 3 or not np.isfinite(points).all():
@@ -326,12 +321,132 @@ def checked_fractions(positions: ArrayLike, cell: FloatArray) -> FloatArray:
     return fractions - np.floor(fractions)
 
 
-def check_charge(density: FloatArray, cell: FloatArray, cores: Sequence[Core], charge: float) -> None:
+def _check_charge(density: FloatArray, cell: FloatArray, cores: Sequence[Core], charge: float) -> None:
     """Refuse electrons that do not belong to the cores: another unit, another cell, other pseudopotentials."""
     electrons = float(density.mean() * abs(np.linalg.det(cell)))
     total = sum(core.charge for core in cores)
-    if abs(total - electrons - charge) > MAX_CHARGE_ERROR * max(total, abs(charge)):
+    if abs(total - electrons - charge) > _MAX_CHARGE_ERROR * max(total, abs(charge)):
         raise InputError(
             f"the density integrates to {electrons:.6g} electrons, but the cores have the charge {total:.6g} and the "
             f"cell {charge:g}; check the density's unit (e/A^3), its cell and the pseudopotentials"
         )
+
+
+def _wave_numbers(points: int) -> NDArray[np.int64]:
+    """Whole waves along one axis of so many points, in the order of the FFT; n/2 for the Nyquist wave."""
+    waves = np.arange(points)
+    return np.where(waves > points // 2, waves - points, waves)
+
+
+def reciprocal_metric(cell: FloatArray) -> FloatArray:
+    r"""(3, 3) matrix M with :math:`G^2 = h^T M h` for the wave of integers h, 1/A^2."""
+    vectors = 2.0 * np.pi * np.linalg.inv(cell).T
+    metric: FloatArray = vectors @ vectors.T
+    return metric
+
+
+def _cross_wave_numbers(points: int) -> NDArray[np.int64]:
+    """Waves along one axis for products of two axes: zero for the Nyquist wave, the mean of n/2 and -n/2."""
+    waves = _wave_numbers(points)
+    return np.where(2 * waves == points, 0, waves)
+
+
+def _phase_factors(fractions: FloatArray, points: int) -> ComplexArray:
+    r"""(n_waves, n_atoms) :math:`e^{-2 \pi i h s}` along one axis; for the Nyquist wave the mean of both signs."""
+    waves = _wave_numbers(points)
+    turns = np.outer(waves, fractions)
+    turns -= np.rint(turns)  # whole turns cost digits
+    factors: ComplexArray = np.exp(-2j * np.pi * turns)
+    factors[2 * waves == points] = factors[2 * waves == points].real
+    return factors
+
+
+@dataclass(frozen=True)
+class CrossCheck:
+    """Deviations of our charge density and potential from CP2K's, ours less theirs.
+
+    Attributes
+    ----------
+    charge_rms, charge_max
+        Of the charge density, e / A^3.
+    potential_rms, potential_max
+        Of the potential once both have mean zero, eV.
+    potential_mean
+        Mean of CP2K's potential, eV.
+    energy, reference_energy
+        1/2 int rho V_H of either, eV.
+    """
+
+    charge_rms: float
+    charge_max: float
+    potential_rms: float
+    potential_max: float
+    potential_mean: float
+    energy: float
+    reference_energy: float
+
+    @property
+    def energy_difference(self) -> float:
+        """Our Hartree energy less that of CP2K's files, eV."""
+        return self.energy - self.reference_energy
+
+
+def cross_check(
+    rho: ArrayLike, v_h: ArrayLike, cell: ArrayLike, total_density: Volume, v_hartree: Volume
+) -> CrossCheck:
+    """Compare with CP2K's ``TOT_DENSITY`` and ``V_HARTREE`` cubes (``STRIDE 1 1 1``).
+
+    Files have five digits, which limits what can be seen: 1e-5 of the largest values.
+
+    Parameters
+    ----------
+    rho, v_h : (n1, n2, n3) array_like
+        e / A^3 and eV, as :func:`~basinet.density.potential.hartree_potential` returns them.
+    cell : (3, 3) array_like
+        Of the calculation, vectors as rows, Angstrom.
+    total_density, v_hartree
+        The cubes, with values as in the file: e / bohr^3, electrons positive; and Hartree, for an electron.
+
+    Raises
+    ------
+    InputError
+        If a cube has another grid or another cell.
+    """
+    charge, potential = checked_field(rho, "the charge density"), checked_field(v_h, "the potential")
+    box = checked_cell(cell)
+    their_charge = _matching_values(total_density, charge.shape, box) / Bohr**3
+    their_potential = _matching_values(v_hartree, charge.shape, box) * Hartree
+    mean = float(their_potential.mean())
+    reference_energy = hartree_energy(their_charge, their_potential, box)
+    charge_deviation = charge - their_charge
+    potential_deviation = potential - potential.mean() - (their_potential - mean)
+    return CrossCheck(
+        *_rms_and_largest(charge_deviation),
+        *_rms_and_largest(potential_deviation),
+        potential_mean=mean,
+        energy=hartree_energy(charge, potential, box),
+        reference_energy=reference_energy,
+    )
+
+
+def _rms_and_largest(deviation: FloatArray) -> tuple[float, float]:
+    """Root mean square, and largest absolute value."""
+    return float(np.sqrt(np.mean(deviation**2))), float(np.abs(deviation).max())
+
+
+def _matching_values(volume: Volume, shape: tuple[int, ...], cell: FloatArray) -> FloatArray:
+    """Values of a cube that is on our grid.
+
+    Raises
+    ------
+    InputError
+        Another grid, or another cell.
+    """
+    if volume.values.shape != shape:
+        raise InputError(
+            f"{volume.path} is on the grid {volume.values.shape}, the density on {shape}; print both with STRIDE 1 1 1"
+        )
+    if np.any(np.abs(volume.cell - cell) > HEADER_ROUNDING * np.array(shape)[:, None]):
+        raise InputError(f"{volume.path} is in another cell than the density; give the cube of the same calculation")
+    values: FloatArray = volume.values
+    return values

@@ -20,9 +20,9 @@ from ase import Atoms
 from basinet.arrays import FloatArray
 from basinet.cp2k.run_directory import DENSITY
 from basinet.density.basins import Basins
-from basinet.density.cross_check import cross_check
-from basinet.density.cube import read_cube
+from basinet.density.files import read_cube
 from basinet.density.local_energies import DIRECT, ELECTRONIC, TOTAL, LocalEnergies, local_hartree_energies
+from basinet.density.potential import cross_check
 from basinet.errors import InputError
 from basinet.files import atomic_write, plain
 from basinet.frames.reading import format_frame, system_of

@@ -22,12 +22,9 @@ from basinet.cp2k.run_directory import (
     read_run,
 )
 from basinet.density.cores import Core
-from basinet.density.cube import read_cube
-from basinet.density.grid import TOLERANCE, electron_count
+from basinet.density.files import CHGCAR, CUBE, NO_DENSITY, read_cube, read_density, read_locpot
+from basinet.density.grid import HEADER_ROUNDING, TOLERANCE, Volume, electron_count, same_grid
 from basinet.density.nonlocal_correlation import rvv10_correlation
-from basinet.density.reading import CHGCAR, CUBE, NO_DENSITY, read_density
-from basinet.density.vasp import read_locpot
-from basinet.density.volume import HEADER_ROUNDING, Volume, same_grid
 from basinet.errors import DensityError, InputError
 from basinet.frames.reading import check_frame
 from basinet.labelling.partition_settings import PartitionInput, PartitionSettings
