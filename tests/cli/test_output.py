@@ -7,8 +7,8 @@ import fcntl
 import pytest
 from tests.cli.refusal import assert_refused
 
-from basinet.cli.options import repeat_option
-from basinet.cli.output import Interrupted, results_directory
+from basinet.cli.options import _repeat_option
+from basinet.cli.output import _Interrupted, results_directory
 from basinet.errors import InputError
 from basinet.files import LOCK, write_json
 from basinet.jobs.directory import _locked
@@ -103,7 +103,7 @@ def test_what_was_computed_is_kept_when_a_later_step_is_refused(tmp_path):
 
 
 def test_an_interruption_says_how_to_go_on(tmp_path):
-    with pytest.raises(Interrupted, match="--resume"), begin(tmp_path / "out"):
+    with pytest.raises(_Interrupted, match="--resume"), begin(tmp_path / "out"):
         raise KeyboardInterrupt
 
 
@@ -149,4 +149,4 @@ def test_a_file_is_no_directory(run, tmp_path):
     ],
 )
 def test_data_takes_all_values_that_follow(arguments, expected):
-    assert repeat_option(arguments, "--data") == expected
+    assert _repeat_option(arguments, "--data") == expected

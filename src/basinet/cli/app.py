@@ -8,18 +8,18 @@ import typer
 
 from basinet.cli.config import config_commands
 from basinet.cli.dft import dft_commands
-from basinet.cli.frames import describe, relate, select
-from basinet.cli.md import md
-from basinet.cli.models import evaluate, export_commands
-from basinet.cli.options import SeveralValues
-from basinet.cli.output import Commands
+from basinet.cli.frames import _describe, _relate, _select
+from basinet.cli.md import _md
+from basinet.cli.models import _evaluate, export_commands
+from basinet.cli.options import _SeveralValues
+from basinet.cli.output import _Commands
 from basinet.cli.partition import partition
-from basinet.cli.sample import sample
-from basinet.cli.study import report, reproduce, train
+from basinet.cli.sample import _sample
+from basinet.cli.study import _reproduce, _train, report
 
 app = typer.Typer(
     name="basinet",
-    cls=Commands,
+    cls=_Commands,
     help="Atomic energies from density-functional theory, and the potentials that should reproduce them.",
     epilog="Example: basinet reproduce --preset quick --out results/quick",
     rich_markup_mode=None,
@@ -59,9 +59,9 @@ _EXAMPLES = {
     "md": "basinet md ar.basinet liquid.extxyz --ensemble nvt --temperature 120 --steps 25000 --out md",
 }
 
-for command in (reproduce, partition, relate, describe, select, train, evaluate, report, sample, md):
-    name = command.__name__
-    kind = SeveralValues if name in ("reproduce", "md") else None
+for command in (_reproduce, partition, _relate, _describe, _select, _train, _evaluate, report, _sample, _md):
+    name = command.__name__.removeprefix("_")
+    kind = _SeveralValues if name in ("reproduce", "md") else None
     app.command(name, cls=kind, epilog=f"Example: {_EXAMPLES[name]}")(command)
 app.add_typer(config_commands, name="config")
 app.add_typer(dft_commands, name="dft")

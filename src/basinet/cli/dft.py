@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from basinet.cli.options import OptionalSeed, Overwrite, Resume, Scheduler, Seed, check_scheduler
-from basinet.cli.output import Interrupted
+from basinet.cli.options import OptionalSeed, Overwrite, Resume, Scheduler, Seed, _check_scheduler
+from basinet.cli.output import _Interrupted
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _campaign_directory(
             yield create_campaign(root, settings, frames, template)
     except KeyboardInterrupt:
         msg = f"interrupted; what is done is kept in {root}, the same command with --resume goes on"
-        raise Interrupted(msg) from None
+        raise _Interrupted(msg) from None
 
 
 def _check_program(settings: CampaignConfig, scheduler: str | None, frames: list[Atoms]) -> None:
@@ -122,7 +122,7 @@ def _check_program(settings: CampaignConfig, scheduler: str | None, frames: list
             check_kinds(settings.cp2k, elements)
             for note in unresolved_cores(settings.cp2k, elements):
                 typer.echo(f"basinet: warning: {note}", err=True)
-    check_scheduler(scheduler)
+    _check_scheduler(scheduler)
 
 
 def _run_and_collect(campaign: Campaign, scheduler: str | None, *, retry_failed: bool) -> int:
@@ -268,12 +268,12 @@ def _show_comparisons(found: Sequence[Comparison | Change], *, as_json: bool) ->
     import json
     from dataclasses import asdict
 
-    from basinet.cli.options import text_table
+    from basinet.cli.options import _text_table
 
     rows = [asdict(item) | {"agrees": item.agrees} for item in found]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
     spelled = {"number": "d", "system": "", "n_atoms": "d", "agrees": ""}
-    typer.echo(text_table(rows, {key: spelled.get(key, ".1e") for key in rows[0]}))
+    typer.echo(_text_table(rows, {key: spelled.get(key, ".1e") for key in rows[0]}))
     typer.echo("calculated less stored: energies of frames in meV per atom, local DFT energies in meV, forces in meV/A")

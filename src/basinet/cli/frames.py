@@ -1,4 +1,4 @@
-"""`basinet relate`, `describe` and `select`: relation, descriptors and choice of descriptor of labelled frames."""
+"""`basinet relate`, `_describe` and `_select`: relation, descriptors and choice of descriptor of labelled frames."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from basinet.cli.options import (
     Scheduler,
     Seed,
     Workers,
-    check_scheduler,
-    element_numbers,
-    numbers,
-    sizes,
-    text_table,
+    _check_scheduler,
+    _element_numbers,
+    _numbers,
+    _sizes,
+    _text_table,
 )
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ r: of E_rest and E_es; null_r: the same with E_tot shuffled; r_total_es: of E_to
 variance of E_tot."""
 
 
-def relate(
+def _relate(
     frames: Frames,
     out: Annotated[
         Path | None,
@@ -79,7 +79,7 @@ def relate(
     if as_json:
         typer.echo(json.dumps(plain({name: relation.to_dict() for name, relation in relations.items()}), indent=2))
         return
-    typer.echo(text_table([_row(name, relation) for name, relation in relations.items()], _COLUMNS))
+    typer.echo(_text_table([_row(name, relation) for name, relation in relations.items()], _COLUMNS))
     typer.echo(_LEGEND)
     if out is not None:
         typer.echo(f"{out}: {len(liquid)} frames with REF_local_energy")
@@ -106,7 +106,7 @@ def _row(name: str, relation: Relation) -> dict[str, Any]:
     }
 
 
-def describe(
+def _describe(
     frames: Frames,
     out: Annotated[Path, typer.Option(metavar="FILE.npz", help="Where to write.", show_default=False)],
     rcut: Annotated[float, typer.Option(metavar="A", help="Cutoff, Angstrom.")] = 5.25,
@@ -141,10 +141,10 @@ def describe(
     from basinet.frames.splits import elements_of
     from basinet.potentials.settings import default_descriptor
 
-    chosen = element_numbers(weights, "--weights") if weights is not None else None
+    chosen = _element_numbers(weights, "--weights") if weights is not None else None
     read = read_frames(frames)
     chosen = chosen or dict(default_descriptor(elements_of(read)).weights)
-    descriptor = Bispectrum(rcut, twojmax, chosen, element_radii(chosen, sizes(radii)))
+    descriptor = Bispectrum(rcut, twojmax, chosen, element_radii(chosen, _sizes(radii)))
     arrays: dict[str, Any] = {
         "descriptors": np.concatenate([descriptor(atoms) for atoms in read]),
         "frame": np.repeat(np.arange(len(read)), [len(atoms) for atoms in read]),
@@ -167,7 +167,7 @@ _CANDIDATE_COLUMNS = {
 }  # fmt: skip
 
 
-def select(
+def _select(
     frames: Frames,
     *,
     rcut: Annotated[str | None, typer.Option(metavar="A,...", help="Cutoffs to try.", show_default=False)] = None,
@@ -197,7 +197,7 @@ def select(
 
     asked = {"rcut": rcut, "twojmax": twojmax, "weight_ratios": weight_ratios}
     candidates: dict[str, Any] = {
-        key: numbers(text, f"--{key.replace('_', '-')}") for key, text in asked.items() if text is not None
+        key: _numbers(text, f"--{key.replace('_', '-')}") for key, text in asked.items() if text is not None
     }
     if sizes is not None:
         candidates["sizes"] = sizes.split(",")
@@ -214,7 +214,7 @@ def select(
 
     progress = Progress()
     data = load_data(settings, progress.note)
-    check_scheduler(scheduler)
+    _check_scheduler(scheduler)
     with TemporaryDirectory(prefix="basinet-") as folder:
         root = Path(folder)
         store = Store(root)
@@ -225,7 +225,7 @@ def select(
         rows = selection_rows(store, tasks, descriptor)
     if out is not None:
         write_rows(out, rows, SELECTION)
-    typer.echo(text_table(rows, _CANDIDATE_COLUMNS))
+    typer.echo(_text_table(rows, _CANDIDATE_COLUMNS))
     weights = ",".join(f"{element}={weight:g}" for element, weight in descriptor.weights.items())
     radii = ",".join(f"{element}={radius:g}" for element, radius in descriptor.radii.items())
     typer.echo(f"chosen: --rcut {descriptor.rcut:g} --twojmax {descriptor.twojmax} --weights {weights} --radii {radii}")

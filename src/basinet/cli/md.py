@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from basinet.cli.models import SUFFIX, calculator_from, composed
+from basinet.cli.models import SUFFIX, _calculator_from, _composed
 from basinet.cli.options import Overwrite, Resume, Seed
 from basinet.errors import InputError
 
@@ -26,7 +26,7 @@ DENSITY_TOLERANCE = 0.01
 """Relative difference of densities beyond which a g(r) is not that of the same liquid."""
 
 
-def md(
+def _md(
     files: Annotated[
         list[Path],
         typer.Argument(
@@ -187,10 +187,10 @@ def _run_and_analyse(out: Path, config: DynamicsConfig, *, resume: bool, overwri
 def _calculator(config: DynamicsConfig) -> Any:
     """Give the calculator that is asked for."""
     if config.calculator is not None:
-        return calculator_from(config.calculator)
+        return _calculator_from(config.calculator)
     from basinet.potentials.calculator import Calculator
 
-    return Calculator(composed([Path(path) for path in config.models]), config.member, config.threads)
+    return Calculator(_composed([Path(path) for path in config.models]), config.member, config.threads)
 
 
 class _RunProgress:

@@ -16,8 +16,8 @@ from basinet.cli.options import (
     DefinitionOption,
     EnergyKey,
     ForcesKey,
-    SeveralValues,
-    text_table,
+    _SeveralValues,
+    _text_table,
 )
 from basinet.errors import InputError
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 SUFFIX = ".basinet"
 
 
-def composed(paths: Sequence[Path]) -> Ensemble:
+def _composed(paths: Sequence[Path]) -> Ensemble:
     """Load a model, or compose several of which each knows other elements."""
     from basinet.potentials.ensemble import compose, load_model
 
@@ -73,7 +73,7 @@ _COLUMNS = {
 }  # fmt: skip
 
 
-def evaluate(
+def _evaluate(
     files: Annotated[
         list[Path],
         typer.Argument(
@@ -118,13 +118,13 @@ def evaluate(
     from basinet.files import write_table
     from basinet.frames.reading import read_frames
 
-    model = composed(models) if calculator is None else calculator_from(calculator)
+    model = _composed(models) if calculator is None else _calculator_from(calculator)
     read = read_frames(frames, energy_key=energy_key, forces_key=forces_key)
     energies = basinet.evaluate(model, read, definition=definition, engine=engine)
     scores = pd.concat([energies, score_forces(model, read, engine=engine)], ignore_index=True)
     if out is not None:
         write_table(out, scores)
-    typer.echo(text_table(_summary(scores), _COLUMNS))
+    typer.echo(_text_table(_summary(scores), _COLUMNS))
     if not (scores["target"] == "local").any():
         typer.echo("The frames carry no labels that give local energies: totals only.")
 
@@ -142,7 +142,7 @@ def _refuse_incomplete(models: Sequence[Path], frames: Sequence[Path], calculato
     raise InputError(msg)
 
 
-def calculator_from(text: str) -> Any:
+def _calculator_from(text: str) -> Any:
     """Call what ``module:callable`` names; modules of the working directory are found too."""
     module_name, _, name = text.partition(":")
     if not (module_name and name):
@@ -184,7 +184,7 @@ export_commands = typer.Typer(help="Write models for other programs.", rich_mark
 
 
 @export_commands.command(
-    "lammps", cls=SeveralValues, epilog="Example: basinet export lammps ar.basinet --out ar_lammps"
+    "lammps", cls=_SeveralValues, epilog="Example: basinet export lammps ar.basinet --out ar_lammps"
 )
 def lammps(
     models: Annotated[
@@ -249,7 +249,7 @@ def _chosen_model(models: Sequence[Path], compose: Sequence[str]) -> Ensemble:
     if not models and not compose:
         msg = f"no model given; name one or several *{SUFFIX} files, or --compose ELEMENT=MODEL..."
         raise InputError(msg)
-    return _composed_by_element(compose) if compose else composed(models)
+    return _composed_by_element(compose) if compose else _composed(models)
 
 
 def _read_start(path: Path) -> Atoms:

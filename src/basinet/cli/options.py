@@ -43,7 +43,7 @@ ENERGY_KEY = "REF_energy"
 FORCES_KEY = "REF_forces"
 
 
-def numbers(text: str, option: str) -> list[float]:
+def _numbers(text: str, option: str) -> list[float]:
     """Read numbers between commas.
 
     >>> numbers("4.5,5.25", "--rcut")
@@ -56,7 +56,7 @@ def numbers(text: str, option: str) -> list[float]:
         raise InputError(msg) from None
 
 
-def element_numbers(text: str, option: str) -> dict[str, float]:
+def _element_numbers(text: str, option: str) -> dict[str, float]:
     """Read a number for each element.
 
     >>> element_numbers("Ar=1,Kr=1.3", "--weights")
@@ -73,16 +73,16 @@ def element_numbers(text: str, option: str) -> dict[str, float]:
     return values
 
 
-def sizes(text: str) -> Any:
+def _sizes(text: str) -> Any:
     """Read a kind of sizes, or a radius for each element.
 
     >>> sizes("equal"), sizes("Ar=0.5,Kr=0.54")
     ('equal', {'Ar': 0.5, 'Kr': 0.54})
     """
-    return text if text in ("equal", "van_der_waals") else element_numbers(text, "--radii")
+    return text if text in ("equal", "van_der_waals") else _element_numbers(text, "--radii")
 
 
-def check_scheduler(address: str | None) -> None:
+def _check_scheduler(address: str | None) -> None:
     """Refuse a Dask scheduler that does not answer, before anything is written."""
     if address is not None:
         from basinet.jobs.workers import open_workers
@@ -91,17 +91,17 @@ def check_scheduler(address: str | None) -> None:
             pass
 
 
-class SeveralValues(TyperCommand):
+class _SeveralValues(TyperCommand):
     """A command whose --data, --reference and --compose take all values that follow: ``--data a.xyz b.xyz``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Repeat the option before each of its values, which is what Typer understands."""
         for option in ("--data", "--reference", "--compose"):
-            args = repeat_option(args, option)
+            args = _repeat_option(args, option)
         return super().parse_args(ctx, args)
 
 
-def repeat_option(args: list[str], option: str) -> list[str]:
+def _repeat_option(args: list[str], option: str) -> list[str]:
     """Repeat an option before every value that follows it.
 
     >>> repeat_option(["--data", "a", "b", "--seed", "1"], "--data")
@@ -121,7 +121,7 @@ def repeat_option(args: list[str], option: str) -> list[str]:
     return result
 
 
-def text_table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> str:
+def _text_table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> str:
     """Align rows; `columns` maps keys to formats of numbers. What is missing is a dash.
 
     >>> print(text_table([{"system": "ar", "r": 0.98765}, {"system": "mix", "r": None}], {"system": "", "r": ".3f"}))
@@ -150,7 +150,7 @@ def _cell(value: Any, spec: str) -> str:
     return format(value, spec) if isinstance(value, int | float) else str(value)
 
 
-def with_settings(settings: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def _with_settings(settings: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command an option for each field of a dataclass, and the dataclass as its argument `settings`.
 
     A field has the option's ``help`` in its metadata, and as needed its ``metavar``, its ``min``, the name of its

@@ -27,13 +27,13 @@ _TASKS = "work/results/*.json"
 _Loaded = TypeVar("_Loaded")
 
 
-class Interrupted(typer.TyperException):
+class _Interrupted(typer.TyperException):
     """Stopped by Ctrl-C; the message says how to go on."""
 
     exit_code = 130
 
 
-class Commands(TyperGroup):
+class _Commands(TyperGroup):
     """The commands, with errors in one line each."""
 
     def main(
@@ -51,11 +51,11 @@ class Commands(TyperGroup):
                 args, prog_name or "basinet", complete_var, standalone_mode=False,
                 windows_expand_args=windows_expand_args, **extra,
             )  # fmt: skip
-            if code == Interrupted.exit_code:
+            if code == _Interrupted.exit_code:
                 _complain("interrupted", code, kind="")
         except InputError as error:
             code = _complain(str(error), 2)
-        except Interrupted as error:
+        except _Interrupted as error:
             code = _complain(error.message, error.exit_code, kind="")
         except typer.TyperException as error:
             code = _complain(error.format_message() + _hint(error), 2)
@@ -120,7 +120,7 @@ def results_directory(
             raise
         except KeyboardInterrupt:
             msg = f"interrupted; what is done is kept in {root}, the same command with --resume goes on"
-            raise Interrupted(msg) from None
+            raise _Interrupted(msg) from None
 
 
 def _clear_away(root: Path, *, existed: bool) -> None:

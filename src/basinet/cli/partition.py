@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from basinet.cli.options import DefinitionOption, with_settings
-from basinet.cli.output import Interrupted
+from basinet.cli.options import DefinitionOption, _with_settings
+from basinet.cli.output import _Interrupted
 from basinet.errors import InputError
 from basinet.labelling.partition_settings import PartitionInput, PartitionSettings
 
@@ -25,7 +25,7 @@ _COLUMNS = {
 }  # fmt: skip
 
 
-@with_settings(PartitionSettings)
+@_with_settings(PartitionSettings)
 def partition(
     inputs: Annotated[
         list[Path],
@@ -112,7 +112,7 @@ def _write(run: PartitionBatch, out: Path, workers: int | None, *, resume: bool,
             if len(run.failures) < len(run.inputs):
                 run.write(out)
     except KeyboardInterrupt:
-        raise Interrupted(f"interrupted; finished inputs are kept in {folder}, --resume goes on") from None
+        raise _Interrupted(f"interrupted; finished inputs are kept in {folder}, --resume goes on") from None
 
 
 @contextmanager
@@ -129,7 +129,7 @@ def _clear_away_if_empty(folder: Path) -> Iterator[None]:
 
 def _show(run: PartitionBatch, definition: str, *, as_json: bool) -> None:
     """Print what was found: tables, or one document."""
-    from basinet.cli.options import text_table
+    from basinet.cli.options import _text_table
 
     if as_json:
         _print_json(run, definition)
@@ -139,7 +139,7 @@ def _show(run: PartitionBatch, definition: str, *, as_json: bool) -> None:
         table, reading = _rows(found, definition)
         typer.echo(_input_heading(done.atoms.info["source"], found))
         columns = {name: spec for name, spec in _COLUMNS.items() if any(name in row for row in table)}
-        typer.echo(text_table([*table, _sums(found, reading)], columns))
+        typer.echo(_text_table([*table, _sums(found, reading)], columns))
         typer.echo("\n".join(_totals(found, reading)) + "\n")
 
 

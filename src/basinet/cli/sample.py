@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from basinet.cli.options import OptionalSeed
-from basinet.cli.output import Interrupted
+from basinet.cli.output import _Interrupted
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from basinet.md.sampling import Sample
 
 
-def sample(
+def _sample(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file.", show_default=False)],
     out: Annotated[
         Path | None,
@@ -42,7 +42,7 @@ def sample(
     try:
         sampled = run_sampling(settings, stages)
     except KeyboardInterrupt:
-        raise Interrupted(f"interrupted; nothing was written to {target}, run the command again") from None
+        raise _Interrupted(f"interrupted; nothing was written to {target}, run the command again") from None
     finally:
         stages.finish()
     _write_sample(target, sampled)

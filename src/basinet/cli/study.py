@@ -17,7 +17,7 @@ from basinet.cli.options import (
     Resume,
     Scheduler,
     Workers,
-    check_scheduler,
+    _check_scheduler,
 )
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from basinet.study.settings import StudyConfig, TrainConfig
 
 
-def reproduce(  # noqa: PLR0917 - Typer calls it by keywords
+def _reproduce(  # noqa: PLR0917 - Typer calls it by keywords
     preset: Annotated[
         str, typer.Option(metavar="NAME", help="Settings: smoke (a minute), quick (ten minutes) or paper (hours).")
     ] = "quick",
@@ -95,7 +95,7 @@ def _echo_report(
             typer.echo(f"{root} is complete; 'basinet report {root}' draws its figures anew", err=True)
             typer.echo(report)
             return
-    check_scheduler(scheduler)
+    _check_scheduler(scheduler)
     progress = Progress()
 
     def load() -> StudyData:
@@ -129,7 +129,7 @@ def report(
     typer.echo(write_report(directory))
 
 
-def train(
+def _train(
     config: Annotated[
         Path, typer.Argument(metavar="CONFIG", help="YAML file, see 'basinet config schema --kind train'.")
     ],
