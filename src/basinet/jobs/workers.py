@@ -54,13 +54,13 @@ class Workers:
     ----------
     client
         Of Dask; None: the tasks are done in this process, one after the other.
-    jobs
-        How many jobs of a queueing system there are to be: those that end are replaced.
+    number
+        How many workers there are to be, where they are ours: those that end are replaced.
     """
 
-    def __init__(self, client: Client | None = None, jobs: int | None = None) -> None:
+    def __init__(self, client: Client | None = None, number: int | None = None) -> None:
         self._client = client
-        self._jobs = jobs
+        self._number = number
         self._seen = time.monotonic()
 
     def count(self) -> int:
@@ -115,9 +115,9 @@ class Workers:
                 self._client.cancel(list(running))
 
     def _replenished(self, progress: Progress | None) -> int:
-        """Submit as many jobs as are missing; give back the number of workers, and say if there are none for long."""
-        if self._client is not None and self._client.cluster is not None and self._jobs is not None:
-            self._client.cluster.scale(jobs=self._jobs)
+        """Start as many workers as are missing; give back how many there are, and say if there are none for long."""
+        if self._client is not None and self._client.cluster is not None and self._number is not None:
+            self._client.cluster.scale(self._number)
         count, now = self.count(), time.monotonic()
         if count:
             self._seen = now
@@ -198,7 +198,7 @@ def open_workers(
         with job_cluster(queue) as cluster, Client(cluster) as client:
             yield Workers(client, queue.jobs)
         return
-    environment, own = _worker_environment(cache), set(os.environ)
+    number, environment, own = count or _default_workers(), _worker_environment(cache), set(os.environ)
     try:
         with (
             dask.config.set(
@@ -214,7 +214,7 @@ def open_workers(
             warnings.filterwarnings("ignore", category=UserWarning, module="distributed")
             with (
                 LocalCluster(
-                    n_workers=count or _default_workers(),
+                    n_workers=number,
                     threads_per_worker=1,
                     processes=True,
                     memory_limit=None,
@@ -224,7 +224,7 @@ def open_workers(
                 Client(cluster) as client,
             ):
                 client.run(_leave_interrupts_to_driver)
-                yield Workers(client)
+                yield Workers(client, number)
     finally:
         # Dask leaves the workers' environment behind in this process, where the next study would take it for ours.
         for key in set(os.environ) - own:
