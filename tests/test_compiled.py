@@ -21,19 +21,26 @@ def scaled(value):
     return FACTOR * value
 """,
     "caller.py": """
+from typing import NamedTuple
 from basinet import compiled
 from small.callee import (
     scaled,
 )
 
+class Shift(NamedTuple):
+    by: float
+
 @compiled.jit()
+def shifted(value, shift):
+    return scaled(value) + shift.by
+
 def scaled_and_shifted(value):
-    return scaled(value) + 1.0
+    return shifted(value, Shift(1.0))
 """,
 }
 COMMAND = """
-from small.caller import scaled_and_shifted as kernel
-print(kernel(3.0), sum(kernel.stats.cache_hits.values()), kernel.stats.cache_path)
+from small.caller import scaled_and_shifted, shifted
+print(scaled_and_shifted(3.0), sum(shifted.stats.cache_hits.values()), shifted.stats.cache_path)
 """
 
 
@@ -69,6 +76,9 @@ def test_code_is_kept_and_follows_the_files_that_it_comes_from(package):
     (package / "constants.py").write_text("FACTOR = 3.0\n")
     assert run(package) == (20.0, 0, beside)
     assert run(package) == (20.0, 1, beside)
+    caller = package / "caller.py"
+    caller.write_text(caller.read_text().replace("Shift", "Displacement"))
+    assert run(package) == (20.0, 0, beside)
 
 
 def test_without_a_place_to_write_code_lies_in_a_private_temporary_folder(package, tmp_path):

@@ -63,7 +63,8 @@ class _Locator(caching._CacheLocator):  # noqa: SLF001 - there is no public way 
         return _digest(Path(self._py_file).resolve())
 
     def get_disambiguator(self) -> str:
-        return str(self._line)
+        # In the file's name, too: numba loads an index before it looks at the stamp, and fails where a class is gone.
+        return f"{self._line}-{self.get_source_stamp()[:16]}"
 
 
 class _Format(caching.CompileResultCacheImpl):

@@ -104,7 +104,7 @@ def read_cube(path: str | Path, *, dataset: int = 0) -> Volume:
         _check_loops(stream, comment)
         count, origin, per_voxel = _read_count(stream)
         shape, cell, unit = _read_voxels(stream)
-        atoms = _read_atoms(stream, abs(count), origin, unit)
+        atoms = _cube_atoms(stream, abs(count), origin, unit)
         if count < 0:
             per_voxel = _read_dataset_count(stream, per_voxel)
         if not 0 <= dataset < per_voxel:
@@ -147,7 +147,7 @@ def _read_voxels(stream: TextStream) -> tuple[tuple[int, int, int], NDArray[np.f
     return (abs(counts[0]), abs(counts[1]), abs(counts[2])), cell, unit
 
 
-def _read_atoms(stream: TextStream, count: int, origin: NDArray[np.float64], unit: float) -> Atoms:
+def _cube_atoms(stream: TextStream, count: int, origin: NDArray[np.float64], unit: float) -> Atoms:
     """Read the atoms: number, nuclear charge, position."""
     rows = [stream.row(5, "an atom: its number, charge and position")[:5] for _ in range(count)]
     table = np.array(rows).reshape(count, 5)
@@ -267,7 +267,7 @@ def _read_poscar(stream: TextStream) -> tuple[str, Atoms]:
         The header is none of a POSCAR, or cut short. The message names the line.
     """
     comment = stream.line().strip()
-    cell, factors = _read_cell(stream)
+    cell, factors = _poscar_cell(stream)
     symbols = _read_species(stream, comment)
     mode = stream.line().strip().lower()
     if mode.startswith("s"):  # selective dynamics: flags follow the positions
@@ -278,7 +278,7 @@ def _read_poscar(stream: TextStream) -> tuple[str, Atoms]:
     return comment, Atoms(symbols, positions=positions @ cell, cell=cell, pbc=True)
 
 
-def _read_cell(stream: TextStream) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _poscar_cell(stream: TextStream) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Read the cell vectors, scaled (Angstrom), and the scaling factors of the axes x, y and z."""
     row = stream.row(1, "a scaling factor (the second line of a VASP file)")
     factors = np.array(row[:3] if len(row) >= 3 else row[:1])

@@ -85,7 +85,7 @@ def checked_field(values: ArrayLike, name: str) -> FloatArray:
     return field
 
 
-def checked_cell(cell: ArrayLike) -> FloatArray:
+def checked_vectors(cell: ArrayLike) -> FloatArray:
     """A (3, 3) cell with volume, Angstrom.
 
     Raises
@@ -117,7 +117,7 @@ def electron_count(density: ArrayLike, cell: ArrayLike) -> float:
         Angstrom, vectors as rows.
     """
     field = checked_field(density, "the density")
-    return float(field.mean() * abs(np.linalg.det(checked_cell(cell))))
+    return float(field.mean() * abs(np.linalg.det(checked_vectors(cell))))
 
 
 def scale_factor(density: FloatArray, cell: FloatArray, electrons: float, tolerance: float) -> float:
@@ -171,5 +171,5 @@ def renormalise(
     (0.9999875, 8.0)
     """
     field = checked_field(density, "the density")
-    factor = scale_factor(field, checked_cell(cell), electrons, tolerance)
+    factor = scale_factor(field, checked_vectors(cell), electrons, tolerance)
     return field * factor, factor

@@ -43,7 +43,7 @@ _PIECE = 8192
 """Points whose fields are laid side by side at a time, so that they stay in the cache."""
 
 
-class _Grid(NamedTuple):
+class _GridRows(NamedTuple):
     """The grid as rows along its last index, and how to get to neighbours (a tuple, so that numba accepts it).
 
     Attributes
@@ -84,7 +84,7 @@ class Ascent:
         Flat indices.
     """
 
-    grid: _Grid
+    grid: _GridRows
     density: NDArray[np.float64]
     threshold: float
     awaited: NDArray[np.uint8]
@@ -194,18 +194,18 @@ def not_finite(values: NDArray[np.float64], name: str) -> str:
     return f"{name} is {values[i, j, k]} at grid point ({i}, {j}, {k}); every value must be a finite number"
 
 
-def _lay_out(shape: tuple[int, ...], facets: Facets) -> _Grid:
+def _lay_out(shape: tuple[int, ...], facets: Facets) -> _GridRows:
     """Describe a grid (n1, n2, n3) for the compiled functions."""
     n1, n2, n3 = shape
     i, j = np.divmod(np.arange(n1 * n2)[:, None], n2)
     di, dj, dk = facets.steps.T
     rows = (i + di) % n1 * n2 + (j + dj) % n2
     conductance = facets.conductance / facets.conductance.min()
-    return _Grid(n3, np.ascontiguousarray(rows, dtype=np.uint32), dk % n3, conductance)
+    return _GridRows(n3, np.ascontiguousarray(rows, dtype=np.uint32), dk % n3, conductance)
 
 
 @jit()
-def _neighbour(grid: _Grid, row: np.int64, k: np.int64, facet: int) -> np.int64:
+def _neighbour(grid: _GridRows, row: np.int64, k: np.int64, facet: int) -> np.int64:
     """Index of the point behind a facet."""
     k += grid.shift[facet]
     if k >= grid.length:
@@ -215,7 +215,7 @@ def _neighbour(grid: _Grid, row: np.int64, k: np.int64, facet: int) -> np.int64:
 
 @jit()
 def _count_lower(
-    grid: _Grid,
+    grid: _GridRows,
     density: NDArray[np.float64],
     threshold: float,
     first_row: int,
@@ -255,7 +255,7 @@ def _compare(
 
 @jit()
 def _find_flat(
-    grid: _Grid, density: NDArray[np.float64], points: NDArray[np.int64], is_flat: NDArray[np.bool_]
+    grid: _GridRows, density: NDArray[np.float64], points: NDArray[np.int64], is_flat: NDArray[np.bool_]
 ) -> None:
     """Tell which points have a neighbour, other than themselves, of the same density."""
     for i in range(len(points)):
@@ -268,7 +268,7 @@ def _find_flat(
 
 @jit()
 def _drain(
-    grid: _Grid,
+    grid: _GridRows,
     density: NDArray[np.float64],
     flat: NDArray[np.int64],
     distance: NDArray[np.int32],
@@ -317,7 +317,7 @@ def _drain(
 
 @jit()
 def _spread(
-    grid: _Grid,
+    grid: _GridRows,
     density: NDArray[np.float64],
     queue: NDArray[np.int64],
     head: int,
@@ -358,7 +358,7 @@ def _lay(values: NDArray[np.float64], held: NDArray[np.float64], column: int) ->
 
 @jit()
 def _climb(  # noqa: C901 - split in two functions, it takes twice as long
-    grid: _Grid,
+    grid: _GridRows,
     density: NDArray[np.float64],
     threshold: float,
     awaited: NDArray[np.uint8],
@@ -410,7 +410,7 @@ def _climb(  # noqa: C901 - split in two functions, it takes twice as long
 
 @jit()
 def _level_ways(
-    grid: _Grid, facets: int, point: np.int64, flux: NDArray[np.float64], goal: NDArray[np.uint64]
+    grid: _GridRows, facets: int, point: np.int64, flux: NDArray[np.float64], goal: NDArray[np.uint64]
 ) -> tuple[int, float]:
     """Ways of a point to equal neighbours; return their number and the sum of their fluxes."""
     row, k = point // grid.length, point % grid.length
