@@ -174,7 +174,7 @@ def checked_fields(fields: Mapping[str, ArrayLike] | None, shape: tuple[int, ...
 
 def _checked_nuclei(positions: ArrayLike, cell: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Positions and cell of at least one atom, no two in one place, or an error that names the atom."""
-    points, box = checked_positions(positions), checked_cell(cell, np.ones(3, dtype=bool))
+    points, box = checked_positions(positions), checked_cell(cell)
     if not len(points):
         raise InputError("there are no atoms; a partition needs at least one nucleus")
     distance, _ = nearest_sites(points, points, box, rank=2)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from basinet.arrays import FloatArray
 from basinet.errors import InputError
+from basinet.frames.neighbours import checked_cell
 from basinet.units import Bohr
 
 HEADER_ROUNDING = 1e-6 * Bohr
@@ -85,22 +86,6 @@ def checked_field(values: ArrayLike, name: str) -> FloatArray:
     return field
 
 
-def checked_vectors(cell: ArrayLike) -> FloatArray:
-    """A (3, 3) cell with volume, Angstrom.
-
-    Raises
-    ------
-    InputError
-        Another shape, NaN or infinity, or no volume.
-    """
-    box = np.asarray(cell, dtype=np.float64)
-    if box.shape != (3, 3) or not np.isfinite(box).all():
-        raise InputError("the cell must be three vectors of finite numbers, (3, 3), in Angstrom")
-    if not abs(np.linalg.det(box)) > 1e-12 * np.prod(np.linalg.norm(box, axis=1)):
-        raise InputError("the cell has no volume; give three vectors that are not in one plane")
-    return box
-
-
 TOLERANCE = 1e-3
 """Share of the electrons by which a density may be off. Cube files (five digits, cells of six decimals) stay below
 1e-5; a density in another unit, or one of another calculation, is off by far more."""
@@ -117,7 +102,7 @@ def electron_count(density: ArrayLike, cell: ArrayLike) -> float:
         Angstrom, vectors as rows.
     """
     field = checked_field(density, "the density")
-    return float(field.mean() * abs(np.linalg.det(checked_vectors(cell))))
+    return float(field.mean() * abs(np.linalg.det(checked_cell(cell))))
 
 
 def scale_factor(density: FloatArray, cell: FloatArray, electrons: float, tolerance: float) -> float:
@@ -171,5 +156,5 @@ def renormalise(
     (0.9999875, 8.0)
     """
     field = checked_field(density, "the density")
-    factor = scale_factor(field, checked_vectors(cell), electrons, tolerance)
+    factor = scale_factor(field, checked_cell(cell), electrons, tolerance)
     return field * factor, factor

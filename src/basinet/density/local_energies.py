@@ -23,9 +23,10 @@ from basinet.arrays import FloatArray
 from basinet.density.basins import checked_fields, integrate_basins
 from basinet.density.cores import Core, CoreLike, as_cores, core_overlap_energies, core_self_energies
 from basinet.density.error_bars import GridErrors, grid_errors
-from basinet.density.grid import TOLERANCE, checked_field, checked_vectors, scale_factor
+from basinet.density.grid import TOLERANCE, checked_field, scale_factor
 from basinet.density.potential import hartree_potential
 from basinet.errors import InputError
+from basinet.frames.neighbours import checked_cell
 
 if TYPE_CHECKING:
     from basinet.density.basins import Basins
@@ -169,7 +170,7 @@ def local_hartree_energies(  # noqa: PLR0913 - one keyword per option
         cores and a potential.
     """
     seconds: dict[str, float] = {}
-    electrons, box = checked_field(density, "the density"), checked_vectors(cell)
+    electrons, box = checked_field(density, "the density"), checked_cell(cell)
     points = np.asarray(positions, dtype=np.float64)
     checked = None if cores is None else as_cores(cores, len(points))
     further = _further_fields(fields, energy_density, electrons.shape)

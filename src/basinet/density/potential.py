@@ -20,8 +20,9 @@ from scipy import fft
 from basinet.arrays import ComplexArray, FloatArray
 from basinet.compiled import jit
 from basinet.density.cores import COULOMB, Core, CoreLike, as_cores
-from basinet.density.grid import HEADER_ROUNDING, Volume, checked_field, checked_vectors
+from basinet.density.grid import HEADER_ROUNDING, Volume, checked_field
 from basinet.errors import InputError
+from basinet.frames.neighbours import checked_cell
 from basinet.jobs.provenance import available_processors
 from basinet.units import Bohr, Hartree
 
@@ -230,7 +231,7 @@ def hartree_potential(
     >>> bool(abs(rho).max() < 1e-6 * density.max())
     True
     """
-    field, box = checked_field(density, "the density"), checked_vectors(cell)
+    field, box = checked_field(density, "the density"), checked_cell(cell)
     fractions = _checked_fractions(positions, box)
     checked = as_cores(cores, len(fractions))
     _check_charge(field, box, checked, charge)
@@ -272,7 +273,7 @@ def hartree_energy(rho: ArrayLike, v_h: ArrayLike, cell: ArrayLike) -> float:
     charge, potential = checked_field(rho, "the charge density"), checked_field(v_h, "the potential")
     if charge.shape != potential.shape:
         raise InputError(f"charge density and potential are on different grids, {charge.shape} and {potential.shape}")
-    volume = abs(np.linalg.det(checked_vectors(cell)))
+    volume = abs(np.linalg.det(checked_cell(cell)))
     return float(0.5 * volume / charge.size * np.vdot(charge, potential))
 
 
@@ -413,7 +414,7 @@ def cross_check(
         If a cube has another grid or another cell.
     """
     charge, potential = checked_field(rho, "the charge density"), checked_field(v_h, "the potential")
-    box = checked_vectors(cell)
+    box = checked_cell(cell)
     their_charge = _matching_values(total_density, charge.shape, box) / Bohr**3
     their_potential = _matching_values(v_hartree, charge.shape, box) * Hartree
     mean = float(their_potential.mean())

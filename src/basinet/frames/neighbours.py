@@ -76,8 +76,9 @@ def checked_positions(positions: ArrayLike) -> NDArray[np.float64]:
     return points
 
 
-def checked_cell(cell: ArrayLike, axes: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Cell vectors as a (3, 3) array with a volume; those of free axes may be zero, as in ASE."""
+def checked_cell(cell: ArrayLike, axes: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+    """Cell vectors as a (3, 3) array with a volume; those of axes that are not periodic may be zero, as in ASE."""
+    axes = np.ones(3, dtype=bool) if axes is None else axes
     box = np.array(cell, dtype=np.float64)
     if box.shape == (3,):
         box = np.diag(box)
