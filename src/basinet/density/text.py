@@ -309,8 +309,8 @@ class TextStream:
             begin = np.uint64(self._begin)
             position, filled, n_hard = _parse(text, begin, np.uint64(stop), out, filled, self._hard)
             end = int(position)
-            for index, first, last in self._hard[:n_hard].tolist():
-                out[index] = self._hard_number(first, last, self._done + index - before)
+            if n_hard:
+                self._fill_hard(out, self._hard[:n_hard], self._done - before)
             self._begin, self._done = end, self._done + filled - before
             if filled < len(out) and end < stop:
                 raise self._no_number(end, stop, self._done)
@@ -338,16 +338,17 @@ class TextStream:
             else:
                 self._refill()
 
-    def _hard_number(self, first: int, last: int, done: int) -> float:
-        """Let Python read a number, which need not be finite."""
-        token = self._text[first:last]
+    def _fill_hard(self, out: NDArray[np.float64], hard: NDArray[np.uint64], done: int) -> None:
+        """Let Python read the numbers that `_parse` has left out; `done` values were read before the first of `out`."""
+        text = self._text
         try:
-            value = float(token)
+            values = [float(text[first:last]) for _, first, last in hard.tolist()]
         except ValueError:  # Fortran's
-            value = number(token.decode("ascii"))
-        if not np.isfinite(value):
-            raise self._no_number(first, last, done)
-        return value
+            values = [number(text[first:last].decode("ascii")) for _, first, last in hard.tolist()]
+        out[hard[:, 0]] = values
+        for row in np.flatnonzero(~np.isfinite(values))[:1]:
+            index, first, last = hard[row].tolist()
+            raise self._no_number(first, last, done + index)
 
     def _no_number(self, first: int, last: int, done: int) -> InputError:
         """Error of what stands in place of a finite number."""
