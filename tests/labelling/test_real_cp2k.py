@@ -63,7 +63,7 @@ def test_dynamics_are_labelled_segment_by_segment_and_their_densities_deleted(cp
     assert 2e-3 < min(travelled) <= max(travelled) < 4e-2
 
     # Segments go on with velocities, thermostat and counters: the conserved quantity knows no seam.
-    reports = [json.loads(path.read_text())["report"] for path in results(tmp_path / "argon")]
+    reports = [json.loads(path.read_text())["result"]["report"] for path in results(tmp_path / "argon")]
     assert sorted({step for report in reports for step in report["step"]}) == [0, 1, 2, 3]
     conserved = [value for report in reports for value in report["conserved"]]
     assert np.ptp(conserved) < 2e-5  # hartree
