@@ -301,7 +301,7 @@ def kill_at(process, log, lines, how):
     return process.communicate(timeout=60)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_killed_at_any_moment_is_the_uninterrupted_one(run, place):
     arguments = ["md", "ar.extxyz", *LJ, "--steps", 1500, "--every", 20, "--out", "killed"]
     for lines, how in ((20, signal.SIGINT), (90, signal.SIGKILL)):

@@ -49,6 +49,7 @@ def test_frames_settings_and_measurements_lie_beside_each_other(run, tmp_path, c
     assert f"{found['spacing_ps']:.2f} ps apart" in result.stdout
 
 
+@pytest.mark.long
 def test_the_resolved_settings_sample_the_same_frames_again(run, tmp_path, config):
     assert run("sample", config("composition: {Ar: 16}, spacing: 0.5}"), "--out", "one.extxyz").exit_code == 0
     assert load_sample_config(tmp_path / "one.yaml") == load_sample_config(tmp_path / "liquid.yaml")

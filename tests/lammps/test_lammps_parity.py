@@ -93,6 +93,7 @@ def test_atoms_on_the_faces_of_any_cell(structure):
     np.testing.assert_allclose(theirs.forces, 0.0, atol=FORCE_TOLERANCE)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pbc", [(True, True, False), (False, True, True), (True, False, False), (False, False, False)])
 def test_open_boundaries(pbc):
     atoms = frame(("Ar", "Kr"), "triclinic")
@@ -100,6 +101,7 @@ def test_open_boundaries(pbc):
     assert_same(random_ensemble(("Ar", "Kr"), descriptor=UNEQUAL), atoms)
 
 
+@pytest.mark.long
 @settings(max_examples=25)
 @given(
     seed=st.integers(0, 10**6),

@@ -55,6 +55,7 @@ def test_what_is_told_is_what_was_done(mixture):
         assert found["pair_distribution"][pair]["peak_angstrom"] == pytest.approx(minimum, abs=0.25)
 
 
+@pytest.mark.long
 def test_frames_depend_on_the_seed_and_on_nothing_else():
     first, again, other = (sample({"Ar": 12, "Kr": 4}, frames=2, spacing=0.5, seed=s, **QUICK) for s in (1, 1, 2))
     assert np.array_equal(first.frames[1].positions, again.frames[1].positions)
@@ -63,7 +64,7 @@ def test_frames_depend_on_the_seed_and_on_nothing_else():
     assert first.diagnostics["spacing_ps"] == pytest.approx(0.5, abs=0.05)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_lattice_of_krypton_that_stays_crystalline_is_refused_and_melting_cures_it():
     """At 120 K the lattice lives for a while by chance: of six seeds some keep it for more than 50 ps."""
     crystal = None
@@ -109,7 +110,7 @@ def test_neon_and_xenon_near_their_boiling_points_are_liquids(element, density, 
     assert found["structure_factor"]["largest"] < 16
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_energy_of_the_lennard_jones_liquid_is_the_known_one():
     """-5.5121 epsilon per atom at T* = 0.85, rho* = 0.776, cutoff 3 sigma, the tail added.
 

@@ -48,8 +48,9 @@ def test_the_same_program_is_compiled_by_one_at_a_time(cache, monkeypatch, texts
     assert not list(cache.iterdir())  # no lock is left behind
 
 
+@pytest.mark.usefixtures("cache")
 def test_without_a_shared_cache_nobody_waits():
-    assert jax.config.jax_compilation_cache_dir is None
+    jax.config.update("jax_compilation_cache_dir", None)
     assert _compile_once(Program("alone")) == "alone"
 
 

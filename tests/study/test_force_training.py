@@ -32,6 +32,7 @@ def argon(tmp_path_factory):
     return path
 
 
+@pytest.mark.long
 def test_a_grid_on_forces_records_their_errors(argon, tmp_path):
     train_grid(tmp_path, config_of(argon, force_weight=0.1), Progress(), workers=1)
     (model,) = (tmp_path / "models").glob("*forces*.basinet")

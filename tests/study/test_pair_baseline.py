@@ -29,6 +29,7 @@ def argon(tmp_path_factory):
     return path
 
 
+@pytest.mark.long
 def test_a_grid_on_a_pair_potential_scores_the_sum_of_both(argon, tmp_path):
     train_grid(tmp_path / "pairs", config_of(argon, pair_potential="literature"), Progress(), workers=1)
     train_grid(tmp_path / "plain", config_of(argon), Progress(), workers=1)

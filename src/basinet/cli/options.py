@@ -46,7 +46,7 @@ FORCES_KEY = "REF_forces"
 def _numbers(text: str, option: str) -> list[float]:
     """Read numbers between commas.
 
-    >>> numbers("4.5,5.25", "--rcut")
+    >>> _numbers("4.5,5.25", "--rcut")
     [4.5, 5.25]
     """
     try:
@@ -59,7 +59,7 @@ def _numbers(text: str, option: str) -> list[float]:
 def _element_numbers(text: str, option: str) -> dict[str, float]:
     """Read a number for each element.
 
-    >>> element_numbers("Ar=1,Kr=1.3", "--weights")
+    >>> _element_numbers("Ar=1,Kr=1.3", "--weights")
     {'Ar': 1.0, 'Kr': 1.3}
     """
     pairs = [part.partition("=") for part in text.split(",")]
@@ -76,7 +76,7 @@ def _element_numbers(text: str, option: str) -> dict[str, float]:
 def _sizes(text: str) -> Any:
     """Read a kind of sizes, or a radius for each element.
 
-    >>> sizes("equal"), sizes("Ar=0.5,Kr=0.54")
+    >>> _sizes("equal"), _sizes("Ar=0.5,Kr=0.54")
     ('equal', {'Ar': 0.5, 'Kr': 0.54})
     """
     return text if text in ("equal", "van_der_waals") else _element_numbers(text, "--radii")
@@ -104,7 +104,7 @@ class _SeveralValues(TyperCommand):
 def _repeat_option(args: list[str], option: str) -> list[str]:
     """Repeat an option before every value that follows it.
 
-    >>> repeat_option(["--data", "a", "b", "--seed", "1"], "--data")
+    >>> _repeat_option(["--data", "a", "b", "--seed", "1"], "--data")
     ['--data', 'a', '--data', 'b', '--seed', '1']
     """
     result: list[str] = []
@@ -124,7 +124,7 @@ def _repeat_option(args: list[str], option: str) -> list[str]:
 def _text_table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> str:
     """Align rows; `columns` maps keys to formats of numbers. What is missing is a dash.
 
-    >>> print(text_table([{"system": "ar", "r": 0.98765}, {"system": "mix", "r": None}], {"system": "", "r": ".3f"}))
+    >>> print(_text_table([{"system": "ar", "r": 0.98765}, {"system": "mix", "r": None}], {"system": "", "r": ".3f"}))
     system      r
     ar      0.988
     mix         -

@@ -129,20 +129,6 @@ def _search_reach(
     return reach
 
 
-def _group_by_atom(
-    n_atoms: int, one: NDArray[np.uint64], other: NDArray[np.uint64], vector: NDArray[np.float64]
-) -> Neighbours:
-    """Neighbours of each atom from pairs listed once, in any order, with the vectors from `one` to `other`, A."""
-    ends = np.stack([one, other], axis=1).ravel().astype(np.uint16 if n_atoms < 2**16 else np.int64)
-    order = np.argsort(ends, kind="stable")
-    pair, reversed_ = order >> 1, (order & 1).astype(bool)
-    first = np.concatenate([[0], np.cumsum(np.bincount(ends, minlength=n_atoms))])
-    atom = np.where(reversed_, one[pair], other[pair]).astype(np.int64)
-    vectors = vector[pair]
-    np.negative(vectors, out=vectors, where=reversed_[:, None])
-    return Neighbours(first, atom, vectors)
-
-
 def find_neighbours(
     positions: ArrayLike, cell: ArrayLike, pbc: ArrayLike, cutoff: float, *, threads: int = 1
 ) -> Neighbours:
@@ -179,6 +165,8 @@ def find_neighbours(
     >>> neighbours.first.tolist(), neighbours.atom.tolist()
     ([0, 6], [0, 0, 0, 0, 0, 0])
     """
+    from basinet.frames.grouping import group_by_atom
+
     points, axes = checked_positions(positions), _periodic_axes(pbc)
     if not (np.isfinite(cutoff) and cutoff > 0.0):
         raise InputError(f"the cutoff is {cutoff}; it must be a positive number of Angstrom")
@@ -190,12 +178,10 @@ def find_neighbours(
     if reach > cutoff:
         near = np.einsum("ij,ij->i", vector, vector) < cutoff * cutoff
         one, other, vector = one[near], other[near], vector[near]
-    if len(vector):
-        squared = np.einsum("ij,ij->i", vector, vector)
-        closest = int(np.argmin(squared))
-        if squared[closest] < OVERLAP**2:
-            raise InputError(_overlap_message(int(one[closest]), int(other[closest]), float(np.sqrt(squared[closest]))))
-    return _group_by_atom(len(points), one, other, vector)
+    first, atom, vectors, closest = group_by_atom(len(points), one, other, vector)
+    if closest >= 0 and (apart := float(np.linalg.norm(vector[closest]))) < OVERLAP:
+        raise InputError(_overlap_message(int(one[closest]), int(other[closest]), apart))
+    return Neighbours(first, atom, vectors)
 
 
 Pair = tuple[str, str]

@@ -61,7 +61,7 @@ def _shaken_crystal(elements: Sequence[str], *, seed: int = 0) -> Atoms:
 
     Examples
     --------
-    >>> atoms = shaken_crystal(["Ar", "Kr"])
+    >>> atoms = _shaken_crystal(["Ar", "Kr"])
     >>> atoms.get_chemical_formula(), bool(atoms.pbc.all())
     ('Ar54Kr54', True)
     """

@@ -68,7 +68,7 @@ def _box_length(system: str, n_atoms: int) -> float:
 
     Examples
     --------
-    >>> round(box_length("ar", 108), 3), round(box_length("kr", 108), 3), round(box_length("mix", 108), 3)
+    >>> round(_box_length("ar", 108), 3), round(_box_length("kr", 108), 3), round(_box_length("mix", 108), 3)
     (18.333, 18.406, 18.37)
     """
     return float(sum(_volume(element, DENSITIES[element]) for element in _composition(system, n_atoms)) ** (1.0 / 3.0))
