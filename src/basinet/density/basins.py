@@ -262,7 +262,7 @@ def integrate_basins(
     >>> basins.volume.round(9).tolist(), basins.population.round(9).tolist()
     ([13.5, 13.5], [27.0, 27.0])
     """
-    from basinet.density.walk import ascend, carry, not_finite
+    from basinet.density.walk import ascend, flow_uphill, not_finite
 
     rho = _checked_grid(density, "the density")
     named = checked_fields(fields, rho.shape)
@@ -270,7 +270,7 @@ def integrate_basins(
     radius = _checked_radius(nuclear_radius)
     ascent = ascend(rho, grid_facets(box, rho.shape), _checked_threshold(vacuum), _checked_threads(threads))
     maxima = _maxima(rho, ascent.maxima, points, box, radius)
-    arrived = carry(ascent, [rho, *named.values()])
+    arrived = flow_uphill(ascent, [rho, *named.values()])
     for (name, values), magnitude in zip(named.items(), arrived.magnitude[2:], strict=True):
         if not np.isfinite(magnitude):
             raise InputError(not_finite(values, f"field {name!r}"))

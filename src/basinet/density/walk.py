@@ -156,7 +156,7 @@ def ascend(density: NDArray[np.float64], facets: Facets, threshold: float, threa
     return Ascent(grid, rho, threshold, awaited, level, tops)
 
 
-def carry(ascent: Ascent, fields: Sequence[NDArray[np.float64]]) -> Arrived:
+def flow_uphill(ascent: Ascent, fields: Sequence[NDArray[np.float64]]) -> Arrived:
     """Carry volume and fields uphill.
 
     Parameters
