@@ -16,6 +16,9 @@ RUNTIME := $(VENV)/.runtime-installed
 PACKAGE := $(VENV)/.package-installed
 TESTING := $(VENV)/.testing-installed
 
+# The tests start hundreds of processes, each of which would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help reproduce env test lint format lock clean
 .DELETE_ON_ERROR:
 

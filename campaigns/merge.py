@@ -1,10 +1,13 @@
-"""Append a campaign's frames to a shipped file, in its format, numbered on, and renew its checksum.
+"""Add a campaign's frames to a file of reference data, in its format, and renew its checksum.
 
-    python campaigns/merge.py kr108 kr108/labelled.extxyz
+    python campaigns/merge.py mix108 mix108/labelled.extxyz
+    python campaigns/merge.py ar32 ar32/labelled.extxyz --into campaigns/second/ar32.extxyz
 
-The first is the name of a file of the reference data, the second what `basinet dft run` wrote. Frames that are there
-already, recognised by their energy and positions, are left out, so that a second run changes nothing. A campaign that
-is not finished is refused.
+The first is the name of a file of the reference data, the second what `basinet dft run` wrote. A frame whose number the
+file has takes the place of that one, others are numbered on behind them; frames that are there already, recognised by
+their energy and positions, are left out, so that a second run changes nothing. With --into it is another file, a new one
+at first, and frames keep their numbers: an edition in the making, of which --left writes the configurations that it
+lacks. A campaign that is not finished is refused without it.
 """
 
 from __future__ import annotations
@@ -19,13 +22,13 @@ import numpy as np
 
 from basinet.errors import InputError
 from basinet.files import atomic_write, read_json
-from basinet.frames.reading import read_frames
+from basinet.frames.reading import read_frames, write_frames
 from basinet.frames.shipped import CHECKSUMS, verify_reference
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-REFERENCE = Path(__file__).resolve().parents[1] / "src" / "basinet" / "data" / "reference"
+REFERENCE = Path(__file__).resolve().parents[1] / "src" / "basinet" / "frames" / "data"
 ENERGIES = (
     "REF_energy",
     "REF_hartree_energy",
@@ -36,22 +39,27 @@ ENERGIES = (
     "REF_xc_energy",
     "REF_dispersion_energy",
     "closure_error",
+    "direct_closure_error",
 )
 PER_ATOM = {
     "REF_forces": 8,
+    "REF_direct_energy": 8,
     "REF_local_hartree_energy": 8,
     "REF_local_hartree_energy_electronic": 8,
     "bader_population": 8,
     "bader_volume": 6,
+    "direct_energy_error": 6,
+    "local_hartree_energy_error": 6,
 }
 """Labels of each atom, and their decimals."""
 
 
 def text_of(atoms: Atoms, number: int) -> str:
-    """One frame as the shipped files hold it."""
+    """One frame as the shipped files hold it, with those of the labels that it has."""
     lattice = " ".join(f"{value:.10f}" for value in atoms.cell.array.ravel())
-    columns = ":".join(f"{name}:R:{np.size(atoms.arrays[name][0])}" for name in PER_ATOM)
-    energies = " ".join(f"{name}={atoms.info[name]:.10f}" for name in ENERGIES)
+    arrays = {name: decimals for name, decimals in PER_ATOM.items() if name in atoms.arrays}
+    columns = ":".join(f"{name}:R:{np.size(atoms.arrays[name][0])}" for name in arrays)
+    energies = " ".join(f"{name}={atoms.info[name]:.10f}" for name in ENERGIES if name in atoms.info)
     named = f"system={atoms.info['system']} frame={number} {energies}"
     lines = [
         str(len(atoms)),
@@ -59,7 +67,7 @@ def text_of(atoms: Atoms, number: int) -> str:
     ]
     for index, symbol in enumerate(atoms.get_chemical_symbols()):
         words = [symbol, *(f"{x:.8f}" for x in atoms.positions[index])]
-        for name, decimals in PER_ATOM.items():
+        for name, decimals in arrays.items():
             words += [f"{x:.{decimals}f}" for x in np.atleast_1d(atoms.arrays[name][index])]
         lines.append(" ".join(words))
     return "\n".join(lines) + "\n"
@@ -82,8 +90,8 @@ def read_finished(labelled: Path) -> list[Atoms]:
     return frames
 
 
-def merge(name: str, labelled: Path) -> None:
-    """Append what is new, and say how much that was."""
+def append(name: str, labelled: Path) -> None:
+    """Append what is new to a shipped file, and say how much that was."""
     checksums = verify_reference()  # before anything is signed anew
     shipped = REFERENCE / f"{name}.extxyz"
     frames = read_frames(shipped)
@@ -106,13 +114,37 @@ def merge(name: str, labelled: Path) -> None:
     print(f"{name}: {len(added)} frames added, {len(frames) + len(added)} in all")
 
 
+def renew(name: str, labelled: Path | None, edition: Path, left: Path | None) -> None:
+    """Add frames that were calculated again to an edition in the making, and write the configurations that it lacks."""
+    shipped = {atoms.info["frame"]: atoms for atoms in read_frames(REFERENCE / f"{name}.extxyz")}
+    done = {atoms.info["frame"]: atoms for atoms in (read_frames(edition) if edition.is_file() else [])}
+    for index, atoms in enumerate([] if labelled is None else read_frames(labelled)):
+        old = shipped.get(atoms.info["frame"])
+        if old is None or old.symbols != atoms.symbols or not np.allclose(old.positions, atoms.positions, atol=1e-8):
+            raise InputError(f"{labelled}, frame {index}: is not the frame {atoms.info['frame']} of {name}")
+        done[atoms.info["frame"]] = atoms
+    if done:
+        with atomic_write(edition) as stream:
+            stream.writelines(text_of(atoms, number) for number, atoms in sorted(done.items()))
+    if left is not None:
+        write_frames(left, [atoms for number, atoms in sorted(shipped.items()) if number not in done])
+    print(f"{name}: {len(done)} of {len(shipped)} frames in {edition}")
+
+
 def main() -> None:
     """Merge the campaign named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=sorted(path.stem for path in REFERENCE.glob("*.extxyz")))
-    parser.add_argument("labelled", type=Path)
+    parser.add_argument("labelled", type=Path, nargs="?")
+    parser.add_argument("--into", type=Path, metavar="FILE")
+    parser.add_argument("--left", type=Path, metavar="FILE")
     options = parser.parse_args()
-    merge(options.name, options.labelled)
+    if options.into is not None:
+        renew(options.name, options.labelled, options.into, options.left)
+    elif options.labelled is not None and options.left is None:
+        append(options.name, options.labelled)
+    else:
+        parser.error("give the labelled frames, or an edition in the making with --into")
 
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ class Cp2kSettings(Section):
     basis_set_file: _Word = Field("BASIS_MOLOPT", description="file of basis sets")
     potential: _Word = Field("GTH-PBE", description="GTH pseudopotential, the same for every element")
     potential_file: _Word = Field("GTH_POTENTIALS", description="file of pseudopotentials")
+    energy_density: bool = Field(False, description="print the energy density too, for direct energies of the atoms")
 
 
 class AimdSettings(Section):
@@ -212,7 +213,12 @@ def _dft_section(settings: Cp2kSettings, request: Request, aimd: AimdSettings | 
                 },
             },
         },
-        "&PRINT": {"&E_DENSITY_CUBE": _density_section(request, aimd)} if request.density else None,
+        "&PRINT": {
+            "&E_DENSITY_CUBE": _cube_section(request, aimd),
+            "&LOCAL_ENERGY_CUBE": _cube_section(request, aimd) if settings.energy_density else None,
+        }
+        if request.density
+        else None,
     }
 
 
@@ -221,8 +227,8 @@ def _wavefunction_section(request: Request) -> _Tree:
     return {"&RESTART": {"BACKUP_COPIES": "0"}} if request.keep_wavefunction else {"&RESTART OFF": {}}
 
 
-def _density_section(request: Request, aimd: AimdSettings | None) -> _Tree:
-    """Section ``&E_DENSITY_CUBE``, on the whole grid; of molecular dynamics every few steps."""
+def _cube_section(request: Request, aimd: AimdSettings | None) -> _Tree:
+    """Section of a cube on the whole grid; of molecular dynamics every few steps."""
     every = {"MD": str(aimd.density_every)} if aimd is not None and request.steps else None
     return {"STRIDE": "1 1 1", "&EACH": every}
 
@@ -388,7 +394,7 @@ def _fillings(atoms: Atoms, request: Request, aimd: AimdSettings | None) -> dict
         "&MOTION": _motion_section(aimd, request) if aimd is not None and request.steps else None,
         "&EXT_RESTART": _restart_section(request),
     }
-    density: _Tree = {"&E_DENSITY_CUBE": _density_section(request, aimd)} if request.density else {}
+    density: _Tree = {"&E_DENSITY_CUBE": _cube_section(request, aimd)} if request.density else {}
     return {
         "cell": "\n".join(_section_lines(_cell_section(atoms))),
         "atoms": "\n".join(_section_lines(_coord_section(atoms))),

@@ -57,7 +57,7 @@ class CampaignConfig(Section):
     """A campaign of CP2K calculations (`basinet dft run`)."""
 
     preset: CampaignPreset = Field(
-        "reference", description="cutoff and vdw_cutoff: 300 and 60 Ry (reference), 600 and 160 Ry (paper)"
+        "reference", description="cutoff 300 Ry, with energy densities (reference), or 600 Ry (paper)"
     )
     frames: list[str] = Field(min_length=1, description="extended XYZ files of the configurations, or one of them")
     mode: Literal["single_points", "aimd"] = "single_points"

@@ -108,6 +108,8 @@ def _origin(campaign: Campaign) -> dict[str, Any]:
 
 
 _REFERENCE = "reference"
+_FIRST_EDITION = {"vdw_cutoff": 60, "eps_scf": 1e-6, "energy_density": False}
+"""What the shipped frames were calculated with, where preset `reference` has other values now."""
 _ENERGY_TOLERANCE = 0.01
 """meV per atom, of total and electrostatic energies."""
 _LOCAL_TOLERANCE = 0.1
@@ -187,7 +189,7 @@ def _load_stored(source: str) -> tuple[list[Atoms], CampaignConfig | None]:
     """Read stored frames, and the settings that go with them where those are known."""
     if source == _REFERENCE and not Path(source).exists():
         liquids = [atoms for size in SIZES for system in SYSTEMS for atoms in load_reference(system, size)]
-        return liquids + list(load_isolated_atoms().values()), _resolved({"frames": [_REFERENCE]}, _REFERENCE)
+        return liquids + list(load_isolated_atoms().values()), _resolved({"frames": [_REFERENCE], "cp2k": _FIRST_EDITION}, _REFERENCE)
     path = Path(source)
     if path.is_dir():
         campaign = open_campaign(path)

@@ -320,7 +320,8 @@ def _calculate(
     begun = time.monotonic()
     cubes = (unit.steps // config.aimd.density_every + 1) if unit.steps else 1
     cutoff = None if campaign.template is not None else config.cp2k.cutoff
-    _check_space(directory, atoms, cutoff, cubes if config.partition else 0)
+    kinds = 2 if config.cp2k.energy_density else 1
+    _check_space(directory, atoms, cutoff, kinds * cubes if config.partition else 0)
     wavefunction = _bring_state(campaign, unit, directory)
     request = _request_for(unit, config, wavefunction=wavefunction)
     rescue = campaign.template is None and "scf_not_converged" in [item.kind for item in campaign.failures(unit.name)]
