@@ -3,11 +3,12 @@
     python campaigns/merge.py mix108 mix108/labelled.extxyz
     python campaigns/merge.py ar32 ar32/labelled.extxyz --into campaigns/second/ar32.extxyz
 
-The first is the name of a file of the reference data, the second what `basinet dft run` wrote. A frame whose number the
-file has takes the place of that one, others are numbered on behind them; frames that are there already, recognised by
-their energy and positions, are left out, so that a second run changes nothing. With --into it is another file, a new one
-at first, and frames keep their numbers: an edition in the making, of which --left writes the configurations that it
-lacks. A campaign that is not finished is refused without it.
+The first is the name of a file of the reference data, the second what `basinet dft run` wrote. Its frames are appended,
+numbered on; those that are there already, recognised by their energy and positions, are left out, so that a second run
+changes nothing. A campaign that is not finished is refused.
+
+With --into its frames, calculated again, go into an edition in the making, a file of its own, under the numbers that they
+have; --left writes the configurations that this edition still lacks.
 """
 
 from __future__ import annotations

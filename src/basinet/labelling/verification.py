@@ -189,7 +189,8 @@ def _load_stored(source: str) -> tuple[list[Atoms], CampaignConfig | None]:
     """Read stored frames, and the settings that go with them where those are known."""
     if source == _REFERENCE and not Path(source).exists():
         liquids = [atoms for size in SIZES for system in SYSTEMS for atoms in load_reference(system, size)]
-        return liquids + list(load_isolated_atoms().values()), _resolved({"frames": [_REFERENCE], "cp2k": _FIRST_EDITION}, _REFERENCE)
+        config = _resolved({"frames": [_REFERENCE], "cp2k": _FIRST_EDITION}, _REFERENCE)
+        return liquids + list(load_isolated_atoms().values()), config
     path = Path(source)
     if path.is_dir():
         campaign = open_campaign(path)
