@@ -70,8 +70,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
             if not isinstance(key, Hashable):
                 continue
             if key in seen:
-                msg = f"line {key_node.start_mark.line + 1}: key {key!r} is given twice; remove one"
-                raise InputError(msg)
+                raise InputError(f"line {key_node.start_mark.line + 1}: key {key!r} is given twice; remove one")
             seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -87,11 +86,9 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
-        msg = f"{path}: no such config file"
-        raise InputError(msg) from None
+        raise InputError(f"{path}: no such config file") from None
     except (OSError, UnicodeDecodeError) as error:
-        msg = f"{path}: cannot be read as text ({error})"
-        raise InputError(msg) from error
+        raise InputError(f"{path}: cannot be read as text ({error})") from error
     return parse_yaml(text, str(path))
 
 
@@ -100,8 +97,7 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
     try:
         value = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - derived from SafeLoader
     except InputError as error:
-        msg = f"{source}: {error}"
-        raise InputError(msg) from None
+        raise InputError(f"{source}: {error}") from None
     except yaml.MarkedYAMLError as error:
         line = "" if error.problem_mark is None else f", line {error.problem_mark.line + 1}"
         msg = f"{source}{line}: not valid YAML ({error.problem}); check indentation, colons and brackets"
@@ -113,8 +109,7 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        msg = f"{source}: expected 'key: value' lines, found {type(value).__name__}"
-        raise InputError(msg)
+        raise InputError(f"{source}: expected 'key: value' lines, found {type(value).__name__}")
     return value
 
 

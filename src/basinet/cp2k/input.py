@@ -161,24 +161,14 @@ class Cp2kInput:
 
     Attributes
     ----------
-    path
-        The input file.
     project
         Name that CP2K's files begin with.
-    run_type
-        ``ENERGY_FORCE``, ``MD`` and so on.
-    method
-        Of ``&QS``, ``GPW`` by default.
-    poisson_solver
-        ``PERIODIC`` by default.
-    ensemble
-        Of ``&MD``, empty without that section.
+    run_type, method, poisson_solver, ensemble
+        ``ENERGY_FORCE``, ``GPW`` (of ``&QS``), ``PERIODIC``, of ``&MD``: in capitals, as CP2K takes them by default.
     cell
         Vectors (3, 3), rows in Å.
-    names
-        Name of each atom, which is that of its kind.
-    positions
-        (n_atoms, 3) in Å.
+    names, positions
+        Name of each atom, which is that of its kind, and (n_atoms, 3) in Å.
     centred
         True if CP2K moves the atoms to the middle of the cell first.
     restarted
@@ -204,13 +194,7 @@ class Cp2kInput:
     rvv10: tuple[float, float, float] | None
 
     def kind_of(self, name: str, element: str) -> _Kind:
-        """The kind of an atom: the section of its name, else of its element, else ``DEFAULT``.
-
-        Raises
-        ------
-        InputError
-            There is none.
-        """
+        """The kind of an atom: the section of its name, else of its element, else ``DEFAULT``; InputError without."""
         for candidate in (name, element, "DEFAULT"):
             kind = self.kinds.get(candidate.upper())
             if kind is not None:
@@ -226,14 +210,9 @@ class Cp2kInput:
 
 
 def read_cp2k_input(path: str | Path) -> Cp2kInput:
-    """Read cell, atoms, kinds and names of files from a CP2K input.
+    """Read cell, atoms, kinds and names of files from a CP2K input; files that it names are looked for beside it.
 
     Comments, variables (``@SET``), conditions (``@IF``) and included files are understood.
-
-    Parameters
-    ----------
-    path
-        The input. Files it names are looked for beside it.
 
     Raises
     ------
@@ -311,8 +290,6 @@ def _read_kind(section: _Section, files: tuple[str, ...]) -> _Kind:
 def _guess_element(name: str) -> str:
     """The element that a name begins with, the longer where two fit; empty if it begins with none.
 
-    Examples
-    --------
     >>> _guess_element("Ar1"), _guess_element("OW"), _guess_element("7")
     ('Ar', 'O', '')
     """

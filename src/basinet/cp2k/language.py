@@ -16,13 +16,7 @@ _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:[eEdD]?([+-]\d+)|[eEdD](\d+)
 
 
 def read_cp2k_text(path: Path) -> str:
-    """Read a text file in any encoding that extends ASCII, with any line ends.
-
-    Raises
-    ------
-    InputError
-        There is no such file, it is empty, or it holds zero bytes and so is not text.
-    """
+    """Read a text file in any encoding that extends ASCII, any line ends; InputError where it is binary or empty."""
     content = read_bytes(path)
     if not content.strip():
         raise InputError(f"{path}: the file is empty; run CP2K again, or name another file")
@@ -34,8 +28,6 @@ def read_cp2k_text(path: Path) -> str:
 def _parse_number(text: str, where: str) -> float:
     """Read a number as Fortran writes it, ``1.0D-3`` and ``0.33-101`` included, or a ratio such as ``1/3``.
 
-    Examples
-    --------
     >>> _parse_number("-1.5D+2", "here"), _parse_number("0.33-101", "here"), _parse_number("1/4", "here")
     (-150.0, 3.3e-102, 0.25)
     """
@@ -90,8 +82,6 @@ _ATOMIC_FORCES = ("a.u.", "au_f")
 def _energy_unit(name: str, where: str) -> float:
     """Size of a unit of energy in eV; `where` names the place in messages.
 
-    Examples
-    --------
     >>> round(1 / _energy_unit("kJmol", "frame.out"), 4)
     96.4853
     """

@@ -58,8 +58,8 @@ class Cp2kEvaluation:
     Attributes
     ----------
     energies
-        In eV, under the labels of frames (``REF_energy``, ``REF_hartree_energy``, ...); what is not printed is
-        absent. ``REF_electrostatic_energy`` is Hartree + self + overlap.
+        In eV, under the labels of frames (``REF_energy``, ``REF_hartree_energy``, ...); what is not printed is absent.
+        ``REF_electrostatic_energy`` is Hartree + self + overlap.
     forces
         (n_atoms, 3) in eV/Å, or None.
     scf_converged
@@ -98,19 +98,10 @@ class _EvaluationReader:
 
 
 def _read_evaluations(text: str, source: str, offset: int = 0) -> tuple[Cp2kEvaluation, ...]:
-    """Read all evaluations of a run in their order.
+    """Read all evaluations in the text of one run, which begins so many lines into its file, in their order.
 
-    The energies of an evaluation come before its total, its forces after it; those of an SCF cycle that is
-    taken up again are printed again, and the last ones count.
-
-    Parameters
-    ----------
-    text
-        Of one run.
-    source
-        Names the file in messages.
-    offset
-        Lines of the file before the text.
+    The energies of an evaluation come before its total, its forces after it; those of an SCF cycle that is taken up
+    again are printed again, and the last ones count.
     """
     reading = _EvaluationReader()
     line, counted = offset + 1, 0
@@ -269,16 +260,10 @@ class Cp2kOutput:
 
     Attributes
     ----------
-    path
-        The file.
-    version
-        ``2023.1``, say.
+    version, method, poisson_solver
+        ``2023.1``, ``GPW``, ``PERIODIC``, say.
     input_name, data_directory
         As the run's head states them.
-    method
-        ``GPW``, say.
-    poisson_solver
-        ``PERIODIC``, say.
     cell
         Vectors (3, 3), rows in Å, as precise as printed: lengths to 6 decimals, angles to 6, directions as near.
     symbols, positions
@@ -336,19 +321,7 @@ class Cp2kOutput:
 
 
 def read_cp2k_output(path: str | Path) -> Cp2kOutput:
-    """Read a CP2K output, finished or not.
-
-    CP2K appends to an output that exists; then the last run in it counts.
-
-    Parameters
-    ----------
-    path
-        The file.
-
-    Returns
-    -------
-    Cp2kOutput
-        Energies in eV, lengths in Å, forces in eV/Å.
+    """Read a CP2K output, finished or not; of several runs appended to one file the last.
 
     Raises
     ------
@@ -397,18 +370,7 @@ _TAIL = 1 << 16
 class _Ending:
     """How a run ended, by the ends of its output and of what it wrote to standard error.
 
-    Attributes
-    ----------
-    finished
-        True if CP2K came to its regular end.
-    unconverged
-        True if an SCF cycle did not converge.
-    disk_full
-        True if there was no space left to write to.
-    abort
-        Message in CP2K's box of failure; empty without one.
-    complaint
-        Last line of standard error.
+    `abort` is the message in CP2K's box of failure, `complaint` the last line of standard error; empty without.
     """
 
     finished: bool

@@ -30,18 +30,10 @@ _DATA_DIRECTORIES = ("/usr/share/cp2k", "/usr/local/share/cp2k/data", "/usr/loca
 
 
 def read_gth_potentials(path: str | Path) -> dict[tuple[str, str], Core]:
-    """Read the cores of all GTH pseudopotentials in a file.
+    """Cores (Z in e, r_loc in Å) of all GTH pseudopotentials in a file, by (element, NAME) in capitals, aliases too.
 
-    Parameters
-    ----------
-    path
-        ``GTH_POTENTIALS``, ``POTENTIAL``, ``POTENTIAL_UZH`` or another file of that format.
-
-    Returns
-    -------
-    dict
-        (Z in e, r_loc in Å) by (element, NAME), every alias among the names, in capitals. Where a name occurs
-        twice the first entry counts, as in CP2K. All-electron and effective-core potentials are passed over.
+    The file is ``GTH_POTENTIALS``, ``POTENTIAL``, ``POTENTIAL_UZH`` or another of that format. Where a name occurs
+    twice the first entry counts, as in CP2K. All-electron and effective-core potentials are passed over.
 
     Raises
     ------

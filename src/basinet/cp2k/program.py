@@ -31,13 +31,7 @@ class MissingProgramError(InputError):
 
 
 def find_program(command: str) -> tuple[str, ...]:
-    """The words of CP2K's command line; the first of its names on the PATH if none is given.
-
-    Raises
-    ------
-    MissingProgramError
-        There is none.
-    """
+    """The words of CP2K's command line, by default the first of its names on the PATH; else `MissingProgramError`."""
     try:
         words = tuple(shlex.split(command)) if command else tuple(filter(None, (_first_on_path(_NAMES),)))
     except ValueError as error:
@@ -57,13 +51,7 @@ def _first_on_path(names: tuple[str, ...]) -> str | None:
 
 @lru_cache(maxsize=8)
 def program_version(words: tuple[str, ...]) -> str:
-    """Version of CP2K, such as ``2023.1``.
-
-    Raises
-    ------
-    MissingProgramError
-        It is older than `_OLDEST`, or is not CP2K.
-    """
+    """Version of CP2K, such as ``2023.1``; `MissingProgramError` if it is older than `_OLDEST`, or is not CP2K."""
     try:
         done = subprocess.run([*words, "--version"], capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.SubprocessError) as error:
@@ -86,7 +74,7 @@ OWNER = "BASINET_OWNER"
 
 
 def run_program(command: Sequence[str], directory: Path, *, threads: int, time_limit: float, owner: str = "") -> float:
-    """Run CP2K on the input in a directory, to its end.
+    """Run CP2K on ``basinet.inp`` in a directory, to its end, and return the seconds that it took.
 
     The process that calls does not change its own directory. However it ends, CP2K ends with it.
 
@@ -94,8 +82,6 @@ def run_program(command: Sequence[str], directory: Path, *, threads: int, time_l
     ----------
     command
         CP2K's command line, without options.
-    directory
-        Holds ``basinet.inp`` and the files that it names; CP2K's files appear there.
     threads
         Of OpenMP.
     time_limit
@@ -103,17 +89,12 @@ def run_program(command: Sequence[str], directory: Path, *, threads: int, time_l
     owner
         Goes into the environment of CP2K, by which leftover processes are known.
 
-    Returns
-    -------
-    float
-        Seconds that it took.
-
     Raises
     ------
     TimeLimitError
         It took too long.
     DiskFullError, NotConvergedError, KilledError, CrashError
-        See `check_end`.
+        The reason that is most to the point: a full disk before an error, no convergence before that.
     """
     scratch = directory / "tmp"
     scratch.mkdir(exist_ok=True)
@@ -170,13 +151,7 @@ _KILLS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.S
 
 
 def _check_end(code: int, directory: Path) -> None:
-    """Tell failures of a run that has ended apart, by its exit code and what it wrote.
-
-    Raises
-    ------
-    DiskFullError, NotConvergedError, KilledError, CrashError
-        The reason that is most to the point: a full disk before an error, no convergence before that.
-    """
+    """Tell failures of a run that has ended apart, by its exit code and what it wrote; see `run_program`."""
     ending = _read_ending(directory / OUTPUT, directory / ERRORS)
     if ending.disk_full:
         raise DiskFullError("no space left on the disk of the scratch directory")

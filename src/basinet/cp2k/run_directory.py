@@ -35,18 +35,7 @@ _LOCAL_ENERGY = "local_energy"
 
 
 def find_output(path: str | Path) -> Path:
-    """Find the CP2K output of a run.
-
-    Parameters
-    ----------
-    path
-        The run's directory, or the output itself.
-
-    Raises
-    ------
-    InputError
-        There is no such place, or it holds no output of CP2K, or several.
-    """
+    """Find the CP2K output of a run: in its directory, or named itself; InputError where there is none, or several."""
     path = Path(path)
     if path.is_file():
         return path
@@ -108,10 +97,8 @@ def _find_cubes(output: Cp2kOutput, project: str, quantity: str) -> list[Path]:
 
 
 def step_of(cube: Path) -> int | None:
-    """The step that CP2K writes into a cube's name, 5 of ``run-ELECTRON_DENSITY-1_5.cube``; None if it is not there.
+    """The step that CP2K writes into a cube's name; None if it is not there.
 
-    Examples
-    --------
     >>> step_of(Path("run-ELECTRON_DENSITY-1_5.cube.gz"))
     5
     """
@@ -147,9 +134,7 @@ def evaluations_by_step(output: Cp2kOutput) -> dict[int, Cp2kEvaluation]:
 
 
 def read_trajectory(path: Path, names: tuple[str, ...]) -> dict[int, _Frame]:
-    """Read positions and energies by the number of their step.
-
-    Of a step that was written twice, after a restart, the last counts.
+    """Read positions and energies by the number of their step; of a step written twice (a restart) the last counts.
 
     Raises
     ------
@@ -199,20 +184,11 @@ class Cp2kRun:
         Number of electrons.
     density
         Cube of the electron density in e/bohr^3; None if there is none and none was required.
-    total_density, hartree_potential
-        CP2K's cubes of the neutral charge density and of the Hartree potential (hartree), if written.
-    local_energy
-        CP2K's cube of the energy density (hartree/bohr^3), if written.
-    local_energy_gap
-        Total of CP2K's local energies less the total energy, eV, if printed.
-    rvv10
-        Parameters b and C of rVV10 and the cutoff of its convolution (Ry); None for other functionals.
-    grid
-        Points of the finest grid, if printed; a cube has as many at ``STRIDE 1 1 1``.
-    eps_scf
-        The convergence asked for, if printed.
-    version
-        Of CP2K.
+    total_density, hartree_potential, local_energy
+        CP2K's cubes of the neutral charge density, the Hartree potential (hartree) and the energy density
+        (hartree/bohr^3), if written.
+    local_energy_gap, rvv10, grid, eps_scf, version
+        See `Cp2kEvaluation`, `Cp2kInput` and `Cp2kOutput`.
     step
         Of the trajectory that this is; None for a single point.
     input, output
@@ -245,7 +221,7 @@ def read_run(
     need_density: bool = True,
     allow_unconverged: bool = False,
 ) -> Cp2kRun:
-    """Read a finished CP2K run and check it.
+    """Read a finished CP2K run, in eV, Å and e, and check it.
 
     Parameters
     ----------
@@ -258,11 +234,6 @@ def read_run(
         A run without a density is an error.
     allow_unconverged
         A run whose SCF did not converge is no error.
-
-    Returns
-    -------
-    Cp2kRun
-        In eV, Å and e.
 
     Raises
     ------
@@ -277,18 +248,7 @@ def read_run(
 
 
 def read_runs(path: str | Path) -> list[Cp2kRun]:
-    """Read every step of a run that has a density: one of a single point, many of molecular dynamics.
-
-    Parameters
-    ----------
-    path
-        The run's directory, or its output where the directory holds several.
-
-    Raises
-    ------
-    InputError
-        As `read_run`; or a density is of a step that the output or the trajectory lacks.
-    """
+    """Read every step of a run that has a density, as `read_run`: one of a single point, many of molecular dynamics."""
     calculation = _read_calculation(path)
     cubes = _find_cubes(calculation.output, calculation.given.project, DENSITY)
     if not cubes:
@@ -443,13 +403,7 @@ _TRAJECTORIES = ("MD", "MOLECULAR_DYNAMICS")
 
 
 def check_ending(output: Cp2kOutput, *, allow_unconverged: bool = False) -> None:
-    """Refuse a run that failed, was cut short or did not converge; of a trajectory, one that ended so.
-
-    Raises
-    ------
-    InputError
-        Names the output, what happened and what to do.
-    """
+    """Refuse a run that failed, was cut short or did not converge; of a trajectory, one that ended so."""
     ended = len(output.evaluations) == 1 or (output.evaluations and not output.finished)
     if ended and not allow_unconverged:
         check_convergence(output.evaluations[-1], output)
@@ -464,13 +418,7 @@ def check_ending(output: Cp2kOutput, *, allow_unconverged: bool = False) -> None
 
 
 def check_convergence(evaluation: Cp2kEvaluation, output: Cp2kOutput) -> None:
-    """Refuse an evaluation whose SCF cycle did not converge.
-
-    Raises
-    ------
-    NotConvergedError
-        Names the output and the step.
-    """
+    """Refuse an evaluation whose SCF cycle did not converge (`NotConvergedError`)."""
     if evaluation.scf_converged is False:
         step = "" if evaluation.step is None else f" at step {evaluation.step}"
         raise NotConvergedError(

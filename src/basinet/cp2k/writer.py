@@ -75,8 +75,7 @@ class AimdSettings(Section):
     @model_validator(mode="after")
     def _whole_segments(self) -> AimdSettings:
         if self.segment % self.density_every or self.steps % self.density_every:
-            msg = f"segment and steps must be multiples of density_every = {self.density_every}"
-            raise ValueError(msg)
+            raise ValueError(f"segment and steps must be multiples of density_every = {self.density_every}")
         return self
 
 
@@ -114,29 +113,7 @@ class Request:
 
 
 def cp2k_input(settings: Cp2kSettings, atoms: Atoms, request: Request, aimd: AimdSettings | None = None) -> str:
-    """Write the input of one calculation.
-
-    Parameters
-    ----------
-    settings
-        Functional, cutoffs, basis, convergence.
-    atoms
-        Periodic; cell and positions are written with all digits.
-    request
-        Further results beside energies and forces.
-    aimd
-        Ensemble of molecular dynamics, where `request` asks for steps.
-
-    Returns
-    -------
-    str
-        The input, complete: atoms and cell are in it.
-
-    Raises
-    ------
-    InputError
-        The atoms are not periodic, or have no cell.
-    """
+    """Write the complete input of one calculation, coordinates with all digits; InputError for non-periodic atoms."""
     check_atoms(atoms)
     tree: dict[str, str | _Tree | None] = {
         "&GLOBAL": _global_section(request),
@@ -277,10 +254,8 @@ def _coordinates(vector: Iterable[float]) -> str:
 
 
 def _spelled(value: float) -> str:
-    """Spell a setting: 300, 1.0E-6.
+    """Spell a setting.
 
-    Examples
-    --------
     >>> _spelled(300.0), _spelled(9.3e-3), _spelled(1e-6)
     ('300', '0.0093', '1E-06')
     """
@@ -315,13 +290,7 @@ class Template:
     path: str
 
     def render(self, atoms: Atoms, request: Request, aimd: AimdSettings | None = None) -> str:
-        """The input of one calculation; see `cp2k_input`.
-
-        Raises
-        ------
-        InputError
-            The atoms are not periodic.
-        """
+        """The input of one calculation; see `cp2k_input`."""
         check_atoms(atoms)
         values = _fillings(atoms, request, aimd)
         return _PLACEHOLDER.sub(lambda match: values[match[1]], self.text)
@@ -329,10 +298,7 @@ class Template:
     def check(self, atoms: Atoms, request: Request, aimd: AimdSettings) -> None:
         """Refuse a template that lacks what such calculations need, or says something else than it is told.
 
-        Raises
-        ------
-        InputError
-            Names the placeholder, or what basinet reads in the filled-in input that is not so.
+        InputError names the placeholder, or what basinet reads in the filled-in input that is not so.
         """
         missing = [name for name in _needed(request) if name not in _PLACEHOLDER.findall(self.text)]
         if missing:
@@ -371,13 +337,7 @@ def _needed(request: Request) -> list[str]:
 
 
 def read_template(path: str | Path) -> Template:
-    """Read a template.
-
-    Raises
-    ------
-    InputError
-        It is missing, or has a placeholder that is unknown; the message names the nearest known one.
-    """
+    """Read a template; InputError where it is missing, or a placeholder is unknown, with the nearest known one."""
     text = read_text(path)
     for number, line in enumerate(text.split("\n"), start=1):
         for name in _PLACEHOLDER.findall(line):

@@ -51,20 +51,8 @@ class Maxima:
 class NonNuclear:
     """Basins of maxima that belong to no nucleus, one each, in the order of their grid points.
 
-    Attributes
-    ----------
-    positions : (m, 3) float64
-        Angstrom, in the cell.
-    density : (m,) float64
-        At the maximum, e/A^3.
-    distance : (m,) float64
-        To the nearest nucleus, Angstrom.
-    population : (m,) float64
-        Electrons.
-    volume : (m,) float64
-        Cubic Angstrom.
-    integrals : dict
-        Of each field, (m,) float64, the field's unit times cubic Angstrom.
+    The first three arrays are those of `Maxima`; electrons, volume (A^3) and the integral of each field, (m,), those of
+    `Basins`.
     """
 
     positions: NDArray[np.float64]
@@ -80,19 +68,7 @@ class NonNuclear:
 
 @dataclass(frozen=True)
 class Vacuum:
-    """The points whose density is at or below the vacuum threshold.
-
-    Attributes
-    ----------
-    threshold
-        e/A^3.
-    population
-        Electrons.
-    volume
-        Cubic Angstrom.
-    integrals : dict
-        Of each field, the field's unit times cubic Angstrom.
-    """
+    """Electrons, volume (A^3) and integrals of the points whose density is at or below the threshold, e/A^3."""
 
     threshold: float
     population: float

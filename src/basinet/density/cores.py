@@ -31,14 +31,7 @@ OVERLAP_RANGE = 6.0
 
 @dataclass(frozen=True)
 class Core:
-    """Gaussian core of one atom.
-
-    Attributes
-    ----------
-    charge
-        Z, charge of nucleus and core electrons, e; zero for a ghost atom.
-    radius
-        rloc of the pseudopotential, Angstrom (files of pseudopotentials state bohr).
+    """Gaussian core of one atom: charge Z of nucleus and core electrons (e; 0 for a ghost atom), radius r_loc (A).
 
     Raises
     ------
@@ -47,7 +40,7 @@ class Core:
 
     Examples
     --------
-    Argon of GTH-PBE, -45.135 Ha:
+    Argon of GTH-PBE, -45.135 Ha (files of pseudopotentials state r_loc in bohr):
 
     >>> argon = Core(charge=8.0, radius=0.4 * Bohr)
     >>> round(argon.self_energy / Hartree, 3)
@@ -75,13 +68,7 @@ CoreLike = Core | tuple[float, float]
 
 
 def as_cores(cores: Sequence[CoreLike], n_atoms: int) -> tuple[Core, ...]:
-    """One core per atom, each given as a ``Core`` or as (Z, rloc in Angstrom).
-
-    Raises
-    ------
-    InputError
-        Another number of cores than of atoms, or a core that is not one.
-    """
+    """One `Core` per atom, each given as such or as (Z, rloc in Angstrom); InputError for another number of them."""
     if len(cores) != n_atoms:
         raise InputError(f"there are {len(cores)} cores for {n_atoms} atoms; give one (Z, rloc) per atom")
     try:
@@ -93,17 +80,7 @@ def as_cores(cores: Sequence[CoreLike], n_atoms: int) -> tuple[Core, ...]:
 
 
 def core_self_energies(cores: Sequence[CoreLike]) -> FloatArray:
-    r"""Self energy of each core, :math:`-Z^2 / (2 \sqrt\pi r_{loc})`; a constant of its species.
-
-    Parameters
-    ----------
-    cores
-        A :class:`Core` or (Z, rloc in Angstrom) per atom.
-
-    Returns
-    -------
-    (n_atoms,) eV
-    """
+    r"""Self energy of each core, :math:`-Z^2 / (2 \sqrt\pi r_{loc})`, (n_atoms,) eV; a constant of its species."""
     return np.array([core.self_energy for core in as_cores(cores, len(cores))])
 
 

@@ -21,16 +21,9 @@ if TYPE_CHECKING:
 
 
 class Blocks(NamedTuple):
-    """How the points of one axis are shared out among blocks (a tuple, so that numba accepts it).
+    """Points of one axis shared out among blocks, half as many (a tuple, so that numba accepts it).
 
-    Attributes
-    ----------
-    number
-        Blocks, half as many as points; a whole number.
-    first : (n,) int64
-        The block that each point lies in, or begins in.
-    share : (n,) float64
-        How much of it lies there; the rest lies in the next block.
+    A point lies, or begins, in the block ``first``; ``share`` of it lies there, and the rest in the next block.
     """
 
     number: int
@@ -41,8 +34,6 @@ class Blocks(NamedTuple):
 def blocks(points: int) -> Blocks:
     """Blocks of equal width: two points each, or with an odd number of points slightly more than two.
 
-    Examples
-    --------
     >>> blocks(5).first.tolist(), blocks(5).share.tolist()
     ([0, 0, 0, 1, 1], [1.0, 1.0, 0.5, 1.0, 1.0])
     """
@@ -97,14 +88,7 @@ FEWEST_POINTS = 8
 class GridErrors:
     """Error bars (one standard deviation) of integrals over basins, from the spacing of the grid alone.
 
-    Attributes
-    ----------
-    population : (n_atoms,) array
-        e.
-    volume : (n_atoms,) array
-        A^3.
-    integrals : dict
-        Of each field, (n_atoms,), the field's unit times A^3.
+    Population (e), volume (A^3) and the integral of each field, (n_atoms,), as in `Basins`.
     """
 
     population: FloatArray
@@ -126,19 +110,8 @@ def grid_errors(
     """Error bars of a partition by repeating it on blocks of points, at a fifth of its cost.
 
     Blocks are 2 x 2 x 2 points; along an axis of an odd number n of points there are (n - 1) / 2 blocks of equal
-    width, and points on a border count for both sides.
-
-    Parameters
-    ----------
-    density, cell, positions, fields, nuclear_radius, vacuum, threads
-        As for :func:`~basinet.density.basins.integrate_basins`.
-    basins
-        What that returned for them.
-
-    Returns
-    -------
-    GridErrors or None
-        None if an axis has fewer than eight points.
+    width, and points on a border count for both sides. Parameters as for `integrate_basins`, and what that returned
+    for them. None if an axis has fewer than eight points.
     """
     if min(density.shape) < FEWEST_POINTS:
         return None

@@ -29,14 +29,7 @@ _NEGLIGIBLE = 1e-9
 class Facets:
     """Facets of a grid point's Wigner-Seitz cell; facet ``f ^ 1`` is opposite to facet ``f``.
 
-    Attributes
-    ----------
-    steps : (n_facets, 3) int64
-        Grid steps along the three cell vectors to the neighbour behind the facet.
-    area : (n_facets,) float64
-        Square Angstrom.
-    distance : (n_facets,) float64
-        To the neighbour, Angstrom.
+    Steps along the three cell vectors to the neighbour behind it, (n_facets, 3), area (A^2) and distance to it (A).
     """
 
     steps: NDArray[np.int64]
@@ -50,20 +43,8 @@ class Facets:
 
 
 def obtuse_superbase(lattice: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Reduce a lattice by Selling's algorithm.
+    """Reduce a lattice (3, 3) by Selling's algorithm to four vectors of sum zero, none at acute angles: (4, 3) int.
 
-    Parameters
-    ----------
-    lattice : (3, 3) float64
-        Lattice vectors as rows.
-
-    Returns
-    -------
-    (4, 3) int64
-        Integer coordinates of four lattice vectors that sum to zero, no two at an acute angle.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> superbase = obtuse_superbase(np.array([[1.0, 0.0, 0.0], [5.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
     >>> superbase.sum(axis=0).tolist()
@@ -122,24 +103,10 @@ def _clip(corners: list[NDArray[np.float64]], normal: NDArray[np.float64], bound
 
 
 def grid_facets(cell: NDArray[np.float64], shape: tuple[int, int, int]) -> Facets:
-    """Facets of the Wigner-Seitz cell of a grid's lattice, for any cell.
+    """Facets of the Wigner-Seitz cell of the lattice of a grid of some shape, for any cell (3, 3), rows in Angstrom.
 
-    Parameters
-    ----------
-    cell : (3, 3) float64
-        Cell vectors as rows, Angstrom.
-    shape
-        Grid points along each.
-
-    Returns
-    -------
-    Facets
-        6 of an orthorhombic grid, up to 14 in general; the set depends on the grid points alone, not on the
-        vectors that span them.
-
-    Examples
-    --------
-    A face-centred cubic lattice has the rhombic dodecahedron:
+    There are 6 in an orthorhombic grid, up to 14 in general; the set depends on the grid points alone, not on the
+    vectors that span them. A face-centred cubic lattice has the rhombic dodecahedron:
 
     >>> import numpy as np
     >>> facets = grid_facets(np.array([[0.0, 1.0, 1.0], [1.0, 0.0, 1.0], [1.0, 1.0, 0.0]]), (1, 1, 1))
@@ -163,31 +130,12 @@ def grid_facets(cell: NDArray[np.float64], shape: tuple[int, int, int]) -> Facet
 def nearest_sites(
     points: NDArray[np.float64], sites: NDArray[np.float64], cell: NDArray[np.float64], rank: int = 1
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Find the periodic image of a site that is nearest to each point.
+    """Distance (A) from each point to the nearest periodic image of a site, (m,), and the index of that site.
 
-    Rounding fractional coordinates finds the nearest image in rectangular cells only. Here the distances to
-    the images in one cell bound how far the nearest one can be, and every image within that bound is searched.
+    Rounding fractional coordinates finds the nearest image in rectangular cells only. Here the distances to the images
+    in one cell bound how far the nearest one can be, and every image within that bound is searched. The rank 2 asks for
+    the second nearest, which of a site itself is its nearest neighbour.
 
-    Parameters
-    ----------
-    points : (m, 3) float64
-        Angstrom, anywhere.
-    sites : (n, 3) float64
-        Angstrom, anywhere.
-    cell : (3, 3) float64
-        Cell vectors as rows, Angstrom.
-    rank
-        1 for the nearest; 2 for the second nearest, which of a site itself is its nearest neighbour.
-
-    Returns
-    -------
-    distance : (m,) float64
-        Angstrom.
-    site : (m,) int64
-        Index of the site.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> skewed = np.array([[1.0, 0.0, 0.0], [7.4, 1.0, 0.0], [0.0, 0.0, 1.0]])
     >>> distance, site = nearest_sites(np.array([[0.7, 0.0, 0.0]]), np.array([[0.0, 3.0, 0.0]]), skewed)

@@ -247,24 +247,10 @@ _UNKNOWN = "X"
 
 
 def _read_poscar(stream: TextStream) -> tuple[str, Atoms]:
-    """Read comment, cell and atoms, of VASP 4 (which has no line of symbols) or later.
+    """Read comment, cell and atoms, periodic and not wrapped, of VASP 4 (which has no line of symbols) or later.
 
-    Parameters
-    ----------
-    stream
-        At the beginning of the file.
-
-    Returns
-    -------
-    comment : str
-    atoms : Atoms
-        Periodic, not wrapped. Without a line of symbols the comment's words are taken if they are as many elements
-        as there are species; the symbols are ``X`` otherwise.
-
-    Raises
-    ------
-    InputError
-        The header is none of a POSCAR, or cut short. The message names the line.
+    Without a line of symbols the comment's words are taken if they are as many elements as there are species; the
+    symbols are ``X`` otherwise.
     """
     comment = stream.line().strip()
     cell, factors = _poscar_cell(stream)
@@ -316,8 +302,6 @@ def _read_species(stream: TextStream, comment: str) -> list[str]:
 def _element(word: str) -> str:
     """Element that a VASP file names.
 
-    Examples
-    --------
     >>> [_element(word) for word in ("Si", "Ti_pv", "O/7a8b91", "water")]
     ['Si', 'Ti', 'O', 'X']
     """
@@ -330,19 +314,10 @@ _PLANES = 16
 
 
 def read_chgcar(path: str | Path) -> Volume:
-    """Read the total density of a CHGCAR, CHG, AECCAR or PARCHG, plain or compressed with gzip.
+    """Read the total density of a CHGCAR, CHG, AECCAR or PARCHG, plain or gzip: e/A^3, electrons positive.
 
-    The file holds the density times the volume of the cell, which is divided by here.
-
-    Parameters
-    ----------
-    path
-        The file, of VASP 4 (whose comment may name the elements; the atoms are ``X`` otherwise) or later.
-
-    Returns
-    -------
-    Volume
-        e/A^3, electrons positive.
+    The file, of VASP 4 (whose comment may name the elements; the atoms are ``X`` otherwise) or later, holds the density
+    times the volume of the cell, which is divided by here.
 
     Raises
     ------
@@ -354,19 +329,10 @@ def read_chgcar(path: str | Path) -> Volume:
 
 
 def read_locpot(path: str | Path) -> Volume:
-    """Read the potential of a LOCPOT, plain or compressed with gzip.
+    """Read the potential of a LOCPOT, plain or compressed with gzip: eV, the potential energy of an electron.
 
-    Returns
-    -------
-    Volume
-        eV: the potential energy of an electron. With ``LVHAR = .TRUE.`` it is the ionic and Hartree potential, with
-        ``LVTOT = .TRUE.`` the exchange-correlation potential comes on top. Of a spin-polarised calculation, that of
-        spin up.
-
-    Raises
-    ------
-    InputError
-        As `read_chgcar`.
+    With ``LVHAR = .TRUE.`` it is the ionic and Hartree potential, with ``LVTOT = .TRUE.`` the exchange-correlation
+    potential comes on top. Of a spin-polarised calculation, that of spin up. Errors as of `read_chgcar`.
     """
     return _read_vasp(path, times_volume=False)
 

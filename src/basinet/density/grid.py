@@ -71,13 +71,7 @@ def same_grid(first: Volume, second: Volume) -> None:
 
 
 def checked_field(values: ArrayLike, name: str) -> FloatArray:
-    """A field as a contiguous (n1, n2, n3) array of float64; no copy is made of one that is.
-
-    Raises
-    ------
-    InputError
-        Another number of axes, no points, NaN or infinity.
-    """
+    """A field as a contiguous (n1, n2, n3) array of float64, no copy of one that is; InputError if not finite."""
     field = np.ascontiguousarray(values, dtype=np.float64)
     if field.ndim != 3 or field.size == 0:
         raise InputError(f"{name} has the shape {np.shape(values)}; it must be values on a grid, (n1, n2, n3)")
@@ -92,14 +86,9 @@ TOLERANCE = 1e-3
 
 
 def electron_count(density: ArrayLike, cell: ArrayLike) -> float:
-    r""":math:`\int \rho_e = V / N \sum_r \rho_e(r)`, e; exact for a density without Fourier modes beyond its grid.
+    r"""Electrons :math:`\int \rho_e = V / N \sum_r \rho_e(r)`; exact without Fourier modes beyond the grid.
 
-    Parameters
-    ----------
-    density : (n1, n2, n3) array_like
-        e / A^3.
-    cell : (3, 3) array_like
-        Angstrom, vectors as rows.
+    The density is (n1, n2, n3) e/A^3, the cell (3, 3) Angstrom, vectors as rows.
     """
     field = checked_field(density, "the density")
     return float(field.mean() * abs(np.linalg.det(checked_cell(cell))))

@@ -30,18 +30,10 @@ from basinet.units import Bohr, Hartree
 class _CoreWaves(NamedTuple):
     """Cores grouped by species, and their phase factors.
 
-    Attributes
-    ----------
-    first : (n_species + 1,) array
-        Where each species starts among the atoms.
-    weight : (n_species,) array
-        Z / V times the number of grid points, e / A^3: the forward FFT does not divide by it.
-    half_square_radius : (n_species,) array
-        :math:`r_{loc}^2 / 2`, A^2.
-    along_1, along_2 : (n_waves, n_atoms) arrays
-        Phase factors of the first two axes.
-    real_3, imag_3 : (n_atoms, n_waves) arrays
-        Phase factors of the third axis, real and imaginary parts.
+    ``first`` (n_species + 1,) tells where each species starts among the atoms. ``weight`` is Z / V times the number of
+    grid points, e/A^3 (the forward FFT does not divide by it), and ``half_square_radius`` :math:`r_{loc}^2 / 2`, A^2.
+    Phase factors are (n_waves, n_atoms) along the first two axes, (n_atoms, n_waves) along the third, real and
+    imaginary parts.
     """
 
     first: NDArray[np.int64]
@@ -120,21 +112,10 @@ def _subtract_cores_and_solve(
     density: NDArray[np.complex128],
     potential: NDArray[np.complex128],
 ) -> None:
-    r"""Subtract the cores from a density's spectrum and solve Poisson's equation, for some planes of waves.
+    r"""Subtract the cores from a density's spectrum and solve Poisson's equation (`hartree_potential`) on some planes.
 
-    .. math::
-
-        \rho(G) = \rho_e(G) - \frac1V \sum_j Z_j e^{-G^2 r_j^2 / 2} e^{-i G R_j}, \qquad
-        V(G) = 4 \pi \rho(G) / G^2, \quad V(0) = 0
-
-    Parameters
-    ----------
-    first, last
-        _Waves along the first axis.
-    four_pi
-        :math:`4 \pi e^2 / 4 \pi \epsilon_0`, eV A.
-    density, potential : (n1, n2, n3 / 2 + 1) arrays
-        Of the electrons, to become the whole charge; and of the potential, overwritten.
+    ``four_pi`` is :math:`4 \pi e^2 / 4 \pi \epsilon_0`, eV A. The density (n1, n2, n3 / 2 + 1) of the electrons becomes
+    the whole charge's; the potential is overwritten.
     """
     n2, n3 = density.shape[1], density.shape[2]
     n_atoms = cores.along_1.shape[1]
@@ -256,19 +237,9 @@ def hartree_potential(
 
 
 def hartree_energy(rho: ArrayLike, v_h: ArrayLike, cell: ArrayLike) -> float:
-    r""":math:`E_H = \frac12 \int \rho V_H`, eV: the interaction of the charge with itself, cores' own included.
+    r"""Hartree energy :math:`E_H = \frac12 \int \rho V_H`, eV: of the charge with itself, cores' own included.
 
-    Parameters
-    ----------
-    rho, v_h : (n1, n2, n3) array_like
-        e / A^3 and eV, as :func:`hartree_potential` returns them.
-    cell : (3, 3) array_like
-        Vectors as rows, Angstrom.
-
-    Raises
-    ------
-    InputError
-        If the grids differ.
+    Charge (e/A^3) and potential (eV) are those of `hartree_potential`; InputError if their grids differ.
     """
     charge, potential = checked_field(rho, "the charge density"), checked_field(v_h, "the potential")
     if charge.shape != potential.shape:
@@ -364,18 +335,10 @@ def _phase_factors(fractions: FloatArray, points: int) -> ComplexArray:
 
 @dataclass(frozen=True)
 class CrossCheck:
-    """Deviations of our charge density and potential from CP2K's, ours less theirs.
+    """Root mean square and largest deviations of our charge density (e/A^3) and potential (eV), less CP2K's.
 
-    Attributes
-    ----------
-    charge_rms, charge_max
-        Of the charge density, e / A^3.
-    potential_rms, potential_max
-        Of the potential once both have mean zero, eV.
-    potential_mean
-        Mean of CP2K's potential, eV.
-    energy, reference_energy
-        1/2 int rho V_H of either, eV.
+    The potentials are compared once both have mean zero; `potential_mean` is that of CP2K's. The energies are 1/2 int
+    rho V_H of either, eV.
     """
 
     charge_rms: float
@@ -436,13 +399,7 @@ def _rms_and_largest(deviation: FloatArray) -> tuple[float, float]:
 
 
 def _matching_values(volume: Volume, shape: tuple[int, ...], cell: FloatArray) -> FloatArray:
-    """Values of a cube that is on our grid.
-
-    Raises
-    ------
-    InputError
-        Another grid, or another cell.
-    """
+    """Values of a cube that is on our grid, or an error."""
     if volume.values.shape != shape:
         raise InputError(
             f"{volume.path} is on the grid {volume.values.shape}, the density on {shape}; print both with STRIDE 1 1 1"

@@ -36,15 +36,8 @@ _ZERO, _ONE, _TEN, _MOST_DIGITS, _MANY = (np.uint64(value) for value in (ord("0"
 
 
 def number(token: str) -> float:
-    """Read a number as C, Python or Fortran print it.
+    """Read a number as C, Python or Fortran print it; ValueError if it is none.
 
-    Raises
-    ------
-    ValueError
-        It is no number.
-
-    Examples
-    --------
     >>> number("1.5D-01"), number("0.33004-101")
     (0.15, 3.3004e-102)
     """
@@ -68,20 +61,10 @@ def _parse(  # noqa: C901, PLR0912, PLR0915 - to hand the text to a second funct
 
     Digits form an integer w, and point and exponent a power q of ten. Where :math:`w \le 2^{53}` and
     :math:`|q| \le 22`, both are float64 without error, so that the one operation of :math:`w 10^q` rounds correctly.
+    Index in `out`, beginning and end of each number of which this does not hold are written to ``hard`` (n, 3).
 
-    Parameters
-    ----------
-    hard : (n, 3) array
-        Written: index in `out`, beginning and end of each number of which this does not hold.
-
-    Returns
-    -------
-    position
-        Behind the last number; if numbers are missing and text is left, of what is no number.
-    done
-        How many numbers `out` has room for up to there.
-    n_hard
-        Of how many of them it lacks the value.
+    Returned are the position behind the last number, or if numbers are missing and text is left, of what is no number;
+    how many numbers `out` has room for up to there; and of how many of them it lacks the value.
     """
     n_hard = 0
     while done < len(out):
@@ -164,17 +147,7 @@ def _open(path: Path) -> BinaryIO | gzip.GzipFile:
 
 
 class TextStream:
-    """A file of a header and many numbers, plain or gzip.
-
-    Parameters
-    ----------
-    path
-        The file.
-
-    Attributes
-    ----------
-    expected
-        How many values the file should hold, for messages.
+    """A file of a header and many numbers, plain or gzip; `expected` is how many it should hold, for messages.
 
     Raises
     ------
@@ -222,13 +195,7 @@ class TextStream:
         self._at_end = not read
 
     def line(self) -> str:
-        """Read the next line, without its line break.
-
-        Raises
-        ------
-        InputError
-            The file ends before the line does, or this is no text.
-        """
+        """Read the next line, without its line break; InputError where the file ends before, or this is no text."""
         line = self._line_or_rest()
         if not line.endswith(b"\n"):
             is_empty = self._offset + len(self._text) == 0
@@ -253,20 +220,7 @@ class TextStream:
         return line
 
     def row(self, least: int, what: str) -> list[float]:
-        """Read the numbers of the next line; there may be text behind the first `least`.
-
-        Parameters
-        ----------
-        least
-            How many numbers there must be.
-        what
-            Contents of the line, for the message.
-
-        Raises
-        ------
-        InputError
-            There are fewer, or one of them is not finite. The message names the line.
-        """
+        """Read the numbers of the next line, `least` or more (`what` they are names a message); text may follow."""
         line = self.line()
         row: list[float] = []
         for token in line.split():
@@ -295,13 +249,7 @@ class TextStream:
             ) from error
 
     def fill(self, out: NDArray[np.float64]) -> None:
-        """Read as many numbers as `out` (one-dimensional, contiguous) has room for.
-
-        Raises
-        ------
-        InputError
-            The file ends before, something is no number, or a number is not finite. The message names the line.
-        """
+        """Read as many numbers as `out` (one-dimensional, contiguous) has room for; errors name the line."""
         filled = 0
         while filled < len(out):
             stop, before = self._whole_numbers(), filled
@@ -392,13 +340,7 @@ class TextStream:
             self._refill()
 
     def check_compressed(self) -> None:
-        """Read a compressed file to its end, whose checksum tells whether what was read is what was written.
-
-        Raises
-        ------
-        InputError
-            It is damaged or cut.
-        """
+        """Read a compressed file to its end, where its checksum tells whether this is what was written."""
         while isinstance(self._source, gzip.GzipFile) and self._read():
             pass
 

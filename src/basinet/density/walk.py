@@ -46,16 +46,9 @@ _PIECE = 8192
 class _GridRows(NamedTuple):
     """The grid as rows along its last index, and how to get to neighbours (a tuple, so that numba accepts it).
 
-    Attributes
-    ----------
-    length
-        Points in a row.
-    neighbour_row : (n_rows, n_facets) uint32
-        The row behind each facet.
-    shift : (n_facets,) int64
-        Steps along that row, from 0 to length - 1.
-    conductance : (n_facets,) float64
-        Facet area over distance, in units of the smallest, so that no flux is rounded to zero.
+    Behind a facet lies the row ``neighbour_row`` (n_rows, n_facets), and in it the point ``shift`` steps along, from 0
+    to ``length - 1``. ``conductance`` is the facet's area over distance, in units of the smallest: no flux is rounded
+    to zero.
     """
 
     length: int
@@ -68,20 +61,9 @@ class _GridRows(NamedTuple):
 class Ascent:
     """Ways up from every grid point.
 
-    Attributes
-    ----------
-    grid
-        Rows and neighbours.
-    density : (n_points,) float64
-        Flat.
-    threshold
-        Points at or below this density (e/A^3) are vacuum.
-    awaited : (n_points,) uint8
-        Number of neighbours that pass something on to a point.
-    level : (n_points,) or (0,) uint16
-        A bit for each facet through which a point of a plateau passes to an equal one; empty without plateaus.
-    maxima : (m,) int64
-        Flat indices.
+    ``awaited`` (n_points,) is the number of neighbours that pass something on to a point; ``level`` has a bit for each
+    facet through which a point of a plateau passes to an equal one, and is empty without plateaus; ``maxima`` are flat
+    indices, as the density is flat. Points at or below the threshold (e/A^3) are vacuum.
     """
 
     grid: _GridRows
@@ -96,14 +78,7 @@ class Ascent:
 class Arrived:
     """Sums over points, as they arrive; columns: volume in voxels, density, fields.
 
-    Attributes
-    ----------
-    maxima : (m, n_columns) float64
-        At each maximum.
-    vacuum : (n_columns,) float64
-        In the vacuum.
-    total, magnitude : (n_columns,) float64
-        Plain sums over the grid, of values and of absolute values.
+    At each maximum, (m, n_columns), and in the vacuum; and plain sums over the grid, of values and of absolute values.
     """
 
     maxima: NDArray[np.float64]
@@ -115,16 +90,7 @@ class Arrived:
 def ascend(density: NDArray[np.float64], facets: Facets, threshold: float, threads: int) -> Ascent:
     """Find the maxima, and for every point the number of neighbours that pass something on to it.
 
-    Parameters
-    ----------
-    density : (n1, n2, n3) float64
-        C-ordered.
-    facets
-        Of the grid's lattice.
-    threshold
-        Density at or below which a point is vacuum; minus infinity for none.
-    threads
-        Number of threads.
+    A point is vacuum where the density is at or below the threshold, minus infinity for none.
 
     Raises
     ------
@@ -157,15 +123,7 @@ def ascend(density: NDArray[np.float64], facets: Facets, threshold: float, threa
 
 
 def flow_uphill(ascent: Ascent, fields: Sequence[NDArray[np.float64]]) -> Arrived:
-    """Carry volume and fields uphill.
-
-    Parameters
-    ----------
-    ascent
-        Of :func:`ascend`; it serves once.
-    fields
-        C-ordered float64 arrays on the grid.
-    """
+    """Carry volume and fields (C-ordered float64 on the grid) uphill, by an ascent of `ascend`, which serves once."""
     rho, columns = ascent.density, [field.reshape(-1) for field in fields]
     held = np.empty((rho.size, 1 + len(fields)))
     vacuum, total, magnitude = np.zeros((3, held.shape[1]))
@@ -275,23 +233,15 @@ def _drain(
     level: NDArray[np.uint16],
     awaited: NDArray[np.uint8],
 ) -> None:
-    """Give every flat point a way to where flux leaves its plateau.
+    """Give every flat point a way to where flux leaves its plateau, and add it to ``level`` and ``awaited``.
 
     Breadth first from the points of the plateau that have higher neighbours: a point one step further away passes
     to all equal neighbours one step nearer. A plateau that flux leaves nowhere is one maximum, at its point of
     highest index, and all its other points pass to that one in the same manner. Every way leads to fewer steps,
     so there are no cycles; and on a plateau with a way out, nothing depends on where the grid begins.
 
-    Parameters
-    ----------
-    grid, density
-        As elsewhere.
-    flat
-        Indices, ascending, of the points without a higher neighbour, but with an equal one.
-    distance : (n_points,) array
-        Zeros; only flat points' are written, so that pages that hold none cost nothing.
-    level, awaited : (n_points,) arrays
-        Ways to equal neighbours are added.
+    ``flat`` are the indices, ascending, of the points without a higher neighbour, but with an equal one. ``distance``
+    comes in as zeros; only flat points' are written, so that pages that hold none cost nothing.
     """
     queue = np.empty(2 * len(flat), dtype=np.int64)
     distance[flat] = _UNKNOWN

@@ -1,16 +1,12 @@
 """Eight float64 numbers as one value inside a numba kernel.
 
-Every atom of a group runs through the same arithmetic, so the kernel keeps one atom in each of eight lanes of
-a vector register (512 bits: one AVX-512 register, two of AVX2; LLVM splits it to what the machine has).
-Written as loops over eight elements, the accumulators of the innermost sums would travel through memory at
-every step, and whether they are vectorised at all would rest on the compiler's proof that no arrays overlap.
-As a value of its own type the vector stays in registers, and the compiler has little left to decide: the
-kernel also compiles faster. The coupling of the matrices to components takes 3 us an atom in this form (``twojmax``
-6), and 15 us as plain loops.
+Every atom of a group runs through the same arithmetic, so the kernel keeps one atom in each of eight lanes of a vector
+register (512 bits; LLVM splits it to what the machine has). As loops over eight elements, the accumulators of the
+innermost sums would travel through memory at every step: the coupling of the matrices to components takes 3 us an atom
+in this form (``twojmax`` 6), and 15 us as plain loops; and the kernel compiles faster.
 
-A row of a C-contiguous (n, 8) array is one vector: :func:`load_row` and :func:`store_row` move it, :func:`splat`
-repeats a number in all lanes, and :func:`add`, :func:`mul`, :func:`div`, :func:`root`, :func:`fma`
-(``x y + z``) and :func:`fnma` (``z - x y``) work lane by lane.
+A row of a C-contiguous (n, 8) array is one vector: `load_row` and `store_row` move it, `splat` repeats a number in all
+lanes, and `add`, `mul`, `div`, `root`, `fma` (``x y + z``) and `fnma` (``z - x y``) work lane by lane.
 """
 
 from __future__ import annotations

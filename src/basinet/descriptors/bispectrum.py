@@ -347,22 +347,10 @@ class Bispectrum:
 
 @dataclass(frozen=True)
 class _Environments:
-    """The surroundings of every atom of a frame, as the compiled loops take them.
+    """The surroundings of every atom of a frame, as the compiled loops take them; weight and reach (A) are (n_atoms,).
 
-    Attributes
-    ----------
-    neighbours
-        Within the largest cutoff of any pair.
-    weight : (n_atoms,) array
-        Of each atom as a neighbour.
-    reach : (n_atoms,) array
-        Share of each atom in the cutoffs of its pairs, Angstrom.
-    tables, factors
-        Of `_coupling_tables` and :func:`basinet.descriptors.kernels.normalisation`.
-    order : (n_atoms,) int64 array
-        Atoms by their numbers of neighbours: those that share a vector register wait for the one with the most.
-    threads
-        As many as were asked for, or as so many atoms keep busy.
+    An atom weighs ``weight`` as a neighbour, and two atoms see each other within the sum of their ``reach``. ``order``
+    are the atoms by their numbers of neighbours: those that share a vector register wait for the one with the most.
     """
 
     neighbours: Neighbours

@@ -29,26 +29,11 @@ if TYPE_CHECKING:
 
 @cache
 def clebsch_gordan(twoj1: int, twoj2: int, twoj: int, a1: int, a2: int) -> float:
-    r"""Clebsch-Gordan coefficient :math:`C^{j m}_{j_1 m_1 j_2 m_2}` with :math:`m = m_1 + m_2`.
+    r"""Clebsch-Gordan coefficient :math:`C^{j m}_{j_1 m_1 j_2 m_2}` of doubled momenta; ``m = a - j`` each.
 
-    Racah's closed sum in exact rational arithmetic (Varshalovich, Moskalev & Khersonskii, Quantum Theory of
-    Angular Momentum, 1988, section 8.2), rounded once at the end.
-
-    Parameters
-    ----------
-    twoj1, twoj2, twoj
-        Twice the momenta.
-    a1, a2
-        Projections counted from zero, ``m1 = a1 - j1``, ``m2 = a2 - j2``.
-
-    Returns
-    -------
-    float
-        The coefficient; 0 where the triangle rule or :math:`|m| \le j` forbids the coupling.
-
-    Examples
-    --------
-    Two spins one half in the triplet and in the singlet:
+    Racah's closed sum in exact rational arithmetic (Varshalovich, Moskalev & Khersonskii, Quantum Theory of Angular
+    Momentum, 1988, section 8.2), rounded once at the end; 0 where the triangle rule or :math:`|m| \le j` forbids the
+    coupling. Two spins one half in the triplet and in the singlet:
 
     >>> clebsch_gordan(1, 1, 2, 1, 1)
     1.0
@@ -84,20 +69,8 @@ def clebsch_gordan(twoj1: int, twoj2: int, twoj: int, a1: int, a2: int) -> float
 
 @lru_cache(maxsize=16)
 def component_labels(twojmax: int) -> tuple[tuple[int, int, int], ...]:
-    """Doubled momenta (2j1, 2j2, 2j) of the components, in the order of LAMMPS ``compute sna/atom``.
+    """Doubled momenta (2j1, 2j2, 2j) of the components with j2 <= j1 <= j, in the order of LAMMPS ``compute sna/atom``.
 
-    Parameters
-    ----------
-    twojmax
-        Twice the largest momentum.
-
-    Returns
-    -------
-    tuple of (int, int, int)
-        The triples that obey the triangle rule with j2 <= j1 <= j, j slowest to be last.
-
-    Examples
-    --------
     >>> [len(component_labels(twojmax)) for twojmax in (4, 5, 6, 8)]
     [14, 20, 30, 55]
     >>> component_labels(2)
@@ -113,17 +86,11 @@ def component_labels(twojmax: int) -> tuple[tuple[int, int, int], ...]:
 
 
 def matrix_offsets(twojmax: int) -> NDArray[np.int64]:
-    """Where the Wigner matrix of each momentum begins in the flat list of all their elements.
+    """Where the Wigner matrix of each momentum begins in the flat list of all their elements, (twojmax + 2,).
 
-    Element (row b, column a) of matrix ``twoj`` has the index ``offsets[twoj] + b * (twoj + 1) + a``.
+    Element (row b, column a) of matrix ``twoj`` has the index ``offsets[twoj] + b * (twoj + 1) + a``; the last entry is
+    the number of elements.
 
-    Returns
-    -------
-    (twojmax + 2,) int64 array
-        The last entry is the number of elements.
-
-    Examples
-    --------
     >>> matrix_offsets(3).tolist()
     [0, 1, 5, 14, 30]
     """
@@ -133,23 +100,10 @@ def matrix_offsets(twojmax: int) -> NDArray[np.int64]:
 class _CouplingTables(NamedTuple):
     """Flat tables that turn the sums over projections into loops over arrays; a tuple, as numba wants it.
 
-    Attributes
-    ----------
-    offsets : (twojmax + 2,) int64
-        See :func:`matrix_offsets`.
-    couplings : (n_components, 3) int64
-        The momenta (2j1, 2j2, 2j) in the order in which they are coupled: a permutation of the label's.
-    row_start : (n_components + 1,) int64
-        Range of each component in ``rows`` and ``row_coefficient``.
-    rows : (n_rows, 3) int64
-        Index of the first element of the coupled rows of the first, the second and the third matrix.
-    row_coefficient : (n_rows,) float64
-        Clebsch-Gordan coefficient of the rows, times the number of equal terms it stands for.
-    column_start : (n_components + 1,) int64
-        Range of each component in ``column_coefficient``.
-    column_coefficient : (n_columns,) float64
-        Clebsch-Gordan coefficients of the columns: column a of the third matrix outermost, inside it a1
-        ascending.
+    The momenta of component c are coupled in the order ``couplings[c]``, a permutation of its label. Its terms lie
+    between ``row_start[c]`` and ``row_start[c + 1]``: the index of the first element of the coupled rows of the three
+    matrices, and their Clebsch-Gordan coefficient, times the number of equal terms. The coefficients of its columns
+    begin at ``column_start[c]``: column a of the third matrix outermost, inside it a1 ascending.
     """
 
     offsets: NDArray[np.int64]
@@ -217,17 +171,11 @@ def _coupling_tables(twojmax: int) -> _CouplingTables:
 class _AdjointTables(NamedTuple):
     """Products of two matrices that make up the slope in the third; a tuple, as numba wants it.
 
-    Attributes
-    ----------
-    couplings : (n_couplings, 4) int64
-        The momenta (2j1, 2j2, 2j) of the two factors and of the slope, and the component whose slope enters.
-    factor : (n_couplings,) float64
-        :math:`f_c`: how many of the component's three matrices the coupling stands for, times the ratio of the
-        :math:`2j + 1`.
-    coefficient_start : (n_couplings, twojmax + 2) int64
-        Where the coefficients for each projection of the slope begin.
-    coefficients : (n,) float64
-        Clebsch-Gordan coefficients, the projection of the first factor ascending; for rows and columns alike.
+    A row of ``couplings`` holds the momenta (2j1, 2j2, 2j) of the two factors and of the slope, and the component whose
+    slope enters with the ``factor`` :math:`f_c`: how many of the component's three matrices the coupling stands for,
+    times the ratio of the :math:`2j + 1`. Its Clebsch-Gordan coefficients, for rows and columns alike, begin for each
+    projection of the slope at ``coefficient_start`` (n_couplings, twojmax + 2), the projection of the first factor
+    ascending.
     """
 
     couplings: NDArray[np.int64]

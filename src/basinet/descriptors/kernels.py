@@ -80,15 +80,8 @@ RFAC0 = 0.99363
 
 @lru_cache(maxsize=16)
 def normalisation(twojmax: int) -> NDArray[np.float64]:
-    r"""Factors :math:`\sqrt{(j-a)!\, a! / ((j-b)!\, b!)}` from polynomials to Wigner matrices.
+    r"""Factors :math:`\sqrt{(j-a)!\, a! / ((j-b)!\, b!)}` from polynomials to Wigner matrices, (n_elements,).
 
-    Returns
-    -------
-    (n_elements,) float64 array
-        In the order of :func:`basinet.descriptors.clebsch_gordan.matrix_offsets`.
-
-    Examples
-    --------
     >>> normalisation(1).tolist()
     [1.0, 1.0, 1.0, 1.0, 1.0]
     """
@@ -223,16 +216,9 @@ def _add_neighbour(
     real: NDArray[np.float64],
     imag: NDArray[np.float64],
 ) -> None:
-    """Add one neighbour of each lane's atom to the upper rows (2b <= j) of the matrices, not yet normalised.
+    """Add one neighbour of each lane's atom to the upper rows (2b <= j) of (n_elements, 8) matrices, to be normalised.
 
-    Parameters
-    ----------
-    rotation
-        From :func:`_rotations`.
-    row : (4 (twojmax + 1), 8) array
-        Scratch: the row in hand (real, imaginary) and the row that the next b starts from.
-    real, imag : (n_elements, 8) arrays
-        The sums.
+    ``row`` (4 (twojmax + 1), 8) is scratch: the row in hand (real, imaginary), and the row that the next b starts from.
     """
     turn, weight = rotation[:4], rotation[4]
     length = twojmax + 1
@@ -296,18 +282,9 @@ def _density_slopes(
     y_real: NDArray[np.float64],
     y_imag: NDArray[np.float64],
 ) -> None:
-    """Write Y of eight atoms, upper rows (2b <= j) only: the lower ones follow by symmetry.
+    """Write Y of eight atoms, (n_elements, 8), upper rows (2b <= j) only: the lower ones follow by symmetry.
 
-    Parameters
-    ----------
-    offsets
-        Of :func:`basinet.descriptors.clebsch_gordan.matrix_offsets`.
-    real, imag : (n_elements, 8) arrays
-        The matrices U, all rows.
-    slopes : (n_components, 8) array
-        Derivative of the energy in each component.
-    y_real, y_imag : (n_elements, 8) arrays
-        Written.
+    ``real`` and ``imag`` are all rows of the matrices U; ``slopes`` (n_components, 8) the energy's in each component.
     """
     y_real[:] = 0.0
     y_imag[:] = 0.0
@@ -363,14 +340,8 @@ def _gradient_coefficients(
 ) -> None:
     """Coefficients of the gradient of P in the upper rows of the matrices of all momenta but the largest.
 
-    Parameters
-    ----------
-    factors
-        Of :func:`basinet.descriptors.kernels.normalisation`.
-    y_real, y_imag : (n_elements, 8) arrays
-        Of `_density_slopes`.
-    gradient : (8 n_elements, 8) array
-        Written: eight rows for each element of a matrix.
+    ``factors`` are those of `normalisation`, Y comes from `_density_slopes`; ``gradient`` (8 n_elements, 8) is written:
+    eight rows for each element of a matrix.
     """
     gradient[:] = 0.0
     for j in range(1, twojmax + 1):
@@ -431,20 +402,10 @@ def _neighbour_slope(
     row: NDArray[np.float64],
     slope: NDArray[np.float64],
 ) -> None:
-    """Derivative of the energy of eight atoms in the place of one neighbour of each.
+    """Write the derivative (3, 8) of the energy of eight atoms in the place of one neighbour of each.
 
-    Parameters
-    ----------
-    gathered : (5, 8) array
-        Of `_gather_neighbours`.
-    constant
-        :math:`P_0`.
-    gradient
-        Of :func:`_gradient_coefficients`.
-    row : (4 (twojmax + 1), 8) array
-        Scratch.
-    slope : (3, 8) array
-        Written: derivative in x, y and z.
+    ``constant`` is :math:`P_0`, ``gradient`` comes from `_gradient_coefficients`, ``row`` (4 (twojmax + 1), 8) is
+    scratch.
     """
     x, y, z, weight = load_row(gathered, 0), load_row(gathered, 1), load_row(gathered, 2), load_row(gathered, 3)
     r, rate, switch, a_real, sine_by_r = _angles(gathered)
@@ -569,28 +530,11 @@ def _bispectrum_of_groups(
     matrices: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
-    """Bispectrum of the atoms in ``order``, before the isolated atom's is subtracted.
+    """Write the bispectrum of the atoms in ``order``, before the isolated atom's is subtracted, to rows of ``out``.
 
-    Parameters
-    ----------
-    order : (n,) array
-        Atoms to compute. Eight in a row share a group; a group takes as long as its atom with the most
-        neighbours.
-    neighbours
-        Of all atoms.
-    weight : (n_atoms,) array
-        Of each atom as a neighbour.
-    reach : (n_atoms,) array
-        Share of each atom in the cutoffs of its pairs, Angstrom: two atoms see each other within the sum of theirs.
-    factors
-        Of :func:`basinet.descriptors.kernels.normalisation`.
-    tables
-        Of `coupling_tables` (:mod:`basinet.descriptors.clebsch_gordan`).
-    matrices : (n_groups, 2, n_elements, 8) array
-        Real and imaginary parts of each group's matrices U, kept for :func:`_gradients_of_groups`; with one group's
-        room all groups use it in turn.
-    out : (n_atoms, n_components) array
-        The rows of the atoms in ``order`` are written.
+    Eight atoms in a row share a group, which takes as long as its atom with the most neighbours. Each group's matrices
+    U stay in ``matrices`` (n_groups, 2, n_elements, 8), real and imaginary parts, for `_gradients_of_groups`; with one
+    group's room all groups use it in turn. Two atoms see each other within the sum of their ``reach``, A.
     """
     first, offsets, twojmax = neighbours.first, tables.offsets, len(tables.offsets) - 2
     gathered, row = np.empty((5, LANES)), np.empty((4 * (twojmax + 1), LANES))
@@ -623,22 +567,10 @@ def _gradients_of_groups(
     slopes: NDArray[np.float64],
     gradient: NDArray[np.float64],
 ) -> None:
-    """Derivative of the energy of each atom in ``order`` in the places of its neighbours.
+    """Write the derivative of the energy of each atom in ``order`` in the places of its neighbours, (n_pairs, 3).
 
-    Parameters
-    ----------
-    order, neighbours, weight, reach, factors
-        As for :func:`_bispectrum_of_groups`.
-    offsets
-        Of :func:`basinet.descriptors.clebsch_gordan.matrix_offsets`.
-    tables
-        Of `adjoint_tables` (:mod:`basinet.descriptors.clebsch_gordan`).
-    matrices
-        As :func:`_bispectrum_of_groups` left them, a group's room for each group.
-    slopes : (n, n_components) array
-        Derivative of the energy of the atoms in ``order``, in this order, in their components.
-    gradient : (n_pairs, 3) array
-        The rows of the neighbours of the atoms in ``order`` are written.
+    ``matrices`` are as `_bispectrum_of_groups` left them, a group's room for each group; ``slopes`` (n, n_components)
+    are the derivatives of the energy of the atoms in ``order``, in this order, in their components.
     """
     twojmax = len(offsets) - 2
     y_real, y_imag = np.empty((offsets[-1], LANES)), np.empty((offsets[-1], LANES))

@@ -47,18 +47,12 @@ def autocovariance(values: FloatArray) -> FloatArray:
 
 
 def autocorrelation_time(series: ArrayLike) -> float:
-    r"""Integrated autocorrelation time of a series, in frames.
+    r"""Integrated autocorrelation time of a series (n_frames,), in frames.
 
     .. math:: \tau = 1 + 2 \sum_{k=1}^{M} \rho_k
 
-    with M the smallest window of at least five times tau(M) / 2, the self-consistent window of Madras and
-    Sokal, J. Stat. Phys. 50, 109 (1988), appendix C. Uncorrelated frames give 1, which is also the least
-    that is returned.
-
-    Parameters
-    ----------
-    series
-        (n_frames,) in any unit.
+    with M the smallest window of at least five times tau(M) / 2, the self-consistent window of Madras and Sokal, J.
+    Stat. Phys. 50, 109 (1988), appendix C. Uncorrelated frames give 1, which is also the least that is returned.
     """
     values = np.asarray(series, dtype=np.float64)
     n_frames = values.size
@@ -78,16 +72,9 @@ def choose_block_length(series: ArrayLike) -> int:
     .. math:: L = (6 n)^{1/3} \left(\frac{\tau^2 - 1}{4 \tau}\right)^{2/3}
 
     which is the circular rule of Politis and White, Econometric Reviews 23, 53 (2004), for the first-order
-    autoregression that has the same integrated autocorrelation time :math:`\tau`. At least 1, at most a third
-    of the frames.
+    autoregression that has the same integrated autocorrelation time :math:`\tau`. At least 1, at most a third of the
+    frames; of several series, (n_frames, n_series), the slowest decides.
 
-    Parameters
-    ----------
-    series
-        (n_frames,) or (n_frames, n_series); of several series the slowest decides.
-
-    Examples
-    --------
     >>> choose_block_length([0.0, 1.0, 0.0, 1.0, 1.0, 0.0])
     1
     """
@@ -100,19 +87,10 @@ def choose_block_length(series: ArrayLike) -> int:
 
 
 def _block_indices(n_frames: int, n_resamples: int, block_length: int, seed: int = 0) -> IntArray:
-    """Frames of each resample, drawn in contiguous blocks.
+    """Frames of each resample, (n_resamples, n_frames), drawn in contiguous blocks.
 
     The frames are closed to a ring, so that every frame is drawn equally often (Politis and Romano's circular
     bootstrap).
-
-    Returns
-    -------
-    (n_resamples, n_frames) indices of frames.
-
-    Raises
-    ------
-    ValueError
-        If there is no frame, or the block length is not within 1 to ``n_frames``.
     """
     if not 1 <= block_length <= n_frames:
         raise ValueError(f"block length {block_length} is not within 1 to {n_frames} frames")
@@ -125,10 +103,7 @@ def _block_indices(n_frames: int, n_resamples: int, block_length: int, seed: int
 
 @lru_cache(maxsize=16)
 def _block_counts(n_frames: int, n_resamples: int, block_length: int, seed: int = 0) -> FloatArray:
-    """Number of times that each frame occurs in each resample: (n_resamples, n_frames), read-only.
-
-    A study asks for the same resamples thousands of times, hence the cache.
-    """
+    """Times that each frame occurs in each resample, (n_resamples, n_frames), read-only; asked for very often."""
     drawn = _block_indices(n_frames, n_resamples, block_length, seed)
     flat = drawn + n_frames * np.arange(n_resamples)[:, None]
     counts = np.bincount(flat.ravel(), minlength=n_resamples * n_frames).reshape(n_resamples, n_frames)
@@ -138,17 +113,7 @@ def _block_counts(n_frames: int, n_resamples: int, block_length: int, seed: int 
 
 
 def resample_sums(sums: FloatArray, block_length: int, n_resamples: int = 1000, seed: int = 0) -> FloatArray:
-    """Sum over the frames of each resample.
-
-    Parameters
-    ----------
-    sums
-        (n_frames, ...) what each frame adds.
-
-    Returns
-    -------
-    (n_resamples, ...)
-    """
+    """Sum what each frame adds, (n_frames, ...), over the frames of each resample, (n_resamples, ...)."""
     counts = _block_counts(len(sums), n_resamples, block_length, seed)
     resampled = counts @ sums.reshape(len(sums), -1)
     return np.asarray(resampled.reshape(n_resamples, *sums.shape[1:]), dtype=np.float64)

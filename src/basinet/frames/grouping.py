@@ -14,25 +14,8 @@ def group_by_atom(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], int]:
     """Turn pairs listed once, in any order, into the neighbours of each atom: a counting sort over both ends.
 
-    Parameters
-    ----------
-    n_atoms
-        Number of atoms.
-    one, other : (n_pairs,) arrays
-        The two atoms of each pair.
-    vector : (n_pairs, 3) array
-        From ``one`` to ``other``, A.
-
-    Returns
-    -------
-    first : (n_atoms + 1,) int64 array
-        The neighbours of atom i are the entries ``first[i]`` to ``first[i + 1]`` of the next two.
-    atom : (2 n_pairs,) int64 array
-        The neighbour.
-    vectors : (2 n_pairs, 3) float64 array
-        From the central atom to the neighbour, A.
-    closest : int
-        The pair of the shortest vector; -1 without pairs.
+    The first three results are the fields of `Neighbours`; the last is the pair of the shortest vector, -1 without
+    pairs.
     """
     n_pairs = len(one)
     first = np.zeros(n_atoms + 1, np.int64)

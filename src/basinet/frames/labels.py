@@ -25,17 +25,7 @@ _ISOLATED_ATOM = "IsolatedAtom"
 
 @dataclass(frozen=True)
 class FrameEnergies:
-    """Energies of n_frames frames.
-
-    Attributes
-    ----------
-    elements
-        Species that occur, sorted.
-    counts
-        (n_frames, n_species) atoms of each species.
-    total, electrostatic
-        (n_frames,) E_tot and E_es, eV per frame.
-    """
+    """E_tot and E_es (n_frames,), eV per frame, and atoms of each species, sorted, (n_frames, n_species)."""
 
     elements: tuple[str, ...]
     counts: FloatArray
@@ -89,13 +79,7 @@ def all_labelled(frames: Sequence[Atoms], key: str) -> bool:
 
 
 def energy_label(atoms: Atoms, key: str, index: int | None) -> float:
-    """One energy of a frame, eV.
-
-    Raises
-    ------
-    InputError
-        If the label is missing, or not a finite number.
-    """
+    """One energy of a frame, eV; InputError where the label is missing, or not a finite number."""
     name = frame_name(atoms, index)
     if key not in atoms.info:
         found = ", ".join(sorted(own for own in atoms.info if own.startswith("REF_"))) or "none"
@@ -112,25 +96,13 @@ def energy_label(atoms: Atoms, key: str, index: int | None) -> float:
 
 
 def atom_labels(atoms: Atoms, key: str, index: int | None) -> FloatArray:
-    """One energy of each atom, (n_atoms,) eV.
-
-    Raises
-    ------
-    InputError
-        If the labels are missing, or not one finite number per atom.
-    """
+    """One energy of each atom, (n_atoms,) eV; InputError where one is missing, or not a finite number."""
     remedies = ("compute it with 'basinet partition'", "partition the frame anew")
     return _array_label(atoms, key, index, (len(atoms),), "one number per atom", remedies)
 
 
 def force_labels(atoms: Atoms, index: int | None) -> FloatArray:
-    """Forces of a frame, (n_atoms, 3) eV/A.
-
-    Raises
-    ------
-    InputError
-        If the label is missing, or not three finite numbers per atom.
-    """
+    """Forces of a frame, (n_atoms, 3) eV/A; InputError where they are missing, or not three finite numbers per atom."""
     remedies = ("label the frame with it, or train with force_weight 0", "label the frame anew")
     return _array_label(atoms, FORCES, index, (len(atoms), 3), "three numbers per atom", remedies)
 

@@ -202,13 +202,7 @@ def ordered_pair(a: str, b: str) -> Pair:
 
 
 def species_indices(atoms: Atoms, elements: Sequence[str]) -> NDArray[np.int64]:
-    """Give the index of each atom's species in `elements`: (n_atoms,).
-
-    Raises
-    ------
-    InputError
-        A species is not among `elements`.
-    """
+    """Index of each atom's species in `elements`, (n_atoms,); InputError where one is not among them."""
     lookup = {element: index for index, element in enumerate(elements)}
     symbols = atoms.get_chemical_symbols()
     unknown = sorted(set(symbols) - lookup.keys())
@@ -226,16 +220,7 @@ def half_list(cutoff: float, skin: float = 0.0) -> NeighborList:
 def neighbour_pairs(
     atoms: Atoms, neighbours: NeighborList
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], FloatArray, FloatArray]:
-    """Find every pair within the cutoff once.
-
-    Returns
-    -------
-    first, second : ndarray of shape (n_pairs,)
-        The two atoms.
-    vectors : ndarray of shape (n_pairs, 3)
-        From the first to the second, A.
-    squared : ndarray of shape (n_pairs,)
-        Squared distances, A^2.
+    """Find every pair within the cutoff once: its atoms, vectors from first to second (A), squared distances (A^2).
 
     Raises
     ------

@@ -29,16 +29,7 @@ _PLAIN_COLUMNS = 4
 
 
 def _split_frames(text: str, source: str) -> Iterator[str]:
-    """Yield the text of each frame in turn, checked for completeness.
-
-    Blank lines between frames are passed over.
-
-    Raises
-    ------
-    InputError
-        There is no frame, an atom count is no number, a frame has fewer lines than it says, a line has too
-        few or too many columns, or the last number seems to be cut. The message names the frame and the line.
-    """
+    """Yield the text of each frame in turn, checked for completeness; blank lines between frames are passed over."""
     lines = text.split("\n")
     index = start = 0
     while True:
@@ -168,21 +159,9 @@ def _check_label(name: str, value: Any, where: str) -> None:
 
 
 def _refuse_mixed_units(frames: Sequence[Atoms], names: Sequence[str]) -> None:
-    """Refuse energies of one composition that cannot be in one unit (Hartree among eV, say).
+    """Refuse energies of one composition that cannot be in one unit (Hartree among eV, say); both frames are named.
 
     Isolated atoms are left out: binding energies are no mistake.
-
-    Parameters
-    ----------
-    frames
-        All frames that are used together.
-    names
-        Name of each for the message.
-
-    Raises
-    ------
-    InputError
-        Two frames of one composition differ by more than `LARGEST_SPREAD` per atom. Both are named.
     """
     groups: dict[tuple[tuple[str, float], ...], list[tuple[float, str]]] = {}
     for atoms, name in zip(frames, names, strict=True):
@@ -271,8 +250,8 @@ def parse_frames(text: str, source: str, energy_key: str = TOTAL_ENERGY, forces_
 def _rename(atoms: Atoms, key: str, ours: str) -> bool:
     """Give a label our name, and tell whether the frame has it.
 
-    ASE hides ``energy`` and ``forces`` in a calculator, so that is searched too. A label that already has our
-    name gives way: who asks for another key does not mean that one.
+    ASE hides ``energy`` and ``forces`` in a calculator, so that is searched too. A label that already has our name
+    gives way: who asks for another key does not mean that one.
     """
     if key == ours:
         return key in atoms.info or key in atoms.arrays
@@ -288,8 +267,6 @@ def _rename(atoms: Atoms, key: str, ours: str) -> bool:
 def system_of(atoms: Atoms) -> str:
     """Name the system of a frame: ``info["system"]``, else the pure element in lower case, else ``mix``.
 
-    Examples
-    --------
     >>> system_of(Atoms("Ar4")), system_of(Atoms("Ar2Kr2"))
     ('ar', 'mix')
     """

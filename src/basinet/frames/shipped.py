@@ -68,18 +68,7 @@ def reference_checksums() -> dict[str, str]:
 
 
 def verify_reference() -> dict[str, str]:
-    """Check every shipped file against its checksum.
-
-    Returns
-    -------
-    dict
-        The checksums, as `reference_checksums` gives them.
-
-    Raises
-    ------
-    InputError
-        A file is missing or altered.
-    """
+    """Check every shipped file and return the checksums by name; InputError where a file is missing or altered."""
     checksums = reference_checksums()
     for name in checksums:
         _verified(name)

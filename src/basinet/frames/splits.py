@@ -64,8 +64,7 @@ def contiguous_split(n_frames: int, fractions: tuple[float, float, float] = (0.6
     ([0, 1, 2, 3, 4, 5], [7, 8], [10, 11])
     """
     if not np.isclose(sum(fractions), 1.0):
-        msg = f"split fractions {fractions} sum to {sum(fractions):g}: they must sum to 1"
-        raise InputError(msg)
+        raise InputError(f"split fractions {fractions} sum to {sum(fractions):g}: they must sum to 1")
     usable = n_frames - 2 * gap
     ends = np.round(np.cumsum(fractions) * max(usable, 0)).astype(int)
     train, validation, test = (
@@ -73,11 +72,10 @@ def contiguous_split(n_frames: int, fractions: tuple[float, float, float] = (0.6
         for shift, (start, stop) in enumerate(zip([0, *ends[:-1]], ends, strict=True))
     )
     if min(len(train), len(validation), len(test)) < 2:
-        msg = (
+        raise InputError(
             f"{n_frames} frames are too few for blocks {fractions} with a gap of {gap}, at least two frames each: "
             "give more frames or a smaller gap"
         )
-        raise InputError(msg)
     return Split(train, validation, test)
 
 
@@ -98,8 +96,7 @@ def blocked_folds(
     [([3, 4, 5], [0, 1]), ([0, 5], [2, 3]), ([0, 1, 2], [4, 5])]
     """
     if len(frames) < 2 * n_folds:
-        msg = f"{len(frames)} frames cannot be cut into {n_folds} folds of at least two frames"
-        raise InputError(msg)
+        raise InputError(f"{len(frames)} frames cannot be cut into {n_folds} folds of at least two frames")
     pairs = []
     for held in np.array_split(frames, n_folds):
         near = (frames >= held[0] - gap) & (frames <= held[-1] + gap)
@@ -111,13 +108,7 @@ def blocked_folds(
 
 
 def divided(frames: Sequence[Atoms]) -> tuple[list[Atoms], list[Atoms]]:
-    """Frames of condensed matter, and isolated atoms, each once: every file of a study may have its own.
-
-    Raises
-    ------
-    InputError
-        If there are none of the former.
-    """
+    """Frames of condensed matter, InputError if there are none, and isolated atoms, each once: files repeat them."""
     isolated: dict[tuple[object, ...], Atoms] = {}
     for atoms in frames:
         if is_isolated_atom(atoms):
@@ -125,8 +116,7 @@ def divided(frames: Sequence[Atoms]) -> tuple[list[Atoms], list[Atoms]]:
             isolated.setdefault((atoms.get_chemical_formula(), *energies), atoms)
     liquid = [atoms for atoms in frames if not is_isolated_atom(atoms)]
     if not liquid:
-        msg = "no frames besides isolated atoms; give labelled frames"
-        raise InputError(msg)
+        raise InputError("no frames besides isolated atoms; give labelled frames")
     return liquid, list(isolated.values())
 
 

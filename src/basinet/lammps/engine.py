@@ -58,11 +58,9 @@ def lammps_session() -> Iterator[Any]:
 
         engine = lammps(cmdargs=["-screen", "none", "-log", "none", "-nocite"])
     except ImportError as error:
-        msg = f"LAMMPS' Python module is missing; install it with '{INSTALL}'"
-        raise LammpsMissingError(msg) from error
+        raise LammpsMissingError(f"LAMMPS' Python module is missing; install it with '{INSTALL}'") from error
     except OSError as error:
-        msg = f"LAMMPS does not load ({error}); install it with '{INSTALL}'"
-        raise LammpsMissingError(msg) from error
+        raise LammpsMissingError(f"LAMMPS does not load ({error}); install it with '{INSTALL}'") from error
     try:
         if not engine.has_style("pair", "mliap"):
             msg = f"this LAMMPS ({engine.version()}) was built without ML-IAP; install one that has it: '{INSTALL}'"
@@ -91,21 +89,10 @@ def _lammps_version() -> str:
 
 
 def load_atoms(engine: Any, atoms: Atoms, elements: Sequence[str]) -> _Box:
-    """Put a frame into a fresh session in metal units: the box, its boundaries, and the atoms.
+    """Put a frame, of any cell, into a fresh session in metal units: the box, its boundaries, and the atoms.
 
-    Parameters
-    ----------
-    engine
-        From `lammps_session`. What it held before is dropped.
-    atoms
-        Any cell; axes may repeat or not.
-    elements
-        Elements of the atom types, from type 1.
-
-    Returns
-    -------
-    Box
-        How the frame lies in LAMMPS.
+    What the session held before is dropped. Returned is how the frame lies in LAMMPS; `elements` are those of the atom
+    types, from type 1.
     """
     box = box_of(atoms)
     sides = " ".join(f"0 {length:.17g}" for length in box.lengths)
@@ -127,8 +114,7 @@ def load_atoms(engine: Any, atoms: Atoms, elements: Sequence[str]) -> _Box:
     types = [elements.index(symbol) + 1 for symbol in atoms.get_chemical_symbols()]
     created = engine.create_atoms(len(atoms), list(range(1, len(atoms) + 1)), types, box.positions.ravel().tolist())
     if created != len(atoms):
-        msg = f"LAMMPS took {created} of {len(atoms)} atoms into its box"
-        raise RuntimeError(msg)
+        raise RuntimeError(f"LAMMPS took {created} of {len(atoms)} atoms into its box")
     return box
 
 
@@ -142,15 +128,7 @@ def in_order(engine: Any, values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 class _LammpsResult(NamedTuple):
-    """What LAMMPS says of a frame, members along the first axis.
-
-    Attributes
-    ----------
-    local_energies
-        (members, n_atoms) eV, E0 included.
-    forces
-        (members, n_atoms, 3) eV/A.
-    """
+    """LAMMPS' local energies, (members, n_atoms) eV, E0 included, and forces, (members, n_atoms, 3) eV/A."""
 
     local_energies: NDArray[np.float64]
     forces: NDArray[np.float64]
@@ -159,16 +137,7 @@ class _LammpsResult(NamedTuple):
 def _run_potential(
     engine: Any, atoms: Atoms, elements: Sequence[str], potentials: Sequence[Sequence[str]]
 ) -> _LammpsResult:
-    """Evaluate potentials one after another on a frame.
-
-    Parameters
-    ----------
-    engine
-        From `lammps_session`.
-    elements
-        Elements of the atom types, from type 1.
-    potentials
-        Commands of each, from `pair_commands`.
+    """Evaluate potentials, each given by its commands (`pair_commands`), one after another on a frame.
 
     Raises
     ------
@@ -202,15 +171,7 @@ def _run_potential(
 
 
 class _LammpsEngine:
-    """An ensemble that LAMMPS evaluates; from `lammps_engine`.
-
-    Attributes
-    ----------
-    ensemble
-        The ensemble.
-    session
-        LAMMPS itself, which holds the last frame and member that were evaluated.
-    """
+    """An ensemble that LAMMPS evaluates; the `session`, LAMMPS itself, holds the last frame and member evaluated."""
 
     def __init__(self, ensemble: Ensemble, session: Any, folder: Path) -> None:
         self.ensemble, self.session = ensemble, session
@@ -273,7 +234,6 @@ def lammps_engine(ensemble: Ensemble) -> Iterator[_LammpsEngine]:
     Examples
     --------
     >>> import basinet
-    >>> from basinet.lammps.engine import lammps_engine
     >>> model = basinet.load_model("ar.basinet")  # doctest: +SKIP
     >>> with lammps_engine(model) as engine:  # doctest: +SKIP
     ...     engine.evaluate(basinet.load_reference("ar")[0]).forces.shape

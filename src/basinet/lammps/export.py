@@ -58,12 +58,6 @@ def _shaken_crystal(elements: Sequence[str], *, seed: int = 0) -> Atoms:
 
     Neighbours are two van der Waals radii apart (1.5 covalent ones where none is known), of the elements' mean volume,
     which is close to the equilibrium of noble gases.
-
-    Examples
-    --------
-    >>> atoms = _shaken_crystal(["Ar", "Kr"])
-    >>> atoms.get_chemical_formula(), bool(atoms.pbc.all())
-    ('Ar54Kr54', True)
     """
     rng = np.random.default_rng(seed)
     numbers = [atomic_numbers[element] for element in elements]
@@ -168,8 +162,7 @@ def _chosen_members(ensemble: Ensemble, member: int | None) -> list[int]:
     if member is None:
         return list(range(ensemble.members))
     if not 0 <= member < ensemble.members:
-        msg = f"there is no member {member}: the model has members 0 to {ensemble.members - 1}"
-        raise InputError(msg)
+        raise InputError(f"there is no member {member}: the model has members 0 to {ensemble.members - 1}")
     return [member]
 
 
@@ -203,11 +196,10 @@ def _check(ensemble: Ensemble, atoms: Atoms, potentials: Sequence[_Potential], p
     deviations = [_Deviation(*np.max(of_frames, axis=0).tolist()) for of_frames in zip(*by_frame, strict=True)]
     for potential, deviation in zip(potentials, deviations, strict=True):
         if not (deviation.energy <= ENERGY_TOLERANCE and deviation.force <= FORCE_TOLERANCE):
-            msg = (
+            raise InputError(
                 f"LAMMPS deviates from the model by {deviation.energy:.1e} eV per atom and {deviation.force:.1e} eV/A "
                 f"for {potential.name} (allowed: {ENERGY_TOLERANCE:g} and {FORCE_TOLERANCE:g}); nothing is exported"
             )
-            raise InputError(msg)
     return {
         "checked": True,
         "lammps": _lammps_version(),
@@ -250,32 +242,22 @@ def _unchecked() -> dict[str, Any]:
         version = _lammps_version()
     except LammpsMissingError as error:
         return {"checked": False, "reason": f"exported without a check: {error}"}
-    msg = f"LAMMPS {version} is installed here, so that the export can be checked; leave out --no-check"
-    raise InputError(msg)
+    raise InputError(f"LAMMPS {version} is installed here, so that the export can be checked; leave out --no-check")
 
 
 @contextmanager
 def _replaced_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Yield a temporary folder beside the one asked for, whose place it takes once all is well.
-
-    Raises
-    ------
-    InputError
-        The folder is not empty and `overwrite` is not given, or it is no output of ours.
-    """
+    """Yield a temporary folder beside the one asked for, whose place it takes once all is well."""
     with explained(folder):
         if folder.exists() and not folder.is_dir():
-            msg = f"{folder}: is a file; name a directory for the output"
-            raise InputError(msg)
+            raise InputError(f"{folder}: is a file; name a directory for the output")
         if folder.is_dir() and any(folder.iterdir()):
             if not overwrite:
-                msg = f"{folder}: is not empty; use --overwrite or another --out"
-                raise InputError(msg)
+                raise InputError(f"{folder}: is not empty; use --overwrite or another --out")
             refuse_foreign(folder)
         target = folder.resolve()
         if target == Path.cwd():
-            msg = f"{folder}: is the working directory; name a directory of its own for the output"
-            raise InputError(msg)
+            raise InputError(f"{folder}: is the working directory; name a directory of its own for the output")
         target.parent.mkdir(parents=True, exist_ok=True)
         new, old = (target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.{word}") for word in ("tmp", "old"))
         new.mkdir()

@@ -78,18 +78,14 @@ def n_coefficients(n_components: int, sizes: Sequence[int]) -> int:
 def _refuse_what_lammps_gets_wrong(ensemble: Ensemble) -> None:
     """Refuse models that LAMMPS would read without complaint and evaluate to something else.
 
-    Raises
-    ------
-    InputError
-        An activation or a setting of the descriptor that a file for LAMMPS cannot carry, layers that do not fit the
-        architecture (LAMMPS has one for all elements), or numbers that are not finite.
+    These are activations and settings of the descriptor that a file for LAMMPS cannot carry, layers that do not fit the
+    architecture (LAMMPS has one for all elements), and numbers that are not finite.
     """
     activation = ensemble.architecture.activation
     if activation not in ACTIVATIONS:
-        msg = (
+        raise InputError(
             f"LAMMPS would take the activation {activation!r} for linear; export models with {' or '.join(ACTIVATIONS)}"
         )
-        raise InputError(msg)
     strange = set(ensemble.descriptor.to_dict()) - {"rcut", "twojmax", "weights", "radii"}
     if strange:
         msg = f"the descriptor's {', '.join(sorted(strange))} cannot be exported: LAMMPS' forces would be wrong with it"
@@ -110,8 +106,7 @@ def _refuse_what_lammps_gets_wrong(ensemble: Ensemble) -> None:
     ]
     finite = all(np.isfinite(part).all() for part in parts) and all(isfinite(e) for e in ensemble.e0.values())
     if not (finite and (scaling.std > 0.0).all()):
-        msg = "the model holds numbers that are not finite, or a standard deviation of 0; train it again"
-        raise InputError(msg)
+        raise InputError("the model holds numbers that are not finite, or a standard deviation of 0; train it again")
 
 
 def member_networks(ensemble: Ensemble, member: int) -> list[ElementNetwork]:
@@ -196,18 +191,8 @@ MARGIN = 1.0
 class _Box:
     """A frame as LAMMPS takes it: the first cell vector along x, the second in the plane of x and y.
 
-    Attributes
-    ----------
-    lengths
-        (3,) Angstrom: ``xhi yhi zhi``, where ``xlo ylo zlo`` are 0.
-    tilts
-        (3,) Angstrom: ``xy xz yz``.
-    periodic
-        Which axes repeat.
-    positions
-        (n_atoms, 3) Angstrom, inside the box.
-    prism
-        The rotation between the two frames of reference.
+    `lengths` and `tilts` are ``xhi yhi zhi`` (``xlo ylo zlo`` are 0) and ``xy xz yz``, A; `positions` lie inside the
+    box, A; `prism` rotates between the two frames of reference.
     """
 
     lengths: NDArray[np.float64]
@@ -236,20 +221,14 @@ class _Box:
 
 
 def box_of(atoms: Atoms) -> _Box:
-    """Describe a frame to LAMMPS.
+    """Describe a frame to LAMMPS; InputError without atoms, or where positions or cell are no sensible ones.
 
     Cell vectors of axes that do not repeat are replaced by ones at right angles to the others, long enough to hold all
     atoms; where they point makes no difference to energies.
-
-    Raises
-    ------
-    InputError
-        No atoms, a position that is not finite, a periodic cell without volume.
     """
     positions, axes = checked_positions(atoms.positions), np.array(atoms.pbc, dtype=bool)
     if not len(positions):
-        msg = "the frame holds no atoms; give one with atoms"
-        raise InputError(msg)
+        raise InputError("the frame holds no atoms; give one with atoms")
     cell = checked_cell(np.array(atoms.cell), axes)
     if not axes.all():
         along = positions @ np.linalg.inv(cell)  # in units of the vectors, which are unit vectors along free axes
@@ -299,18 +278,9 @@ def pair_commands(
     descriptor: str = DESCRIPTOR,
     baseline: LennardJones | None = None,
 ) -> list[str]:
-    """Commands of LAMMPS that set up one potential.
+    """Commands of LAMMPS that set up one potential: the mean of some networks' files, plus a pair potential.
 
-    Parameters
-    ----------
-    models
-        Files of networks; several are the mean of them, evaluated in turn.
-    elements
-        Elements of the atom types, from type 1.
-    descriptor
-        File of the descriptor.
-    baseline
-        Pair potential to which the networks give the difference.
+    `elements` are those of the atom types, from type 1.
     """
     networks = [f"mliap model nn {model} descriptor sna {descriptor}" for model in models]
     symbols = " ".join(elements)
@@ -333,22 +303,15 @@ def pair_commands(
 
 
 def _pair_potential_commands(potential: LennardJones, elements: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Write a pair potential as LAMMPS' style of the same form, and its coefficients for every pair of types.
-
-    Raises
-    ------
-    InputError
-        A pair has no parameters, or ones that are no ``4 epsilon ((sigma / r)^12 - (sigma / r)^6)``.
-    """
+    """Write a pair potential as LAMMPS' style of the same form, and its coefficients for every pair of types."""
     style = "lj/smooth/linear" if potential.smooth else "lj/cut"
     coefficients = []
     for (i, first), (j, second) in combinations_with_replacement(enumerate(elements, 1), 2):
         pair = potential.parameters.get(ordered_pair(first, second))
         if pair is None or not (pair.c6 > 0.0 and pair.c12 > 0.0):
-            msg = (
+            raise InputError(
                 f"the pair potential of {first}-{second} ({pair}) is no Lennard-Jones potential; LAMMPS has no such one"
             )
-            raise InputError(msg)
         epsilon, sigma = float(pair.c6**2 / (4.0 * pair.c12)), float((pair.c12 / pair.c6) ** (1.0 / 6.0))
         coefficients.append(f"pair_coeff {i} {j} {style} {epsilon!r} {sigma!r}")
     return [f"{style} {potential.cutoff!r}"], coefficients

@@ -32,18 +32,9 @@ LONGEST_LAG = 10.0
 class RunResults:
     """What was written, and what follows from it.
 
-    Attributes
-    ----------
-    log
-        Columns of the log after the equilibration, NaN where a value is missing.
-    frames
-        Of the trajectory, after the equilibration.
-    energy
-        Drift and fluctuation of the conserved energy per atom, meV, meV/ns; None where too little was written.
-    structures
-        g(r) of every pair.
-    densities
-        Atoms per A^3 of the run and of the reference, as far as there are any.
+    `log` and `frames` are those after the equilibration, NaN where a value is missing in the log; `energy` is drift and
+    fluctuation of the conserved energy per atom, meV/ns and meV; `densities` are the atoms per A^3 of the run and of
+    the reference, as far as there are any.
     """
 
     config: DynamicsConfig

@@ -37,19 +37,10 @@ AGREEMENT = 1e-7
 def _lammps_motion(
     folder: Path, atoms: Atoms, config: DynamicsConfig, guard: _Guard, step: int = 0, state: State | None = None
 ) -> Iterator[_Motion]:
-    """Export the model of the atoms' calculator to LAMMPS, and yield its motion there.
+    """Export the model of the atoms' calculator to ``lammps`` in the output directory, and yield its motion there.
 
-    Parameters
-    ----------
-    folder
-        Output directory; the export is put into ``lammps`` there.
-    atoms, config, guard, step, state
-        As of `AseMotion.of_config`; the calculator is a `basinet.Calculator`.
-
-    Raises
-    ------
-    InputError
-        LAMMPS is missing or cannot represent the model, or the start is not periodic.
+    The other parameters are those of `_AseMotion.of_config`; the calculator is a `basinet.Calculator`. InputError where
+    LAMMPS is missing or cannot represent the model, or the start is not periodic.
     """
     from basinet.lammps.engine import lammps_session, plain_path
     from basinet.lammps.export import export_lammps

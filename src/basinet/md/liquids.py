@@ -48,13 +48,7 @@ def _volume(element: str, density: float) -> float:
 
 
 def _composition(system: str, n_atoms: int) -> list[str]:
-    """List the elements of `n_atoms` atoms, equal shares of each (the first take what is left over).
-
-    Raises
-    ------
-    InputError
-        The system is not one of ``ar``, ``kr``, ``mix``, or there are too few atoms for a liquid.
-    """
+    """List the elements of `n_atoms` atoms, equal shares of each (the first take what is left over)."""
     if system not in SYSTEMS:
         raise InputError(f"sampling: unknown system {system!r}; choose one of {', '.join(SYSTEMS)}")
     if n_atoms < 8:
@@ -64,10 +58,8 @@ def _composition(system: str, n_atoms: int) -> list[str]:
 
 
 def _box_length(system: str, n_atoms: int) -> float:
-    """Compute the edge of the cubic box in A: the pure liquids' volumes per atom, ideally mixed.
+    """Edge of the cubic box in A: the pure liquids' volumes per atom, ideally mixed.
 
-    Examples
-    --------
     >>> round(_box_length("ar", 108), 3), round(_box_length("kr", 108), 3), round(_box_length("mix", 108), 3)
     (18.333, 18.406, 18.37)
     """
@@ -75,22 +67,10 @@ def _box_length(system: str, n_atoms: int) -> float:
 
 
 def _volume_of(counts: Mapping[str, int], temperature: float, density: Density) -> float:
-    """Volume in A^3 of a liquid with so many atoms of each element.
+    """Volume in A^3 of a liquid with so many atoms of each element at a temperature (K).
 
-    Parameters
-    ----------
-    counts
-        Atoms of each element.
-    temperature
-        K; decides whether the known densities serve.
-    density
-        g/cm3 of the liquid; or of each pure liquid, whose volumes are added (ideal mixing); or None for the known
-        densities of argon and krypton.
-
-    Raises
-    ------
-    InputError
-        A density is missing, or belongs to no element of the composition.
+    The density, in g/cm3, is that of the liquid; or of each pure liquid, whose volumes are added (ideal mixing); or
+    None for the known densities of argon and krypton.
     """
     if isinstance(density, float | int):
         mass = sum(count * atomic_masses[atomic_numbers[element]] for element, count in counts.items())
@@ -116,14 +96,7 @@ def _box_edges(counts: Mapping[str, int], temperature: float, density: Density, 
 
 
 def _refuse_no_liquid(counts: Mapping[str, int], edges: Sequence[float]) -> None:
-    """Refuse a box in which the atoms would overlap with each other or with their own images, or would be a gas.
-
-    Raises
-    ------
-    InputError
-        The number density times the mean sigma^3 is beyond that of a crystal at rest, or below that of any liquid; or
-        an edge is below 1.5 sigma.
-    """
+    """Refuse a box in which the atoms would overlap with each other or with their own images, or that holds a gas."""
     sigmas = {element: pair_parameters(element, element)[1] for element in counts}
     if min(edges) < 1.5 * max(sigmas.values()):
         raise InputError(f"cell: an edge of {min(edges):g} A is too short for atoms of {max(sigmas.values()):.1f} A")
@@ -141,40 +114,17 @@ def _refuse_no_liquid(counts: Mapping[str, int], edges: Sequence[float]) -> None
 
 
 def _starting_lattice(system: str, n_atoms: int, rng: np.random.Generator, displacement: float = 0.15) -> Atoms:
-    """Build a perturbed face-centred cubic lattice at the liquid's density, species placed at random.
-
-    Parameters
-    ----------
-    system
-        ``ar``, ``kr`` or ``mix`` (half and half).
-    n_atoms
-        Number of atoms. Where it is not 4 m^3, sites of the next larger lattice stay empty at random.
-    rng
-        Source of the vacancies, the species' order and the displacements.
-    displacement
-        Standard deviation of the displacements, A.
-
-    Returns
-    -------
-    Atoms
-        A cubic periodic box; the atoms stay near sites that no two share.
-    """
+    """Perturbed lattice in a cube of the liquid's density: ``ar``, ``kr`` or ``mix``, half and half."""
     return _perturbed_lattice(_composition(system, n_atoms), (_box_length(system, n_atoms),) * 3, rng, displacement)
 
 
 def _perturbed_lattice(
     symbols: Sequence[str], edges: Sequence[float], rng: np.random.Generator, displacement: float = 0.15
 ) -> Atoms:
-    """Place atoms near the sites of a face-centred cubic lattice that fills a box, at random.
+    """Place atoms near the sites of a face-centred cubic lattice that fills a box of some edges (A), at random.
 
-    Parameters
-    ----------
-    symbols
-        Element of each atom.
-    edges
-        Edges of the box, A. Where its lattice has more sites than there are atoms, sites stay empty at random.
-    rng, displacement
-        As for `_starting_lattice`.
+    Where the box's lattice has more sites than there are atoms, sites stay empty at random; no two atoms share one. The
+    displacement (A) is a standard deviation.
     """
     n_atoms, lengths = len(symbols), np.asarray(edges, dtype=np.float64)
     spacing = (4.0 * np.prod(lengths) / n_atoms) ** (1.0 / 3.0)
@@ -204,15 +154,7 @@ LINEAR = 0.6
 
 @dataclass(frozen=True)
 class _Schedule:
-    """Steps and temperatures (K) on the way to a liquid.
-
-    Attributes
-    ----------
-    melt_steps, melt_temperature
-        Melting; no steps leave it out.
-    settle_steps, check_steps, temperature
-        What is run at the liquid's temperature before the liquid is judged, and while it is.
-    """
+    """Steps and temperatures (K) of melting (no steps leave it out), settling, and being judged."""
 
     melt_steps: int
     melt_temperature: float
@@ -228,15 +170,7 @@ class _Schedule:
 
 @dataclass(frozen=True)
 class _Judgement:
-    """Whether a stretch of a run is liquid.
-
-    Attributes
-    ----------
-    order
-        `_lattice_order`: S(k) / N of the strongest reflection, 0 to 1.
-    exponent
-        Growth of the mean-square displacement, 1 for a liquid, 0 for a crystal.
-    """
+    """A stretch of a run: `_lattice_order`, 0 to 1, and exponent of its mean-square displacement, 1 for a liquid."""
 
     order: float
     exponent: float
@@ -252,12 +186,9 @@ class _Judgement:
 
 
 def _judge(snapshots: Sequence[Atoms]) -> list[_Judgement]:
-    """Judge a run by windows of 20 snapshots, the last one flush with the end.
+    """Judge a run by windows of 20 equally spaced snapshots, not wrapped, the last one flush with the end.
 
-    Parameters
-    ----------
-    snapshots
-        Equally spaced, positions not wrapped; 20 of them should span ten picoseconds or more.
+    20 of them should span ten picoseconds or more.
     """
     windows = []
     for first in range(0, max(len(snapshots) - WINDOW, 0) + WINDOW, WINDOW):
@@ -280,14 +211,7 @@ def _growth(exponent: float) -> str:
 
 
 def _melt_and_cool(run: _Liquid, schedule: _Schedule) -> tuple[int, list[_Judgement]]:
-    """Melt, cool and judge; melt again as long as what comes out is no liquid.
-
-    Returns
-    -------
-    attempts : int
-        Meltings that it took.
-    judgements : list of Judgement
-        Of the liquid.
+    """Melt, cool and judge, again as long as it is no liquid; return the meltings it took, and the judgements.
 
     Raises
     ------

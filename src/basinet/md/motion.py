@@ -47,15 +47,7 @@ def _shortest_distance(atoms: Atoms, reach: float) -> float:
 
 
 class _Guard:
-    """Bounds of a run.
-
-    Parameters
-    ----------
-    closest
-        Distance of two atoms at which the run is given up, A; 0: distances are not looked at.
-    hottest
-        Temperature at which it is, K.
-    """
+    """Bounds of a run: distance of two atoms (A; 0: not looked at) and temperature (K) at which it is given up."""
 
     def __init__(self, closest: float, hottest: float) -> None:
         self.closest, self.hottest = closest, hottest
@@ -73,13 +65,7 @@ class _Guard:
         return cls(closest, hottest)
 
     def check(self, atoms: Atoms, *, distances: bool) -> None:
-        """Look at the state after a step; at distances, which take longer, only if asked to.
-
-        Raises
-        ------
-        RunFailedError
-            It is out of bounds.
-        """
+        """Refuse a state that is out of bounds after a step; at distances, which take longer, look only if asked to."""
         for name, values in (("position", atoms.positions), ("momentum", atoms.get_momenta())):
             if not np.isfinite(values).all():
                 atom = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
@@ -117,24 +103,11 @@ class _ChainThermostat(NoseHooverChainThermostat):
 
 
 class _NoseHooverChain(NoseHooverChainNVT):
-    """Nose-Hoover chain for atoms whose centre of mass is at rest.
+    """Nose-Hoover chain for atoms whose centre of mass is at rest; timestep and time scale `damping` in fs.
 
     Forces of pairs never move the centre of mass, so that N atoms have 3 N - 3 degrees of freedom. ASE counts 3 N,
     which would hold 32 atoms at N / (N - 1) = 1.032 times the temperature asked for: 124 K for 120 K. The chain is
     otherwise ASE's (G. J. Martyna, M. L. Klein and M. Tuckerman, J. Chem. Phys. 97, 2635 (1992)).
-
-    Parameters
-    ----------
-    atoms
-        With a calculator, and momenta that sum to zero.
-    timestep
-        fs.
-    temperature
-        K.
-    damping
-        Time scale of the chain, fs.
-    length
-        Thermostats in the chain.
     """
 
     def __init__(self, atoms: Atoms, timestep: float, temperature: float, damping: float, length: int = 3) -> None:
@@ -169,18 +142,11 @@ State = Mapping[str, NDArray[Any]]
 
 
 def set_velocities(atoms: Atoms, config: DynamicsConfig) -> None:
-    """Draw velocities of Maxwell and Boltzmann, or take those of the start; the centre of mass rests.
-
-    Raises
-    ------
-    InputError
-        The start has no velocities to take.
-    """
+    """Draw velocities of Maxwell and Boltzmann, or take those that the start must have; the centre of mass rests."""
     if config.draws_velocities and config.temperature is not None:
         thermalize_momenta(atoms, config.temperature, rng=np.random.default_rng(config.seed))
     elif not atoms.has("momenta"):
-        msg = f"{config.start}: has no velocities (momenta); let --temperature draw new ones"
-        raise InputError(msg)
+        raise InputError(f"{config.start}: has no velocities (momenta); let --temperature draw new ones")
     Stationary(atoms, preserve_temperature=False)
 
 
@@ -200,21 +166,9 @@ class _Motion(ABC):
     """Atoms with a calculator and velocities, at some step of a run; advanced in place by `_drive`.
 
     A kind of motion says how it advances, what the potential and the thermostat hold, and which arrays decide how it
-    goes on. At every multiple of the restart interval it must forget all else (a neighbour list, say, whose order
-    decides how forces are rounded), so that a run that is resumed there repeats the one that was not stopped.
-
-    Parameters
-    ----------
-    atoms
-        With calculator and momenta; changed in place.
-    timestep
-        fs.
-    guard
-        Bounds of the run.
-    step
-        Step that the atoms are at.
-    restart_interval
-        Steps from one restart point to the next; None where the motion is never resumed.
+    goes on. At every multiple of the restart interval (None: never resumed) it must forget all else (a neighbour list,
+    say, whose order decides how forces are rounded), so that a run that is resumed there repeats the one that was not
+    stopped.
     """
 
     def __init__(
@@ -226,13 +180,7 @@ class _Motion(ABC):
 
     @abstractmethod
     def advance(self, steps: int = 1) -> None:
-        """Go on by some steps.
-
-        Raises
-        ------
-        RunFailedError
-            The calculator fails, or the guard objects.
-        """
+        """Go on by some steps; `_RunFailedError` where the calculator fails, or the guard objects."""
 
     @property
     @abstractmethod
@@ -287,13 +235,7 @@ class _Motion(ABC):
 
 
 def _drive(motion: _Motion, steps: int, every: int, observe: Callable[[], None]) -> None:
-    """Advance a motion by some steps, and look at it at each step that is a multiple of an interval.
-
-    Raises
-    ------
-    RunFailedError
-        The motion cannot go on.
-    """
+    """Advance a motion by some steps, and look at it at each step that is a multiple of an interval."""
     last = motion.step + steps
     while motion.step < last:
         motion.advance(min(every - motion.step % every, last - motion.step))

@@ -38,18 +38,9 @@ PER_ATOM = ("forces", "energies", "spread", "extrapolating")
 
 @dataclass(frozen=True)
 class _RestartPoint:
-    """Where a run can be taken up.
+    """Where a run can be taken up: its step, the state of atoms and thermostat, and what else was kept in the header.
 
-    Attributes
-    ----------
-    step
-        Steps done.
-    arrays
-        State of the atoms and of the thermostat, and what they are.
-    sizes
-        Bytes of trajectory and log that were written until then.
-    header
-        What else was kept: bounds of the guard, checksums of the inputs.
+    `sizes` are the bytes of trajectory and log that were written until then.
     """
 
     step: int
@@ -59,13 +50,7 @@ class _RestartPoint:
 
 
 def _read_restart(folder: Path) -> _RestartPoint | None:
-    """Read the restart point of a run, or None where it has none yet.
-
-    Raises
-    ------
-    InputError
-        The file is altered, or trajectory or log are shorter than they were.
-    """
+    """Read the restart point of a run, None where there is none yet; InputError where its files are altered or cut."""
     path = folder / RESTART
     if not path.exists():
         return None
@@ -93,20 +78,9 @@ PAUSE = 1.0
 
 
 class _RunFiles:
-    """Trajectory, log and restart point of a run, which grow as it goes on.
+    """Trajectory, log and restart point of a run, which grow as it goes on; what was written after `since` is cut off.
 
-    Parameters
-    ----------
-    folder
-        Where they lie.
-    config
-        Settings.
-    kept
-        What else a restart point keeps.
-    report
-        Called at every line of the log.
-    since
-        Restart point to go on from: what was written after it is cut off. Everything is, unless given.
+    A restart point keeps `kept` besides; `report` is called at every line of the log.
     """
 
     def __init__(
@@ -176,16 +150,9 @@ class _RunFiles:
 
 
 def _frame_of(atoms: Atoms, row: Mapping[str, Any], *, results: bool = False) -> Atoms:
-    """Copy the state for the trajectory: positions as they are, unwrapped, and momenta.
+    """Copy the state for the trajectory: positions unwrapped, momenta; of the line of the log step, time and energy.
 
-    Parameters
-    ----------
-    atoms
-        The atoms.
-    row
-        Line of the log: step, time and energies go along.
-    results
-        Add what the calculator gives for each atom.
+    With `results`, what the calculator gives for each atom, too.
     """
     frame = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     if not np.array_equal(atoms.get_masses(), frame.get_masses()):
@@ -202,16 +169,9 @@ def _frame_of(atoms: Atoms, row: Mapping[str, Any], *, results: bool = False) ->
 
 @dataclass(frozen=True)
 class Start:
-    """Where a run begins.
+    """Where a run begins: atoms with calculator and velocities, and frames to compare with.
 
-    Attributes
-    ----------
-    atoms
-        With calculator and velocities.
-    reference
-        Frames to compare with.
-    checksums
-        SHA-256 of the files that the motion depends on.
+    `checksums` are the SHA-256 of the files that the motion depends on.
     """
 
     atoms: Atoms
@@ -279,18 +239,9 @@ FAILURE = "failure.extxyz"
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ended.
+    """How a run ended: steps done, why it could not go on (or None), and its bounds.
 
-    Attributes
-    ----------
-    step
-        Steps done.
-    failure
-        Why it could not go on, or None.
-    guard
-        Its bounds.
-    seconds
-        Wall time of a step, of those done now; None where there was none.
+    `seconds` is the wall time of a step, of those done now; None where there was none.
     """
 
     step: int
@@ -316,14 +267,10 @@ def simulate(
         Exists. Trajectory, log and restart point are written there.
     atoms
         Start, with calculator and velocities; changed in place.
-    config
-        Settings.
     inputs
         Checksums of the files that the run depends on; a run goes on only with the same.
-    begin
-        Called with the step that is gone on from.
-    report
-        Called at every line of the log.
+    begin, report
+        Called with the step that is gone on from, and at every line of the log.
 
     Raises
     ------

@@ -77,22 +77,8 @@ class _Record:
 class _Liquid:
     """Atoms in motion under a thermostat whose temperature may be changed, with a record of what they do.
 
-    Parameters
-    ----------
-    atoms
-        With calculator and momenta; moved in place.
-    integrator
-        Gives the integrator for a temperature, K.
-    temperature
-        Of the momenta, K.
-    timestep
-        fs.
-    stride, snapshot_strides
-        Steps between two records, and records between two snapshots.
-    cooling_steps
-        Steps that a fall of the temperature takes.
-    progress
-        Told of every stride.
+    `integrator` gives the integrator for a temperature, K. There is a record every `stride` steps, and a snapshot every
+    `snapshot_strides` records; a fall of the temperature takes `cooling_steps`. `progress` is told of every stride.
     """
 
     def __init__(
@@ -131,10 +117,7 @@ class _Liquid:
     def advance(self, steps: int, temperature: float) -> None:
         """Run some steps at a temperature, K; a fall of it takes the time of cooling first.
 
-        Raises
-        ------
-        InputError
-            The atoms fly apart: a time step too long heats them without end.
+        InputError where the atoms fly apart: a time step too long heats them without end.
         """
         if not steps:
             return
@@ -218,17 +201,7 @@ MEMORY = 5.0
 
 @dataclass(frozen=True)
 class Sample:
-    """What a sampling run gives.
-
-    Attributes
-    ----------
-    frames
-        Wrapped into the box, with ``system`` and ``frame`` in ``info``; no labels.
-    diagnostics
-        What was measured: see ``docs/sampling.md``.
-    config
-        Every setting.
-    """
+    """Frames wrapped into the box, ``system`` and ``frame`` in ``info``; what was measured (``docs/sampling.md``)."""
 
     frames: list[Atoms]
     diagnostics: dict[str, Any]
@@ -411,8 +384,6 @@ def synthetic_liquid(
     ----------
     system
         ``ar``, ``kr`` or ``mix`` (half argon, half krypton).
-    n_frames
-        Number of frames.
     n_atoms
         Atoms in the cubic box, at the density of the reference frames.
     seed
@@ -427,9 +398,8 @@ def synthetic_liquid(
     Returns
     -------
     list of Atoms
-        info: ``system``, ``frame``, ``REF_energy`` (eV, relative to isolated atoms); arrays:
-        ``REF_local_energy`` (eV, sums to ``REF_energy``) and ``REF_forces`` (eV/A). There are no
-        electrostatic labels.
+        info: ``system``, ``frame``, ``REF_energy`` (eV, relative to isolated atoms); arrays: ``REF_local_energy`` (eV,
+        sums to ``REF_energy``) and ``REF_forces`` (eV/A). There are no electrostatic labels.
 
     Raises
     ------

@@ -54,20 +54,16 @@ class DynamicsConfig(Section):
     def _possible(self) -> DynamicsConfig:
         """Refuse intervals that do not fit, and a temperature that is missing."""
         if self.every % self.log_interval:
-            msg = f"every ({self.every}) must be a multiple of log_every ({self.log_interval})"
-            raise ValueError(msg)
+            raise ValueError(f"every ({self.every}) must be a multiple of log_every ({self.log_interval})")
         if self.equilibration >= self.steps:
             msg = f"equilibration ({self.equilibration} steps) leaves nothing of {self.steps} steps; run more steps"
             raise ValueError(msg)
         if self.engine == "lammps" and self.calculator is not None:
-            msg = "the engine lammps moves models alone; leave out the calculator, or use the engine ase"
-            raise ValueError(msg)
+            raise ValueError("the engine lammps moves models alone; leave out the calculator, or use the engine ase")
         if self.temperature is None and self.ensemble == "nvt":
-            msg = "the ensemble nvt needs a temperature, K"
-            raise ValueError(msg)
+            raise ValueError("the ensemble nvt needs a temperature, K")
         if self.temperature is None and self.velocities == "new":
-            msg = "new velocities need a temperature, K"
-            raise ValueError(msg)
+            raise ValueError("new velocities need a temperature, K")
         return self
 
     @property
@@ -134,16 +130,14 @@ class SampleConfig(Section):
     def _known_elements(cls, value: dict[str, int]) -> dict[str, int]:
         noble_gas_potential(value)
         if sum(value.values()) < FEWEST_ATOMS:
-            msg = f"{sum(value.values())} atoms are no liquid; give at least {FEWEST_ATOMS}"
-            raise ValueError(msg)
+            raise ValueError(f"{sum(value.values())} atoms are no liquid; give at least {FEWEST_ATOMS}")
         return value
 
     @field_validator("cell", mode="before")
     @classmethod
     def _a_box(cls, value: Any) -> Any:
         if value != "cubic" and not (isinstance(value, list | tuple) and len(value) == 3):
-            msg = "give cubic, or three edges in A such as [12, 12, 24]"
-            raise ValueError(msg)
+            raise ValueError("give cubic, or three edges in A such as [12, 12, 24]")
         return value
 
     @field_validator("system")
@@ -152,8 +146,7 @@ class SampleConfig(Section):
         if value is None:
             return value
         if not re.fullmatch(r"\w[\w.+-]*", value):
-            msg = "use letters, digits and . + - _ only, it names files"
-            raise ValueError(msg)
+            raise ValueError("use letters, digits and . + - _ only, it names files")
         if not value[0].isalpha() or value.lower() in NO_NAMES:
             msg = "begin with a letter, and avoid T, F, true, false, nan, inf: read back, it would be no text"
             raise ValueError(msg)
@@ -167,14 +160,12 @@ class SampleConfig(Section):
             raise ValueError(msg)
         least = SHORTEST_CUTOFF * largest_sigma(self.composition)
         if self.cutoff < least:
-            msg = (
+            raise ValueError(
                 f"cutoff {self.cutoff:g} A is below {least:.1f} A, twice the size (sigma) of the largest atoms, and "
                 f"leaves out what holds a liquid together; give some {LITERATURE_CUTOFF:g}, in A"
             )
-            raise ValueError(msg)
         if self.cell != "cubic" and self.density is not None:
-            msg = "cell and density are both given, and either fixes the volume; leave one out"
-            raise ValueError(msg)
+            raise ValueError("cell and density are both given, and either fixes the volume; leave one out")
         _refuse_no_liquid(self.composition, _box_edges(self.composition, self.temperature, self.density, self.cell))
         return self
 

@@ -17,21 +17,11 @@ is noise."""
 
 
 def autocorrelation(series: FloatArray, means: FloatArray | float | None = None) -> FloatArray:
-    """Autocorrelation ``C(t) = <x(0) x(t)> / <x^2>`` of deviations from the mean.
+    """Autocorrelation ``C(t) = <x(0) x(t)> / <x^2>`` of deviations from the mean, (n_times,), one at t = 0.
 
-    Parameters
-    ----------
-    series
-        Shape (n_times,) or (n_times, n_series), equally spaced in time. Several series of one kind (the atoms of a
-        species) are averaged over.
-    means
-        To deviate from, broadcast to the series; the mean of all of them unless given. A series of a few correlation
-        times drifts with its own mean and seems to forget too early: give the mean of a longer one.
-
-    Returns
-    -------
-    ndarray of shape (n_times,)
-        One at t = 0, for the same spacing.
+    Of several series of one kind, (n_times, n_series), such as the atoms of a species, it is the mean. The deviations
+    are from `means`, that of all values unless given: a series of a few correlation times drifts with its own mean and
+    seems to forget too early.
     """
     values = np.asarray(series, dtype=np.float64)
     values = values.reshape(len(values), -1)
@@ -53,19 +43,10 @@ def _correlation_time(correlation: FloatArray, interval: float) -> float:
 
 
 def effective_number(correlation: FloatArray, interval: float, spacing: float, count: int) -> float:
-    """How many independent frames are worth as much as `count` frames with a spacing.
+    """How many independent frames are worth as much as `count` frames with a spacing, in the unit of the interval.
 
     ``n / (1 + 2 sum_k (1 - k / n) C(k spacing))``, the variance of the mean being that of n_eff independent frames.
     The sum ends where the autocorrelation is first no longer positive: what lies beyond is noise.
-
-    Parameters
-    ----------
-    correlation, interval
-        Autocorrelation and its interval.
-    spacing
-        Time between frames, in the same unit.
-    count
-        Number of frames.
     """
     lags = np.arange(1, count)
     lags = lags[lags * spacing <= interval * (len(correlation) - 1)]
@@ -109,22 +90,14 @@ def _block_mean(values: FloatArray) -> _Measured:
 
 @dataclass(frozen=True)
 class _Drift:
-    """Line through a series that should be constant.
-
-    Attributes
-    ----------
-    slope
-        In the units of the series and of the times.
-    fluctuation
-        Standard deviation about the line, in the unit of the series.
-    """
+    """Line through a series that should be constant: its slope, and the standard deviation about the line."""
 
     slope: _Measured
     fluctuation: _Measured
 
 
 def _drift(times: FloatArray, values: FloatArray) -> _Drift:
-    r"""Slope of a series by least squares, and what is left about the line.
+    r"""Slope of an equally spaced series (n_values,) by least squares, and what is left about the line.
 
     The error of the slope is that of a line through the means :math:`\bar x_j` of n = 20 successive stretches at their
     mean times :math:`\bar t_j`, which no longer remember each other although the values do:
@@ -133,11 +106,6 @@ def _drift(times: FloatArray, values: FloatArray) -> _Drift:
 
     with their residuals :math:`\epsilon_j`. Where the autocorrelation lasts for more than half of a stretch there is no
     error. That of the fluctuation follows in the same way from the residuals' squares.
-
-    Parameters
-    ----------
-    times, values
-        Equally spaced, (n_values,).
     """
     nothing = float("nan")
     if len(values) < 3:
@@ -173,20 +141,7 @@ def _travelled(snapshots: Sequence[Atoms]) -> FloatArray:
 
 
 def _mean_square_displacement(positions: FloatArray, lags: Sequence[int]) -> FloatArray:
-    """``<|r_i(t0 + t) - r_i(t0)|^2>`` over atoms and all starting times t0.
-
-    Parameters
-    ----------
-    positions
-        Unwrapped, (n_times, n_atoms, 3), A.
-    lags
-        Times t in steps of the first axis.
-
-    Returns
-    -------
-    ndarray of shape (n_lags,)
-        A^2.
-    """
+    """``<|r_i(t0 + t) - r_i(t0)|^2>`` over atoms and times t0, A^2, for lags t of unwrapped (n_times, n_atoms, 3)."""
     return np.array([((positions[lag:] - positions[:-lag]) ** 2).sum(axis=-1).mean() for lag in lags])
 
 
@@ -211,24 +166,12 @@ class _Diffusion:
 
 
 def _self_diffusion(positions: FloatArray, interval: float, *, first: float = 2.0, last: float = 10.0) -> _Diffusion:
-    """Self-diffusion coefficient by Einstein's relation ``MSD = 6 D t + const``.
+    """Self-diffusion coefficient by Einstein's relation ``MSD = 6 D t + const``, with the slope between two lags, ps.
 
     The value is that of the finite box, which is lower than that of a large one by ``2.837 k_B T / (6 pi eta L)``
-    (I.-C. Yeh and G. Hummer, J. Phys. Chem. B 108, 15873 (2004)).
-
-    Parameters
-    ----------
-    positions
-        Unwrapped positions of the element's atoms, relative to the centre of mass, (n_times, n_atoms, 3), A.
-    interval
-        Time between them, ps.
-    first, last
-        Lags between which the slope is taken, ps: beyond the first collisions, well within the run.
-
-    Returns
-    -------
-    Diffusion
-        The error is that of the mean over as many stretches of twice `last` as the run holds.
+    (I.-C. Yeh and G. Hummer, J. Phys. Chem. B 108, 15873 (2004)). Its error is that of the mean over as many stretches
+    of twice the last lag as the run holds. Positions of the element's atoms, `interval` ps apart, are unwrapped and
+    relative to the centre of mass, (n_times, n_atoms, 3), A.
     """
     lags = list(range(max(round(first / interval), 1), round(last / interval) + 1))
     times = interval * np.array(lags)

@@ -16,15 +16,7 @@ from basinet.frames.neighbours import half_list, neighbour_pairs, species_pairs
 
 @dataclass(frozen=True)
 class _PairDistribution:
-    """g(r) of a pair of elements over frames.
-
-    Attributes
-    ----------
-    distances : ndarray of shape (n_bins,)
-        Middles of the bins, A.
-    values, errors : ndarray of shape (n_bins,)
-        Mean over frames, and its standard error.
-    """
+    """g(r) of a pair of elements: mean over frames and its standard error at the middles of the bins (A), (n_bins,)."""
 
     distances: FloatArray
     values: FloatArray
@@ -53,19 +45,9 @@ def pair_distribution(
 ) -> _PairDistribution:
     """Measure ``g(r) = <n(r)> V / (N_a N_b 4 pi r^2 dr)`` of elements a and b; n counts ordered pairs.
 
-    Periodic images count, so that a box may be smaller than twice the reach.
-
-    Parameters
-    ----------
-    frames
-        Of one composition and volume.
-    first, second
-        Elements.
-    reach, width
-        Largest distance and width of the bins, A.
-    blocks
-        Stretches of successive frames whose means give the error, for frames of a trajectory, which remember each
-        other; unless given, every frame counts as independent.
+    Periodic images count, so that a box may be smaller than twice the reach (A, as the width of the bins). Frames are
+    of one composition and volume. The error is that of the mean of so many `blocks` of successive frames, which in a
+    trajectory remember each other; unless given, every frame counts as independent.
     """
     edges = np.linspace(0.0, reach, round(reach / width) + 1)
     shells = 4.0 / 3.0 * np.pi * np.diff(edges**3)
@@ -98,12 +80,8 @@ BLOCKS = 10
 class _Structure:
     """g(r) of a pair of elements, and the reference's.
 
-    Attributes
-    ----------
-    difference
-        ``int |g - g_ref| dr / int g_ref dr``, None without a reference.
-    noise
-        What the errors of both alone would make of it: ``int sqrt(2 (e^2 + e_ref^2) / pi) dr / int g_ref dr``.
+    The `difference` is ``int |g - g_ref| dr / int g_ref dr``, and the `noise` what the errors of both alone would make
+    of it, ``int sqrt(2 (e^2 + e_ref^2) / pi) dr / int g_ref dr``; None without a reference.
     """
 
     pair: tuple[str, str]
@@ -136,15 +114,7 @@ def _refuse_other_system(frames: Sequence[Atoms], atoms: Atoms, source: str) -> 
 
 
 def structures(frames: Sequence[Atoms], reference: Sequence[Atoms] = ()) -> list[_Structure]:
-    """Measure g(r) of every pair of elements of a trajectory that has any within reach, and of a reference.
-
-    Parameters
-    ----------
-    frames
-        Of the run, in order, periodic.
-    reference
-        Frames in order, or none.
-    """
+    """Measure g(r) of every pair of elements that has any within reach, in periodic frames, and of a reference."""
     reach = WIDTH * np.floor(min(FARTHEST, half_box([frames[0], *reference])) / WIDTH)
     found = []
     for a, b in species_pairs(sorted(set(frames[0].get_chemical_symbols()))):
@@ -170,22 +140,12 @@ Krypton in a box of 32 atoms at 120 K: a crystal that never melted has 0.63, the
 
 
 def _lattice_order(frames: Sequence[Atoms]) -> float:
-    """Find the largest time-averaged Bragg intensity among the box's wave vectors near the first peak.
+    """Find the largest time-averaged Bragg intensity among the box's wave vectors near the first peak, 0 to 1.
 
     ``max_k < |sum_j exp(i k.r_j)|^2 >_t / N^2``: one for a perfect crystal at rest, S(k)/N, of order 1/N, for
     a liquid. A crystal keeps its reflections from frame to frame, in whatever orientation it froze; a
     liquid's fluctuations average out, which takes about ten frames a few picoseconds apart: single frames of
     liquid krypton reach 0.7.
-
-    Parameters
-    ----------
-    frames
-        Frames of one periodic box.
-
-    Returns
-    -------
-    float
-        Between 0 and 1. See `CRYSTALLINE`.
     """
     vectors = _first_peak_vectors(frames[0])
     mean = np.zeros(len(vectors))

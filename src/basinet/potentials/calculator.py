@@ -196,16 +196,9 @@ class Calculator(_ExactCalculator):
 class PairPotentialCalculator(_ExactCalculator):
     """ASE calculator of a `LennardJones` potential: ``energy``, ``energies``, ``forces`` and ``stress``.
 
-    ``energies`` give half of each pair to each atom. Energies are in eV and relative to isolated atoms,
-    forces in eV/A, the stress (ASE's order and sign) in eV/A^3 and only where there are three cell vectors.
-
-    Parameters
-    ----------
-    potential
-        The potential to evaluate.
-    skin
-        Width of the shell in which the neighbour list keeps candidates between steps, A. It costs no
-        accuracy.
+    ``energies`` give half of each pair to each atom. Energies are in eV and relative to isolated atoms, forces in eV/A,
+    the stress (ASE's order and sign) in eV/A^3 and only where there are three cell vectors. The neighbour list keeps
+    candidates within `skin` (A) of the cutoff between steps, which costs no accuracy.
     """
 
     def __init__(self, potential: LennardJones, skin: float = 1.0) -> None:

@@ -28,17 +28,7 @@ class _PairPotential(Protocol):
 
 @dataclass(frozen=True)
 class PairShare:
-    """What a pair potential gives of the energies, where networks are to learn the difference.
-
-    Attributes
-    ----------
-    potential
-        The potential.
-    local_energy : (n_atoms_total,) array
-        Half of each pair to each atom, eV.
-    forces : (n_atoms_total, 3) array
-        eV/A.
-    """
+    """Energies (eV, half of each pair to each atom) and forces (eV/A) of all atoms by a pair potential."""
 
     potential: _PairPotential
     local_energy: NDArray[np.float64]
@@ -47,31 +37,23 @@ class PairShare:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Frames of one system, atom after atom.
-
-    Energies are relative to the isolated atoms: eV above ``sum_i E0[element_i]``.
+    """Frames of one system, atom after atom; energies in eV above those of the isolated atoms, ``sum_i E0[element_i]``.
 
     Attributes
     ----------
-    system
-        Name of the system, such as ``"ar"``.
-    elements
-        Chemical symbols that occur, sorted.
-    frame
-        Frame of each atom, ``(n_atoms_total,)``, non-decreasing from 0.
-    species
-        Index into `elements` of each atom, ``(n_atoms_total,)``.
+    system, elements
+        Its name, such as ``"ar"``, and the chemical symbols that occur, sorted.
+    frame, species
+        Frame of each atom, non-decreasing from 0, and its index into `elements`, ``(n_atoms_total,)``.
     descriptors
         ``(n_atoms_total, n_components)``.
     energy
-        Total energy of each frame, ``(n_frames,)``, eV.
+        Total energy of each frame, ``(n_frames,)``.
     local_energy
-        DFT local energy of each atom, ``(n_atoms_total,)``, eV, or None where the frames carry none.
-    forces
-        DFT forces ``(n_atoms_total, 3)``, eV/A; None unless they are to be trained on.
-    derivatives
-        Derivatives of each frame's descriptors, with `forces`: 24 n_components bytes a pair of neighbours, 0.3 MB a
-        frame of 32 atoms with 12 neighbours each at ``twojmax`` 6.
+        DFT local energy of each atom, ``(n_atoms_total,)``, or None where the frames carry none.
+    forces, derivatives
+        DFT forces ``(n_atoms_total, 3)``, eV/A, and the derivatives of each frame's descriptors (24 n_components bytes
+        a pair of neighbours); None unless forces are to be trained on.
     pairs
         Share of a pair potential in all of these, if networks are to learn the rest.
 
@@ -198,14 +180,10 @@ def build_dataset(
     derivatives: Callable[[Atoms], PairDerivatives] | None = None,
     pair_potential: _PairPotential | None = None,
 ) -> Dataset:
-    """Flatten labelled frames.
+    """Flatten labelled frames of one system (``REF_energy``, eV), in order of time.
 
     Parameters
     ----------
-    system
-        Name of the system.
-    frames
-        Labelled frames (``REF_energy``, eV), in order of time.
     descriptor
         Maps a frame to ``(n_atoms, n_components)``.
     e0
@@ -213,8 +191,7 @@ def build_dataset(
     local_energies
         Maps a frame to its local DFT energies ``(n_atoms,)`` in eV, E0 included; None where there are none.
     derivatives
-        Maps a frame to the derivatives of its descriptors, for training on forces; frames then carry ``REF_forces``
-        (eV/A).
+        Maps a frame to the derivatives of its descriptors, for training on forces; frames then carry ``REF_forces``.
     pair_potential
         Potential to which networks are to give the difference.
 
@@ -224,14 +201,12 @@ def build_dataset(
         If there is no frame, a label is missing or not finite, or an element has no E0.
     """
     if not frames:
-        msg = f"system {system}: no frames; give at least one"
-        raise InputError(msg)
+        raise InputError(f"system {system}: no frames; give at least one")
     symbols = [atoms.get_chemical_symbols() for atoms in frames]
     elements = tuple(sorted({symbol for frame in symbols for symbol in frame}))
     missing = [element for element in elements if element not in e0]
     if missing:
-        msg = f"system {system}: no isolated-atom energy for {', '.join(missing)}"
-        raise InputError(msg)
+        raise InputError(f"system {system}: no isolated-atom energy for {', '.join(missing)}")
     number = {element: index for index, element in enumerate(elements)}
     species = np.array([number[symbol] for frame in symbols for symbol in frame], dtype=np.int64)
     energy = [energy_label(atoms, TOTAL_ENERGY, i) - sum(e0[s] for s in symbols[i]) for i, atoms in enumerate(frames)]
@@ -267,15 +242,7 @@ STD_FLOOR = 1e-6
 
 
 class Scaling(NamedTuple):
-    """Per species s: ``x = (g - mean_s) / std_s`` and ``e = offset_s + scale_s f(x)``.
-
-    Attributes
-    ----------
-    mean, std
-        Of the training atoms' descriptors, ``(n_elements, n_components)``.
-    offset, scale
-        ``(n_elements,)``, eV.
-    """
+    """Per species ``x = (g - mean) / std``, (n_elements, n_components), and ``e = offset + scale f(x)`` in eV."""
 
     mean: NDArray[np.float64]
     std: NDArray[np.float64]

@@ -258,8 +258,7 @@ def load_model(path: str | Path) -> Ensemble:
 
     header, arrays = load_arrays(path)
     if header.get("kind") != FORMAT:
-        msg = f"{path}: holds {header.get('kind')!r}, not an ensemble of networks"
-        raise InputError(msg)
+        raise InputError(f"{path}: holds {header.get('kind')!r}, not an ensemble of networks")
     architecture = Architecture(**header["architecture"])
     layers = tuple(
         Layer(arrays[f"layer{index}.weight"], arrays[f"layer{index}.bias"]) for index in range(architecture.depth + 1)
@@ -289,18 +288,16 @@ def compose(**models: Ensemble) -> Ensemble:
         If the models read different descriptors, differ in architecture or in the number of members.
     """
     if not models:
-        msg = "compose() needs at least one model, as in compose(Ar=argon, Kr=krypton)"
-        raise InputError(msg)
+        raise InputError("compose() needs at least one model, as in compose(Ar=argon, Kr=krypton)")
     parts = [models[element].restrict(element) for element in sorted(models)]
     first = parts[0]
     for part in parts[1:]:
         for name in ("descriptor", "architecture", "members", "baseline"):
             if getattr(part, name) != getattr(first, name):
-                msg = (
+                raise InputError(
                     f"models of {first.elements[0]} and {part.elements[0]} differ in their {name} "
                     f"({getattr(first, name)} and {getattr(part, name)}): only equal ones compose"
                 )
-                raise InputError(msg)
     scaling = Scaling(*(np.concatenate(arrays) for arrays in zip(*(part.scaling for part in parts), strict=True)))
     ranges = [part.range for part in parts if part.range is not None]
     layers = tuple(

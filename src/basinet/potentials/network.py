@@ -58,17 +58,10 @@ class Architecture:
     ----------
     activation
         ``"tanh"`` or ``"linear"`` after every hidden layer.
-    depth
-        Number of hidden layers, 1 or 2.
-    width
-        Nodes of each hidden layer, 1 to 512.
+    depth, width
+        Hidden layers, 1 or 2, and nodes of each, 1 to 512; InputError beyond.
     parametrisation
         See the table of this module.
-
-    Raises
-    ------
-    InputError
-        If a value is outside its range.
     """
 
     activation: Activation = "tanh"
@@ -88,8 +81,7 @@ class Architecture:
             value = getattr(self, name)
             if value not in values:
                 choices = f"1 to {MAX_WIDTH}" if name == "width" else ", ".join(map(str, values))
-                msg = f"{name} = {value!r} is not possible: choose {choices}"
-                raise InputError(msg)
+                raise InputError(f"{name} = {value!r} is not possible: choose {choices}")
 
     def __str__(self) -> str:
         """Read as in a figure's legend, such as ``tanh 2x32``."""
@@ -147,11 +139,7 @@ def _hidden_values(
 def _row_energies(
     network: Network, rows: NDArray[np.float64], count: NDArray[np.float64], activation: Activation
 ) -> NDArray[np.float64]:
-    """Energy of every row, ``(n_rows,)``, in the network's own units, from rows ``(n_rows, n_components)``.
-
-    (Training has its own form of these equations, for many networks at once: `basinet.potentials.program`. A test holds
-    the two together.)
-    """
+    """Energy of every row, ``(n_rows,)``, in the network's units; a test holds it and the form of training together."""
     hidden = _hidden_values(network, rows, count, activation)[-1]
     return _readout_energies(network, hidden, count)
 
@@ -165,9 +153,8 @@ def _readout_energies(network: Network, hidden: NDArray[np.float64], count: NDAr
 def _slopes_in_rows(network: Network, hidden: list[NDArray[np.float64]], activation: Activation) -> NDArray[np.float64]:
     """Derivatives of the energy of every atom in its row, ``(n_atoms, n_components)``, from the hidden layers' values.
 
-    Backwards through the layers, with ``h'`` the activation's derivative at the layer's values::
-
-        d_L = W_L,    d_l = (d_{l+1} * h'_{l+1}) W_l^T
+    Backwards through the layers, with ``h'`` the activation's derivative: ``d_L = W_L``,
+    ``d_l = (d_{l+1} * h'_{l+1}) W_l^T``.
     """
     slopes = np.broadcast_to(network[-1].weight[:, 0], hidden[-1].shape)
     for layer, values in zip(network[-2::-1], hidden[::-1], strict=True):

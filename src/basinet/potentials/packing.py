@@ -24,14 +24,9 @@ if TYPE_CHECKING:
 class _PackedForces(NamedTuple):
     """Forces, in units of ``scale`` per A, and what turns networks' slopes into them; arrays of NumPy or JAX.
 
-    Attributes
-    ----------
-    derivative
-        ``(f, s r c, 3 n)``: minus the derivative of each component of each row in the place of each atom of the frame,
-        the largest frame's atoms n; 12 bytes times the square of the atoms times the components in single precision,
-        0.4 MB a frame of 32 atoms at ``twojmax`` 6 (linear networks: per species in place of per atom).
-    target, weight
-        ``(f, 3 n)``; weights sum to 1 in every frame, and are 0 for padding.
+    `derivative` ``(f, s r c, 3 n)`` is minus the derivative of each component of each row (linear networks: per
+    species) in the place of each atom, n of them in the largest frame: 0.4 MB a frame of 32 atoms at ``twojmax`` 6 in
+    single precision. `target` and `weight` are ``(f, 3 n)``; weights sum to 1 in every frame, and are 0 for padding.
     """
 
     derivative: Any
@@ -79,16 +74,10 @@ def pack(
     target: str = "total",
     atoms_per_frame: float | None = None,
 ) -> PackedFrames:
-    """Pack a dataset.
+    """Pack a dataset, all atoms of a species into one row if `summed` (linear networks on totals only).
 
-    Parameters
-    ----------
-    summed
-        Put all atoms of a species into one row (linear networks on totals only).
-    target
-        ``"total"`` or ``"local"``.
-    atoms_per_frame
-        Sets the unit of totals; the dataset's own mean unless given. Validation frames take that of training.
+    The target is ``"total"`` or ``"local"``; `atoms_per_frame` sets the unit of totals, the dataset's own mean unless
+    given: validation frames take that of training.
     """
     composition = dataset.composition()
     n_species, n_frames = len(dataset.elements), dataset.n_frames
@@ -113,20 +102,7 @@ def pack(
 
 
 def _pack_forces(dataset: Dataset, scaling: Scaling, *, summed: bool, dtype: str = "float64") -> _PackedForces:
-    """Pack the forces of a dataset that carries them.
-
-    Parameters
-    ----------
-    summed
-        As in `pack`.
-    dtype
-        Of the derivatives, which take all the room.
-
-    Raises
-    ------
-    InputError
-        If the dataset was built without forces.
-    """
+    """Pack the forces that a dataset carries; `dtype` is that of the derivatives, which take all the room."""
     if dataset.forces is None or dataset.derivatives is None:
         msg = f"system {dataset.system}: training on forces needs frames that carry them, and their derivatives"
         raise InputError(msg)
@@ -160,8 +136,7 @@ def _slots(dataset: Dataset) -> NDArray[np.int64]:
 
 def _local_target(dataset: Dataset, scaling: Scaling, count: NDArray[np.float64]) -> NDArray[np.float64]:
     if dataset.local_energy is None:
-        msg = f"system {dataset.system}: training on local energies needs frames that carry them"
-        raise InputError(msg)
+        raise InputError(f"system {dataset.system}: training on local energies needs frames that carry them")
     target = np.zeros_like(count)
     own = dataset.species
     target[own, dataset.frame, _slots(dataset)] = (dataset.local_energy - scaling.offset[own]) / scaling.scale[own]

@@ -34,32 +34,15 @@ LITERATURE_CUTOFF = 11.0
 
 @dataclass(frozen=True)
 class PairCoefficients:
-    """Coefficients of one species pair in ``v(r) = c12 / r^12 - c6 / r^6``.
-
-    Attributes
-    ----------
-    c6
-        Strength of the attraction, eV A^6.
-    c12
-        Strength of the repulsion, eV A^12.
-    """
+    """Coefficients of a pair of species in ``v(r) = c12 / r^12 - c6 / r^6``: c6 in eV A^6, c12 in eV A^12."""
 
     c6: float
     c12: float
 
     @classmethod
     def from_lennard_jones(cls, epsilon: float, sigma: float) -> PairCoefficients:
-        """Convert the parameters of ``v(r) = 4 epsilon ((sigma/r)^12 - (sigma/r)^6)``.
+        """Convert ``v(r) = 4 epsilon ((sigma/r)^12 - (sigma/r)^6)``, with epsilon in eV and sigma in A.
 
-        Parameters
-        ----------
-        epsilon
-            Depth of the well, eV.
-        sigma
-            Distance at which ``v`` is zero, A.
-
-        Examples
-        --------
         >>> argon = PairCoefficients.from_lennard_jones(epsilon=0.0103, sigma=3.405)
         >>> round(argon.c6, 2)
         64.21
@@ -153,15 +136,10 @@ class LennardJones:
         return self.evaluate(atoms).forces
 
     def evaluate(self, atoms: Atoms, neighbours: NeighborList | None = None) -> PairEvaluation:
-        """Compute local energies and forces from one neighbour list.
+        """Local energies, forces and virial from one neighbour list.
 
-        Parameters
-        ----------
-        atoms
-            The frame.
-        neighbours
-            A half list of this potential's cutoff to use again, where one run asks for many steps of one
-            system.
+        One of this potential's cutoff, with each pair once, may be given to be used again, where a run asks for many
+        steps.
 
         Raises
         ------
@@ -215,10 +193,6 @@ Berthelot)."""
 def _corresponding_states(element: str) -> tuple[float, float]:
     """Scale argon's epsilon (eV) and sigma (A) to another element.
 
-    Examples
-    --------
-    >>> [round(value, 3) for value in (1000 * _corresponding_states("Kr")[0], _corresponding_states("Kr")[1])]
-    [14.319, 3.633]
     >>> [round(value, 3) for value in (1000 * _corresponding_states("Xe")[0], _corresponding_states("Xe")[1])]
     [19.804, 3.957]
     """
@@ -230,8 +204,6 @@ def _corresponding_states(element: str) -> tuple[float, float]:
 def pair_parameters(a: str, b: str) -> tuple[float, float]:
     """Give epsilon (eV) and sigma (A) of a pair of elements.
 
-    Examples
-    --------
     >>> pair_parameters("Kr", "Ar")
     (0.01214, 3.519)
     """
@@ -245,33 +217,13 @@ def pair_parameters(a: str, b: str) -> tuple[float, float]:
 
 
 def largest_sigma(elements: Iterable[str]) -> float:
-    """Largest sigma of all pairs of these elements, A: that of the largest atoms among themselves.
-
-    Examples
-    --------
-    >>> largest_sigma(["Ar", "Kr"])
-    3.633
-    """
+    """Largest sigma of all pairs of these elements, A: that of the largest atoms among themselves."""
     return max(pair_parameters(element, element)[1] for element in elements)
 
 
 def noble_gas_potential(elements: Iterable[str], cutoff: float = LITERATURE_CUTOFF) -> LennardJones:
-    """Build the potential of a liquid of these elements.
+    """Potential of a liquid of Ne, Ar, Kr and Xe, with a cutoff in A; InputError for any other element.
 
-    Parameters
-    ----------
-    elements
-        Of Ne, Ar, Kr and Xe.
-    cutoff
-        A.
-
-    Raises
-    ------
-    InputError
-        There is no potential for an element.
-
-    Examples
-    --------
     >>> noble_gas_potential(["Kr", "Ar"]).elements
     ('Ar', 'Kr')
     """
@@ -284,10 +236,8 @@ def noble_gas_potential(elements: Iterable[str], cutoff: float = LITERATURE_CUTO
 
 
 def literature_lennard_jones(cutoff: float = LITERATURE_CUTOFF) -> LennardJones:
-    """Build the Lennard-Jones potential of argon and krypton that sampled the reference frames.
+    """Lennard-Jones potential of argon and krypton that sampled the reference frames.
 
-    Examples
-    --------
     >>> from ase import Atoms
     >>> dimer = Atoms("Ar2", positions=[[0, 0, 0], [0, 0, 3.405 * 2 ** (1 / 6)]])
     >>> [round(1000 * float(e), 3) for e in literature_lennard_jones().local_energies(dimer)]
@@ -297,25 +247,11 @@ def literature_lennard_jones(cutoff: float = LITERATURE_CUTOFF) -> LennardJones:
 
 
 def _power_sums(atoms: Atoms, cutoff: float, elements: Sequence[str] | None = None) -> FloatArray:
-    """Sum ``r^-6`` and ``r^-12`` over each atom's neighbours, by species pair.
+    """Sum ``r^-6`` and ``r^-12`` over each atom's neighbours within a cutoff (A), by species: (n_atoms, n_pairs, 2).
 
-    A pair potential's local energies are linear in them:
-    ``e_i = 1/2 sum_p (c12_p S[i, p, 1] - c6_p S[i, p, 0])``.
-
-    Parameters
-    ----------
-    atoms
-        The frame.
-    cutoff
-        Neighbours up to this distance count, A.
-    elements
-        Species that span the pairs, sorted; those of `atoms` unless given.
-
-    Returns
-    -------
-    ndarray of shape (n_atoms, n_pairs, 2)
-        Pairs in the order of `species_pairs`; last axis A^-6, A^-12. Pairs that atom `i` has no part in are
-        zero.
+    A pair potential's local energies are linear in them: ``e_i = 1/2 sum_p (c12_p S[i, p, 1] - c6_p S[i, p, 0])``.
+    Pairs are in the order of `species_pairs` of `elements`, which may be more than the frame's; those without atom i
+    are zero.
     """
     names = tuple(sorted(set(elements if elements is not None else atoms.get_chemical_symbols())))
     species = species_indices(atoms, names)
@@ -402,27 +338,14 @@ def chosen_pair_potential(choice: PairChoice, elements: Sequence[str]) -> Lennar
     if choice is None or isinstance(choice, LennardJones):
         return choice
     if choice != "literature":
-        msg = f"pair_potential is {choice!r}; choose literature or fitted, or pass a LennardJones"
-        raise InputError(msg)
+        raise InputError(f"pair_potential is {choice!r}; choose literature or fitted, or pass a LennardJones")
     return _smoothly_ended(noble_gas_potential(elements))
 
 
 def _fitted_pair_potential(frames: Sequence[Atoms], e0: Mapping[str, float], isolated: Sequence[Atoms]) -> LennardJones:
     """Pair potential fitted to the total energies of frames (`fit_pair_potential`), smoothly ended.
 
-    Parameters
-    ----------
-    frames
-        Frames that networks are trained on (``REF_energy``, eV).
-    e0
-        Energy of each element's isolated atom, eV.
-    isolated
-        The isolated atoms: without them E0 is a guess, above which a pair potential means nothing.
-
-    Raises
-    ------
-    InputError
-        Isolated atoms are missing, or the frames do not determine the coefficients.
+    InputError without isolated atoms: E0 is then a guess, above which a pair potential means nothing.
     """
     unknown = {symbol for atoms in frames for symbol in atoms.get_chemical_symbols()} - {
         symbol for atoms in isolated for symbol in atoms.get_chemical_symbols()

@@ -247,10 +247,9 @@ def train_networks(
 
     Parameters
     ----------
-    networks
-        Initial weights, networks along the first axis; see `basinet.potentials.training`.
-    rates
-        Learning rates, one per network.
+    networks, rates
+        Initial weights, networks along the first axis (see `basinet.potentials.training`), and the learning rate of
+        each.
     batches
         Frame indices ``(n_blocks, steps, batch)``; validation frames are looked at after every block.
     unit

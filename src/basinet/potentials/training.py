@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 def initial_networks(seeds: Sequence[int], architecture: Architecture, n_species: int, n_components: int) -> Network:
     """Random weights of one network per seed and species, biases zero; leading axes (networks, species), float64.
 
-    >>> from basinet.potentials import Architecture
     >>> layers = initial_networks([0, 1], Architecture(width=8), n_species=1, n_components=30)
     >>> [layer.weight.shape for layer in layers]
     [(2, 1, 30, 8), (2, 1, 8, 1)]
@@ -58,12 +57,7 @@ BLOCKS = ("train", "validation")
 class _Preparation:
     """Everything about a training that does not depend on members and rates.
 
-    Attributes
-    ----------
-    atoms_per_frame
-        Mean of the training frames, by whose root totals are scaled.
-    energy_unit, force_unit
-        What root mean square errors of the program are multiplied by: eV per atom, and eV/A.
+    Root mean square errors of the program are multiplied by `energy_unit` and `force_unit`: eV per atom, and eV/A.
     """
 
     train: PackedFrames
@@ -145,13 +139,7 @@ def _prepare(
     pad_frames: tuple[int, int] = (0, 0),
     target: Target = "total",
 ) -> _Preparation:
-    """Pack the frames and draw the minibatches.
-
-    Raises
-    ------
-    InputError
-        If the frames lack what is to be trained on.
-    """
+    """Pack the frames and draw the minibatches; InputError if the frames lack what is to be trained on."""
     if settings.force_weight > 0.0 and target == "local":
         msg = "force_weight: forces are trained on beside total energies, not beside local ones; set it to 0"
         raise InputError(msg)
@@ -395,15 +383,13 @@ def train(
     settings = validated(TrainingSettings, optimiser, "train()")
     architecture = Architecture(activation, depth, width, parametrisation)
     if members < 1:
-        msg = f"members is {members}; give at least 1"
-        raise InputError(msg)
+        raise InputError(f"members is {members}; give at least 1")
     liquid, isolated = divided(frames)
     fitted, held = _held_out(liquid, validation)
     elements = elements_of(fitted)
     if elements_of(held) != elements:
         found = ", ".join(elements_of(held))
-        msg = f"validation frames hold {found}, training frames {', '.join(elements)}: give both the same"
-        raise InputError(msg)
+        raise InputError(f"validation frames hold {found}, training frames {', '.join(elements)}: give both the same")
     e0 = isolated_energies(isolated, fitted)
     name = "+".join(dict.fromkeys(system_of(atoms) for atoms in fitted))
     descriptor = descriptor or default_descriptor(elements)
@@ -426,8 +412,7 @@ def _held_out(frames: Sequence[Atoms], validation: float | Sequence[Atoms]) -> t
     if not isinstance(validation, int | float):
         return list(frames), divided(validation)[0]
     if not 0 < validation < 1:
-        msg = f"validation is {validation}; give a share between 0 and 1, or frames"
-        raise InputError(msg)
+        raise InputError(f"validation is {validation}; give a share between 0 and 1, or frames")
     fitted: list[Atoms] = []
     held: list[Atoms] = []
     for name, own in by_system(frames).items():
