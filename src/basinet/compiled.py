@@ -1,8 +1,8 @@
 """Compiled functions (numba), kept on disk under a digest of all the sources that they are made of.
 
 numba by itself compiles again when the file of a function changes, but not when a constant or a function does that it
-takes from another file. Here the stamp of a compiled function covers its own file and every file of its package that
-this one imports, directly or not, so that nothing out of date is ever run.
+takes from another file. Here compiled code lies in a folder that is named by a digest of the function's file and every
+file of its package that this one imports, directly or not, so that nothing out of date is ever run.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
-from numba.core import caching
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,56 +30,27 @@ def jit(**options: Any) -> Callable[[F], F]:
 
     Compiled code lies in ``NUMBA_CACHE_DIR`` if that is set, else in ``__pycache__`` beside the source, else in the
     user's cache folder, else (an installation that cannot be written to, and no home) in a private temporary folder.
-
-    Parameters
-    ----------
-    options
-        Of `numba.njit`, such as ``fastmath`` or ``inline``.
+    The options are those of `numba.njit`, such as ``fastmath``.
     """
 
     def compiled(function: F) -> F:
-        kernel = numba.njit(nogil=True, **options)(function)
-        kernel._cache = _Cache(function)  # noqa: SLF001 - as its own cache=True does
+        source = Path(function.__code__.co_filename).resolve()
+        chosen = numba.config.CACHE_DIR
+        numba.config.CACHE_DIR = str(_folder(source.parent) / _digest(source))
+        try:
+            kernel = numba.njit(nogil=True, cache=True, **options)(function)
+        finally:
+            numba.config.CACHE_DIR = chosen
+        save = kernel._cache.save_overload  # noqa: SLF001 - a full disk is to cost time, not the result
+
+        def save_if_possible(*overload: Any) -> None:
+            with suppress(OSError):
+                save(*overload)
+
+        kernel._cache.save_overload = save_if_possible  # noqa: SLF001
         return kernel  # type: ignore[no-any-return]
 
     return compiled
-
-
-class _Locator(caching._CacheLocator):  # noqa: SLF001 - there is no public way to choose what code depends on
-    """Where the code of one function lies, and what it depends on."""
-
-    def __init__(self, source: str, line: int) -> None:
-        self._py_file, self._line = source, line
-
-    @classmethod
-    def from_function(cls, py_func: Any, py_file: str) -> _Locator:
-        return cls(py_file, py_func.__code__.co_firstlineno)
-
-    def get_cache_path(self) -> str:
-        return str(_folder(Path(self._py_file).resolve().parent))
-
-    def get_source_stamp(self) -> str:
-        return _digest(Path(self._py_file).resolve())
-
-    def get_disambiguator(self) -> str:
-        # In the file's name, too: numba loads an index before it looks at the stamp, and fails where a class is gone.
-        return f"{self._line}-{self.get_source_stamp()[:16]}"
-
-
-class _Format(caching.CompileResultCacheImpl):
-    """Compiled code as numba writes it, in a place of ours."""
-
-    _locator_classes = [_Locator]  # noqa: RUF012 - numba's own way
-
-
-class _Cache(caching.FunctionCache):
-    """The code of one function on disk; a full disk costs time, not the result."""
-
-    _impl_class = _Format
-
-    def save_overload(self, sig: Any, data: Any) -> None:
-        with suppress(OSError):
-            super().save_overload(sig, data)
 
 
 @cache
@@ -91,7 +61,7 @@ def _digest(path: Path) -> str:
         new = _imports(left.pop()) - found
         found |= new
         left.extend(new)
-    return sha256(b"".join(source.read_bytes() for source in sorted(found))).hexdigest()
+    return sha256(b"".join(source.read_bytes() for source in sorted(found))).hexdigest()[:16]
 
 
 @cache
@@ -121,16 +91,15 @@ def _folder(sources: Path) -> Path:
 
 def _places(sources: Path) -> Iterator[Path]:
     """Places for compiled code, best first."""
-    name = f"{sources.name}-{sha256(str(sources).encode()).hexdigest()[:16]}"
     if chosen := os.environ.get("NUMBA_CACHE_DIR"):
-        yield Path(chosen) / name
+        yield Path(chosen)
     yield sources / "__pycache__"
     home = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))  # noqa: PTH111 - Path raises without a home
     if home.is_absolute():
-        yield home / "basinet" / name
+        yield home / "basinet"
     with suppress(OSError):
         private = Path(tempfile.gettempdir()) / f"basinet-{os.getuid()}"
         private.mkdir(mode=0o700, exist_ok=True)
         status = private.lstat()
         if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077:
-            yield private / name  # code that another user could write is not to be run
+            yield private  # code that another user could write is not to be run
