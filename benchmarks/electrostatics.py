@@ -19,8 +19,7 @@ import numpy as np
 from scipy import fft
 
 from basinet.density.cores import COULOMB
-from basinet.density.grid import reciprocal_metric
-from basinet.density.potential import hartree_potential, to_real_space
+from basinet.density.potential import _to_real_space, hartree_potential
 from basinet.units import Bohr
 
 if TYPE_CHECKING:
@@ -45,8 +44,8 @@ def transforms(density: NDArray[np.float64]) -> None:
     """One real FFT forward and two back, nothing between."""
     one = fft.rfftn(density, workers=1)
     other = one.copy()
-    to_real_space(one, density.shape[2], 1)
-    to_real_space(other, density.shape[2], 1)
+    _to_real_space(one, density.shape[2], 1)
+    _to_real_space(other, density.shape[2], 1)
 
 
 def plain(density: NDArray[np.float64], cell: NDArray[np.float64], positions: Any, cores: Any) -> None:
@@ -55,7 +54,7 @@ def plain(density: NDArray[np.float64], cell: NDArray[np.float64], positions: An
     waves = [fft.fftfreq(n, 1.0 / n) for n in shape]
     waves[2] = waves[2][: shape[2] // 2 + 1]
     g = [waves[a].reshape([-1 if a == b else 1 for b in range(3)]) for a in range(3)]
-    metric = reciprocal_metric(cell)
+    metric = vectors @ vectors.T
     square = sum(metric[a, b] * g[a] * g[b] for a in range(3) for b in range(3))
     spectrum = fft.rfftn(density, workers=1)
     for position, (charge, radius) in zip(positions, cores, strict=True):

@@ -34,13 +34,13 @@ def jit(**options: Any) -> Callable[[F], F]:
     """
 
     def compiled(function: F) -> F:
-        source = Path(function.__code__.co_filename).resolve()
-        chosen = numba.config.CACHE_DIR
-        numba.config.CACHE_DIR = str(_folder(source.parent) / _digest(source))
+        config: Any = numba.config
+        source, chosen = Path(function.__code__.co_filename).resolve(), config.CACHE_DIR
+        config.CACHE_DIR = str(_folder(source.parent) / _digest(source))
         try:
             kernel = numba.njit(nogil=True, cache=True, **options)(function)
         finally:
-            numba.config.CACHE_DIR = chosen
+            config.CACHE_DIR = chosen
         save = kernel._cache.save_overload  # noqa: SLF001 - a full disk is to cost time, not the result
 
         def save_if_possible(*overload: Any) -> None:
