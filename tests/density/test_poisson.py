@@ -291,7 +291,7 @@ GOOD = {
         ({"cell": np.ones((3, 3))}, "no volume"),
         ({"cell": np.ones((2, 3))}, "three finite vectors"),
         ({"positions": [0.0, 0.0, 0.0]}, r"one row x, y, z"),
-        ({"positions": [[0.0, np.inf, 0.0]]}, r"one row x, y, z finite"),
+        ({"positions": [[0.0, np.inf, 0.0]]}, r"must be a finite number"),
         ({"cores": []}, "0 cores for 1 atoms"),
         ({"cores": [(8.0, -0.2)]}, "radius"),
     ],
