@@ -3,45 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from basinet.arrays import FloatArray
-from basinet.compiled import jit
 from basinet.density.basins import integrate_basins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
     from basinet.density.basins import Basins
 
 
-class Blocks(NamedTuple):
-    """Points of one axis shared out among blocks, half as many (a tuple, so that numba accepts it).
-
-    A point lies, or begins, in the block ``first``; ``share`` of it lies there, and the rest in the next block.
-    """
-
-    number: int
-    first: NDArray[np.int64]
-    share: FloatArray
-
-
-def blocks(points: int) -> Blocks:
-    """Blocks of equal width: two points each, or with an odd number of points slightly more than two.
-
-    >>> blocks(5).first.tolist(), blocks(5).share.tolist()
-    ([0, 0, 0, 1, 1], [1.0, 1.0, 0.5, 1.0, 1.0])
-    """
-    number = points // 2
-    point = np.arange(points)
-    first = point * number // points
+def _averages(points: int) -> csr_array:
+    """Means over blocks of equal width, (n // 2, n): two points each, or with an odd n slightly more than two."""
+    number, point = points // 2, np.arange(points)
+    first = point * number // points  # the block that each point lies in, or begins in
     share = np.minimum(1.0, (first + 1) * points / number - point)
-    return Blocks(number, first, share)
+    weights = np.zeros((number + 1, points))  # the last point has nothing left for the block after the last
+    weights[first, point], weights[first + 1, point] = share, 1.0 - share
+    return csr_array(weights[:-1] * (number / points))
 
 
 def block_means(field: FloatArray) -> FloatArray:
@@ -49,30 +32,11 @@ def block_means(field: FloatArray) -> FloatArray:
 
     Every axis needs at least two points.
     """
-    one, two, three = (blocks(points) for points in field.shape)
-    means = np.zeros((one.number, two.number, three.number))
-    add_to_blocks(field, one, two, three, means)
-    means *= means.size / field.size
-    return means
-
-
-@jit()
-def add_to_blocks(field: FloatArray, one: Blocks, two: Blocks, three: Blocks, sums: FloatArray) -> None:
-    """Add every point of a field to its blocks."""
-    row = np.empty(three.number + 1)  # the last point has nothing left for the block after the last
-    for i in range(field.shape[0]):
-        for j in range(field.shape[1]):
-            row[:] = 0.0
-            for k in range(field.shape[2]):
-                value = three.share[k] * field[i, j, k]
-                row[three.first[k]] += value
-                row[three.first[k] + 1] += field[i, j, k] - value
-            for a in range(2):
-                part_1 = one.share[i] if a == 0 else 1.0 - one.share[i]
-                for b in range(2):
-                    part = part_1 * (two.share[j] if b == 0 else 1.0 - two.share[j])
-                    if part > 0.0:
-                        sums[one.first[i] + a, two.first[j] + b] += part * row[:-1]
+    for _ in range(3):  # of the first axis, which then becomes the last
+        points, *others = field.shape
+        means = _averages(points) @ field.reshape(points, -1)
+        field = np.ascontiguousarray(means.reshape(-1, *others).transpose(1, 2, 0))
+    return field
 
 
 INTEGRAL_ORDER = 1.9
