@@ -179,5 +179,5 @@ def test_bad_input_is_named(density):
         local_hartree_energies(density, LIQUID.cell, LIQUID.positions, potential=density[:-1])
     with pytest.raises(InputError, match="7 cores for 8 atoms"):
         local_hartree_energies(density, LIQUID.cell, LIQUID.positions, LIQUID.cores[:-1])
-    with pytest.raises(InputError, match="NaN or infinity"):
+    with pytest.raises(InputError, match="every value must be a finite number"):
         local_hartree_energies(np.full_like(density, np.nan), LIQUID.cell, LIQUID.positions, LIQUID.cores)

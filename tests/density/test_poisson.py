@@ -285,7 +285,7 @@ GOOD = {
     [
         ({"density": np.full((4, 4), 8e-3)}, r"the density has the shape \(4, 4\)"),
         ({"density": np.full((0, 4, 4), 8e-3)}, "the density has the shape"),
-        ({"density": np.full((4, 4, 4), np.nan)}, "NaN or infinity"),
+        ({"density": np.full((4, 4, 4), np.nan)}, "every value must be a finite number"),
         ({"density": np.zeros((4, 4, 4))}, "integrates to 0 electrons"),
         ({"density": np.full((4, 4, 4), 8e-3) / 0.529177**3}, "integrates to 53.98[0-9]* electrons"),
         ({"cell": np.ones((3, 3))}, "no volume"),

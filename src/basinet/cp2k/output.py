@@ -51,7 +51,7 @@ _ROW = re.compile(r"^ (?:FORCES\| +\d+| *\d+ +\d+ +[A-Za-z]+) +(\S+) +(\S+) +(\S
 _END_OF_FORCES = re.compile(r"^ (?:SUM OF ATOMIC FORCES|FORCES\| Sum) ", re.MULTILINE)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Cp2kEvaluation:
     """An energy that CP2K evaluated.
 
@@ -70,31 +70,11 @@ class Cp2kEvaluation:
         Total of CP2K's local energies less the total energy, eV; None where it prints no local energies.
     """
 
-    energies: dict[str, float]
-    forces: NDArray[np.float64] | None = None
-    scf_converged: bool | None = None
-    step: int | None = None
-    local_energy_gap: float | None = None
-
-
-@dataclass
-class _EvaluationReader:
-    """The evaluation being read, and those read before it."""
-
-    done: list[Cp2kEvaluation] = field(default_factory=list)
     energies: dict[str, float] = field(default_factory=dict)
     forces: NDArray[np.float64] | None = None
     scf_converged: bool | None = None
     step: int | None = None
-    gap: float | None = None
-
-    def close(self) -> None:
-        """Add the evaluation to those done, and begin the next."""
-        if self.energies or self.scf_converged is not None:
-            if all(label in self.energies for label in _ELECTROSTATIC):
-                self.energies["REF_electrostatic_energy"] = sum(self.energies[label] for label in _ELECTROSTATIC)
-            self.done.append(Cp2kEvaluation(self.energies, self.forces, self.scf_converged, self.step, self.gap))
-        self.energies, self.forces, self.scf_converged, self.step, self.gap = {}, None, None, None, None
+    local_energy_gap: float | None = None
 
 
 def _read_evaluations(text: str, source: str, offset: int = 0) -> tuple[Cp2kEvaluation, ...]:
@@ -103,31 +83,33 @@ def _read_evaluations(text: str, source: str, offset: int = 0) -> tuple[Cp2kEval
     The energies of an evaluation come before its total, its forces after it; those of an SCF cycle that is taken up
     again are printed again, and the last ones count.
     """
-    reading = _EvaluationReader()
+    found = [Cp2kEvaluation()]
     line, counted = offset + 1, 0
     for event in _EVENTS.finditer(text):
         line, counted = line + text.count("\n", counted, event.start()), event.start()
         where = f"{source}, line {line}"
+        begins = event["component"] or event["converged"] or event["failed"]
+        if begins and "REF_energy" in found[-1].energies:
+            found.append(Cp2kEvaluation())
+        now = found[-1]
         if event["component"]:
-            if "REF_energy" in reading.energies:
-                reading.close()
-            value = _parse_number(event["value"], where)
-            reading.energies[_COMPONENTS[event["component"]]] = value * units.Hartree
+            now.energies[_COMPONENTS[event["component"]]] = _parse_number(event["value"], where) * units.Hartree
         elif event["total"]:
-            reading.energies["REF_energy"] = _parse_number(event["total"], where) * _energy_unit(event["unit"], where)
+            now.energies["REF_energy"] = _parse_number(event["total"], where) * _energy_unit(event["unit"], where)
         elif event["forces"]:
-            reading.forces = _read_forces(text, event.end(), _force_unit(event["force_unit"], where), where)
+            now.forces = _read_forces(text, event.end(), _force_unit(event["force_unit"], where), where)
         elif event["whole"]:
             whole, local = (_parse_number(event[name], where) for name in ("whole", "local"))
-            reading.gap = (local - whole) * units.Hartree
+            now.local_energy_gap = (local - whole) * units.Hartree
         elif event["step"]:
-            reading.step = int(event["step"])
+            now.step = int(event["step"])
         else:
-            if "REF_energy" in reading.energies:
-                reading.close()
-            reading.scf_converged = event["failed"] is None
-    reading.close()
-    return tuple(reading.done)
+            now.scf_converged = event["failed"] is None
+    found = [item for item in found if item.energies or item.scf_converged is not None]
+    for item in found:
+        if all(label in item.energies for label in _ELECTROSTATIC):
+            item.energies["REF_electrostatic_energy"] = sum(item.energies[label] for label in _ELECTROSTATIC)
+    return tuple(found)
 
 
 def _read_forces(text: str, start: int, unit: float, where: str) -> NDArray[np.float64] | None:
@@ -359,62 +341,3 @@ def read_cp2k_output(path: str | Path) -> Cp2kOutput:
         finished="PROGRAM ENDED AT" in text,
         abort_line=None if abort < 0 else offset + text.count("\n", 0, abort) + 1,
     )
-
-
-_FULL = re.compile(rb"no space left on device|disk quota exceeded", re.IGNORECASE)
-_TAIL = 1 << 16
-"""Bytes at the end of outputs in which failures are looked for."""
-
-
-@dataclass(frozen=True)
-class _Ending:
-    """How a run ended, by the ends of its output and of what it wrote to standard error.
-
-    `abort` is the message in CP2K's box of failure, `complaint` the last line of standard error; empty without.
-    """
-
-    finished: bool
-    unconverged: bool
-    disk_full: bool
-    abort: str
-    complaint: str
-
-
-def _read_ending(output: Path, errors: Path) -> _Ending:
-    """Read how a run ended; what it did not write counts as empty."""
-    said, complained = _tail(output), _tail(errors)
-    return _Ending(
-        finished=b"PROGRAM ENDED AT" in said,
-        unconverged=b"SCF run NOT converged" in said + complained,
-        disk_full=_FULL.search(said + complained) is not None,
-        abort=_abort_message(said),
-        complaint=_last_line(complained),
-    )
-
-
-def _tail(path: Path) -> bytes:
-    """The end of a file; nothing if it is not there."""
-    try:
-        with path.open("rb") as stream:
-            stream.seek(max(0, path.stat().st_size - _TAIL))
-            return stream.read()
-    except OSError:
-        return b""
-
-
-def _abort_message(said: bytes) -> str:
-    """Message in CP2K's box of failure, one line; empty if there is none."""
-    text = said.decode("utf-8", errors="replace")
-    _, found, box = text.partition("[ABORT]")
-    if not found:
-        return ""
-    rows = [row.strip(" *") for row in box.split("\n")[1:8]]
-    words = [re.sub(r"^(\\___/|\|?\s*O/\||\|\s|/\|\s\||/ \\|\|$)\s*", "", row).strip() for row in rows]
-    kept = [word for word in words if word and not set(word) <= set("*/\\| ")]
-    return " ".join(" ".join(kept).split())[:300]
-
-
-def _last_line(said: bytes) -> str:
-    """The last line of a text, shortened."""
-    rows = [row for row in said.decode("utf-8", errors="replace").split("\n") if row.strip()]
-    return " ".join(rows[-1].split())[:200] if rows else ""

@@ -16,7 +16,6 @@ from functools import lru_cache
 from pathlib import Path
 
 from basinet.cp2k import guard
-from basinet.cp2k.output import _read_ending
 from basinet.cp2k.writer import PROJECT
 from basinet.errors import DiskFullError, InputError
 
@@ -150,19 +149,53 @@ _KILLS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.S
 """Signals that others send; the rest are CP2K's own faults."""
 
 
+_FULL = re.compile(rb"no space left on device|disk quota exceeded", re.IGNORECASE)
+_TAIL = 1 << 16
+"""Bytes at the end of outputs in which failures are looked for."""
+
+
 def _check_end(code: int, directory: Path) -> None:
     """Tell failures of a run that has ended apart, by its exit code and what it wrote; see `run_program`."""
-    ending = _read_ending(directory / OUTPUT, directory / ERRORS)
-    if ending.disk_full:
+    said, complained = _tail(directory / OUTPUT), _tail(directory / ERRORS)
+    if _FULL.search(said + complained):
         raise DiskFullError("no space left on the disk of the scratch directory")
-    if code != 0 and ending.unconverged:  # 2023.1 goes on, and an outer cycle may still converge
+    if code != 0 and b"SCF run NOT converged" in said + complained:  # 2023.1 goes on, an outer cycle may converge
         raise NotConvergedError("the SCF run did NOT converge; raise max_scf or change the minimiser")
     number = -code if code < 0 else code - _SIGNALLED
     if number in set(signal.Signals):
         kind = KilledError if number in _KILLS else CrashError
         raise kind(f"CP2K ended by {signal.Signals(number).name}")
+    complaint = _last_line(complained)
     if code == guard.NOT_FOUND:
-        raise CrashError(ending.complaint or "CP2K cannot be run")
-    if code != 0 or not ending.finished:
-        reason = ending.abort or ending.complaint or "it says nothing"
+        raise CrashError(complaint or "CP2K cannot be run")
+    if code != 0 or b"PROGRAM ENDED AT" not in said:
+        reason = _abort_message(said) or complaint or "it says nothing"
         raise CrashError(f"CP2K ended with code {code}: {reason}")
+
+
+def _tail(path: Path) -> bytes:
+    """The end of a file; nothing if it is not there."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(max(0, path.stat().st_size - _TAIL))
+            return stream.read()
+    except OSError:
+        return b""
+
+
+def _abort_message(said: bytes) -> str:
+    """Message in CP2K's box of failure, one line; empty if there is none."""
+    text = said.decode("utf-8", errors="replace")
+    _, found, box = text.partition("[ABORT]")
+    if not found:
+        return ""
+    rows = [row.strip(" *") for row in box.split("\n")[1:8]]
+    words = [re.sub(r"^(\\___/|\|?\s*O/\||\|\s|/\|\s\||/ \\|\|$)\s*", "", row).strip() for row in rows]
+    kept = [word for word in words if word and not set(word) <= set("*/\\| ")]
+    return " ".join(" ".join(kept).split())[:300]
+
+
+def _last_line(said: bytes) -> str:
+    """The last line of a text, shortened."""
+    rows = [row for row in said.decode("utf-8", errors="replace").split("\n") if row.strip()]
+    return " ".join(rows[-1].split())[:200] if rows else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from basinet.density.facets import grid_facets, nearest_sites
+from basinet.density.grid import checked_field, checked_threads
 from basinet.errors import InputError
 from basinet.frames.neighbours import COINCIDENT, checked_cell, checked_positions
 
@@ -121,16 +121,6 @@ _RESERVED = ("population", "volume")
 """Names of what is always integrated; a field cannot have them."""
 
 
-def _checked_grid(values: ArrayLike, name: str) -> NDArray[np.float64]:
-    """Values on a grid as a C-ordered float64 array (n1, n2, n3), or an error that names them."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiu":
-        raise InputError(f"{name} holds {array.dtype}; pass real numbers")
-    if array.ndim != 3 or not array.size:
-        raise InputError(f"{name} has the shape {array.shape}; pass an array (n1, n2, n3) of values on the grid")
-    return np.ascontiguousarray(array, dtype=np.float64)
-
-
 def checked_fields(fields: Mapping[str, ArrayLike] | None, shape: tuple[int, ...]) -> dict[str, NDArray[np.float64]]:
     """Fields on the density's grid, or an error that names the field."""
     if fields is None:
@@ -141,7 +131,7 @@ def checked_fields(fields: Mapping[str, ArrayLike] | None, shape: tuple[int, ...
     for name, values in fields.items():
         if name in _RESERVED:
             raise InputError(f"a field is named {name!r}, which is always integrated; give it another name")
-        array = _checked_grid(values, f"field {name!r}")
+        array = checked_field(values, f"field {name!r}")
         if array.shape != shape:
             raise InputError(f"field {name!r} has the shape {array.shape} and the density {shape}; use one grid")
         checked[name] = array
@@ -160,22 +150,6 @@ def _checked_nuclei(positions: ArrayLike, cell: ArrayLike) -> tuple[NDArray[np.f
         other += other >= one
         raise InputError(f"atoms {one} and {other} are in one place ({distance[one]:.1e} A apart); remove one")
     return points, box
-
-
-def _checked_radius(nuclear_radius: float) -> float:
-    """Radius within which a maximum belongs to a nucleus, or an error."""
-    if not (np.isfinite(nuclear_radius) and nuclear_radius >= 0.0):
-        raise InputError(f"nuclear_radius is {nuclear_radius}; it must be a number of Angstrom, zero or more")
-    return float(nuclear_radius)
-
-
-def _checked_threshold(vacuum: float | None) -> float:
-    """Density at or below which a point is vacuum, or an error; minus infinity where nothing is."""
-    if vacuum is None:
-        return -np.inf
-    if not np.isfinite(vacuum):
-        raise InputError(f"vacuum is {vacuum}; it must be a density in e/A^3, or None")
-    return float(vacuum)
 
 
 def integrate_basins(
@@ -238,28 +212,20 @@ def integrate_basins(
     >>> basins.volume.round(9).tolist(), basins.population.round(9).tolist()
     ([13.5, 13.5], [27.0, 27.0])
     """
-    from basinet.density.walk import ascend, flow_uphill, not_finite
+    from basinet.density.walk import ascend, flow_uphill
 
-    rho = _checked_grid(density, "the density")
+    rho = checked_field(density, "the density")
     named = checked_fields(fields, rho.shape)
     points, box = _checked_nuclei(positions, cell)
-    radius = _checked_radius(nuclear_radius)
-    ascent = ascend(rho, grid_facets(box, rho.shape), _checked_threshold(vacuum), _checked_threads(threads))
-    maxima = _maxima(rho, ascent.maxima, points, box, radius)
+    if not (np.isfinite(nuclear_radius) and nuclear_radius >= 0.0):
+        raise InputError(f"nuclear_radius is {nuclear_radius}; it must be a number of Angstrom, zero or more")
+    if not (vacuum is None or np.isfinite(vacuum)):
+        raise InputError(f"vacuum is {vacuum}; it must be a density in e/A^3, or None")
+    threshold = -np.inf if vacuum is None else float(vacuum)
+    ascent = ascend(rho, grid_facets(box, rho.shape), threshold, checked_threads(threads))
+    maxima = _maxima(rho, ascent.maxima, points, box, nuclear_radius)
     arrived = flow_uphill(ascent, [rho, *named.values()])
-    for (name, values), magnitude in zip(named.items(), arrived.magnitude[2:], strict=True):
-        if not np.isfinite(magnitude):
-            raise InputError(not_finite(values, f"field {name!r}"))
     return _results(arrived, list(named), maxima, len(points), abs(float(np.linalg.det(box))) / rho.size, vacuum)
-
-
-def _checked_threads(threads: int | None) -> int:
-    """Number of threads: at least one, and by default the cores that this process may use."""
-    if threads is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if threads < 1:
-        raise InputError(f"threads is {threads}; give 1 or more")
-    return int(threads)
 
 
 def _maxima(

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from basinet.arrays import FloatArray
 from basinet.errors import InputError
 from basinet.frames.neighbours import checked_cell
+from basinet.jobs.provenance import available_processors
 from basinet.units import Bohr
 
 HEADER_ROUNDING = 1e-6 * Bohr
@@ -72,12 +73,29 @@ def same_grid(first: Volume, second: Volume) -> None:
 
 def checked_field(values: ArrayLike, name: str) -> FloatArray:
     """A field as a contiguous (n1, n2, n3) array of float64, no copy of one that is; InputError if not finite."""
-    field = np.ascontiguousarray(values, dtype=np.float64)
-    if field.ndim != 3 or field.size == 0:
-        raise InputError(f"{name} has the shape {np.shape(values)}; it must be values on a grid, (n1, n2, n3)")
-    if not np.isfinite(field.sum()):  # the sum needs no array of flags
-        raise InputError(f"{name} holds NaN or infinity; its file is damaged, or its calculation failed")
-    return field
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"{name} holds {array.dtype}; pass real numbers")
+    if array.ndim != 3 or not array.size:
+        raise InputError(f"{name} has the shape {array.shape}; pass an array (n1, n2, n3) of values on the grid")
+    field = np.ascontiguousarray(array, dtype=np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(field.sum()):  # the sum needs no array of flags
+            return field
+    bad = np.argwhere(~np.isfinite(field))
+    if not len(bad):
+        raise InputError(f"{name} holds values up to {np.abs(field).max():.1e}, too large to add up; check its unit")
+    i, j, k = bad[0]
+    raise InputError(f"{name} is {field[i, j, k]} at grid point ({i}, {j}, {k}); every value must be a finite number")
+
+
+def checked_threads(threads: int | None) -> int:
+    """Number of threads: at least one, and by default the processors that this process may use."""
+    if threads is None:
+        return available_processors() or 1
+    if threads < 1:
+        raise InputError(f"threads is {threads}; give 1 or more")
+    return int(threads)
 
 
 TOLERANCE = 1e-3
@@ -94,21 +112,8 @@ def electron_count(density: ArrayLike, cell: ArrayLike) -> float:
     return float(field.mean() * abs(np.linalg.det(checked_cell(cell))))
 
 
-def scale_factor(density: FloatArray, cell: FloatArray, electrons: float, tolerance: float) -> float:
-    """Factor that brings a density to an exact count of electrons; see :func:`renormalise`."""
-    if not (np.isfinite(electrons) and electrons > 0.0):
-        raise InputError(f"the number of electrons is {electrons}; it must be positive")
-    count = electron_count(density, cell)
-    if not abs(count - electrons) <= tolerance * electrons:
-        raise InputError(
-            f"the density integrates to {count:.6g} electrons instead of {electrons:.6g}; check that it is the valence "
-            "density of this calculation, on the full grid (STRIDE 1 1 1), in e/A^3, with this cell"
-        )
-    return electrons / count
-
-
 def renormalise(
-    density: ArrayLike, cell: ArrayLike, electrons: float, tolerance: float = TOLERANCE
+    density: ArrayLike, cell: ArrayLike, electrons: float, tolerance: float = TOLERANCE, *, overwrite: bool = False
 ) -> tuple[FloatArray, float]:
     r"""Scale a density to an exact count of electrons, :math:`\rho_e \to f \rho_e`.
 
@@ -118,20 +123,20 @@ def renormalise(
     Parameters
     ----------
     density : (n1, n2, n3) array_like
-        e / A^3; left as it is.
+        e / A^3.
     cell : (3, 3) array_like
         Angstrom, vectors as rows.
     electrons
         Valence electrons of the cell, e.
     tolerance
         Largest share of the electrons by which the density may be off.
+    overwrite
+        Whether a float64 array may be scaled in place, which saves memory.
 
     Returns
     -------
-    density : (n1, n2, n3) array
-        e / A^3, a new array.
-    factor
-        f, by which it was scaled.
+    density, factor
+        (n1, n2, n3) array, e / A^3, and f, by which it was scaled.
 
     Raises
     ------
@@ -144,6 +149,14 @@ def renormalise(
     >>> round(factor, 7), round(electron_count(density, 10.0 * np.eye(3)), 12)
     (0.9999875, 8.0)
     """
+    if not (np.isfinite(electrons) and electrons > 0.0):
+        raise InputError(f"the number of electrons is {electrons}; it must be positive")
     field = checked_field(density, "the density")
-    factor = scale_factor(field, checked_cell(cell), electrons, tolerance)
-    return field * factor, factor
+    count = electron_count(field, cell)
+    if not abs(count - electrons) <= tolerance * electrons:
+        raise InputError(
+            f"the density integrates to {count:.6g} electrons instead of {electrons:.6g}; check that it is the valence "
+            "density of this calculation, on the full grid (STRIDE 1 1 1), in e/A^3, with this cell"
+        )
+    factor = electrons / count
+    return np.multiply(field, factor, out=field if overwrite else None), factor

@@ -23,7 +23,7 @@ from basinet.arrays import FloatArray
 from basinet.density.basins import checked_fields, integrate_basins
 from basinet.density.cores import Core, CoreLike, as_cores, core_overlap_energies, core_self_energies
 from basinet.density.error_bars import GridErrors, grid_errors
-from basinet.density.grid import TOLERANCE, checked_field, scale_factor
+from basinet.density.grid import TOLERANCE, checked_field, renormalise
 from basinet.density.potential import hartree_potential
 from basinet.errors import InputError
 from basinet.frames.neighbours import checked_cell
@@ -180,8 +180,7 @@ def local_hartree_energies(  # noqa: PLR0913 - one keyword per option
             raise InputError("there are both cores and a potential; give one of them")
         with _timed(seconds, "renormalise"):
             expected = float(sum(core.charge for core in checked)) - charge
-            factor = scale_factor(electrons, box, expected, tolerance)
-            electrons = np.multiply(electrons, factor, out=electrons if overwrite_density else None)
+            electrons, factor = renormalise(electrons, box, expected, tolerance, overwrite=overwrite_density)
         with _timed(seconds, "electrostatics"):
             energies = _energy_densities(electrons, box, points, checked, charge, threads, inspect)
             total = float(energies[TOTAL].sum() * abs(np.linalg.det(box)) / electrons.size)

@@ -19,10 +19,9 @@ from scipy import fft
 from basinet.arrays import ComplexArray, FloatArray
 from basinet.compiled import jit
 from basinet.density.cores import COULOMB, Core, CoreLike, as_cores
-from basinet.density.grid import HEADER_ROUNDING, Volume, checked_field
+from basinet.density.grid import HEADER_ROUNDING, Volume, checked_field, checked_threads
 from basinet.errors import InputError
 from basinet.frames.neighbours import checked_cell, checked_positions
-from basinet.jobs.provenance import available_processors
 from basinet.units import Bohr, Hartree
 
 _MAX_CHARGE_ERROR = 0.01
@@ -95,7 +94,7 @@ def hartree_potential(
     fractions -= np.floor(fractions)
     checked = as_cores(cores, len(fractions))
     _check_charge(field, box, checked, charge)
-    threads = max(1, workers or available_processors() or 1)
+    threads = checked_threads(workers)
     charge_spectrum = fft.rfftn(field, workers=threads)
     potential_spectrum = np.empty_like(charge_spectrum)
 

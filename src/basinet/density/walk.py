@@ -95,11 +95,8 @@ def ascend(density: NDArray[np.float64], facets: Facets, threshold: float, threa
     Raises
     ------
     InputError
-        The density holds values that are not finite, is constant, or is vacuum everywhere.
+        The density is constant, or vacuum everywhere.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
-        if not np.isfinite(density.sum()):
-            raise InputError(not_finite(density, "the density"))
     grid, rho = _lay_out(density.shape, facets), density.reshape(-1)
     awaited = np.empty(rho.size, dtype=np.uint8)
     bounds = np.linspace(0, len(grid.neighbour_row), threads + 1).astype(int)
@@ -141,15 +138,6 @@ def flow_uphill(ascent: Ascent, fields: Sequence[NDArray[np.float64]]) -> Arrive
     if n_done < rho.size:
         raise RuntimeError(f"{rho.size - n_done} points of the grid await flux that never comes")
     return Arrived(held[ascent.maxima], vacuum, total, magnitude)
-
-
-def not_finite(values: NDArray[np.float64], name: str) -> str:
-    """Message for the first value that is NaN or infinite, or for values too large to add up."""
-    bad = np.argwhere(~np.isfinite(values))
-    if not len(bad):
-        return f"{name} holds values up to {np.abs(values).max():.1e}, too large to add up; check its unit"
-    i, j, k = bad[0]
-    return f"{name} is {values[i, j, k]} at grid point ({i}, {j}, {k}); every value must be a finite number"
 
 
 def _lay_out(shape: tuple[int, ...], facets: Facets) -> _GridRows:
