@@ -15,8 +15,7 @@ Phys. Rev. B 87, 184115 (2013).
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from math import isfinite
@@ -184,8 +183,15 @@ class Bispectrum:
     radii: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rcut", _checked_rcut(self.rcut))
-        object.__setattr__(self, "twojmax", _checked_twojmax(self.twojmax))
+        if not (_is_finite_number(self.rcut) and self.rcut > 0):
+            raise InputError(f"rcut is {self.rcut!r}; the cutoff must be a positive number of Angstrom, such as 5.25")
+        given: object = self.twojmax
+        if not (isinstance(given, (int, np.integer)) and type(given) is not bool and 0 <= given <= LARGEST_TWOJMAX):
+            raise InputError(
+                f"twojmax is {self.twojmax!r}; it must be an integer from 0 to {LARGEST_TWOJMAX}, such as 6"
+            )
+        object.__setattr__(self, "rcut", float(self.rcut))
+        object.__setattr__(self, "twojmax", int(self.twojmax))
         object.__setattr__(self, "weights", MappingProxyType(_checked_weights(self.weights)))
         object.__setattr__(self, "radii", MappingProxyType(_checked_radii(self.radii, self.weights)))
 
@@ -366,8 +372,13 @@ class _Environments:
         """Find the neighbours within a descriptor's cutoffs."""
         from basinet.descriptors.kernels import normalisation
 
-        weight, radius = _of_atoms(descriptor, atoms.get_chemical_symbols())
-        reach, twojmax = descriptor.rcut * radius, descriptor.twojmax
+        symbols, twojmax = atoms.get_chemical_symbols(), descriptor.twojmax
+        for index, symbol in enumerate(symbols):
+            if symbol not in descriptor.weights:
+                known = ", ".join(descriptor.weights)
+                raise InputError(f"atom {index} is {symbol}, which has no weight (known: {known}); add one")
+        weight = np.array([descriptor.weights[symbol] for symbol in symbols])
+        reach = descriptor.rcut * np.array([descriptor.radii[symbol] for symbol in symbols])
         threads = max(1, min(threads, len(atoms) // ATOMS_PER_THREAD))
         cutoff = 2 * float(reach.max(initial=0.5 * descriptor.rcut))
         neighbours = find_neighbours(atoms.positions, np.array(atoms.cell), atoms.pbc, cutoff, threads=threads)
@@ -418,37 +429,9 @@ class _Environments:
         )  # fmt: skip
 
 
-def _of_atoms(descriptor: Bispectrum, symbols: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weight and radius of every atom, or an error that names the atom whose element has none."""
-    for index, symbol in enumerate(symbols):
-        if symbol not in descriptor.weights:
-            known = ", ".join(descriptor.weights)
-            raise InputError(f"atom {index} is {symbol}, which has no weight (known: {known}); add one")
-    weight = np.array([descriptor.weights[symbol] for symbol in symbols])
-    return weight, np.array([descriptor.radii[symbol] for symbol in symbols])
-
-
 def _is_finite_number(value: object) -> bool:
     """Tell numbers from ``True`` and ``"5"``."""
     return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool) and isfinite(value)
-
-
-def _checked_rcut(rcut: float) -> float:
-    """Cutoff as a positive float, or an error."""
-    if not (_is_finite_number(rcut) and rcut > 0):
-        raise InputError(f"rcut is {rcut!r}; the cutoff must be a positive number of Angstrom, such as 5.25")
-    return float(rcut)
-
-
-def _checked_twojmax(twojmax: int) -> int:
-    """Twice the largest momentum as an int, or an error."""
-    try:
-        number = -1 if isinstance(twojmax, bool) else operator.index(twojmax)
-    except TypeError:
-        number = -1
-    if not 0 <= number <= LARGEST_TWOJMAX:
-        raise InputError(f"twojmax is {twojmax!r}; it must be an integer from 0 to {LARGEST_TWOJMAX}, such as 6")
-    return number
 
 
 def _checked_weights(weights: object) -> dict[str, float]:
@@ -463,16 +446,13 @@ def _checked_weights(weights: object) -> dict[str, float]:
     return {element: float(weights[element]) for element in sorted(weights)}
 
 
-def _checked_radii(radii: object, elements: Iterable[str]) -> dict[str, float]:
+def _checked_radii(radii: object, elements: Collection[str]) -> dict[str, float]:
     """Radius of each element, or an error that names it."""
-    elements = tuple(elements)
     if not radii:
         return dict.fromkeys(elements, EQUAL)
     if not isinstance(radii, Mapping) or set(radii) != set(elements):
         raise InputError(f"radii are {radii!r}; give a number for each of {', '.join(elements)}")
-    for element in elements:
-        if not (_is_finite_number(radii[element]) and radii[element] > 0):
-            raise InputError(
-                f"the radius of {element} is {radii[element]!r}; it must be a positive number, such as 0.5"
-            )
+    for element, radius in radii.items():
+        if not (_is_finite_number(radius) and radius > 0):
+            raise InputError(f"the radius of {element} is {radius!r}; it must be a positive number, such as 0.5")
     return {element: float(radii[element]) for element in elements}

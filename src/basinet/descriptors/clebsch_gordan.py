@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import Counter
 from fractions import Fraction
 from functools import cache, lru_cache
+from itertools import pairwise
 from math import factorial, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -214,14 +215,12 @@ def _adjoint_tables(twojmax: int) -> _AdjointTables:
 def _single_component_tables(twojmax: int) -> tuple[_AdjointTables, ...]:
     """Tables of `_adjoint_tables`, cut into the couplings of each component."""
     tables = _adjoint_tables(twojmax)
-    parts = []
-    for component in range(len(component_labels(twojmax))):
-        own = tables.couplings[:, 3] == component
-        parts.append(
-            tables._replace(
-                couplings=np.ascontiguousarray(tables.couplings[own]),
-                factor=np.ascontiguousarray(tables.factor[own]),
-                coefficient_start=np.ascontiguousarray(tables.coefficient_start[own]),
-            )
+    starts = np.searchsorted(tables.couplings[:, 3], np.arange(len(component_labels(twojmax)) + 1))
+    return tuple(
+        tables._replace(
+            couplings=tables.couplings[first:last],
+            factor=tables.factor[first:last],
+            coefficient_start=tables.coefficient_start[first:last],
         )
-    return tuple(parts)
+        for first, last in pairwise(starts)
+    )

@@ -124,12 +124,6 @@ def _array_label(
     return values
 
 
-def _species_counts(frames: Sequence[Atoms], elements: Sequence[str]) -> FloatArray:
-    """Atoms of each species in each frame, (n_frames, n_species)."""
-    symbols = [atoms.get_chemical_symbols() for atoms in frames]
-    return np.array([[of_frame.count(element) for element in elements] for of_frame in symbols], dtype=np.float64)
-
-
 def frame_energies(frames: Sequence[Atoms], numbers: Sequence[int] | None = None) -> FrameEnergies:
     """Compositions, total and electrostatic energies of frames.
 
@@ -149,9 +143,11 @@ def frame_energies(frames: Sequence[Atoms], numbers: Sequence[int] | None = None
     for atoms, number in zip(frames, numbers, strict=True):
         if len(atoms) == 0:
             raise InputError(f"{frame_name(atoms, number)} has no atoms; leave it out")
-    elements = tuple(sorted({symbol for atoms in frames for symbol in atoms.get_chemical_symbols()}))
+    symbols = [atoms.get_chemical_symbols() for atoms in frames]
+    elements = tuple(sorted({symbol for of_frame in symbols for symbol in of_frame}))
+    counts = np.array([[of_frame.count(element) for element in elements] for of_frame in symbols], dtype=np.float64)
     total, electrostatic = (
         np.array([energy_label(atoms, key, number) for atoms, number in zip(frames, numbers, strict=True)])
         for key in (TOTAL_ENERGY, ELECTROSTATIC_ENERGY)
     )
-    return FrameEnergies(elements, _species_counts(frames, elements), total, electrostatic)
+    return FrameEnergies(elements, counts, total, electrostatic)

@@ -55,13 +55,6 @@ class Neighbours(NamedTuple):
     vector: NDArray[np.float64]
 
 
-def _periodic_axes(pbc: ArrayLike) -> NDArray[np.bool_]:
-    """Turn one flag, or one for each axis as in ASE, into (3,) booleans."""
-    axes = np.empty(3, dtype=bool)
-    axes[:] = pbc
-    return axes
-
-
 def checked_positions(positions: ArrayLike) -> NDArray[np.float64]:
     """Positions as a finite (n_atoms, 3) array, or an error that names the atom."""
     points = np.ascontiguousarray(positions, dtype=np.float64)
@@ -93,17 +86,6 @@ def checked_cell(cell: ArrayLike, axes: NDArray[np.bool_] | None = None) -> NDAr
     if abs(np.linalg.det(box / np.linalg.norm(box, axis=1)[:, None])) < 1e-8:
         raise InputError(f"the cell {box.tolist()} has no volume: its vectors lie in a plane; check them")
     return np.ascontiguousarray(box)
-
-
-def _overlap_message(one: int, other: int, apart: float) -> str:
-    """Say which atoms overlap.
-
-    >>> _overlap_message(3, 3, 0.05)
-    'atom 3 and its own image are 0.05 A apart: the cell is too small; check its unit'
-    """
-    if one == other:
-        return f"atom {one} and its own image are {apart:.2g} A apart: the cell is too small; check its unit"
-    return f"atoms {one} and {other} are in one place ({apart:.2g} A apart); remove one"
 
 
 def _search_reach(
@@ -167,7 +149,7 @@ def find_neighbours(
     """
     from basinet.frames.grouping import group_by_atom
 
-    points, axes = checked_positions(positions), _periodic_axes(pbc)
+    points, axes = checked_positions(positions), np.broadcast_to(np.asarray(pbc, dtype=bool), 3)
     if not (np.isfinite(cutoff) and cutoff > 0.0):
         raise InputError(f"the cutoff is {cutoff}; it must be a positive number of Angstrom")
     box = checked_cell(cell, axes)
@@ -180,7 +162,12 @@ def find_neighbours(
         one, other, vector = one[near], other[near], vector[near]
     first, atom, vectors, closest = group_by_atom(len(points), one, other, vector)
     if closest >= 0 and (apart := float(np.linalg.norm(vector[closest]))) < OVERLAP:
-        raise InputError(_overlap_message(int(one[closest]), int(other[closest]), apart))
+        i, j = int(one[closest]), int(other[closest])
+        if i == j:
+            raise InputError(
+                f"atom {i} and its own image are {apart:.2g} A apart: the cell is too small; check its unit"
+            )
+        raise InputError(f"atoms {i} and {j} are in one place ({apart:.2g} A apart); remove one")
     return Neighbours(first, atom, vectors)
 
 

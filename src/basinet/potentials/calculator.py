@@ -91,11 +91,6 @@ MARGIN = 0.1
 """Widths of the training range by which a component may leave it before an atom counts as extrapolating."""
 
 
-def _is_member(member: object, count: int) -> bool:
-    """Tell the number of a member from anything else; ``True`` and ``1.0`` are none."""
-    return isinstance(member, (int, np.integer)) and not isinstance(member, bool) and int(member) in range(count)
-
-
 class Calculator(_ExactCalculator):
     r"""The mean of an ensemble, or one member, as an ASE calculator.
 
@@ -151,7 +146,8 @@ class Calculator(_ExactCalculator):
         super().__init__()
         if not isinstance(ensemble, Ensemble):
             raise InputError(f"Calculator takes an ensemble, as load_model returns, not {type(ensemble).__name__}")
-        if member is not None and not _is_member(member, ensemble.members):
+        whole = isinstance(member, (int, np.integer)) and type(member) is not bool
+        if member is not None and not (whole and member in range(ensemble.members)):
             raise InputError(f"member {member!r}: the ensemble has the members 0 to {ensemble.members - 1}")
         self.member = None if member is None else int(member)
         self.ensemble, self.threads, self.margin = ensemble, threads, margin

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from basinet.errors import InputError
 from basinet.frames.labels import TOTAL_ENERGY, energy_label, force_labels, frame_name
+from basinet.frames.splits import elements_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -17,20 +18,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from basinet.descriptors.bispectrum import PairDerivatives
-
-
-class _PairPotential(Protocol):
-    """Whatever gives the atoms of a frame energies and forces, as `LennardJones` does."""
-
-    def evaluate(self, atoms: Atoms) -> Any:
-        """Return an object with ``local_energies`` (n_atoms,) in eV and ``forces`` (n_atoms, 3) in eV/A."""
+    from basinet.potentials.pair_potential import LennardJones
 
 
 @dataclass(frozen=True)
 class PairShare:
     """Energies (eV, half of each pair to each atom) and forces (eV/A) of all atoms by a pair potential."""
 
-    potential: _PairPotential
+    potential: LennardJones
     local_energy: NDArray[np.float64]
     forces: NDArray[np.float64]
 
@@ -96,19 +91,17 @@ class Dataset:
         number = np.full(self.n_frames, -1, dtype=np.int64)
         number[chosen] = np.arange(len(chosen))
         keep = number[self.frame] >= 0
-        return Dataset(
-            self.system,
-            self.elements,
-            number[self.frame[keep]],
-            self.species[keep],
-            self.descriptors[keep],
-            self.energy[chosen],
-            None if self.local_energy is None else self.local_energy[keep],
-            None if self.forces is None else self.forces[keep],
-            None if self.derivatives is None else tuple(self.derivatives[index] for index in chosen),
-            None
-            if self.pairs is None
-            else replace(self.pairs, local_energy=self.pairs.local_energy[keep], forces=self.pairs.forces[keep]),
+        share = self.pairs
+        return replace(
+            self,
+            frame=number[self.frame[keep]],
+            species=self.species[keep],
+            descriptors=self.descriptors[keep],
+            energy=self.energy[chosen],
+            local_energy=None if self.local_energy is None else self.local_energy[keep],
+            forces=None if self.forces is None else self.forces[keep],
+            derivatives=None if self.derivatives is None else tuple(self.derivatives[index] for index in chosen),
+            pairs=share and PairShare(share.potential, share.local_energy[keep], share.forces[keep]),
         )
 
     def without_pairs(self) -> Dataset:
@@ -162,7 +155,7 @@ def isolated_energies(isolated: Sequence[Atoms], frames: Sequence[Atoms]) -> dic
             msg = f"isolated {frame_name(atoms, index)} has {len(atoms)} atoms; give one atom in a large box"
             raise InputError(msg)
         known[atoms.get_chemical_symbols()[0]] = energy_label(atoms, TOTAL_ENERGY, index)
-    elements = sorted({symbol for atoms in frames for symbol in atoms.get_chemical_symbols()})
+    elements = elements_of(frames)
     if all(element in known for element in elements):
         return {element: known[element] for element in elements}
     counts = np.array([[atoms.get_chemical_symbols().count(e) for e in elements] for atoms in frames], dtype=float)
@@ -178,7 +171,7 @@ def build_dataset(
     e0: Mapping[str, float],
     local_energies: Callable[[Atoms], NDArray[np.float64]] | None = None,
     derivatives: Callable[[Atoms], PairDerivatives] | None = None,
-    pair_potential: _PairPotential | None = None,
+    pair_potential: LennardJones | None = None,
 ) -> Dataset:
     """Flatten labelled frames of one system (``REF_energy``, eV), in order of time.
 
@@ -203,7 +196,7 @@ def build_dataset(
     if not frames:
         raise InputError(f"system {system}: no frames; give at least one")
     symbols = [atoms.get_chemical_symbols() for atoms in frames]
-    elements = tuple(sorted({symbol for frame in symbols for symbol in frame}))
+    elements = tuple(elements_of(frames))
     missing = [element for element in elements if element not in e0]
     if missing:
         raise InputError(f"system {system}: no isolated-atom energy for {', '.join(missing)}")
@@ -228,7 +221,7 @@ def build_dataset(
     )
 
 
-def pair_share(frames: Sequence[Atoms], potential: _PairPotential) -> PairShare:
+def pair_share(frames: Sequence[Atoms], potential: LennardJones) -> PairShare:
     """Energies and forces that a pair potential gives to the atoms of all frames."""
     evaluated = [potential.evaluate(atoms) for atoms in frames]
     return PairShare(

@@ -28,6 +28,7 @@ from basinet.arrays import FloatArray
 from basinet.errors import InputError
 from basinet.frames.labels import TOTAL_ENERGY, energy_label
 from basinet.frames.neighbours import Pair, half_list, neighbour_pairs, ordered_pair, species_indices, species_pairs
+from basinet.frames.splits import elements_of
 
 LITERATURE_CUTOFF = 11.0
 
@@ -302,7 +303,7 @@ def fit_pair_potential(
     target = np.asarray(energies, dtype=np.float64)
     if target.shape != (len(frames),) or not np.all(np.isfinite(target)):
         raise InputError(f"pair-potential fit: {len(frames)} frames need as many finite energies")
-    elements = tuple(sorted({symbol for atoms in frames for symbol in atoms.get_chemical_symbols()}))
+    elements = elements_of(frames)
     pairs = species_pairs(elements)
     sums = np.array([_power_sums(atoms, cutoff, elements).sum(axis=0) for atoms in frames])
     design = 0.5 * (sums * np.array([-1.0, 1.0])).reshape(len(frames), 2 * len(pairs))
@@ -347,9 +348,7 @@ def _fitted_pair_potential(frames: Sequence[Atoms], e0: Mapping[str, float], iso
 
     InputError without isolated atoms: E0 is then a guess, above which a pair potential means nothing.
     """
-    unknown = {symbol for atoms in frames for symbol in atoms.get_chemical_symbols()} - {
-        symbol for atoms in isolated for symbol in atoms.get_chemical_symbols()
-    }
+    unknown = set(elements_of(frames)) - set(elements_of(isolated))
     if unknown:
         names = ", ".join(sorted(unknown))
         msg = f"a pair potential is fitted to energies above those of isolated atoms; give {names} alone, too"

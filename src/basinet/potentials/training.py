@@ -231,9 +231,6 @@ def train_ensemble(
         ``"total"``: the paper's loss, total energies only. ``"local"``: the ceiling, fitted to the local energies.
     """
     baseline = None if train.pairs is None else train.pairs.potential
-    if not (baseline is None or isinstance(baseline, LennardJones)):
-        msg = f"networks cannot stand on a {type(baseline).__name__}: a saved model keeps a LennardJones alone"
-        raise TypeError(msg)
     train, validation = train.without_pairs(), validation.without_pairs()
     scaling = fit_scaling(train, target)
     prepared = _prepare(train, validation, scaling, architecture, settings, seed, pad_frames, target)
