@@ -182,7 +182,7 @@ def test_two_atoms_that_meet_are_named():
 def test_atoms_that_have_flown_away_end_the_run():
     atoms = Atoms("Ar2", positions=[[0, 0, 0], [0, 0, 1e9]])
     with pytest.raises(_RunFailedError, match="atom 1 is at"):
-        _Guard(1.0, 1000.0).check_distances(atoms)
+        _Guard(1.0, 1000.0).check(atoms, distances=True)
 
 
 def test_bounds_follow_from_the_start():

@@ -47,17 +47,11 @@ class RunResults:
     densities: tuple[float, ...] = ()
 
 
-def _read_log(path: Path) -> dict[str, FloatArray]:
-    """Columns of a log."""
-    table = read_table(path)
-    return {str(name): table[name].to_numpy(dtype=np.float64) for name in table}
-
-
 def analyse(folder: Path, config: DynamicsConfig, ending: Ending, reference: Sequence[Atoms] = ()) -> RunResults:
     """Read log and trajectory of a run, and measure."""
-    log = _read_log(folder / LOG)
-    kept = log["step"] >= config.equilibration
-    log = {name: values[kept] for name, values in log.items()}
+    table = read_table(folder / LOG)
+    table = table[table["step"] >= config.equilibration]
+    log = {str(name): table[name].to_numpy(dtype=np.float64) for name in table}
     every = read_frames(folder / TRAJECTORY)
     frames = [atoms for atoms in every if atoms.info["step"] >= config.equilibration]
     n_atoms = len(every[0])
@@ -170,35 +164,26 @@ def write_figure(results: RunResults, folder: Path) -> None:
 
 def _draw(results: RunResults) -> Figure:
     """Panels of g(r), then conserved energy and temperature."""
+    config, ending = results.config, results.ending
+    length = f"{config.time(ending.step):g} ps in steps of {config.timestep:g} fs"
+    heading = f"{results.n_atoms} atoms, {config.ensemble.upper()}, {length}"
+    if ending.failure is not None:
+        heading += f": given up, {ending.failure}"
+    bath = f", {config.temperature:g} K" if config.temperature is not None else ""
+    source = config.calculator or ", ".join(Path(path).name for path in config.models)
+    footer = (
+        f"{source}{bath}; {len(results.frames)} frames and {len(results.log['step'])} lines of the log after "
+        f"{config.time(config.equilibration):g} ps. Shaded: standard errors by blocks of the run."
+    )
     n_panels = len(results.structures) + 2
     columns = min(n_panels, 3)
-    rows = -(-n_panels // columns)
-    figure = canvas(_heading(results), _footer(results), (PANEL[0] * columns, PANEL[1] * rows + 0.6))
+    figure = canvas(heading, footer, (PANEL[0] * columns, PANEL[1] * -(-n_panels // columns) + 0.6))
     axes = grid_of(figure, n_panels, columns)
     for axis, structure in zip(axes, results.structures, strict=False):
         _draw_structure(axis, structure)
     _draw_energy(axes[-2], results)
     _draw_temperature(axes[-1], results)
     return figure
-
-
-def _heading(results: RunResults) -> str:
-    """Say what ran, and how it ended."""
-    config, ending = results.config, results.ending
-    length = f"{config.time(ending.step):g} ps in steps of {config.timestep:g} fs"
-    what = f"{results.n_atoms} atoms, {config.ensemble.upper()}, {length}"
-    return what if ending.failure is None else f"{what}: given up, {ending.failure}"
-
-
-def _footer(results: RunResults) -> str:
-    """Say what was measured."""
-    config = results.config
-    bath = f", {config.temperature:g} K" if config.temperature is not None else ""
-    source = config.calculator or ", ".join(Path(path).name for path in config.models)
-    return (
-        f"{source}{bath}; {len(results.frames)} frames and {len(results.log['step'])} lines of the log after "
-        f"{config.time(config.equilibration):g} ps. Shaded: standard errors by blocks of the run."
-    )
 
 
 def _draw_structure(axes: Axes, structure: _Structure) -> None:

@@ -19,7 +19,6 @@ from basinet.md.settings import DynamicsConfig
 
 if TYPE_CHECKING:
     from basinet.potentials.calculator import Calculator
-    from basinet.potentials.ensemble import Ensemble
 
 FOLDER = "lammps"
 """Where the exported model lies in the output directory."""
@@ -42,38 +41,26 @@ def _lammps_motion(
     The other parameters are those of `_AseMotion.of_config`; the calculator is a `basinet.Calculator`. InputError where
     LAMMPS is missing or cannot represent the model, or the start is not periodic.
     """
-    from basinet.lammps.engine import lammps_session, plain_path
+    from basinet.lammps.engine import lammps_session, plain_path, quoted
     from basinet.lammps.export import export_lammps
+    from basinet.lammps.files import DESCRIPTOR, pair_commands
 
-    _refuse_unsuitable(atoms, config)
+    if not atoms.pbc.all():
+        raise InputError(f"{config.start}: LAMMPS loses atoms that leave an open box; use --engine ase")
+    if not np.array_equal(atoms.get_masses(), atomic_masses[atoms.numbers]):
+        raise InputError(f"{config.start}: has masses of its own, which LAMMPS does not take here; use --engine ase")
     calculator: Calculator = atoms.calc
-    place = folder / FOLDER
-    record = export_lammps(calculator.ensemble, place, start=atoms, member=calculator.member, overwrite=place.exists())
+    ensemble, place = calculator.ensemble, folder / FOLDER
+    record = export_lammps(ensemble, place, start=atoms, member=calculator.member, overwrite=place.exists())
     files = record["potentials"][-1]["files"]
     with (
         lammps_session() as session,
         plain_path(place) as plain,
         TemporaryDirectory(prefix="basinet-md-") as scratch,
     ):
-        potential = _potential_commands(plain, files, calculator.ensemble)
+        paths = [quoted(plain / name) for name in files]
+        potential = pair_commands(paths, ensemble.elements, quoted(plain / DESCRIPTOR), ensemble.baseline)
         yield _LammpsMotion(atoms, config, guard, step, state, session, potential, Path(scratch) / "restart")
-
-
-def _refuse_unsuitable(atoms: Atoms, config: DynamicsConfig) -> None:
-    """Refuse what LAMMPS would lose or weigh otherwise."""
-    if not atoms.pbc.all():
-        raise InputError(f"{config.start}: LAMMPS loses atoms that leave an open box; use --engine ase")
-    if not np.array_equal(atoms.get_masses(), atomic_masses[atoms.numbers]):
-        raise InputError(f"{config.start}: has masses of its own, which LAMMPS does not take here; use --engine ase")
-
-
-def _potential_commands(place: Path, files: Sequence[str], ensemble: Ensemble) -> list[str]:
-    """Commands that set up the exported potential."""
-    from basinet.lammps.engine import quoted
-    from basinet.lammps.files import DESCRIPTOR, pair_commands
-
-    paths = [quoted(place / name) for name in files]
-    return pair_commands(paths, ensemble.elements, quoted(place / DESCRIPTOR), ensemble.baseline)
 
 
 class _LammpsMotion(_Motion):

@@ -40,12 +40,6 @@ class _RunFailedError(Exception):
     """The run cannot go on; the message says why, without the step."""
 
 
-def _shortest_distance(atoms: Atoms, reach: float) -> float:
-    """Shortest distance of two atoms, periodic images too, A; infinite where none are within reach."""
-    *_, squared = neighbour_pairs(atoms, half_list(reach))
-    return float(np.sqrt(squared.min())) if squared.size else np.inf
-
-
 class _Guard:
     """Bounds of a run: distance of two atoms (A; 0: not looked at) and temperature (K) at which it is given up."""
 
@@ -58,8 +52,8 @@ class _Guard:
     ) -> _Guard:
         """Set the bounds that are not given by the start: its distances and its temperature, or the thermostat's."""
         if closest is None:
-            shortest = _shortest_distance(atoms, NEIGHBOURS)
-            closest = SHARE * shortest if np.isfinite(shortest) else ALONE
+            *_, squared = neighbour_pairs(atoms, half_list(NEIGHBOURS))
+            closest = SHARE * float(np.sqrt(squared.min())) if squared.size else ALONE
         if hottest is None:
             hottest = max(HEATING * max(_kinetic_temperature(atoms), temperature or 0.0), HOT)
         return cls(closest, hottest)
@@ -73,11 +67,8 @@ class _Guard:
         temperature = _kinetic_temperature(atoms)
         if temperature > self.hottest:
             raise _RunFailedError(f"the temperature is {temperature:.0f} K, above {self.hottest:.0f} K")
-        if distances and self.closest > 0.0:
-            self.check_distances(atoms)
-
-    def check_distances(self, atoms: Atoms) -> None:
-        """Look for two atoms that are too close."""
+        if not (distances and self.closest > 0.0):
+            return
         try:
             first, second, _, squared = neighbour_pairs(atoms, half_list(self.closest))
         except InputError as error:

@@ -285,7 +285,11 @@ def simulate(
         if point is None:
             guard = _Guard.for_start(atoms, config.temperature, config.closest, config.hottest)
         else:
-            _refuse_other_inputs(folder, point.header["inputs"], inputs)
+            for name, checksum in inputs.items():
+                if point.header["inputs"].get(name) != checksum:
+                    raise InputError(
+                        f"{name}: changed since the run in {folder} was begun; use --overwrite or another --out"
+                    )
             if point.step > config.steps:
                 raise InputError(f"{folder}: has {point.step} steps already; resume with --steps of at least that")
             guard = _Guard(**point.header["guard"])
@@ -319,13 +323,6 @@ def _begun(
     if config.engine == "lammps":
         return _lammps_motion(folder, atoms, config, guard, step, state)
     return nullcontext(_AseMotion.of_config(atoms, config, guard, step, state))
-
-
-def _refuse_other_inputs(folder: Path, before: Mapping[str, str], now: Mapping[str, str]) -> None:
-    """Refuse to go on where a file is not what it was."""
-    for name in now:
-        if before.get(name) != now[name]:
-            raise InputError(f"{name}: changed since the run in {folder} was begun; use --overwrite or another --out")
 
 
 def _write_failure(path: Path, motion: _Motion) -> None:

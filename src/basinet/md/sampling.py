@@ -253,8 +253,8 @@ def run_sampling(config: SampleConfig, progress: Progress | None = None) -> Samp
     )
     liquid.begin("melting, cooling, measuring" if config.melting else "measuring", schedule.steps)
     attempts, _ = _melt_and_cool(liquid, schedule)
-    times = _correlation_times(liquid)
-    spacing = liquid.steps(MEMORY * max(times.values()) if config.spacing == "auto" else config.spacing)
+    times = [_correlation_time(values, liquid.interval) for values in _correlations(liquid).values()]
+    spacing = liquid.steps(MEMORY * max(times) if config.spacing == "auto" else config.spacing)
     liquid.begin("sampling", spacing * config.frames)
     frames = []
     for index in range(config.frames):
@@ -294,11 +294,6 @@ def _correlations(liquid: _Liquid) -> dict[str, NDArray[np.float64]]:
         "potential_energy": autocorrelation(np.array(liquid.record.energy)),
         "local_energy": autocorrelation(local, means),
     }
-
-
-def _correlation_times(liquid: _Liquid) -> dict[str, float]:
-    """Integrated correlation times, ps."""
-    return {name: _correlation_time(values, liquid.interval) for name, values in _correlations(liquid).items()}
 
 
 def _describe_state(liquid: _Liquid, config: SampleConfig) -> dict[str, Any]:
@@ -447,7 +442,11 @@ def synthetic_liquid(
     frames = []
     for index in range(n_frames):
         liquid.advance(settings.spacing_steps, settings.temperature)
-        frames.append(_labelled(_wrapped_copy(atoms, system, index), potential))
+        frame = _wrapped_copy(atoms, system, index)
+        evaluation = potential.evaluate(frame)
+        frame.info["REF_energy"] = float(evaluation.local_energies.sum())
+        frame.arrays["REF_forces"], frame.arrays["REF_local_energy"] = evaluation.forces, evaluation.local_energies
+        frames.append(frame)
     for first in range(0, n_frames - WINDOW + 1, WINDOW):
         if _lattice_order(frames[first : first + WINDOW]) >= CRYSTALLINE:
             raise InputError(
@@ -455,12 +454,3 @@ def synthetic_liquid(
                 "raise the temperature or change the seed"
             )
     return frames
-
-
-def _labelled(frame: Atoms, potential: LennardJones) -> Atoms:
-    """Add the potential's energies and forces as labels."""
-    evaluation = potential.evaluate(frame)
-    frame.info["REF_energy"] = float(evaluation.local_energies.sum())
-    frame.arrays["REF_forces"] = evaluation.forces
-    frame.arrays["REF_local_energy"] = evaluation.local_energies
-    return frame

@@ -147,14 +147,10 @@ def _mean_square_displacement(positions: FloatArray, lags: Sequence[int]) -> Flo
 
 def _growth_exponent(positions: FloatArray) -> float:
     """Exponent a in ``MSD ~ t^a`` between an eighth and half of the run: 1 for a liquid, 0 for a crystal."""
-    lags = _spread_lags(len(positions))
+    n_times = len(positions)
+    lags = sorted({round(lag) for lag in np.geomspace(max(n_times // 8, 1), max(n_times // 2, 2), 8)})
     growth = _mean_square_displacement(positions, lags)
     return float(np.polyfit(np.log(lags), np.log(np.maximum(growth, 1e-12)), 1)[0])
-
-
-def _spread_lags(n_times: int) -> list[int]:
-    """Lags between an eighth and half of a run, evenly on a logarithmic scale."""
-    return sorted({round(lag) for lag in np.geomspace(max(n_times // 8, 1), max(n_times // 2, 2), 8)})
 
 
 @dataclass(frozen=True)
