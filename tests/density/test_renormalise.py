@@ -46,5 +46,5 @@ def test_nothing_to_scale_is_refused():
         renormalise(np.zeros((3, 3, 3)), CELL, 8.0)
     with pytest.raises(InputError, match="must be positive"):
         renormalise(noise(8.0), CELL, 0.0)
-    with pytest.raises(InputError, match="NaN"):
+    with pytest.raises(InputError, match="must be a finite number"):
         renormalise(np.full((3, 3, 3), np.nan), CELL, 8.0)

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 from ase.data import atomic_numbers, chemical_symbols
-from numpy.typing import NDArray
 
 from basinet.arrays import FloatArray
 from basinet.cp2k.language import _length_unit, _Line, _parse_number, _read_sections, _Section, read_cp2k_text
@@ -185,9 +184,9 @@ class Cp2kInput:
     method: str
     poisson_solver: str
     ensemble: str
-    cell: NDArray[np.float64]
+    cell: FloatArray
     names: tuple[str, ...]
-    positions: NDArray[np.float64]
+    positions: FloatArray
     centred: bool
     restarted: bool
     kinds: dict[str, _Kind]

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from basinet import units
 from basinet.arrays import FloatArray
@@ -71,7 +70,7 @@ class Cp2kEvaluation:
     """
 
     energies: dict[str, float] = field(default_factory=dict)
-    forces: NDArray[np.float64] | None = None
+    forces: FloatArray | None = None
     scf_converged: bool | None = None
     step: int | None = None
     local_energy_gap: float | None = None
@@ -112,7 +111,7 @@ def _read_evaluations(text: str, source: str, offset: int = 0) -> tuple[Cp2kEval
     return tuple(found)
 
 
-def _read_forces(text: str, start: int, unit: float, where: str) -> NDArray[np.float64] | None:
+def _read_forces(text: str, start: int, unit: float, where: str) -> FloatArray | None:
     """Forces of the table that begins at a position; None if the output ends within it."""
     end = _END_OF_FORCES.search(text, start)
     if end is None:
@@ -272,9 +271,9 @@ class Cp2kOutput:
     data_directory: str | None
     method: str | None
     poisson_solver: str | None
-    cell: NDArray[np.float64] | None
+    cell: FloatArray | None
     symbols: tuple[str, ...] | None
-    positions: NDArray[np.float64] | None
+    positions: FloatArray | None
     kinds: tuple[_PrintedKind, ...]
     grid: tuple[int, int, int] | None
     electrons: int | None
@@ -289,7 +288,7 @@ class Cp2kOutput:
         return self.evaluations[-1].energies if self.evaluations else {}
 
     @property
-    def forces(self) -> NDArray[np.float64] | None:
+    def forces(self) -> FloatArray | None:
         """Forces (n_atoms, 3) of the last evaluation in eV/Å."""
         return self.evaluations[-1].forces if self.evaluations else None
 

@@ -14,9 +14,9 @@ import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers
 from ase.geometry import cell_to_cellpar
-from numpy.typing import NDArray
 
 from basinet import units
+from basinet.arrays import FloatArray
 from basinet.cp2k.input import Cp2kInput, _guess_element, _parse_atoms, read_cp2k_input
 from basinet.cp2k.language import _Line, _parse_number, read_cp2k_text
 from basinet.cp2k.output import Cp2kEvaluation, Cp2kOutput, read_cp2k_output
@@ -120,7 +120,7 @@ _TITLE = re.compile(r"\s*i\s*=\s*(\d+)\b.*\bE\s*=\s*(\S+)\s*$")
 class _Frame:
     """Positions (n_atoms, 3) in Å and total energy in eV, both to 10 decimals of CP2K's units."""
 
-    positions: NDArray[np.float64]
+    positions: FloatArray
     energy: float
 
 
@@ -198,7 +198,7 @@ class Cp2kRun:
     atoms: Atoms
     cores: tuple[Core, ...]
     labels: dict[str, float]
-    forces: NDArray[np.float64] | None
+    forces: FloatArray | None
     electrons: float
     density: Path | None
     total_density: Path | None
@@ -215,11 +215,7 @@ class Cp2kRun:
 
 
 def read_run(
-    path: str | Path,
-    *,
-    density: str | Path | None = None,
-    need_density: bool = True,
-    allow_unconverged: bool = False,
+    path: str | Path, *, density: str | Path | None = None, need_density: bool = True, allow_unconverged: bool = False
 ) -> Cp2kRun:
     """Read a finished CP2K run, in eV, Å and e, and check it.
 
@@ -281,7 +277,7 @@ class _Calculation:
     allow_unconverged: bool = False
 
     @cached_property
-    def start(self) -> NDArray[np.float64]:
+    def start(self) -> FloatArray:
         """Positions of a single point."""
         return _agreed_positions(self.output, self.given)
 
@@ -362,9 +358,7 @@ def _missing_density(calculation: _Calculation) -> DensityError:
     )
 
 
-def _choose_step(
-    calculation: _Calculation, cube: Path | None
-) -> tuple[int | None, Cp2kEvaluation, NDArray[np.float64]]:
+def _choose_step(calculation: _Calculation, cube: Path | None) -> tuple[int | None, Cp2kEvaluation, FloatArray]:
     """The evaluation that the density belongs to, its number if it is a step of a trajectory, and its positions."""
     output, given = calculation.output, calculation.given
     if len(output.evaluations) == 1:
@@ -495,7 +489,7 @@ def _is_certain(name: str, element: str) -> bool:
     return element != _guess_element(name) or name.rstrip("0123456789").capitalize() == element
 
 
-def _agreed_positions(output: Cp2kOutput, given: Cp2kInput) -> NDArray[np.float64]:
+def _agreed_positions(output: Cp2kOutput, given: Cp2kInput) -> FloatArray:
     """Positions of the input (n_atoms, 3), moved as CP2K moved them if it centred the atoms."""
     if output.positions is None:
         if given.centred or given.restarted:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from basinet.arrays import FloatArray, IntArray
 from basinet.density.facets import grid_facets, nearest_sites
 from basinet.density.grid import checked_field, checked_threads
 from basinet.errors import InputError
 from basinet.frames.neighbours import COINCIDENT, checked_cell, checked_positions
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from basinet.density.walk import Arrived
 
@@ -38,10 +39,10 @@ class Maxima:
         To the nearest nucleus, Angstrom.
     """
 
-    positions: NDArray[np.float64]
-    density: NDArray[np.float64]
-    atom: NDArray[np.int64]
-    distance: NDArray[np.float64]
+    positions: FloatArray
+    density: FloatArray
+    atom: IntArray
+    distance: FloatArray
 
     def __len__(self) -> int:
         return len(self.density)
@@ -55,12 +56,12 @@ class NonNuclear:
     `Basins`.
     """
 
-    positions: NDArray[np.float64]
-    density: NDArray[np.float64]
-    distance: NDArray[np.float64]
-    population: NDArray[np.float64]
-    volume: NDArray[np.float64]
-    integrals: dict[str, NDArray[np.float64]]
+    positions: FloatArray
+    density: FloatArray
+    distance: FloatArray
+    population: FloatArray
+    volume: FloatArray
+    integrals: dict[str, FloatArray]
 
     def __len__(self) -> int:
         return len(self.density)
@@ -106,14 +107,14 @@ class Basins:
         plain sum over the grid, relative to the sum of absolute values.
     """
 
-    population: NDArray[np.float64]
-    volume: NDArray[np.float64]
-    integrals: dict[str, NDArray[np.float64]]
+    population: FloatArray
+    volume: FloatArray
+    integrals: dict[str, FloatArray]
     maxima: Maxima
     non_nuclear: NonNuclear
     vacuum: Vacuum | None
-    maximum_distance: NDArray[np.float64]
-    empty_atoms: NDArray[np.int64]
+    maximum_distance: FloatArray
+    empty_atoms: IntArray
     residuals: dict[str, float]
 
 
@@ -121,7 +122,7 @@ _RESERVED = ("population", "volume")
 """Names of what is always integrated; a field cannot have them."""
 
 
-def checked_fields(fields: Mapping[str, ArrayLike] | None, shape: tuple[int, ...]) -> dict[str, NDArray[np.float64]]:
+def checked_fields(fields: Mapping[str, ArrayLike] | None, shape: tuple[int, ...]) -> dict[str, FloatArray]:
     """Fields on the density's grid, or an error that names the field."""
     if fields is None:
         return {}
@@ -138,7 +139,7 @@ def checked_fields(fields: Mapping[str, ArrayLike] | None, shape: tuple[int, ...
     return checked
 
 
-def _checked_nuclei(positions: ArrayLike, cell: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _checked_nuclei(positions: ArrayLike, cell: ArrayLike) -> tuple[FloatArray, FloatArray]:
     """Positions and cell of at least one atom, no two in one place, or an error that names the atom."""
     points, box = checked_positions(positions), checked_cell(cell)
     if not len(points):
@@ -228,13 +229,7 @@ def integrate_basins(
     return _results(arrived, list(named), maxima, len(points), abs(float(np.linalg.det(box))) / rho.size, vacuum)
 
 
-def _maxima(
-    rho: NDArray[np.float64],
-    where: NDArray[np.int64],
-    nuclei: NDArray[np.float64],
-    box: NDArray[np.float64],
-    radius: float,
-) -> Maxima:
+def _maxima(rho: FloatArray, where: IntArray, nuclei: FloatArray, box: FloatArray, radius: float) -> Maxima:
     """Maxima with their nearest nuclei."""
     fractional = np.stack(np.unravel_index(where, rho.shape), axis=1) / rho.shape
     positions = fractional @ box

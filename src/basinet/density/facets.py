@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from basinet.arrays import FloatArray, IntArray
+
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
 _NEGLIGIBLE = 1e-9
 """Share of the facet area (volume^(2/3)) below which a facet is one by rounding only, as at an orthorhombic corner."""
@@ -32,17 +34,17 @@ class Facets:
     Steps along the three cell vectors to the neighbour behind it, (n_facets, 3), area (A^2) and distance to it (A).
     """
 
-    steps: NDArray[np.int64]
-    area: NDArray[np.float64]
-    distance: NDArray[np.float64]
+    steps: IntArray
+    area: FloatArray
+    distance: FloatArray
 
     @property
-    def conductance(self) -> NDArray[np.float64]:
+    def conductance(self) -> FloatArray:
         """Area over distance of each facet, Angstrom."""
         return self.area / self.distance
 
 
-def obtuse_superbase(lattice: NDArray[np.float64]) -> NDArray[np.int64]:
+def obtuse_superbase(lattice: FloatArray) -> IntArray:
     """Reduce a lattice (3, 3) by Selling's algorithm to four vectors of sum zero, none at acute angles: (4, 3) int.
 
     >>> import numpy as np
@@ -65,7 +67,7 @@ def obtuse_superbase(lattice: NDArray[np.float64]) -> NDArray[np.int64]:
         superbase[i], superbase[j] = -v_i, v_j
 
 
-def _facet_candidates(lattice: NDArray[np.float64]) -> NDArray[np.int64]:
+def _facet_candidates(lattice: FloatArray) -> IntArray:
     """Integer coordinates (7, 3) of the lattice vectors that can pass through a facet, one of each opposite pair."""
     superbase = obtuse_superbase(lattice)
     singles = [superbase[i] for i in range(4)]
@@ -73,7 +75,7 @@ def _facet_candidates(lattice: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.array(singles + pairs)
 
 
-def _facet_area(normal: NDArray[np.float64], others: NDArray[np.float64]) -> float:
+def _facet_area(normal: FloatArray, others: FloatArray) -> float:
     """Area of the part of the plane x.n = n.n/2 that is not beyond the like plane of any other vector."""
     length = np.linalg.norm(normal)
     reach = 2.0 * float(np.linalg.norm(others, axis=1).max() + length)
@@ -89,7 +91,7 @@ def _facet_area(normal: NDArray[np.float64], others: NDArray[np.float64]) -> flo
     return 0.5 * abs(float(np.cross(polygon[1:-1], polygon[2:]).sum(axis=0) @ normal)) / float(length)
 
 
-def _clip(corners: list[NDArray[np.float64]], normal: NDArray[np.float64], bound: float) -> list[NDArray[np.float64]]:
+def _clip(corners: list[FloatArray], normal: FloatArray, bound: float) -> list[FloatArray]:
     """Keep the part of a convex polygon where x.n <= bound (Sutherland & Hodgman)."""
     excess = [float(corner @ normal) - bound for corner in corners]
     kept = []
@@ -102,7 +104,7 @@ def _clip(corners: list[NDArray[np.float64]], normal: NDArray[np.float64], bound
     return kept
 
 
-def grid_facets(cell: NDArray[np.float64], shape: tuple[int, int, int]) -> Facets:
+def grid_facets(cell: FloatArray, shape: tuple[int, int, int]) -> Facets:
     """Facets of the Wigner-Seitz cell of the lattice of a grid of some shape, for any cell (3, 3), rows in Angstrom.
 
     There are 6 in an orthorhombic grid, up to 14 in general; the set depends on the grid points alone, not on the
@@ -128,8 +130,8 @@ def grid_facets(cell: NDArray[np.float64], shape: tuple[int, int, int]) -> Facet
 
 
 def nearest_sites(
-    points: NDArray[np.float64], sites: NDArray[np.float64], cell: NDArray[np.float64], rank: int = 1
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    points: FloatArray, sites: FloatArray, cell: FloatArray, rank: int = 1
+) -> tuple[FloatArray, IntArray]:
     """Distance (A) from each point to the nearest periodic image of a site, (m,), and the index of that site.
 
     Rounding fractional coordinates finds the nearest image in rectangular cells only. Here the distances to the images

@@ -16,8 +16,8 @@ from typing import IO, Any
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols
-from numpy.typing import NDArray
 
+from basinet.arrays import FloatArray
 from basinet.density.grid import Volume
 from basinet.density.text import PIECE, TextStream
 from basinet.errors import InputError
@@ -124,7 +124,7 @@ def _check_loops(stream: TextStream, comment: str) -> None:
         raise InputError(f"{stream.path}: the comment states {loops.group()!r}, only X, Y, Z is read; write it again")
 
 
-def _read_count(stream: TextStream) -> tuple[int, NDArray[np.float64], int]:
+def _read_count(stream: TextStream) -> tuple[int, FloatArray, int]:
     """Read the number of atoms (negative: the data sets are named), the origin, and the values per voxel."""
     row = stream.row(4, "the number of atoms and the origin (a cube file's third line)")
     count = stream.whole(row[0], "the number of atoms")
@@ -134,7 +134,7 @@ def _read_count(stream: TextStream) -> tuple[int, NDArray[np.float64], int]:
     return count, np.array(row[1:4]), per_voxel
 
 
-def _read_voxels(stream: TextStream) -> tuple[tuple[int, int, int], NDArray[np.float64], float]:
+def _read_voxels(stream: TextStream) -> tuple[tuple[int, int, int], FloatArray, float]:
     """Read the shape of the grid, the cell (Angstrom) and the header's unit of length (Angstrom)."""
     rows = [stream.row(4, "a number of voxels and a voxel's edge") for _ in range(3)]
     counts = [stream.whole(row[0], "a number of voxels") for row in rows]
@@ -147,7 +147,7 @@ def _read_voxels(stream: TextStream) -> tuple[tuple[int, int, int], NDArray[np.f
     return (abs(counts[0]), abs(counts[1]), abs(counts[2])), cell, unit
 
 
-def _cube_atoms(stream: TextStream, count: int, origin: NDArray[np.float64], unit: float) -> Atoms:
+def _cube_atoms(stream: TextStream, count: int, origin: FloatArray, unit: float) -> Atoms:
     """Read the atoms: number, nuclear charge, position."""
     rows = [stream.row(5, "an atom: its number, charge and position")[:5] for _ in range(count)]
     table = np.array(rows).reshape(count, 5)
@@ -174,7 +174,7 @@ def _read_dataset_count(stream: TextStream, per_voxel: int) -> int:
     return count
 
 
-def _cube_values(stream: TextStream, shape: tuple[int, int, int], per_voxel: int, dataset: int) -> NDArray[np.float64]:
+def _cube_values(stream: TextStream, shape: tuple[int, int, int], per_voxel: int, dataset: int) -> FloatArray:
     """Read the values of one data set; those of all data sets stand together for each voxel."""
     values = stream.allocate(shape)
     flat = values.reshape(-1)
@@ -192,7 +192,7 @@ def _cube_values(stream: TextStream, shape: tuple[int, int, int], per_voxel: int
     return values
 
 
-def write_cube(path: str | Path, values: NDArray[np.float64], atoms: Atoms, *, comment: str = "") -> None:
+def write_cube(path: str | Path, values: FloatArray, atoms: Atoms, *, comment: str = "") -> None:
     """Write a cube file in bohr, atomically; compressed with gzip where the name ends in ``.gz``.
 
     All numbers have 17 significant digits: the values come back bit for bit, the lengths to round-off.
@@ -264,7 +264,7 @@ def _read_poscar(stream: TextStream) -> tuple[str, Atoms]:
     return comment, Atoms(symbols, positions=positions @ cell, cell=cell, pbc=True)
 
 
-def _poscar_cell(stream: TextStream) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _poscar_cell(stream: TextStream) -> tuple[FloatArray, FloatArray]:
     """Read the cell vectors, scaled (Angstrom), and the scaling factors of the axes x, y and z."""
     row = stream.row(1, "a scaling factor (the second line of a VASP file)")
     factors = np.array(row[:3] if len(row) >= 3 else row[:1])
@@ -362,7 +362,7 @@ def _read_shape(stream: TextStream) -> tuple[int, int, int]:
     return int(words[0]), int(words[1]), int(words[2])
 
 
-def _vasp_values(stream: TextStream, shape: tuple[int, int, int], divisor: float) -> NDArray[np.float64]:
+def _vasp_values(stream: TextStream, shape: tuple[int, int, int], divisor: float) -> FloatArray:
     """Read the values, the first axis fastest, and divide them, into a C-ordered array: some planes at a time."""
     values = stream.allocate(shape)
     n1, n2, n3 = shape

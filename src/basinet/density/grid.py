@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from basinet.arrays import FloatArray
 from basinet.errors import InputError
@@ -39,8 +39,8 @@ class Volume:
         The file.
     """
 
-    values: NDArray[np.float64]
-    cell: NDArray[np.float64]
+    values: FloatArray
+    cell: FloatArray
     atoms: Atoms
     comment: str
     path: Path

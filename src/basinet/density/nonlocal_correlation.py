@@ -11,11 +11,10 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.fft import irfftn, next_fast_len, rfftn
 from scipy.interpolate import CubicSpline
 
-from basinet.arrays import FloatArray
+from basinet.arrays import ComplexArray, FloatArray, IntArray
 from basinet.compiled import jit
 from basinet.units import Bohr, Hartree
 
@@ -109,26 +108,26 @@ class _Grid:
             alone |= (n % 2 == 0) & (np.abs(miller[k]) == n // 2)
         self.inside = (self.wave_numbers**2 <= cutoff) & ~alone
 
-    def waved(self, values: FloatArray) -> NDArray[np.complex128]:
+    def waved(self, values: FloatArray) -> ComplexArray:
         """Coefficients of plane waves within the cutoff."""
         return np.where(self.inside, rfftn(values, workers=1), 0.0)
 
-    def real(self, coefficients: NDArray[np.complex128]) -> FloatArray:
+    def real(self, coefficients: ComplexArray) -> FloatArray:
         """Values on the coarse grid."""
         return np.asarray(irfftn(coefficients, self.shape, workers=1))
 
-    def to_coarse(self, values: FloatArray) -> NDArray[np.complex128]:
+    def to_coarse(self, values: FloatArray) -> ComplexArray:
         """Coefficients within the cutoff of values on the fine grid."""
         scale = np.prod(self.shape) / np.prod(self.fine)
         return np.where(self.inside, rfftn(values, workers=1)[self._places(self.fine)] * scale, 0.0)
 
-    def to_fine(self, coefficients: NDArray[np.complex128]) -> FloatArray:
+    def to_fine(self, coefficients: ComplexArray) -> FloatArray:
         """Values on the fine grid."""
         wide = np.zeros((*self.fine[:2], self.fine[2] // 2 + 1), dtype=complex)
         wide[self._places(self.fine)] = coefficients * (np.prod(self.fine) / np.prod(self.shape))
         return np.asarray(irfftn(wide, self.fine, workers=1))
 
-    def _places(self, shape: tuple[int, ...]) -> tuple[NDArray[np.int64], ...]:
+    def _places(self, shape: tuple[int, ...]) -> tuple[IntArray, ...]:
         """Where the waves of the coarse grid lie among those of another."""
         first, second = (np.fft.fftfreq(n, 1 / n).astype(int) % m for n, m in zip(self.shape[:2], shape, strict=False))
         return np.ix_(first, second, np.arange(self.shape[2] // 2 + 1))
@@ -204,7 +203,7 @@ def _sums(u: FloatArray, q0: FloatArray, weight: FloatArray, splines: FloatArray
 
 
 @jit()
-def _convolve(theta: NDArray[np.complex128], wave_numbers: FloatArray, table: FloatArray, bend: FloatArray) -> None:
+def _convolve(theta: ComplexArray, wave_numbers: FloatArray, table: FloatArray, bend: FloatArray) -> None:
     """Replace theta_i by sum_j Phi_ij theta_j at each wave; ``theta`` is (q, waves), zero beyond the cutoff."""
     spacing = 2 * np.pi / RADIUS
     count = len(theta)

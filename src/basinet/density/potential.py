@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import fft
 
-from basinet.arrays import ComplexArray, FloatArray
+from basinet.arrays import ComplexArray, FloatArray, IntArray
 from basinet.compiled import jit
 from basinet.density.cores import COULOMB, Core, CoreLike, as_cores
 from basinet.density.grid import HEADER_ROUNDING, Volume, checked_field, checked_threads
@@ -151,7 +151,7 @@ def _structure_factors(rows: ComplexArray, columns: ComplexArray) -> ComplexArra
 
 
 def _subtract_cores_and_solve(
-    planes: NDArray[np.int64],
+    planes: IntArray,
     charge: ComplexArray,
     potential: ComplexArray,
     shape: tuple[int, ...],
@@ -200,7 +200,7 @@ def _check_charge(density: FloatArray, cell: FloatArray, cores: Sequence[Core], 
         )
 
 
-def _wave_numbers(points: int) -> NDArray[np.int64]:
+def _wave_numbers(points: int) -> IntArray:
     """Whole waves along one axis of so many points, in the order of the FFT; n/2 for the Nyquist wave."""
     waves = np.arange(points)
     return np.where(waves > points // 2, waves - points, waves)

@@ -12,6 +12,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from basinet.arrays import FloatArray
 from basinet.compiled import jit
 from basinet.errors import InputError
 
@@ -50,12 +51,7 @@ def number(token: str) -> float:
 
 @jit()
 def _parse(  # noqa: C901, PLR0912, PLR0915 - to hand the text to a second function takes as long as to read a number
-    text: NDArray[np.uint8],
-    p: np.uint64,
-    stop: np.uint64,
-    out: NDArray[np.float64],
-    done: int,
-    hard: NDArray[np.uint64],
+    text: NDArray[np.uint8], p: np.uint64, stop: np.uint64, out: FloatArray, done: int, hard: NDArray[np.uint64]
 ) -> tuple[np.uint64, int, int]:
     r"""Read numbers from ``text[p:stop]``, which ends in a blank, into ``out[done:]``, until one of them is at its end.
 
@@ -238,7 +234,7 @@ class TextStream:
             raise self.error(f"expected {what}, found {value}; check the path and the format")
         return int(value)
 
-    def allocate(self, shape: tuple[int, int, int]) -> NDArray[np.float64]:
+    def allocate(self, shape: tuple[int, int, int]) -> FloatArray:
         """Make room for the values; InputError where the header states more than memory can hold."""
         try:
             return np.empty(shape)
@@ -248,7 +244,7 @@ class TextStream:
                 f"{self.path}: the header states {sizes} points, more than the memory holds; is it damaged?"
             ) from error
 
-    def fill(self, out: NDArray[np.float64]) -> None:
+    def fill(self, out: FloatArray) -> None:
         """Read as many numbers as `out` (one-dimensional, contiguous) has room for; errors name the line."""
         filled = 0
         while filled < len(out):
@@ -286,7 +282,7 @@ class TextStream:
             else:
                 self._refill()
 
-    def _fill_hard(self, out: NDArray[np.float64], hard: NDArray[np.uint64], done: int) -> None:
+    def _fill_hard(self, out: FloatArray, hard: NDArray[np.uint64], done: int) -> None:
         """Let Python read the numbers that `_parse` has left out; `done` values were read before the first of `out`."""
         text = self._text
         try:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from basinet.arrays import FloatArray, IntArray
 from basinet.compiled import jit
 from basinet.errors import InputError
 
@@ -53,8 +54,8 @@ class _GridRows(NamedTuple):
 
     length: int
     neighbour_row: NDArray[np.uint32]
-    shift: NDArray[np.int64]
-    conductance: NDArray[np.float64]
+    shift: IntArray
+    conductance: FloatArray
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,11 @@ class Ascent:
     """
 
     grid: _GridRows
-    density: NDArray[np.float64]
+    density: FloatArray
     threshold: float
     awaited: NDArray[np.uint8]
     level: NDArray[np.uint16]
-    maxima: NDArray[np.int64]
+    maxima: IntArray
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,13 @@ class Arrived:
     At each maximum, (m, n_columns), and in the vacuum; and plain sums over the grid, of values and of absolute values.
     """
 
-    maxima: NDArray[np.float64]
-    vacuum: NDArray[np.float64]
-    total: NDArray[np.float64]
-    magnitude: NDArray[np.float64]
+    maxima: FloatArray
+    vacuum: FloatArray
+    total: FloatArray
+    magnitude: FloatArray
 
 
-def ascend(density: NDArray[np.float64], facets: Facets, threshold: float, threads: int) -> Ascent:
+def ascend(density: FloatArray, facets: Facets, threshold: float, threads: int) -> Ascent:
     """Find the maxima, and for every point the number of neighbours that pass something on to it.
 
     A point is vacuum where the density is at or below the threshold, minus infinity for none.
@@ -119,7 +120,7 @@ def ascend(density: NDArray[np.float64], facets: Facets, threshold: float, threa
     return Ascent(grid, rho, threshold, awaited, level, tops)
 
 
-def flow_uphill(ascent: Ascent, fields: Sequence[NDArray[np.float64]]) -> Arrived:
+def flow_uphill(ascent: Ascent, fields: Sequence[FloatArray]) -> Arrived:
     """Carry volume and fields (C-ordered float64 on the grid) uphill, by an ascent of `ascend`, which serves once."""
     rho, columns = ascent.density, [field.reshape(-1) for field in fields]
     held = np.empty((rho.size, 1 + len(fields)))
@@ -161,12 +162,7 @@ def _neighbour(grid: _GridRows, row: np.int64, k: np.int64, facet: int) -> np.in
 
 @jit()
 def _count_lower(
-    grid: _GridRows,
-    density: NDArray[np.float64],
-    threshold: float,
-    first_row: int,
-    last_row: int,
-    awaited: NDArray[np.uint8],
+    grid: _GridRows, density: FloatArray, threshold: float, first_row: int, last_row: int, awaited: NDArray[np.uint8]
 ) -> None:
     """Count for each point of some rows the neighbours that pass to it, and mark points without a higher one."""
     length = grid.length
@@ -187,11 +183,7 @@ def _count_lower(
 
 @jit()
 def _compare(
-    own: NDArray[np.float64],
-    other: NDArray[np.float64],
-    threshold: float,
-    lower: NDArray[np.uint8],
-    higher: NDArray[np.uint8],
+    own: FloatArray, other: FloatArray, threshold: float, lower: NDArray[np.uint8], higher: NDArray[np.uint8]
 ) -> None:
     """Compare the points of a stretch with their neighbours in one direction."""
     for k in range(len(own)):
@@ -200,9 +192,7 @@ def _compare(
 
 
 @jit()
-def _find_flat(
-    grid: _GridRows, density: NDArray[np.float64], points: NDArray[np.int64], is_flat: NDArray[np.bool_]
-) -> None:
+def _find_flat(grid: _GridRows, density: FloatArray, points: IntArray, is_flat: NDArray[np.bool_]) -> None:
     """Tell which points have a neighbour, other than themselves, of the same density."""
     for i in range(len(points)):
         row, k = points[i] // grid.length, points[i] % grid.length
@@ -215,8 +205,8 @@ def _find_flat(
 @jit()
 def _drain(
     grid: _GridRows,
-    density: NDArray[np.float64],
-    flat: NDArray[np.int64],
+    density: FloatArray,
+    flat: IntArray,
     distance: NDArray[np.int32],
     level: NDArray[np.uint16],
     awaited: NDArray[np.uint8],
@@ -256,8 +246,8 @@ def _drain(
 @jit()
 def _spread(
     grid: _GridRows,
-    density: NDArray[np.float64],
-    queue: NDArray[np.int64],
+    density: FloatArray,
+    queue: IntArray,
     head: int,
     tail: int,
     distance: NDArray[np.int32],
@@ -284,7 +274,7 @@ def _spread(
 
 
 @jit(fastmath={"reassoc", "contract"})
-def _lay(values: NDArray[np.float64], held: NDArray[np.float64], column: int) -> tuple[float, float]:
+def _lay(values: FloatArray, held: FloatArray, column: int) -> tuple[float, float]:
     """Write values into a column; return their sum and that of their absolute values."""
     plain, absolute = 0.0, 0.0
     for i in range(len(values)):
@@ -297,11 +287,11 @@ def _lay(values: NDArray[np.float64], held: NDArray[np.float64], column: int) ->
 @jit()
 def _climb(  # noqa: C901 - split in two functions, it takes twice as long
     grid: _GridRows,
-    density: NDArray[np.float64],
+    density: FloatArray,
     threshold: float,
     awaited: NDArray[np.uint8],
     level: NDArray[np.uint16],
-    held: NDArray[np.float64],
+    held: FloatArray,
 ) -> int:
     """Carry what all points hold to the maxima; return the number of points visited, which is that of all points."""
     # Unsigned, because numba asks of signed indices whether they count from the end.
@@ -348,7 +338,7 @@ def _climb(  # noqa: C901 - split in two functions, it takes twice as long
 
 @jit()
 def _level_ways(
-    grid: _GridRows, facets: int, point: np.int64, flux: NDArray[np.float64], goal: NDArray[np.uint64]
+    grid: _GridRows, facets: int, point: np.int64, flux: FloatArray, goal: NDArray[np.uint64]
 ) -> tuple[int, float]:
     """Ways of a point to equal neighbours; return their number and the sum of their fluxes."""
     row, k = point // grid.length, point % grid.length

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 from ase.data import atomic_numbers, vdw_radii
 
+from basinet.arrays import FloatArray, IntArray
 from basinet.descriptors.clebsch_gordan import (
     _adjoint_tables,
     _coupling_tables,
@@ -37,7 +38,6 @@ from basinet.frames.neighbours import Neighbours, find_neighbours
 
 if TYPE_CHECKING:
     from ase import Atoms
-    from numpy.typing import NDArray
 
 Sizes = Literal["equal", "van_der_waals"]
 
@@ -53,7 +53,7 @@ ATOMS_PER_THREAD = 64
 BLOCK = 256
 """Atoms at a time: their matrices stay in the cache, and products with a network's weights run at full speed."""
 
-Slopes: TypeAlias = "Callable[[NDArray[np.int64], NDArray[np.float64]], NDArray[np.float64]]"
+Slopes: TypeAlias = "Callable[[IntArray, FloatArray], FloatArray]"
 """From indices of atoms (n,) and their components (n, n_components) to the slopes dE_i/dB_i (n, n_components)."""
 
 
@@ -111,9 +111,9 @@ class Gradient:
         The bispectrum.
     """
 
-    forces: NDArray[np.float64]
-    virial: NDArray[np.float64]
-    descriptors: NDArray[np.float64]
+    forces: FloatArray
+    virial: FloatArray
+    descriptors: FloatArray
 
 
 class PairDerivatives(NamedTuple):
@@ -130,11 +130,11 @@ class PairDerivatives(NamedTuple):
     """
 
     n_atoms: int
-    atom: NDArray[np.int64]
-    neighbour: NDArray[np.int64]
-    derivative: NDArray[np.float64]
+    atom: IntArray
+    neighbour: IntArray
+    derivative: FloatArray
 
-    def in_places(self) -> NDArray[np.float64]:
+    def in_places(self) -> FloatArray:
         r"""Derivatives :math:`\partial B_{ic} / \partial \mathbf r_k`, (n_atoms, n_components, n_atoms, 3), 1/A.
 
         A vector to a neighbour moves with the neighbour, and against the atom itself. Needs
@@ -217,7 +217,7 @@ class Bispectrum:
         """Every pair has the same cutoff, ``rcut``."""
         return set(self.radii.values()) == {EQUAL}
 
-    def __call__(self, atoms: Atoms, *, threads: int = 1) -> NDArray[np.float64]:
+    def __call__(self, atoms: Atoms, *, threads: int = 1) -> FloatArray:
         """Bispectrum of every atom of a frame.
 
         Parameters
@@ -283,7 +283,7 @@ class Bispectrum:
         descriptors = np.empty((len(atoms), self.n_components))
         gradient = np.empty((len(around.neighbours.atom), 3))
 
-        def compute(block: NDArray[np.int64]) -> None:
+        def compute(block: IntArray) -> None:
             matrices = around.matrices(len(block))
             rows = around.components(block, matrices, descriptors)
             around.pair_slopes(block, matrices, slopes(block, rows), tables, gradient)
@@ -318,7 +318,7 @@ class Bispectrum:
         derivative, gradient = np.empty((len(atom), self.n_components, 3)), np.empty((len(atom), 3))
         descriptors = np.empty((len(atoms), self.n_components))
 
-        def compute(block: NDArray[np.int64]) -> None:
+        def compute(block: IntArray) -> None:
             matrices = around.matrices(len(block))
             around.components(block, matrices, descriptors)
             pairs = np.isin(atom, block)
@@ -360,11 +360,11 @@ class _Environments:
     """
 
     neighbours: Neighbours
-    weight: NDArray[np.float64]
-    reach: NDArray[np.float64]
+    weight: FloatArray
+    reach: FloatArray
     tables: _CouplingTables
-    factors: NDArray[np.float64]
-    order: NDArray[np.int64]
+    factors: FloatArray
+    order: IntArray
     threads: int
 
     @classmethod
@@ -385,7 +385,7 @@ class _Environments:
         order = np.argsort(np.diff(neighbours.first), kind="stable")
         return cls(neighbours, weight, reach, _coupling_tables(twojmax), normalisation(twojmax), order, threads)
 
-    def each_block(self, size: int, action: Callable[[NDArray[np.int64]], object]) -> None:
+    def each_block(self, size: int, action: Callable[[IntArray], object]) -> None:
         """Call an action for blocks of atoms of about that size, in the threads."""
         blocks = np.array_split(self.order, max(self.threads, -(-len(self.order) // max(size, 1))))
         if self.threads == 1:
@@ -395,15 +395,13 @@ class _Environments:
             with ThreadPoolExecutor(self.threads) as pool:
                 list(pool.map(action, blocks))
 
-    def matrices(self, n_atoms: int) -> NDArray[np.float64]:
+    def matrices(self, n_atoms: int) -> FloatArray:
         """Room for the matrices of so many atoms, eight side by side: (n_groups, 2, n_elements, 8)."""
         from basinet.descriptors._vector import LANES
 
         return np.empty((-(-n_atoms // LANES), 2, int(self.tables.offsets[-1]), LANES))
 
-    def components(
-        self, atoms: NDArray[np.int64], matrices: NDArray[np.float64], out: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    def components(self, atoms: IntArray, matrices: FloatArray, out: FloatArray) -> FloatArray:
         """Write the components of some atoms to their rows of ``out``, and leave their matrices in ``matrices``."""
         from basinet.descriptors.kernels import _bispectrum_of_groups
 
@@ -413,12 +411,7 @@ class _Environments:
         return out[atoms]
 
     def pair_slopes(
-        self,
-        atoms: NDArray[np.int64],
-        matrices: NDArray[np.float64],
-        slopes: NDArray[np.float64],
-        tables: Any,
-        out: NDArray[np.float64],
+        self, atoms: IntArray, matrices: FloatArray, slopes: FloatArray, tables: Any, out: FloatArray
     ) -> None:
         """Write the derivatives of some atoms' energy in their neighbours' places to the pairs' rows of ``out``."""
         from basinet.descriptors.kernels import _gradients_of_groups

@@ -24,8 +24,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from basinet.arrays import FloatArray, IntArray
+
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
 
 @cache
@@ -60,8 +62,7 @@ def clebsch_gordan(twoj1: int, twoj2: int, twoj: int, a1: int, a2: int) -> float
         )
         total += Fraction((-1) ** k, denominator)
     triangle = Fraction(
-        factorial(shift) * factorial(twoj1 - shift) * factorial(twoj2 - shift),
-        factorial(twoj1 + twoj2 - shift + 1),
+        factorial(shift) * factorial(twoj1 - shift) * factorial(twoj2 - shift), factorial(twoj1 + twoj2 - shift + 1)
     )
     projections = factorial(a1) * factorial(b1) * factorial(a2) * factorial(b2) * factorial(a) * factorial(b)
     square = (twoj + 1) * triangle * projections * total**2
@@ -86,7 +87,7 @@ def component_labels(twojmax: int) -> tuple[tuple[int, int, int], ...]:
     )
 
 
-def matrix_offsets(twojmax: int) -> NDArray[np.int64]:
+def matrix_offsets(twojmax: int) -> IntArray:
     """Where the Wigner matrix of each momentum begins in the flat list of all their elements, (twojmax + 2,).
 
     Element (row b, column a) of matrix ``twoj`` has the index ``offsets[twoj] + b * (twoj + 1) + a``; the last entry is
@@ -107,13 +108,13 @@ class _CouplingTables(NamedTuple):
     begin at ``column_start[c]``: column a of the third matrix outermost, inside it a1 ascending.
     """
 
-    offsets: NDArray[np.int64]
-    couplings: NDArray[np.int64]
-    row_start: NDArray[np.int64]
-    rows: NDArray[np.int64]
-    row_coefficient: NDArray[np.float64]
-    column_start: NDArray[np.int64]
-    column_coefficient: NDArray[np.float64]
+    offsets: IntArray
+    couplings: IntArray
+    row_start: IntArray
+    rows: IntArray
+    row_coefficient: FloatArray
+    column_start: IntArray
+    column_coefficient: FloatArray
 
 
 def _coupling_order(twoj1: int, twoj2: int, twoj: int) -> tuple[int, int, int]:
@@ -179,10 +180,10 @@ class _AdjointTables(NamedTuple):
     ascending.
     """
 
-    couplings: NDArray[np.int64]
-    factor: NDArray[np.float64]
-    coefficient_start: NDArray[np.int64]
-    coefficients: NDArray[np.float64]
+    couplings: IntArray
+    factor: FloatArray
+    coefficient_start: IntArray
+    coefficients: FloatArray
 
 
 @lru_cache(maxsize=16)

@@ -65,12 +65,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from basinet.arrays import FloatArray, IntArray
 from basinet.compiled import jit
 from basinet.descriptors._vector import LANES, Lanes, add, div, fma, fnma, load_row, mul, root, splat, store_row
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from basinet.descriptors.clebsch_gordan import _AdjointTables, _CouplingTables
     from basinet.frames.neighbours import Neighbours
 
@@ -79,7 +78,7 @@ RFAC0 = 0.99363
 
 
 @lru_cache(maxsize=16)
-def normalisation(twojmax: int) -> NDArray[np.float64]:
+def normalisation(twojmax: int) -> FloatArray:
     r"""Factors :math:`\sqrt{(j-a)!\, a! / ((j-b)!\, b!)}` from polynomials to Wigner matrices, (n_elements,).
 
     >>> normalisation(1).tolist()
@@ -117,12 +116,7 @@ def _polynomial(coefficients: tuple[float, ...], x: Lanes) -> Lanes:
 
 @jit()
 def _gather_neighbours(
-    rank: int,
-    atoms: NDArray[np.int64],
-    neighbours: Neighbours,
-    weight: NDArray[np.float64],
-    reach: NDArray[np.float64],
-    gathered: NDArray[np.float64],
+    rank: int, atoms: IntArray, neighbours: Neighbours, weight: FloatArray, reach: FloatArray, gathered: FloatArray
 ) -> None:
     """Write x, y, z, weight and cutoff of neighbour number ``rank`` of each atom to the rows of ``gathered``, (5, 8).
 
@@ -147,7 +141,7 @@ def _gather_neighbours(
 
 
 @jit()
-def _angles(gathered: NDArray[np.float64]) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes]:
+def _angles(gathered: FloatArray) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes]:
     """Distance r, pi / r_cut, the switch's angle, cos(theta_0) and sin(theta_0) / r of one neighbour in each lane.
 
     Both angles are counted from a quarter turn, where the series of sine and cosine converge on the whole
@@ -165,7 +159,7 @@ def _angles(gathered: NDArray[np.float64]) -> tuple[Lanes, Lanes, Lanes, Lanes, 
 
 
 @jit()
-def _rotations(gathered: NDArray[np.float64]) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes]:
+def _rotations(gathered: FloatArray) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes]:
     """Real and imaginary parts of a and b, and weight times cutoff function, of one neighbour in each lane."""
     x, y, z, weight = load_row(gathered, 0), load_row(gathered, 1), load_row(gathered, 2), load_row(gathered, 3)
     _, _, switch, cosine, sine_by_r = _angles(gathered)
@@ -190,7 +184,7 @@ def _next_coefficient(
 
 
 @jit()
-def _keep_mirror_row(row: NDArray[np.float64], length: int, b: int) -> None:
+def _keep_mirror_row(row: FloatArray, length: int, b: int) -> None:
     """Set the mirror image of row b of the momentum 2b + 1 aside, by symmetry the row where b + 1 starts."""
     j = 2 * b + 1
     for a in range(j + 1):
@@ -200,7 +194,7 @@ def _keep_mirror_row(row: NDArray[np.float64], length: int, b: int) -> None:
 
 
 @jit()
-def _take_mirror_row(row: NDArray[np.float64], length: int, b: int) -> None:
+def _take_mirror_row(row: FloatArray, length: int, b: int) -> None:
     """Go on from the row that :func:`_keep_mirror_row` set aside."""
     for a in range(2 * b + 2):
         store_row(row, a, load_row(row, 2 * length + a))
@@ -210,11 +204,11 @@ def _take_mirror_row(row: NDArray[np.float64], length: int, b: int) -> None:
 @jit()
 def _add_neighbour(
     twojmax: int,
-    offsets: NDArray[np.int64],
+    offsets: IntArray,
     rotation: tuple[Lanes, Lanes, Lanes, Lanes, Lanes],
-    row: NDArray[np.float64],
-    real: NDArray[np.float64],
-    imag: NDArray[np.float64],
+    row: FloatArray,
+    real: FloatArray,
+    imag: FloatArray,
 ) -> None:
     """Add one neighbour of each lane's atom to the upper rows (2b <= j) of (n_elements, 8) matrices, to be normalised.
 
@@ -248,11 +242,7 @@ def _add_neighbour(
 
 @jit()
 def _complete_matrices(
-    twojmax: int,
-    offsets: NDArray[np.int64],
-    factors: NDArray[np.float64],
-    real: NDArray[np.float64],
-    imag: NDArray[np.float64],
+    twojmax: int, offsets: IntArray, factors: FloatArray, real: FloatArray, imag: FloatArray
 ) -> None:
     """Normalise the summed rows, add the atom itself (the unit matrix), and fill the lower rows."""
     zero = splat(0.0)
@@ -275,12 +265,12 @@ def _complete_matrices(
 @jit()
 def _density_slopes(
     tables: _AdjointTables,
-    offsets: NDArray[np.int64],
-    real: NDArray[np.float64],
-    imag: NDArray[np.float64],
-    slopes: NDArray[np.float64],
-    y_real: NDArray[np.float64],
-    y_imag: NDArray[np.float64],
+    offsets: IntArray,
+    real: FloatArray,
+    imag: FloatArray,
+    slopes: FloatArray,
+    y_real: FloatArray,
+    y_imag: FloatArray,
 ) -> None:
     """Write Y of eight atoms, (n_elements, 8), upper rows (2b <= j) only: the lower ones follow by symmetry.
 
@@ -331,12 +321,7 @@ TABLES = 8
 
 @jit()
 def _gradient_coefficients(
-    twojmax: int,
-    offsets: NDArray[np.int64],
-    factors: NDArray[np.float64],
-    y_real: NDArray[np.float64],
-    y_imag: NDArray[np.float64],
-    gradient: NDArray[np.float64],
+    twojmax: int, offsets: IntArray, factors: FloatArray, y_real: FloatArray, y_imag: FloatArray, gradient: FloatArray
 ) -> None:
     """Coefficients of the gradient of P in the upper rows of the matrices of all momenta but the largest.
 
@@ -356,7 +341,7 @@ def _gradient_coefficients(
 
 @jit()
 def _spread_coefficient(
-    offsets: NDArray[np.int64], j: int, b: int, a: int, real: Lanes, imag: Lanes, gradient: NDArray[np.float64]
+    offsets: IntArray, j: int, b: int, a: int, real: Lanes, imag: Lanes, gradient: FloatArray
 ) -> None:
     """Share a coefficient W of momentum j among the derivatives in the four real numbers (module docstring).
 
@@ -387,7 +372,7 @@ def _spread_coefficient(
 
 
 @jit()
-def _add_to(array: NDArray[np.float64], row: int, scale: float, value: Lanes) -> None:
+def _add_to(array: FloatArray, row: int, scale: float, value: Lanes) -> None:
     """Add a scaled vector to a row."""
     store_row(array, row, fma(splat(scale), value, load_row(array, row)))
 
@@ -395,12 +380,12 @@ def _add_to(array: NDArray[np.float64], row: int, scale: float, value: Lanes) ->
 @jit()
 def _neighbour_slope(
     twojmax: int,
-    offsets: NDArray[np.int64],
-    gathered: NDArray[np.float64],
+    offsets: IntArray,
+    gathered: FloatArray,
     constant: Lanes,
-    gradient: NDArray[np.float64],
-    row: NDArray[np.float64],
-    slope: NDArray[np.float64],
+    gradient: FloatArray,
+    row: FloatArray,
+    slope: FloatArray,
 ) -> None:
     """Write the derivative (3, 8) of the energy of eight atoms in the place of one neighbour of each.
 
@@ -431,11 +416,7 @@ def _neighbour_slope(
 
 @jit()
 def _polynomial_gradient(
-    twojmax: int,
-    offsets: NDArray[np.int64],
-    rotation: tuple[Lanes, Lanes, Lanes, Lanes],
-    gradient: NDArray[np.float64],
-    row: NDArray[np.float64],
+    twojmax: int, offsets: IntArray, rotation: tuple[Lanes, Lanes, Lanes, Lanes], gradient: FloatArray, row: FloatArray
 ) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes]:
     """P less its constant, and its derivatives in Re a, Im a, Re b and Im b, by the recursion over rows."""
     length = twojmax + 1
@@ -477,12 +458,7 @@ def _polynomial_gradient(
 
 
 @jit()
-def _contract(
-    tables: _CouplingTables,
-    real: NDArray[np.float64],
-    imag: NDArray[np.float64],
-    components: NDArray[np.float64],
-) -> None:
+def _contract(tables: _CouplingTables, real: FloatArray, imag: FloatArray, components: FloatArray) -> None:
     """Couple the matrices of eight atoms to their (n_components, 8) bispectrum."""
     zero = splat(0.0)
     rows, column_coefficient = tables.rows, tables.column_coefficient
@@ -511,7 +487,7 @@ def _contract(
 
 
 @jit()
-def _most_neighbours(first: NDArray[np.int64], atoms: NDArray[np.int64]) -> int:
+def _most_neighbours(first: IntArray, atoms: IntArray) -> int:
     """Largest number of neighbours among some atoms."""
     most = 0
     for atom in atoms:
@@ -521,14 +497,14 @@ def _most_neighbours(first: NDArray[np.int64], atoms: NDArray[np.int64]) -> int:
 
 @jit()
 def _bispectrum_of_groups(
-    order: NDArray[np.int64],
+    order: IntArray,
     neighbours: Neighbours,
-    weight: NDArray[np.float64],
-    reach: NDArray[np.float64],
-    factors: NDArray[np.float64],
+    weight: FloatArray,
+    reach: FloatArray,
+    factors: FloatArray,
     tables: _CouplingTables,
-    matrices: NDArray[np.float64],
-    out: NDArray[np.float64],
+    matrices: FloatArray,
+    out: FloatArray,
 ) -> None:
     """Write the bispectrum of the atoms in ``order``, before the isolated atom's is subtracted, to rows of ``out``.
 
@@ -556,16 +532,16 @@ def _bispectrum_of_groups(
 
 @jit()
 def _gradients_of_groups(
-    order: NDArray[np.int64],
+    order: IntArray,
     neighbours: Neighbours,
-    weight: NDArray[np.float64],
-    reach: NDArray[np.float64],
-    factors: NDArray[np.float64],
-    offsets: NDArray[np.int64],
+    weight: FloatArray,
+    reach: FloatArray,
+    factors: FloatArray,
+    offsets: IntArray,
     tables: _AdjointTables,
-    matrices: NDArray[np.float64],
-    slopes: NDArray[np.float64],
-    gradient: NDArray[np.float64],
+    matrices: FloatArray,
+    slopes: FloatArray,
+    gradient: FloatArray,
 ) -> None:
     """Write the derivative of the energy of each atom in ``order`` in the places of its neighbours, (n_pairs, 3).
 
@@ -595,9 +571,7 @@ def _gradients_of_groups(
 
 
 @jit()
-def _add_forces(
-    neighbours: Neighbours, gradient: NDArray[np.float64], forces: NDArray[np.float64], virial: NDArray[np.float64]
-) -> None:
+def _add_forces(neighbours: Neighbours, gradient: FloatArray, forces: FloatArray, virial: FloatArray) -> None:
     """Sum the derivatives of all pairs to forces (n_atoms, 3) and the virial (3, 3), which come in as zeros."""
     for atom in range(len(forces)):
         for pair in range(neighbours.first[atom], neighbours.first[atom + 1]):

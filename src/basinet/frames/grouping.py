@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from basinet.arrays import FloatArray, IntArray
 from basinet.compiled import jit
 
 
 @jit()
 def group_by_atom(
-    n_atoms: int, one: NDArray[np.uint64], other: NDArray[np.uint64], vector: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], int]:
+    n_atoms: int, one: NDArray[np.uint64], other: NDArray[np.uint64], vector: FloatArray
+) -> tuple[IntArray, IntArray, FloatArray, int]:
     """Turn pairs listed once, in any order, into the neighbours of each atom: a counting sort over both ends.
 
     The first three results are the fields of `Neighbours`; the last is the pair of the shortest vector, -1 without

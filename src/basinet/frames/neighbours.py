@@ -12,7 +12,7 @@ from ase.geometry import complete_cell
 from numpy.typing import NDArray
 from vesin import NeighborList
 
-from basinet.arrays import FloatArray
+from basinet.arrays import FloatArray, IntArray
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,12 +50,12 @@ class Neighbours(NamedTuple):
         From the central atom to its neighbour, Angstrom.
     """
 
-    first: NDArray[np.int64]
-    atom: NDArray[np.int64]
-    vector: NDArray[np.float64]
+    first: IntArray
+    atom: IntArray
+    vector: FloatArray
 
 
-def checked_positions(positions: ArrayLike) -> NDArray[np.float64]:
+def checked_positions(positions: ArrayLike) -> FloatArray:
     """Positions as a finite (n_atoms, 3) array, or an error that names the atom."""
     points = np.ascontiguousarray(positions, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 3:
@@ -69,7 +69,7 @@ def checked_positions(positions: ArrayLike) -> NDArray[np.float64]:
     return points
 
 
-def checked_cell(cell: ArrayLike, axes: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+def checked_cell(cell: ArrayLike, axes: NDArray[np.bool_] | None = None) -> FloatArray:
     """Cell vectors as a (3, 3) array with a volume; those of axes that are not periodic may be zero, as in ASE."""
     axes = np.ones(3, dtype=bool) if axes is None else axes
     box = np.array(cell, dtype=np.float64)
@@ -88,9 +88,7 @@ def checked_cell(cell: ArrayLike, axes: NDArray[np.bool_] | None = None) -> NDAr
     return np.ascontiguousarray(box)
 
 
-def _search_reach(
-    points: NDArray[np.float64], box: NDArray[np.float64], axes: NDArray[np.bool_], cutoff: float
-) -> float:
+def _search_reach(points: FloatArray, box: FloatArray, axes: NDArray[np.bool_], cutoff: float) -> float:
     """Distance up to which vesin can be asked for pairs: the cutoff, and more where it would divide by zero.
 
     That it does (0.6.2, and the process ends) where space is thin along one axis and has more than `MOST_CELLS` cells
@@ -188,7 +186,7 @@ def ordered_pair(a: str, b: str) -> Pair:
     return (a, b) if a <= b else (b, a)
 
 
-def species_indices(atoms: Atoms, elements: Sequence[str]) -> NDArray[np.int64]:
+def species_indices(atoms: Atoms, elements: Sequence[str]) -> IntArray:
     """Index of each atom's species in `elements`, (n_atoms,); InputError where one is not among them."""
     lookup = {element: index for index, element in enumerate(elements)}
     symbols = atoms.get_chemical_symbols()
@@ -204,9 +202,7 @@ def half_list(cutoff: float, skin: float = 0.0) -> NeighborList:
     return NeighborList(cutoff=cutoff, full_list=False, skin=skin, n_threads=1)
 
 
-def neighbour_pairs(
-    atoms: Atoms, neighbours: NeighborList
-) -> tuple[NDArray[np.int64], NDArray[np.int64], FloatArray, FloatArray]:
+def neighbour_pairs(atoms: Atoms, neighbours: NeighborList) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
     """Find every pair within the cutoff once: its atoms, vectors from first to second (A), squared distances (A^2).
 
     Raises

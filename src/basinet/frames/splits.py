@@ -15,8 +15,8 @@ from numbers import Real
 
 import numpy as np
 from ase import Atoms
-from numpy.typing import NDArray
 
+from basinet.arrays import IntArray
 from basinet.errors import InputError
 from basinet.frames.labels import is_isolated_atom
 from basinet.frames.reading import system_of
@@ -26,16 +26,16 @@ from basinet.frames.reading import system_of
 class Split:
     """Frame indices of the three blocks, each ascending."""
 
-    train: NDArray[np.int64]
-    validation: NDArray[np.int64]
-    test: NDArray[np.int64]
+    train: IntArray
+    validation: IntArray
+    test: IntArray
 
     @property
-    def fitted(self) -> NDArray[np.int64]:
+    def fitted(self) -> IntArray:
         """Training and validation frames: all that a choice may look at."""
         return np.concatenate([self.train, self.validation])
 
-    def blocks(self) -> dict[str, NDArray[np.int64]]:
+    def blocks(self) -> dict[str, IntArray]:
         """Return the blocks by name."""
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
@@ -79,9 +79,7 @@ def contiguous_split(n_frames: int, fractions: tuple[float, float, float] = (0.6
     return Split(train, validation, test)
 
 
-def blocked_folds(
-    frames: NDArray[np.int64], n_folds: int, gap: int = 1
-) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def blocked_folds(frames: IntArray, n_folds: int, gap: int = 1) -> list[tuple[IntArray, IntArray]]:
     """Cut `frames` into contiguous folds; return (rest, held out) pairs, where the rest keeps `gap` frames of distance.
 
     Raises

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from basinet.arrays import FloatArray
 from basinet.errors import InputError
 from basinet.frames.neighbours import OVERLAP, find_neighbours
 from basinet.lammps.files import (
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ase import Atoms
-    from numpy.typing import NDArray
 
     from basinet.potentials.ensemble import Ensemble
 
@@ -118,7 +118,7 @@ def load_atoms(engine: Any, atoms: Atoms, elements: Sequence[str]) -> _Box:
     return box
 
 
-def in_order(engine: Any, values: NDArray[np.float64]) -> NDArray[np.float64]:
+def in_order(engine: Any, values: FloatArray) -> FloatArray:
     """Rows that LAMMPS holds for its own atoms, in the order of the frame's atoms."""
     count = engine.get_natoms()
     rows = np.array(values, dtype=np.float64)[:count]
@@ -130,8 +130,8 @@ def in_order(engine: Any, values: NDArray[np.float64]) -> NDArray[np.float64]:
 class _LammpsResult(NamedTuple):
     """LAMMPS' local energies, (members, n_atoms) eV, E0 included, and forces, (members, n_atoms, 3) eV/A."""
 
-    local_energies: NDArray[np.float64]
-    forces: NDArray[np.float64]
+    local_energies: FloatArray
+    forces: FloatArray
 
 
 def _run_potential(
@@ -198,7 +198,7 @@ class _LammpsEngine:
         find_neighbours(atoms.positions, np.array(atoms.cell), atoms.pbc, OVERLAP)
         return _run_potential(self.session, atoms, self.ensemble.elements, self._potentials)
 
-    def local_energies(self, atoms: Atoms) -> NDArray[np.float64]:
+    def local_energies(self, atoms: Atoms) -> FloatArray:
         """Local energies ``(members, n_atoms)`` in eV, E0 included, as `Ensemble.local_energies` gives them."""
         return self.evaluate(atoms).local_energies
 

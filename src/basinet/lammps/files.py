@@ -23,6 +23,7 @@ from ase.calculators.lammps import Prism
 from ase.data import atomic_masses, atomic_numbers
 from scipy.linalg import block_diag
 
+from basinet.arrays import FloatArray
 from basinet.errors import InputError
 from basinet.frames.neighbours import checked_cell, checked_positions, ordered_pair
 from basinet.potentials.network import Layer
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ase import Atoms
-    from numpy.typing import NDArray
 
     from basinet.descriptors.bispectrum import Bispectrum
     from basinet.potentials.ensemble import Ensemble
@@ -56,8 +56,8 @@ that the mean changes over where it pays by ``benchmarks/lammps_ensembles.py``, 
 class ElementNetwork:
     """The network of one element, in eV: linear map, activation, ..., linear map."""
 
-    mean: NDArray[np.float64]
-    std: NDArray[np.float64]
+    mean: FloatArray
+    std: FloatArray
     layers: tuple[Layer, ...]
 
     @property
@@ -176,7 +176,7 @@ def model_text(networks: Sequence[ElementNetwork], activation: str, title: str) 
             yield from _lines(values)
 
 
-def _lines(values: NDArray[np.float64]) -> Iterator[str]:
+def _lines(values: FloatArray) -> Iterator[str]:
     """Write numbers, some to a line."""
     words = [repr(value) if abs(value) > SMALLEST else "0" for value in values.tolist()]
     for start in range(0, len(words), WORDS):
@@ -195,10 +195,10 @@ class _Box:
     box, A; `prism` rotates between the two frames of reference.
     """
 
-    lengths: NDArray[np.float64]
-    tilts: NDArray[np.float64]
+    lengths: FloatArray
+    tilts: FloatArray
     periodic: tuple[bool, bool, bool]
-    positions: NDArray[np.float64]
+    positions: FloatArray
     prism: Prism
 
     @property
@@ -215,7 +215,7 @@ class _Box:
         """
         return " ".join("p" if repeats else free for repeats in self.periodic)
 
-    def to_frame(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    def to_frame(self, vectors: FloatArray) -> FloatArray:
         """Rotate vectors such as forces, ``(n_atoms, 3)``, back to the frame's own axes."""
         return np.asarray(self.prism.vector_to_ase(vectors), dtype=np.float64)
 
@@ -273,10 +273,7 @@ def descriptor_text(descriptor: Bispectrum, elements: Sequence[str]) -> str:
 
 
 def pair_commands(
-    models: Sequence[str],
-    elements: Sequence[str],
-    descriptor: str = DESCRIPTOR,
-    baseline: LennardJones | None = None,
+    models: Sequence[str], elements: Sequence[str], descriptor: str = DESCRIPTOR, baseline: LennardJones | None = None
 ) -> list[str]:
     """Commands of LAMMPS that set up one potential: the mean of some networks' files, plus a pair potential.
 

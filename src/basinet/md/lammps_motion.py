@@ -53,11 +53,7 @@ def _lammps_motion(
     ensemble, place = calculator.ensemble, folder / FOLDER
     record = export_lammps(ensemble, place, start=atoms, member=calculator.member, overwrite=place.exists())
     files = record["potentials"][-1]["files"]
-    with (
-        lammps_session() as session,
-        plain_path(place) as plain,
-        TemporaryDirectory(prefix="basinet-md-") as scratch,
-    ):
+    with lammps_session() as session, plain_path(place) as plain, TemporaryDirectory(prefix="basinet-md-") as scratch:
         paths = [quoted(plain / name) for name in files]
         potential = pair_commands(paths, ensemble.elements, quoted(plain / DESCRIPTOR), ensemble.baseline)
         yield _LammpsMotion(atoms, config, guard, step, state, session, potential, Path(scratch) / "restart")

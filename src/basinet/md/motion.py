@@ -16,6 +16,7 @@ from ase.md.velocitydistribution import Stationary, thermalize_momenta
 from ase.md.verlet import VelocityVerlet
 from numpy.typing import NDArray
 
+from basinet.arrays import FloatArray
 from basinet.errors import InputError
 from basinet.frames.neighbours import half_list, neighbour_pairs
 from basinet.md.settings import DynamicsConfig
@@ -84,12 +85,12 @@ class _ChainThermostat(NoseHooverChainThermostat):
     """The thermostats of a chain, whose state can be kept and put back."""
 
     @property
-    def state(self) -> NDArray[np.float64]:
+    def state(self) -> FloatArray:
         """Positions and momenta of the thermostats: (2, length), in ASE's units."""
         return np.array([self._eta, self._p_eta])
 
     @state.setter
-    def state(self, value: NDArray[np.float64]) -> None:
+    def state(self, value: FloatArray) -> None:
         self._eta, self._p_eta = np.array(value)
 
 
@@ -289,7 +290,7 @@ class _AseMotion(_Motion):
         return cls(atoms, integrator, config.timestep, guard, step, config.restart_interval)
 
     @property
-    def state(self) -> dict[str, NDArray[np.float64]]:
+    def state(self) -> dict[str, FloatArray]:
         """Positions, momenta, and the thermostats'."""
         arrays = {"positions": self.atoms.get_positions(), "momenta": self.atoms.get_momenta()}
         if isinstance(self.integrator, _NoseHooverChain):

@@ -18,8 +18,8 @@ import numpy as np
 from ase import Atoms, units
 from ase.md.langevin import Langevin
 from ase.md.velocitydistribution import Stationary, thermalize_momenta
-from numpy.typing import NDArray
 
+from basinet.arrays import FloatArray
 from basinet.config.loading import read_yaml, validated
 from basinet.errors import InputError
 from basinet.md.liquids import (
@@ -68,7 +68,7 @@ class _Record:
     """What a liquid leaves behind: energies and temperature every stride, and snapshots every few strides."""
 
     energy: list[float] = field(default_factory=list)
-    local_energies: list[NDArray[np.float64]] = field(default_factory=list)
+    local_energies: list[FloatArray] = field(default_factory=list)
     temperature: list[float] = field(default_factory=list)
     conserved: list[float] = field(default_factory=list)
     snapshots: list[Atoms] = field(default_factory=list)
@@ -284,7 +284,7 @@ def _wrapped_copy(atoms: Atoms, system: str, index: int) -> Atoms:
     return frame
 
 
-def _correlations(liquid: _Liquid) -> dict[str, NDArray[np.float64]]:
+def _correlations(liquid: _Liquid) -> dict[str, FloatArray]:
     """Autocorrelations of the potential energy, and of the atoms' own (half of each pair, less its species' mean)."""
     local = np.array(liquid.record.local_energies)
     means = np.empty(local.shape[1])

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms
-from numpy.typing import NDArray
 
 from basinet.arrays import FloatArray
 from basinet.errors import InputError
@@ -155,7 +154,7 @@ def _lattice_order(frames: Sequence[Atoms]) -> float:
     return float(mean.max() / (len(frames) * len(frames[0]) ** 2))
 
 
-def _first_peak_vectors(atoms: Atoms) -> NDArray[np.float64]:
+def _first_peak_vectors(atoms: Atoms) -> FloatArray:
     """List the box's wave vectors within 20 % of a close-packed solid's first peak: (n, 3), 1/A, one of +-k.
 
     A face-centred cubic solid of number density rho reflects first at ``|k| = 2 pi sqrt(3) (rho / 4)^(1/3)``.

@@ -13,13 +13,14 @@ from ase.calculators.calculator import PropertyNotImplementedError, all_changes
 from ase.outputs import Properties, all_outputs
 from ase.stress import full_3x3_to_voigt_6_stress
 
+from basinet.arrays import FloatArray
 from basinet.errors import InputError
 from basinet.frames.neighbours import half_list
 from basinet.potentials.ensemble import Ensemble
 from basinet.potentials.pair_potential import LennardJones
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
 
 class _ExactCalculator(AseCalculator):
@@ -44,9 +45,7 @@ class _ExactCalculator(AseCalculator):
         }
         return [name for name, unchanged in same.items() if not unchanged]
 
-    def _store(
-        self, atoms: Atoms, energies: NDArray[np.float64], forces: NDArray[np.float64], virial: NDArray[np.float64]
-    ) -> None:
+    def _store(self, atoms: Atoms, energies: FloatArray, forces: FloatArray, virial: FloatArray) -> None:
         """Keep the results; the stress where the cell has a volume. Without electrons to heat, both energies agree."""
         energy = float(energies.sum())
         self.results: dict[str, Any] = {"energy": energy, "free_energy": energy, "energies": energies, "forces": forces}
@@ -71,7 +70,7 @@ class ExtrapolationWarning(UserWarning):
     """Descriptors of some atoms lie outside of the training range."""
 
 
-def _extrapolation_message(atoms: Atoms, excess: NDArray[np.float64], margin: float) -> str:
+def _extrapolation_message(atoms: Atoms, excess: FloatArray, margin: float) -> str:
     """Say how many atoms leave the training range, and which one the farthest.
 
     >>> import numpy as np
@@ -176,7 +175,7 @@ class Calculator(_ExactCalculator):
         self.results["spread"] = local.std(axis=0)
         self._guard(frame, evaluation.descriptors)
 
-    def _guard(self, frame: Atoms, descriptors: NDArray[np.float64]) -> None:
+    def _guard(self, frame: Atoms, descriptors: FloatArray) -> None:
         """Tell which atoms the networks were never trained near."""
         if self.ensemble.range is None:
             return

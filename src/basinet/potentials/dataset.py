@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from basinet.arrays import FloatArray, IntArray
 from basinet.errors import InputError
 from basinet.frames.labels import TOTAL_ENERGY, energy_label, force_labels, frame_name
 from basinet.frames.splits import elements_of
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ase import Atoms
-    from numpy.typing import NDArray
 
     from basinet.descriptors.bispectrum import PairDerivatives
     from basinet.potentials.pair_potential import LennardJones
@@ -26,8 +26,8 @@ class PairShare:
     """Energies (eV, half of each pair to each atom) and forces (eV/A) of all atoms by a pair potential."""
 
     potential: LennardJones
-    local_energy: NDArray[np.float64]
-    forces: NDArray[np.float64]
+    local_energy: FloatArray
+    forces: FloatArray
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,12 @@ class Dataset:
 
     system: str
     elements: tuple[str, ...]
-    frame: NDArray[np.int64]
-    species: NDArray[np.int64]
-    descriptors: NDArray[np.float64]
-    energy: NDArray[np.float64]
-    local_energy: NDArray[np.float64] | None
-    forces: NDArray[np.float64] | None = None
+    frame: IntArray
+    species: IntArray
+    descriptors: FloatArray
+    energy: FloatArray
+    local_energy: FloatArray | None
+    forces: FloatArray | None = None
     derivatives: tuple[PairDerivatives, ...] | None = None
     pairs: PairShare | None = None
 
@@ -81,11 +81,11 @@ class Dataset:
         return len(self.energy)
 
     @property
-    def n_atoms(self) -> NDArray[np.int64]:
+    def n_atoms(self) -> IntArray:
         """Number of atoms of each frame, ``(n_frames,)``."""
         return np.bincount(self.frame, minlength=self.n_frames)
 
-    def select(self, frames: Sequence[int] | NDArray[np.int64]) -> Dataset:
+    def select(self, frames: Sequence[int] | IntArray) -> Dataset:
         """Return the given frames, in ascending order, renumbered from 0."""
         chosen = np.unique(np.asarray(frames, dtype=np.int64))
         number = np.full(self.n_frames, -1, dtype=np.int64)
@@ -117,13 +117,13 @@ class Dataset:
             pairs=None,
         )
 
-    def composition(self) -> NDArray[np.int64]:
+    def composition(self) -> IntArray:
         """Number of atoms of each element in each frame, ``(n_frames, n_elements)``."""
         counts = np.zeros((self.n_frames, len(self.elements)), dtype=np.int64)
         np.add.at(counts, (self.frame, self.species), 1)
         return counts
 
-    def summed_descriptors(self) -> NDArray[np.float64]:
+    def summed_descriptors(self) -> FloatArray:
         """Sum of the descriptors over the atoms of each element and frame, ``(n_frames, n_elements, n_components)``.
 
         A model that is linear in the descriptors needs nothing else to predict total energies.
@@ -132,7 +132,7 @@ class Dataset:
         np.add.at(summed, (self.frame, self.species), self.descriptors)
         return summed
 
-    def sum_over_atoms(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def sum_over_atoms(self, values: FloatArray) -> FloatArray:
         """Sum per-atom values ``(..., n_atoms_total)`` over the atoms of each frame, ``(..., n_frames)``."""
         starts = np.searchsorted(self.frame, np.arange(self.n_frames))
         return np.add.reduceat(values, starts, axis=-1)
@@ -167,9 +167,9 @@ def isolated_energies(isolated: Sequence[Atoms], frames: Sequence[Atoms]) -> dic
 def build_dataset(
     system: str,
     frames: Sequence[Atoms],
-    descriptor: Callable[[Atoms], NDArray[np.float64]],
+    descriptor: Callable[[Atoms], FloatArray],
     e0: Mapping[str, float],
-    local_energies: Callable[[Atoms], NDArray[np.float64]] | None = None,
+    local_energies: Callable[[Atoms], FloatArray] | None = None,
     derivatives: Callable[[Atoms], PairDerivatives] | None = None,
     pair_potential: LennardJones | None = None,
 ) -> Dataset:
@@ -237,12 +237,12 @@ STD_FLOOR = 1e-6
 class Scaling(NamedTuple):
     """Per species ``x = (g - mean) / std``, (n_elements, n_components), and ``e = offset + scale f(x)`` in eV."""
 
-    mean: NDArray[np.float64]
-    std: NDArray[np.float64]
-    offset: NDArray[np.float64]
-    scale: NDArray[np.float64]
+    mean: FloatArray
+    std: FloatArray
+    offset: FloatArray
+    scale: FloatArray
 
-    def standardise(self, dataset: Dataset, species: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+    def standardise(self, dataset: Dataset, species: IntArray | None = None) -> FloatArray:
         """Standardised descriptors of all atoms; `species` maps them to this scaling's rows."""
         index = dataset.species if species is None else species
         return (dataset.descriptors - self.mean[index]) / self.std[index]
@@ -254,10 +254,10 @@ class DescriptorRange(NamedTuple):
     Outside of it a network extrapolates.
     """
 
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
+    low: FloatArray
+    high: FloatArray
 
-    def excess(self, descriptors: NDArray[np.float64], species: NDArray[np.int64]) -> NDArray[np.float64]:
+    def excess(self, descriptors: FloatArray, species: IntArray) -> FloatArray:
         """Largest distance of each atom's components beyond the range, in widths of the range: (n_atoms,), 0 inside.
 
         A component that was constant in training counts in units of its scale's floor, as in `fit_scaling`.

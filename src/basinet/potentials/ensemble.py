@@ -7,23 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from basinet.arrays import FloatArray, IntArray
 from basinet.errors import InputError
 from basinet.potentials.dataset import DescriptorRange, Scaling
-from basinet.potentials.network import (
-    Architecture,
-    Layer,
-    Network,
-    _hidden_values,
-    _readout_energies,
-    _slopes_in_rows,
-)
+from basinet.potentials.network import Architecture, Layer, Network, _hidden_values, _readout_energies, _slopes_in_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ase import Atoms
-    from numpy.typing import NDArray
 
     from basinet.descriptors.bispectrum import Bispectrum
     from basinet.potentials.dataset import Dataset
@@ -47,10 +40,10 @@ class Evaluation:
         What the networks read.
     """
 
-    local_energies: NDArray[np.float64]
-    forces: NDArray[np.float64]
-    virial: NDArray[np.float64]
-    descriptors: NDArray[np.float64]
+    local_energies: FloatArray
+    forces: FloatArray
+    virial: FloatArray
+    descriptors: FloatArray
 
 
 FORMAT = "basinet-ensemble"
@@ -103,7 +96,7 @@ class Ensemble:
         """Number of networks per element."""
         return int(self.networks[0].weight.shape[0])
 
-    def network_of(self, elements: tuple[str, ...]) -> NDArray[np.int64]:
+    def network_of(self, elements: tuple[str, ...]) -> IntArray:
         """Index of the network of each element, or an error that names those without."""
         missing = sorted(set(elements) - set(self.elements))
         if missing:
@@ -112,7 +105,7 @@ class Ensemble:
             raise InputError(msg)
         return np.array([self.elements.index(element) for element in elements], dtype=np.int64)
 
-    def predict(self, dataset: Dataset) -> NDArray[np.float64]:
+    def predict(self, dataset: Dataset) -> FloatArray:
         """Local energies relative to the isolated atoms, ``(members, n_atoms_total)``, eV.
 
         A dataset for a model that stands on a pair potential carries that potential's share.
@@ -125,7 +118,7 @@ class Ensemble:
             raise ValueError(msg)
         return energies + dataset.pairs.local_energy
 
-    def local_energies(self, atoms: Atoms) -> NDArray[np.float64]:
+    def local_energies(self, atoms: Atoms) -> FloatArray:
         """Local energies ``(members, n_atoms)`` in eV, E0 included: their sum over atoms compares with REF_energy.
 
         Raises
@@ -166,7 +159,7 @@ class Ensemble:
             raise InputError(msg)
         energies = np.zeros((self.members, len(atoms)))
 
-        def slopes(block: NDArray[np.int64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        def slopes(block: IntArray, rows: FloatArray) -> FloatArray:
             energies[:, block], slopes_of_block = self._energies_and_slopes(rows, network_of[block], averaged)
             return slopes_of_block
 
@@ -183,8 +176,8 @@ class Ensemble:
         )
 
     def _energies_and_slopes(
-        self, descriptors: NDArray[np.float64], network_of: NDArray[np.int64], averaged: Sequence[int] = ()
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        self, descriptors: FloatArray, network_of: IntArray, averaged: Sequence[int] = ()
+    ) -> tuple[FloatArray, FloatArray]:
         """Energies (members, n) above E0 and pair potential, eV, and slopes (n, n_components) of some members' mean."""
         energies, slopes = np.zeros((self.members, len(descriptors))), np.zeros_like(descriptors)
         activation = self.architecture.activation

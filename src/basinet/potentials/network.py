@@ -30,10 +30,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from basinet.arrays import FloatArray
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
 BASE_WIDTH = 16
 MAX_WIDTH = 512
@@ -125,9 +126,7 @@ class Layer(NamedTuple):
 Network = tuple[Layer, ...]
 
 
-def _hidden_values(
-    network: Network, rows: NDArray[np.float64], count: NDArray[np.float64], activation: Activation
-) -> list[NDArray[np.float64]]:
+def _hidden_values(network: Network, rows: FloatArray, count: FloatArray, activation: Activation) -> list[FloatArray]:
     """Values of the hidden layers, first to last, each (n_rows, width)."""
     hidden = [rows]
     for layer in network[:-1]:
@@ -136,21 +135,19 @@ def _hidden_values(
     return hidden[1:]
 
 
-def _row_energies(
-    network: Network, rows: NDArray[np.float64], count: NDArray[np.float64], activation: Activation
-) -> NDArray[np.float64]:
+def _row_energies(network: Network, rows: FloatArray, count: FloatArray, activation: Activation) -> FloatArray:
     """Energy of every row, ``(n_rows,)``, in the network's units; a test holds it and the form of training together."""
     hidden = _hidden_values(network, rows, count, activation)[-1]
     return _readout_energies(network, hidden, count)
 
 
-def _readout_energies(network: Network, hidden: NDArray[np.float64], count: NDArray[np.float64]) -> NDArray[np.float64]:
+def _readout_energies(network: Network, hidden: FloatArray, count: FloatArray) -> FloatArray:
     """Energy of every row from the last hidden layer."""
     readout = network[-1]
     return np.asarray(hidden @ readout.weight[:, 0] + count * readout.bias)
 
 
-def _slopes_in_rows(network: Network, hidden: list[NDArray[np.float64]], activation: Activation) -> NDArray[np.float64]:
+def _slopes_in_rows(network: Network, hidden: list[FloatArray], activation: Activation) -> FloatArray:
     """Derivatives of the energy of every atom in its row, ``(n_atoms, n_components)``, from the hidden layers' values.
 
     Backwards through the layers, with ``h'`` the activation's derivative: ``d_L = W_L``,

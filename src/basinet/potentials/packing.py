@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from basinet.arrays import FloatArray, IntArray
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
@@ -67,12 +68,7 @@ class PackedFrames(NamedTuple):
 
 
 def pack(
-    dataset: Dataset,
-    scaling: Scaling,
-    *,
-    summed: bool,
-    target: str = "total",
-    atoms_per_frame: float | None = None,
+    dataset: Dataset, scaling: Scaling, *, summed: bool, target: str = "total", atoms_per_frame: float | None = None
 ) -> PackedFrames:
     """Pack a dataset, all atoms of a species into one row if `summed` (linear networks on totals only).
 
@@ -123,7 +119,7 @@ def _pack_forces(dataset: Dataset, scaling: Scaling, *, summed: bool, dtype: str
     )
 
 
-def _slots(dataset: Dataset) -> NDArray[np.int64]:
+def _slots(dataset: Dataset) -> IntArray:
     """Running number of each atom among the atoms of its species and frame."""
     group = dataset.frame * len(dataset.elements) + dataset.species
     order = np.argsort(group, kind="stable")
@@ -134,7 +130,7 @@ def _slots(dataset: Dataset) -> NDArray[np.int64]:
     return slot
 
 
-def _local_target(dataset: Dataset, scaling: Scaling, count: NDArray[np.float64]) -> NDArray[np.float64]:
+def _local_target(dataset: Dataset, scaling: Scaling, count: FloatArray) -> FloatArray:
     if dataset.local_energy is None:
         raise InputError(f"system {dataset.system}: training on local energies needs frames that carry them")
     target = np.zeros_like(count)

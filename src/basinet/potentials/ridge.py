@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from basinet.arrays import FloatArray
 from basinet.frames.splits import blocked_folds
 from basinet.potentials.dataset import Scaling, fit_scaling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
     from basinet.potentials.dataset import Dataset
 
@@ -32,24 +31,24 @@ class RidgeModel:
 
     elements: tuple[str, ...]
     scaling: Scaling
-    weights: NDArray[np.float64]
+    weights: FloatArray
     strength: float
 
-    def predict(self, dataset: Dataset) -> NDArray[np.float64]:
+    def predict(self, dataset: Dataset) -> FloatArray:
         """Local energies relative to the isolated atoms, ``(n_atoms_total,)``, eV."""
         index = np.array([self.elements.index(element) for element in dataset.elements])[dataset.species]
         rows = self.scaling.standardise(dataset, index)
         return np.asarray(self.scaling.offset[index] + np.einsum("ic,ic->i", rows, self.weights[index]))
 
 
-def _design(dataset: Dataset, scaling: Scaling) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _design(dataset: Dataset, scaling: Scaling) -> tuple[FloatArray, FloatArray]:
     """Summed standardised descriptors ``(n_frames, n_elements * n_components)`` and energies above the offsets."""
     counts = dataset.composition()
     summed = (dataset.summed_descriptors() - counts[..., None] * scaling.mean) / scaling.std
     return summed.reshape(dataset.n_frames, -1), dataset.energy - counts @ scaling.offset
 
 
-def _solve(design: NDArray[np.float64], energy: NDArray[np.float64], strengths: Sequence[float]) -> NDArray[np.float64]:
+def _solve(design: FloatArray, energy: FloatArray, strengths: Sequence[float]) -> FloatArray:
     """Weights for each strength, ``(n_strengths, n_features)``, from one singular value decomposition."""
     left, singular, right = np.linalg.svd(design, full_matrices=False)
     filtered = singular / (singular**2 + np.asarray(strengths)[:, None])
@@ -58,7 +57,7 @@ def _solve(design: NDArray[np.float64], energy: NDArray[np.float64], strengths: 
 
 def out_of_fold_errors(
     dataset: Dataset, strengths: Sequence[float] = STRENGTHS, n_folds: int = 5
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[FloatArray, FloatArray]:
     """Total-energy errors of each strength by contiguous folds, ``(n_strengths, n_frames)``, and their mean squares."""
     errors = np.zeros((len(strengths), dataset.n_frames))
     # A fold holds two frames at least: a short trajectory is cut into fewer.

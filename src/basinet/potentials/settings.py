@@ -42,8 +42,7 @@ class FixedDescriptor(Section):
     twojmax: TwoJMax = Field(6, description="twice the largest momentum")
     weights: dict[str, float] = Field({"Ar": 1.0, "Kr": 1.0}, description="neighbour weight of each element")
     radii: Literal["equal", "van_der_waals"] | dict[str, float] = Field(
-        "van_der_waals",
-        description="sizes R of the elements, or their kind; a pair is cut off at rcut (R_i + R_j)",
+        "van_der_waals", description="sizes R of the elements, or their kind; a pair is cut off at rcut (R_i + R_j)"
     )
 
     def bispectrum(self) -> Bispectrum:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from basinet.arrays import FloatArray
 from basinet.config.loading import validated
 from basinet.errors import InputError
 from basinet.frames.reading import system_of
@@ -69,9 +70,7 @@ class _Preparation:
     energy_unit: float
     force_unit: float
 
-    def run(
-        self, seed: int, members: int, rates: NDArray[np.float64]
-    ) -> tuple[Network, dict[str, NDArray[np.float64]]]:
+    def run(self, seed: int, members: int, rates: FloatArray) -> tuple[Network, dict[str, FloatArray]]:
         """Train ``members x len(rates)`` networks; results carry the leading axes (rates, members).
 
         The record holds errors at the best weights: ``train`` and ``validation`` of energies, ``train_force`` and
@@ -116,7 +115,7 @@ class _Preparation:
         record |= {f"{name}_curve": curve.reshape(-1, *grid) for name, curve in curves.items()}
         return best, record
 
-    def _curves(self, outcome: Any) -> dict[str, NDArray[np.float64]]:
+    def _curves(self, outcome: Any) -> dict[str, FloatArray]:
         """Root mean square errors in eV per atom, and eV/A."""
         curves = {}
         for name, errors in zip(BLOCKS, (outcome.train_curve, outcome.validation_curve), strict=True):
@@ -187,13 +186,13 @@ class TrainedEnsemble:
 
     ensemble: Ensemble
     learning_rate: float
-    train_rmse: NDArray[np.float64]
-    validation_rmse: NDArray[np.float64]
-    epochs: NDArray[np.float64]
-    curves: Mapping[str, NDArray[np.float64]]
+    train_rmse: FloatArray
+    validation_rmse: FloatArray
+    epochs: FloatArray
+    curves: Mapping[str, FloatArray]
     rate_errors: Mapping[float, float]
     cpu_seconds: float
-    force_rmse: Mapping[str, NDArray[np.float64]]
+    force_rmse: Mapping[str, FloatArray]
 
 
 def train_ensemble(
