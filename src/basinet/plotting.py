@@ -6,7 +6,7 @@ import io
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -38,6 +38,12 @@ _RC: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.8,
+    "axes.titlelocation": "left",
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.6,
     "lines.linewidth": 1.4,
     "lines.markersize": 5.0,
     "figure.facecolor": "white",
@@ -56,6 +62,7 @@ class Look:
     line: str = "-"
 
 
+LINES = ("-", "--", "-.", ":")
 _LOOKS = (
     Look(BLUE, "o"),
     Look(VERMILION, "s"),
@@ -67,9 +74,10 @@ _LOOKS = (
 )
 
 
-def look(index: int) -> Look:
-    """The look of the n-th curve; they repeat after seven."""
-    return _LOOKS[index % len(_LOOKS)]
+def look(index: int, *, lines: bool = False) -> Look:
+    """The look of the n-th curve; they repeat after seven. `lines`: with a line style of its own too, of four."""
+    style = _LOOKS[index % len(_LOOKS)]
+    return Look(style.color, style.marker, LINES[index % len(LINES)]) if lines else style
 
 
 class AbsentError(Exception):
@@ -152,21 +160,20 @@ def width_axis(axes: Axes, widths: Sequence[float], label: str = "layer width") 
         axes.set_xlim(shown[0] / 1.3, shown[-1] * 1.3)
 
 
-def correlation_axis(axes: Axes, values: Sequence[float], label: str = "Pearson r") -> None:
-    """Axis of a correlation that ends at 1 and starts below the lowest value."""
-    finite = [value for value in values if np.isfinite(value)]
-    low = min(finite, default=0.0)
+def correlation_axes(axes: Iterable[Axes], values: Sequence[float], label: str = "Pearson r") -> None:
+    """Axes of a correlation side by side, which end at 1 and start below the lowest value; the first is labelled."""
+    low = min((value for value in values if np.isfinite(value)), default=0.0)
     span = max(1.0 - low, 0.02)
     step = 0.05 if span > 0.2 else 0.01
-    axes.set_ylim(max(-1.05, np.floor((low - 0.08 * span) / step) * step), 1.0 + 0.06 * span)
-    axes.set_ylabel(label)
-    axes.axhline(1.0, color="#BBBBBB", linewidth=0.6, zorder=0)
-    light_grid(axes)
+    for number, axis in enumerate(axes):
+        axis.set_ylim(max(-1.05, np.floor((low - 0.08 * span) / step) * step), 1.0 + 0.06 * span)
+        axis.set_ylabel("" if number else label)
+        axis.axhline(1.0, color="#BBBBBB", linewidth=0.6, zorder=0)
 
 
-def light_grid(axes: Axes, axis: Literal["x", "y", "both"] = "y") -> None:
-    """Thin grey lines behind the data."""
-    axes.grid(axis=axis, color="#E6E6E6", linewidth=0.6, zorder=0)
+def columns_size(columns: int, height: float, each: float = 2.0) -> tuple[float, float]:
+    """Size of a figure of panels side by side, inches."""
+    return max(SINGLE[0], 1.3 + each * columns), height
 
 
 def render(figure: Figure) -> tuple[bytes, bytes]:

@@ -117,11 +117,11 @@ def test_a_planted_split_is_recovered_and_the_control_does_not_help(liquid):
     prediction, reference = split_energies(liquid)
     fit, score = frame < 12, frame >= 12
     later = frame[score] - 12
-    r = {"raw": local_metrics(prediction[score], reference[score], later, species[score]).pearson_r}
+    r = {"raw": local_metrics(prediction[None, score], reference[score], later, species[score])[0].pearson_r}
     for kind in ("pair", "control"):
         gauge = fit_gauge(features[fit], kind, prediction[fit], reference[fit], species[fit], frame[fit])
         corrected = gauge.apply(prediction[score], features[score], species[score])
-        r[kind] = local_metrics(corrected, reference[score], later, species[score]).pearson_r
+        r[kind] = local_metrics(corrected[None], reference[score], later, species[score])[0].pearson_r
         if kind == "pair":
             distances = np.linspace(3.6, 5.6, 50)
             error = gauge.h(distances) - planted(distances)

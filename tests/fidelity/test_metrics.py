@@ -11,13 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from basinet.fidelity.metrics import (
-    local_metrics,
-    member_local_metrics,
-    member_local_metrics_by_species,
-    member_total_metrics,
-    total_metrics,
-)
+from basinet.fidelity.metrics import local_metrics, local_metrics_by_species, total_metrics
+
+
+def one_total(prediction, *reference):
+    """Metrics of a single prediction of totals."""
+    return total_metrics(np.asarray(prediction)[None], *reference)[0]
+
+
+def one_local(prediction, *reference):
+    """Metrics of a single prediction of local energies."""
+    return local_metrics(np.asarray(prediction)[None], *reference)[0]
 
 
 def mixture(seed=0, n_frames=10, n_atoms=8):
@@ -32,7 +36,7 @@ def mixture(seed=0, n_frames=10, n_atoms=8):
 
 def test_every_figure_of_a_small_example():
     """In meV per atom p = (1, 2, 6), q = (0, 1, 2); centred (-2, -1, 3) and (-1, 0, 1)."""
-    metrics = total_metrics(np.array([1, 2, 6]) * 4e-3, np.array([0, 1, 2]) * 4e-3, [4, 4, 4])
+    metrics = one_total(np.array([1, 2, 6]) * 4e-3, np.array([0, 1, 2]) * 4e-3, [4, 4, 4])
     r = 5 / math.sqrt(14 * 2)
     assert metrics.pearson_r == pytest.approx(r)
     assert metrics.r2 == pytest.approx(r * r)
@@ -45,7 +49,7 @@ def test_every_figure_of_a_small_example():
 
 
 def test_a_row_names_the_columns_of_the_results_table():
-    assert set(local_metrics(*mixture()).as_row()) == {
+    assert set(one_local(*mixture()).as_row()) == {
         "pearson_r",
         "r2",
         "r2_determination",
@@ -60,8 +64,8 @@ def test_a_row_names_the_columns_of_the_results_table():
 @given(scale=st.floats(0.01, 100.0), shift=st.floats(-1e3, 1e3), seed=st.integers(0, 100))
 def test_correlation_is_blind_to_an_affine_map_of_the_prediction(scale, shift, seed):
     prediction, reference, frame, species = mixture(seed)
-    plain = local_metrics(prediction, reference, frame, species)
-    mapped = local_metrics(scale * prediction + shift, reference, frame, species)
+    plain = one_local(prediction, reference, frame, species)
+    mapped = one_local(scale * prediction + shift, reference, frame, species)
     assert mapped.pearson_r == pytest.approx(plain.pearson_r, abs=1e-7)
     assert mapped.pearson_r_within == pytest.approx(plain.pearson_r_within, abs=1e-7)
     assert mapped.slope == pytest.approx(scale * plain.slope, rel=1e-6)
@@ -70,8 +74,8 @@ def test_correlation_is_blind_to_an_affine_map_of_the_prediction(scale, shift, s
 @given(shifts=st.tuples(st.floats(-50.0, 50.0), st.floats(-50.0, 50.0)), seed=st.integers(0, 100))
 def test_offsets_between_species_change_nothing_but_the_offset(shifts, seed):
     prediction, reference, frame, species = mixture(seed)
-    plain = local_metrics(prediction, reference, frame, species)
-    moved = local_metrics(prediction + np.array(shifts)[species], reference, frame, species)
+    plain = one_local(prediction, reference, frame, species)
+    moved = one_local(prediction + np.array(shifts)[species], reference, frame, species)
     for name in ("pearson_r", "r2_determination", "rmse_mev", "slope", "pearson_r_within"):
         assert getattr(moved, name) == pytest.approx(getattr(plain, name), rel=1e-6)
     assert moved.offset_mev == pytest.approx(plain.offset_mev + 1e3 * np.mean(shifts), abs=1e-6)
@@ -81,17 +85,17 @@ def test_offsets_between_species_change_nothing_but_the_offset(shifts, seed):
 def test_the_order_of_atoms_does_not_matter(seed):
     prediction, reference, frame, species = mixture(seed)
     order = np.random.default_rng(seed).permutation(frame.size)
-    shuffled = local_metrics(prediction[order], reference[order], frame[order], species[order])
-    for name, value in local_metrics(prediction, reference, frame, species).as_row().items():
+    shuffled = one_local(prediction[order], reference[order], frame[order], species[order])
+    for name, value in one_local(prediction, reference, frame, species).as_row().items():
         assert getattr(shuffled, name) == pytest.approx(value, rel=1e-9, abs=1e-12)
 
 
 def test_least_squares_identity():
     """The best affine map of a prediction has R^2 = r^2, and regresses on the reference with slope r^2."""
     prediction, reference, frame, _ = mixture()
-    r = local_metrics(prediction, reference, frame).pearson_r
+    r = one_local(prediction, reference, frame).pearson_r
     coefficient = np.polyfit(prediction, reference, 1)
-    best = local_metrics(np.polyval(coefficient, prediction), reference, frame)
+    best = one_local(np.polyval(coefficient, prediction), reference, frame)
     assert best.r2_determination == pytest.approx(r * r)
     assert best.slope == pytest.approx(r * r)
 
@@ -101,7 +105,7 @@ def test_total_energies_are_centred_per_size():
     rng = np.random.default_rng(0)
     n_atoms = np.repeat([32, 108], 6)
     reference = n_atoms * 0.001 * rng.normal(size=12)
-    metrics = total_metrics(reference + np.where(n_atoms == 108, 0.005, 0.0) * n_atoms, reference, n_atoms)
+    metrics = one_total(reference + np.where(n_atoms == 108, 0.005, 0.0) * n_atoms, reference, n_atoms)
     assert metrics.pearson_r == pytest.approx(1.0)
     assert metrics.rmse_mev == pytest.approx(0.0, abs=1e-9)
     assert metrics.offset_mev == pytest.approx(2.5)
@@ -111,7 +115,7 @@ def test_local_energies_are_centred_per_size():
     rng = np.random.default_rng(0)
     frame = np.concatenate([np.repeat(np.arange(3), 4), np.repeat([3, 4], 9)])
     reference = rng.normal(size=frame.size)
-    metrics = local_metrics(reference + np.where(frame > 2, 7.0, 0.0), reference, frame)
+    metrics = one_local(reference + np.where(frame > 2, 7.0, 0.0), reference, frame)
     assert metrics.pearson_r == pytest.approx(1.0)
 
 
@@ -119,7 +123,7 @@ def test_drifts_between_frames_do_not_help_the_correlation_within_them():
     rng = np.random.default_rng(1)
     frame = np.repeat(np.arange(40), 16)
     drift = rng.normal(size=40)[frame]
-    metrics = local_metrics(drift + 0.1 * rng.normal(size=640), drift + 0.1 * rng.normal(size=640), frame)
+    metrics = one_local(drift + 0.1 * rng.normal(size=640), drift + 0.1 * rng.normal(size=640), frame)
     assert metrics.pearson_r > 0.98
     assert abs(metrics.pearson_r_within) < 0.15
 
@@ -127,30 +131,30 @@ def test_drifts_between_frames_do_not_help_the_correlation_within_them():
 def test_members_are_scored_like_single_predictions():
     prediction, reference, frame, species = mixture()
     members = prediction * np.array([[1.0], [-2.0], [0.3]])
-    together = member_local_metrics(members, reference, frame, species)
+    together = local_metrics(members, reference, frame, species)
     for member, metrics in zip(members, together, strict=True):
-        alone = local_metrics(member, reference, frame, species)
+        alone = one_local(member, reference, frame, species)
         assert metrics.as_row() == pytest.approx(alone.as_row(), rel=1e-10)
-    assert len(member_total_metrics(np.ones((2, 3)), [1.0, 2.0, 3.0], 32)) == 2
+    assert len(total_metrics(np.ones((2, 3)), [1.0, 2.0, 3.0], 32)) == 2
 
 
 def test_species_are_scored_one_by_one_and_pooled():
     prediction, reference, frame, species = mixture()
-    tables = member_local_metrics_by_species(prediction[None], reference, frame, species, ("Ar", "Kr"))
+    tables = local_metrics_by_species(prediction[None], reference, frame, species, ("Ar", "Kr"))
     assert list(tables) == ["all", "Ar", "Kr"]
     for index, element in enumerate(("Ar", "Kr")):
         chosen = species == index
         expected = np.corrcoef(prediction[chosen], reference[chosen])[0, 1]
         assert tables[element][0].pearson_r == pytest.approx(expected)
         assert tables[element][0].n_values == chosen.sum()
-    pure = member_local_metrics_by_species(prediction[None], reference, frame, 0 * species, ("Ar",))
+    pure = local_metrics_by_species(prediction[None], reference, frame, 0 * species, ("Ar",))
     assert list(pure) == ["all"]
 
 
 @pytest.mark.parametrize("level", [0.0, -574.2365192305856, 1e9])
 def test_a_constant_prediction_has_no_correlation_and_no_warning(level):
     _, reference, frame, species = mixture()
-    metrics = local_metrics(np.full(frame.size, level), reference, frame, species)
+    metrics = one_local(np.full(frame.size, level), reference, frame, species)
     assert math.isnan(metrics.pearson_r)
     assert math.isnan(metrics.r2)
     assert math.isnan(metrics.pearson_r_within)
@@ -161,7 +165,7 @@ def test_a_constant_prediction_has_no_correlation_and_no_warning(level):
 
 
 def test_a_constant_reference_leaves_only_the_error():
-    metrics = total_metrics([0.0, 1.0], [5.0, 5.0], 10)
+    metrics = one_total([0.0, 1.0], [5.0, 5.0], 10)
     assert math.isnan(metrics.pearson_r)
     assert math.isnan(metrics.slope)
     assert math.isnan(metrics.r2_determination)
@@ -169,17 +173,17 @@ def test_a_constant_reference_leaves_only_the_error():
 
 
 def test_one_frame_alone_is_nan_and_not_an_exception():
-    metrics = total_metrics([1.0], [2.0], [32])
+    metrics = one_total([1.0], [2.0], [32])
     assert math.isnan(metrics.pearson_r)
     assert metrics.n_values == 1
 
 
-def test_a_diverged_member_does_not_disturb_the_others():
+def test_a_diverged_does_not_disturb_the_others():
     prediction, reference, frame, species = mixture()
     members = np.stack([prediction, np.full_like(prediction, np.nan), np.full_like(prediction, np.inf)])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        sound, nan, infinite = member_local_metrics(members, reference, frame, species)
+        sound, nan, infinite = local_metrics(members, reference, frame, species)
     assert sound.pearson_r > 0.8
     assert math.isnan(nan.pearson_r)
     assert math.isnan(nan.rmse_mev)
@@ -188,17 +192,17 @@ def test_a_diverged_member_does_not_disturb_the_others():
 
 def test_a_tiny_prediction_keeps_its_correlation():
     prediction, reference, frame, species = mixture()
-    plain = local_metrics(prediction, reference, frame, species)
-    assert local_metrics(1e-100 * prediction, reference, frame, species).pearson_r == pytest.approx(plain.pearson_r)
+    plain = one_local(prediction, reference, frame, species)
+    assert one_local(1e-100 * prediction, reference, frame, species).pearson_r == pytest.approx(plain.pearson_r)
 
 
 def test_wrong_shapes_and_missing_references_are_refused():
     with pytest.raises(ValueError, match="do not go together"):
-        total_metrics([1.0, 2.0], [1.0, 2.0, 3.0], 32)
+        one_total([1.0, 2.0], [1.0, 2.0, 3.0], 32)
     with pytest.raises(ValueError, match="reference value 1 is not finite"):
-        total_metrics([1.0, 2.0], [1.0, np.nan], 32)
+        one_total([1.0, 2.0], [1.0, np.nan], 32)
     with pytest.raises(ValueError, match="energies have shape"):
-        local_metrics([1.0, 2.0], [1.0, 2.0], [0])
+        one_local([1.0, 2.0], [1.0, 2.0], [0])
 
 
 def test_a_row_of_a_study_takes_less_than_a_millisecond():
@@ -208,6 +212,6 @@ def test_a_row_of_a_study_takes_less_than_a_millisecond():
     for _ in range(5):
         start = time.process_time()
         for _ in range(10):
-            member_local_metrics(members, reference, frame, species)
+            local_metrics(members, reference, frame, species)
         best = min(best, (time.process_time() - start) / 80)
     assert best < 1e-3

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from basinet.fidelity.metrics import seed_interval, width_slopes, width_trend
+from basinet.fidelity.metrics import seed_interval
+from basinet.study.claims.members import width_slopes
 
 
 def test_t_interval_of_a_textbook_sample():
@@ -25,13 +27,6 @@ def test_t_intervals_of_eight_members_cover_as_promised():
     assert covered == pytest.approx(0.95, abs=0.015)
 
 
-def test_percentiles_agree_with_t_for_many_members():
-    members = np.random.default_rng(0).normal(size=200)
-    t, percentile = seed_interval(members), seed_interval(members, method="percentile")
-    assert percentile.low == pytest.approx(t.low, abs=0.02)
-    assert percentile.high == pytest.approx(t.high, abs=0.02)
-
-
 def test_members_without_a_value_are_left_out():
     assert seed_interval([0.5, np.nan, 0.7]) == seed_interval([0.5, 0.7])
     assert np.isnan(seed_interval([np.nan]).estimate)
@@ -40,16 +35,18 @@ def test_members_without_a_value_are_left_out():
     assert np.isnan([single.low, single.high]).all()
 
 
+def grid(widths, values):
+    return pd.DataFrame(np.atleast_2d(values), columns=widths)
+
+
 @given(slope=st.floats(-1.0, 1.0), level=st.floats(-1.0, 1.0))
 def test_slope_is_the_change_per_doubling(slope, level):
     widths = np.array([4, 8, 32, 256])
-    values = level + slope * np.log2(widths)
-    assert width_slopes(widths, values) == pytest.approx([slope], abs=1e-9)
+    assert width_slopes(grid(widths, level + slope * np.log2(widths))).tolist() == pytest.approx([slope], abs=1e-9)
 
 
 def test_slopes_of_members_with_missing_widths():
-    values = [[0.9, np.nan, 0.7], [0.9, np.nan, np.nan]]
-    slopes = width_slopes([4, 8, 16], values)
+    slopes = width_slopes(grid([4, 8, 16], [[0.9, np.nan, 0.7], [0.9, np.nan, np.nan]]))
     assert slopes[0] == pytest.approx(-0.1)
     assert np.isnan(slopes[1])
 
@@ -58,14 +55,7 @@ def test_a_planted_trend_is_found_and_its_absence_is_not_denied():
     rng = np.random.default_rng(0)
     widths = np.array([4, 16, 64, 256])
     noise = 0.02 * rng.normal(size=(8, 4))
-    falling = width_trend(widths, 0.9 - 0.03 * np.log2(widths) + noise)
+    falling = seed_interval(width_slopes(grid(widths, 0.9 - 0.03 * np.log2(widths) + noise)))
     assert -0.03 in falling
     assert falling.high < 0.0
-    assert 0.0 in width_trend(widths, 0.9 + noise)
-
-
-def test_values_must_go_with_widths():
-    with pytest.raises(ValueError, match="do not go with widths"):
-        width_slopes([4, 8], [[0.9, 0.8, 0.7]])
-    with pytest.raises(ValueError, match="do not go with widths"):
-        width_slopes([8, 8], [[0.9, 0.8]])
+    assert 0.0 in seed_interval(width_slopes(grid(widths, 0.9 + noise)))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from basinet.frames.bootstrap import Interval
 from basinet.study.claims import evaluate_claims
-from basinet.study.claims.members import WidthGrid, spearman
-from basinet.study.claims.verdict import judge_below, judge_difference
+from basinet.study.claims.members import falls, spearman
+from basinet.study.claims.verdict import judge_between, judge_difference
 from basinet.study.systems import RelationRecord
 from basinet.study.tables import RESULTS, as_table, mean_rows, member_rows, records, select, system_label
 
@@ -103,8 +104,7 @@ def test_choosing_the_best_width_on_the_same_seeds_would_invent_a_fall():
     crossed, naive = [], []
     for _ in range(200):
         values = 0.9 + 0.02 * rng.standard_normal((4, 8))
-        grid = WidthGrid(2.0 ** np.arange(8), values)
-        crossed.append(grid.fall().estimate)
+        crossed.append(falls(pd.DataFrame(values, columns=2.0 ** np.arange(8))).mean())
         naive.append(values.mean(axis=0).max() - values[:, -1].mean())
     error = np.std(crossed) / np.sqrt(len(crossed))
     assert abs(np.mean(crossed)) < 4 * error
@@ -266,8 +266,8 @@ def test_verdicts_follow_from_interval_and_smallest_effect():
     assert judge_difference(Interval(0.015, 0.005, 0.025)) == "not resolved"
     assert judge_difference(Interval(-0.2, -0.3, -0.1)) == "contradicted"
     assert judge_difference(Interval(0.1, np.nan, np.nan)) == "not testable here"
-    assert judge_below(Interval(0.1, 0.05, 0.15), 0.2) == "supported"
-    assert judge_below(Interval(0.3, 0.25, 0.35), 0.2) == "contradicted"
+    assert judge_between(Interval(0.1, 0.05, 0.15), high=0.2) == "supported"
+    assert judge_between(Interval(0.3, 0.25, 0.35), high=0.2) == "contradicted"
 
 
 def test_rank_correlation_shares_ranks_between_equal_values():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from basinet.cli.options import OptionalSeed, Overwrite, Resume, Scheduler, Seed, _check_scheduler
+from basinet.cli.options import OptionalSeed, Overwrite, Resume, Scheduler, Seed, _check_scheduler, option
 from basinet.cli.output import _Interrupted
 from basinet.errors import InputError
 
@@ -24,14 +24,14 @@ dft_commands = typer.Typer(
     help="CP2K calculations on many frames, resumable at any moment, to labelled frames.", rich_markup_mode=None
 )
 
-_Directory = Annotated[Path, typer.Argument(metavar="DIR", help="What 'basinet dft run' made.", show_default=False)]
+_Directory = Annotated[Path, typer.Argument(metavar="DIR", help="What 'basinet dft run' made.")]
 _RunWorkers = Annotated[
     int | None,
-    typer.Option("--workers", metavar="N", min=1, help="Calculations at a time, in place of the config's run.workers."),
+    option("N", "Calculations at a time, in place of the config's run.workers.", "--workers", min=1),
 ]
 _RunThreads = Annotated[
     int | None,
-    typer.Option("--threads", metavar="N", min=1, help="OpenMP threads of each, in place of the config's run.threads."),
+    option("N", "OpenMP threads of each, in place of the config's run.threads.", "--threads", min=1),
 ]
 _LABELLED = "labelled.extxyz"
 
@@ -39,9 +39,7 @@ _LABELLED = "labelled.extxyz"
 @dft_commands.command(epilog="Example: basinet dft run argon.yaml --workers 2")
 def run(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file, see docs/campaigns.md.")],
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Directory; CONFIG without its suffix unless given.")
-    ] = None,
+    out: Annotated[Path | None, option("DIR", "Directory; CONFIG without its suffix unless given.")] = None,
     workers: _RunWorkers = None,
     threads: _RunThreads = None,
     scheduler: Scheduler = None,
@@ -156,10 +154,7 @@ def _run_and_collect(campaign: Campaign, scheduler: str | None, *, retry_failed:
 @dft_commands.command(epilog="Example: basinet dft collect argon --out argon_labelled.extxyz")
 def collect(
     directory: _Directory,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.extxyz", help="Frames; their provenance goes to FILE.json.", show_default=False),
-    ] = None,
+    out: Annotated[Path | None, option("FILE.extxyz", "Frames; their provenance goes to FILE.json.")] = None,
 ) -> None:
     """Write what is finished as labelled frames, of a campaign that is still going on too.
 
@@ -180,8 +175,7 @@ def collect(
 
 @dft_commands.command(epilog="Example: basinet dft status argon")
 def status(
-    directory: _Directory,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    directory: _Directory, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False
 ) -> None:
     """Tell what is done, running, failed and waiting, and how long the rest will take."""
     import json
@@ -200,13 +194,8 @@ def verify(
         typer.Argument(metavar="DIR|FILE", help="A campaign, labelled frames, or 'reference' for the shipped ones."),
     ],
     count: Annotated[int, typer.Argument(metavar="N", min=1, help="Frames to calculate again.")] = 2,
-    config: Annotated[
-        Path | None,
-        typer.Option(metavar="CONFIG", help="Settings in place of those stored with the frames.", show_default=False),
-    ] = None,
-    atoms: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Choose among frames of N atoms.", show_default=False)
-    ] = None,
+    config: Annotated[Path | None, option("CONFIG", "Settings in place of those stored with the frames.")] = None,
+    atoms: Annotated[int | None, option("N", "Choose among frames of N atoms.", min=1)] = None,
     workers: _RunWorkers = None,
     threads: _RunThreads = None,
     scheduler: Scheduler = None,

@@ -23,6 +23,7 @@ from basinet.cli.options import (
     _numbers,
     _sizes,
     _text_table,
+    option,
 )
 
 if TYPE_CHECKING:
@@ -41,10 +42,7 @@ variance of E_tot."""
 
 def _relate(
     frames: Frames,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.extxyz", help="Write all frames with REF_local_energy.", show_default=False),
-    ] = None,
+    out: Annotated[Path | None, option("FILE.extxyz", "Write all frames with REF_local_energy.")] = None,
     definition: DefinitionOption = "total",
     as_json: Annotated[bool, typer.Option("--json", help="Print relation.json's entries.")] = False,
     energy_key: EnergyKey = ENERGY_KEY,
@@ -108,22 +106,15 @@ def _row(name: str, relation: Relation) -> dict[str, Any]:
 
 def _describe(
     frames: Frames,
-    out: Annotated[Path, typer.Option(metavar="FILE.npz", help="Where to write.", show_default=False)],
-    rcut: Annotated[float, typer.Option(metavar="A", help="Cutoff, Angstrom.")] = 5.25,
-    twojmax: Annotated[int, typer.Option(metavar="N", help="Twice the largest momentum.")] = 6,
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ELEMENT=W,...",
-            help="Neighbour weight of each element; 1 unless given.",
-            show_default=False,
-        ),
-    ] = None,
+    out: Annotated[Path, option("FILE.npz", "Where to write.")],
+    rcut: Annotated[float, option("A", "Cutoff, Angstrom.")] = 5.25,
+    twojmax: Annotated[int, option("N", "Twice the largest momentum.")] = 6,
+    weights: Annotated[str | None, option("ELEMENT=W,...", "Neighbour weight of each element; 1 unless given.")] = None,
     radii: Annotated[
         str,
-        typer.Option(
-            metavar="KIND|ELEMENT=R,...",
-            help="Sizes: van_der_waals, equal, or R of each element; a pair is cut off at rcut (R + R').",
+        option(
+            "KIND|ELEMENT=R,...",
+            "Sizes: van_der_waals, equal, or R of each element; a pair is cut off at rcut (R + R').",
         ),
     ] = "van_der_waals",
 ) -> None:
@@ -170,17 +161,11 @@ _CANDIDATE_COLUMNS = {
 def _select(
     frames: Frames,
     *,
-    rcut: Annotated[str | None, typer.Option(metavar="A,...", help="Cutoffs to try.", show_default=False)] = None,
-    twojmax: Annotated[str | None, typer.Option(metavar="N,...", help="Values to try.", show_default=False)] = None,
-    weight_ratios: Annotated[
-        str | None,
-        typer.Option(metavar="W,...", help="Ratios of neighbour weights to try.", show_default=False),
-    ] = None,
-    sizes: Annotated[
-        str | None,
-        typer.Option(metavar="KIND,...", help="Of equal and van_der_waals: cutoffs to try.", show_default=False),
-    ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="Write the table.", show_default=False)] = None,
+    rcut: Annotated[str | None, option("A,...", "Cutoffs to try.")] = None,
+    twojmax: Annotated[str | None, option("N,...", "Values to try.")] = None,
+    weight_ratios: Annotated[str | None, option("W,...", "Ratios of neighbour weights to try.")] = None,
+    sizes: Annotated[str | None, option("KIND,...", "Of equal and van_der_waals: cutoffs to try.")] = None,
+    out: Annotated[Path | None, option("FILE.csv", "Write the table.")] = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
     energy_key: EnergyKey = ENERGY_KEY,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from basinet.cli.models import SUFFIX, _calculator_from, _composed
-from basinet.cli.options import Overwrite, Resume, Seed
+from basinet.cli.options import Overwrite, Resume, Seed, option
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,10 +28,7 @@ DENSITY_TOLERANCE = 0.01
 
 def _md(
     files: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="MODEL... START", help="Models (*.basinet) and an extended XYZ file.", show_default=False
-        ),
+        list[Path], typer.Argument(metavar="MODEL... START", help="Models (*.basinet) and an extended XYZ file.")
     ],
     *,
     ensemble: Annotated[
@@ -40,51 +37,32 @@ def _md(
     engine: Annotated[
         Literal["ase", "lammps"], typer.Option(help="What integrates; LAMMPS moves models alone.")
     ] = "ase",
-    temperature: Annotated[
-        float | None, typer.Option(metavar="K", help="Of new velocities and of the thermostat.", show_default=False)
-    ] = None,
+    temperature: Annotated[float | None, option("K", "Of new velocities and of the thermostat.")] = None,
     velocities: Annotated[
         Literal["auto", "new", "start"],
         typer.Option(help="Drawn anew or those of START; auto: new where a temperature is given."),
     ] = "auto",
-    timestep: Annotated[float, typer.Option(metavar="FS", help="Time step, fs.")] = 2.0,
-    steps: Annotated[int, typer.Option(metavar="N", help="Steps in all.")] = 5000,
-    every: Annotated[int, typer.Option(metavar="N", help="Steps from frame to frame of the trajectory.")] = 50,
-    log_every: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Steps from line to line of the log; divides --every.", show_default=False),
-    ] = None,
-    equilibration: Annotated[int, typer.Option(metavar="N", help="First steps, not measured.")] = 0,
-    reference: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE...", help="Frames whose g(r) is shown beside the run's.", show_default=False),
-    ] = None,
-    member: Annotated[
-        int | None, typer.Option(metavar="N", help="One network in place of the members' mean.", show_default=False)
-    ] = None,
+    timestep: Annotated[float, option("FS", "Time step, fs.")] = 2.0,
+    steps: Annotated[int, option("N", "Steps in all.")] = 5000,
+    every: Annotated[int, option("N", "Steps from frame to frame of the trajectory.")] = 50,
+    log_every: Annotated[int | None, option("N", "Steps from line to line of the log; divides --every.")] = None,
+    equilibration: Annotated[int, option("N", "First steps, not measured.")] = 0,
+    reference: Annotated[list[Path] | None, option("FILE...", "Frames whose g(r) is shown beside the run's.")] = None,
+    member: Annotated[int | None, option("N", "One network in place of the members' mean.")] = None,
     calculator: Annotated[
-        str | None,
-        typer.Option(
-            metavar="MODULE:CALLABLE", help="Move by the ASE calculator that this call returns.", show_default=False
-        ),
+        str | None, option("MODULE:CALLABLE", "Move by the ASE calculator that this call returns.")
     ] = None,
-    frame: Annotated[int, typer.Option(metavar="N", help="Frame of START, from 0; -1 is the last.")] = -1,
-    damping: Annotated[float, typer.Option(metavar="FS", help="Time scale of the thermostat, fs.")] = 100.0,
+    frame: Annotated[int, option("N", "Frame of START, from 0; -1 is the last.")] = -1,
+    damping: Annotated[float, option("FS", "Time scale of the thermostat, fs.")] = 100.0,
     closest: Annotated[
-        float | None,
-        typer.Option(
-            metavar="A", help="Distance that ends the run; 0.6 of the shortest at the start.", show_default=False
-        ),
+        float | None, option("A", "Distance that ends the run; 0.6 of the shortest at the start.")
     ] = None,
     hottest: Annotated[
-        float | None,
-        typer.Option(
-            metavar="K", help="Temperature that ends the run; 10 times the first, 1000 at least.", show_default=False
-        ),
+        float | None, option("K", "Temperature that ends the run; 10 times the first, 1000 at least.")
     ] = None,
     results: Annotated[bool, typer.Option("--results", help="Write forces, energies of atoms, spread.")] = False,
-    threads: Annotated[int, typer.Option(metavar="N", min=1, help="Threads that share the atoms.")] = 1,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Output directory.")] = Path("md"),
+    threads: Annotated[int, option("N", "Threads that share the atoms.", min=1)] = 1,
+    out: Annotated[Path, option("DIR", "Output directory.")] = Path("md"),
     seed: Seed = 0,
     resume: Resume = False,
     overwrite: Overwrite = False,
@@ -129,11 +107,10 @@ def _md(
     )
     ending = _run_and_analyse(out, config, resume=resume, overwrite=overwrite)
     if ending.failure is not None:
-        msg = (
+        raise InputError(
             f"{out}: given up at step {ending.step} ({config.time(ending.step):g} ps): {ending.failure}; what was "
             "written is kept; try a shorter --timestep, or train the model on such configurations"
         )
-        raise InputError(msg)
 
 
 def _start_file(others: Sequence[Path], models: Sequence[Path], calculator: str | None) -> Path:

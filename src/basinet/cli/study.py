@@ -18,6 +18,7 @@ from basinet.cli.options import (
     Scheduler,
     Workers,
     _check_scheduler,
+    option,
 )
 
 if TYPE_CHECKING:
@@ -30,16 +31,11 @@ if TYPE_CHECKING:
 
 def _reproduce(  # noqa: PLR0917 - Typer calls it by keywords
     preset: Annotated[
-        str, typer.Option(metavar="NAME", help="Settings: smoke (a minute), quick (ten minutes) or paper (hours).")
+        str, option("NAME", "Settings: smoke (a minute), quick (ten minutes) or paper (hours).")
     ] = "quick",
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="YAML file laid over the preset.", show_default=False)
-    ] = None,
-    data: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FILE...", help="Extended XYZ files, 'reference' or 'synthetic'.", show_default=False),
-    ] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Output directory.")] = Path("results"),
+    config: Annotated[Path | None, option("FILE", "YAML file laid over the preset.")] = None,
+    data: Annotated[list[str] | None, option("FILE...", "Extended XYZ files, 'reference' or 'synthetic'.")] = None,
+    out: Annotated[Path, option("DIR", "Output directory.")] = Path("results"),
     workers: Workers = None,
     scheduler: Scheduler = None,
     seed: OptionalSeed = None,
@@ -133,7 +129,7 @@ def _train(
     config: Annotated[
         Path, typer.Argument(metavar="CONFIG", help="YAML file, see 'basinet config schema --kind train'.")
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Output directory.")] = Path("results"),
+    out: Annotated[Path, option("DIR", "Output directory.")] = Path("results"),
     workers: Workers = None,
     scheduler: Scheduler = None,
     seed: OptionalSeed = None,

@@ -44,14 +44,7 @@ def _radial_basis(distances: ArrayLike) -> FloatArray:
 
     .. math:: \phi_k(r) = \exp\left(-\frac{(r - c_k)^2}{2 \sigma^2}\right) f(r)
 
-    Parameters
-    ----------
-    distances
-        (...) A.
-
-    Returns
-    -------
-    (..., 8), dimensionless; zero from 7 A on.
+    of distances (...) in A: (..., 8), dimensionless; zero from 7 A on.
     """
     r = np.asarray(distances, dtype=np.float64)[..., None]
     fraction = np.clip((r - _TAPER_START) / (_GAUGE_CUTOFF - _TAPER_START), 0.0, 1.0)
@@ -69,22 +62,9 @@ def pair_features(atoms: Atoms, elements: Sequence[str]) -> FloatArray:
 
     .. math:: F_{i,k} = \sum_{j:\, species(j) \neq species(i)} \phi_k(r_{ij})
 
-    Parameters
-    ----------
-    atoms
-        n_atoms atoms; the cutoff of 7 A may exceed half the box.
-    elements
-        All species, in the order of the species index.
-
-    Returns
-    -------
-    (n_atoms, 8 n_pairs): a block of 8 for every unordered pair of species, zero for atoms of neither; without
-    signs. One species: (n_atoms, 0).
-
-    Raises
-    ------
-    ValueError
-        If an atom's element is not among ``elements``.
+    Returns (n_atoms, 8 n_pairs), without signs: a block of 8 for every unordered pair of ``elements`` (in the order of
+    the species index), zero for atoms of neither; one species: (n_atoms, 0). The cutoff of 7 A may exceed half the box.
+    ValueError where an atom's element is not among ``elements``.
     """
     from vesin import NeighborList
 
@@ -139,34 +119,18 @@ def _signed_features(kind: GaugeKind, features: ArrayLike, species: ArrayLike) -
 
 @dataclass(frozen=True)
 class Gauge:
-    """A fitted correction of local energies.
+    """A fitted correction of local energies: ``pair`` (a gauge: totals stay) or ``control`` (equal signs: they do not).
 
-    Attributes
-    ----------
-    kind
-        ``pair`` (a gauge: totals stay) or ``control`` (equal signs: they do not).
-    coefficients
-        (..., 8 n_pairs) eV, with the member axes of the prediction it was fitted to.
+    ``coefficients`` are (..., 8 n_pairs) eV, with the member axes of the prediction they were fitted to.
     """
 
     kind: GaugeKind
     coefficients: FloatArray
 
     def apply(self, prediction: ArrayLike, features: ArrayLike, species: ArrayLike) -> FloatArray:
-        """Corrected local energies.
+        """Corrected local energies, (..., n_atoms) eV as the prediction; with ``pair`` the sum over each frame stays.
 
-        Parameters
-        ----------
-        prediction
-            (..., n_atoms) eV.
-        features
-            (n_atoms, 8 n_pairs), from :func:`pair_features`.
-        species
-            (n_atoms,) index into the elements.
-
-        Returns
-        -------
-        (..., n_atoms) eV; with ``pair`` its sum over each frame is that of ``prediction``.
+        Features are those of :func:`pair_features`, species (n_atoms,) indices into the elements.
         """
         correction = self.coefficients @ _signed_features(self.kind, features, species).T
         return np.asarray(np.asarray(prediction, dtype=np.float64) + correction, dtype=np.float64)

@@ -8,15 +8,15 @@ little more than a single one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Literal
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
+from scipy.stats import sem
 
 from basinet.arrays import FloatArray, IntArray
-from basinet.frames.bootstrap import Interval, block_bootstrap, percentile_interval
+from basinet.frames.bootstrap import Interval, block_bootstrap
 
 _ROUNDING = 8 * float(np.finfo(np.float64).eps)
 """A spread below this fraction of the largest value is rounding: such values are constant."""
@@ -51,15 +51,17 @@ class Metrics:
 
     def as_row(self) -> dict[str, float | int | None]:
         """Give the columns of ``results.csv`` that this evaluation fills."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return asdict(self)
 
 
-def total_metrics(prediction: ArrayLike, reference: ArrayLike, n_atoms: ArrayLike) -> Metrics:
-    """Fidelity of total energies, per atom and centred per size.
+def total_metrics(prediction: ArrayLike, reference: ArrayLike, n_atoms: ArrayLike) -> list[Metrics]:
+    """Fidelity of the total energies of each member, per atom and centred per size.
 
     Parameters
     ----------
-    prediction, reference
+    prediction
+        (n_members, n_frames) eV.
+    reference
         (n_frames,) eV.
     n_atoms
         (n_frames,) or a single number.
@@ -71,29 +73,25 @@ def total_metrics(prediction: ArrayLike, reference: ArrayLike, n_atoms: ArrayLik
 
     Examples
     --------
-    >>> metrics = total_metrics([0.0, 2.0, 4.0], [1.0, 2.0, 3.0], 10)
+    >>> (metrics,) = total_metrics([[0.0, 2.0, 4.0]], [1.0, 2.0, 3.0], 10)
     >>> print(f"{metrics.pearson_r:.2f} {metrics.slope:.2f} {metrics.offset_mev:.2f}")
     1.00 2.00 0.00
     """
-    return member_total_metrics(np.asarray(prediction, dtype=np.float64)[None], reference, n_atoms)[0]
-
-
-def member_total_metrics(prediction: ArrayLike, reference: ArrayLike, n_atoms: ArrayLike) -> list[Metrics]:
-    """:func:`total_metrics` of every member of ``prediction``, (n_members, n_frames) eV."""
     p, q = _checked(prediction, reference)
     size = np.broadcast_to(np.asarray(n_atoms, dtype=np.int64), q.shape)
-    group, n_groups = (np.zeros_like(size), 1) if np.all(size == size[:1]) else _compact(size)
-    return centred_metrics(p / size, q / size, group, n_groups, None)
+    return centred_metrics(p / size, q / size, *_compact(size), None)
 
 
 def local_metrics(
     prediction: ArrayLike, reference: ArrayLike, frame: ArrayLike, species: ArrayLike | None = None
-) -> Metrics:
-    """Fidelity of local energies, centred per species and size, the centred species pooled.
+) -> list[Metrics]:
+    """Fidelity of the local energies of each member, centred per species and size, the centred species pooled.
 
     Parameters
     ----------
-    prediction, reference
+    prediction
+        (n_members, n_atoms_total) eV.
+    reference
         (n_atoms_total,) eV.
     frame
         (n_atoms_total,) frame index of each atom, from 0. With one species selected out of a mixture, the
@@ -110,39 +108,30 @@ def local_metrics(
     --------
     Offsets between species neither help nor harm:
 
-    >>> metrics = local_metrics([5.0, 6.0, 0.0, 1.0], [0.0, 1.0, 7.0, 8.0], [0, 1, 0, 1], [0, 0, 1, 1])
+    >>> (metrics,) = local_metrics([[5.0, 6.0, 0.0, 1.0]], [0.0, 1.0, 7.0, 8.0], [0, 1, 0, 1], [0, 0, 1, 1])
     >>> print(f"{metrics.pearson_r:.2f} {metrics.rmse_mev:.2f} {metrics.offset_mev:.2f}")
     1.00 0.00 -1000.00
     """
-    return member_local_metrics(np.asarray(prediction, dtype=np.float64)[None], reference, frame, species)[0]
-
-
-def member_local_metrics(
-    prediction: ArrayLike, reference: ArrayLike, frame: ArrayLike, species: ArrayLike | None = None
-) -> list[Metrics]:
-    """:func:`local_metrics` of every member of ``prediction``, (n_members, n_atoms_total) eV."""
     p, q = _checked(prediction, reference)
     of_frame = np.asarray(frame, dtype=np.int64)
     kind = np.zeros_like(of_frame) if species is None else np.asarray(species, dtype=np.int64)
     if of_frame.shape != q.shape or kind.shape != q.shape:
         raise ValueError(f"frame {of_frame.shape}, species {kind.shape}: energies have shape {q.shape}")
-    group, n_groups = centring_groups(of_frame, kind)
     within = of_frame * (int(kind.max()) + 1) + kind
-    return centred_metrics(p, q, group, n_groups, within)
+    return centred_metrics(p, q, *centring_groups(of_frame, kind), within)
 
 
-def member_local_metrics_by_species(
+def local_metrics_by_species(
     prediction: ArrayLike, reference: ArrayLike, frame: ArrayLike, species: ArrayLike, elements: Sequence[str]
 ) -> dict[str, list[Metrics]]:
-    """:func:`member_local_metrics` under ``all`` and, in a mixture, also under each element that occurs."""
+    """:func:`local_metrics` under ``all`` and, in a mixture, also under each element that occurs."""
     p, q = _checked(prediction, reference)
     of_frame, kind = np.asarray(frame, dtype=np.int64), np.asarray(species, dtype=np.int64)
-    result = {"all": member_local_metrics(p, q, of_frame, kind)}
-    if len(elements) > 1:
-        for index, element in enumerate(elements):
-            chosen = np.flatnonzero(kind == index)
-            if chosen.size:
-                result[element] = member_local_metrics(p[:, chosen], q[chosen], of_frame[chosen])
+    result = {"all": local_metrics(p, q, of_frame, kind)}
+    for index, element in enumerate(elements if len(elements) > 1 else ()):
+        own = kind == index
+        if own.any():
+            result[element] = local_metrics(p[:, own], q[own], of_frame[own])
     return result
 
 
@@ -188,7 +177,6 @@ def centred_metrics(
     p: FloatArray, q: FloatArray, group: IntArray, n_groups: int, within: IntArray | None
 ) -> list[Metrics]:
     """Metrics of members p (n_members, n) against q (n,), in eV per atom, centred by group."""
-    n_values = q.size
     with np.errstate(invalid="ignore", over="ignore"):  # a diverged member is nan in every column, no warning
         centred_p, centred_q = centre_groups(p, group, n_groups), centre_groups(q, group, n_groups)
         r, slope, variance = _correlate(centred_p, centred_q, np.abs(p).max(axis=-1), np.abs(q).max())
@@ -201,20 +189,10 @@ def centred_metrics(
             inner_p, inner_q = (centre_groups(values, within, n_within) for values in (p, q))
             r_within = _correlate(inner_p, inner_q, np.abs(p).max(axis=-1), np.abs(q).max())[0]
         determination = 1.0 - squares / variance if variance > 0.0 else np.full_like(squares, np.nan)
-        rmse = 1e3 * np.sqrt(squares / n_values)
-    return [
-        Metrics(
-            pearson_r=float(r[m]),
-            r2=float(r[m] ** 2),
-            r2_determination=float(determination[m]),
-            rmse_mev=float(rmse[m]),
-            slope=float(slope[m]),
-            offset_mev=float(offset[m]),
-            pearson_r_within=None if r_within is None else float(r_within[m]),
-            n_values=n_values,
-        )
-        for m in range(len(p))
-    ]
+        rmse = 1e3 * np.sqrt(squares / q.size)
+    columns = [column.tolist() for column in (r, r**2, determination, rmse, slope, offset)]
+    columns += [[None] * len(p) if r_within is None else r_within.tolist(), [q.size] * len(p)]
+    return [Metrics(*row) for row in zip(*columns, strict=True)]
 
 
 def _correlate(
@@ -235,29 +213,16 @@ def _correlate(
 def _pearson_sums(
     prediction: ArrayLike, reference: ArrayLike, frame: ArrayLike, species: ArrayLike | None = None
 ) -> FloatArray:
-    """Per-frame, per-species moments of prediction p and reference q.
+    """(n_frames, n_species, 6) moments n, sum p, sum q, sum p^2, sum q^2, sum p q of the values of each frame.
 
-    Parameters
-    ----------
-    prediction, reference
-        (n,) values, per atom or per frame, in one unit.
-    frame
-        (n,) frame index 0..n_frames-1 of each value.
-    species
-        (n,) species index of each value; each species is centred on its own. None: one species.
-
-    Returns
-    -------
-    (n_frames, n_species, 6): n, sum p, sum q, sum p^2, sum q^2, sum p q, with the mean of each species taken
-    off first, since energies carry constants that are 1e4 times their spread.
+    The mean of each species is taken off first, since energies carry constants that are 1e4 times their spread.
+    Prediction, reference, frame index and species index are (n,) each, per atom or per frame; no species: one.
     """
     p, q = np.asarray(prediction, dtype=np.float64), np.asarray(reference, dtype=np.float64)
     of_frame = np.asarray(frame, dtype=np.int64)
     kind = np.zeros_like(of_frame) if species is None else np.asarray(species, dtype=np.int64)
     n_frames, n_species = int(of_frame.max()) + 1, int(kind.max()) + 1
-    size = np.maximum(np.bincount(kind, minlength=n_species), 1)
-    p = p - (np.bincount(kind, p, n_species) / size)[kind]
-    q = q - (np.bincount(kind, q, n_species) / size)[kind]
+    p, q = (centre_groups(values, kind, n_species) for values in (p, q))
     cell = of_frame * n_species + kind
     moments = (np.ones_like(p), p, q, p * p, q * q, p * q)
     sums = [np.bincount(cell, moment, n_frames * n_species) for moment in moments]
@@ -265,17 +230,7 @@ def _pearson_sums(
 
 
 def _pearson_from_sums(sums: FloatArray) -> FloatArray:
-    """Pearson r of summed moments, each species centred and then pooled; nan where one side is constant.
-
-    Parameters
-    ----------
-    sums
-        (..., n_species, 6), frames already summed.
-
-    Returns
-    -------
-    (...,)
-    """
+    """Pearson r (...,) of moments (..., n_species, 6), species centred, then pooled; nan where one side is constant."""
     n, p, q, pp, qq, pq = np.moveaxis(sums, -1, 0)
     n = np.maximum(n, 1.0)
     covariance = (pq - p * q / n).sum(axis=-1)
@@ -293,10 +248,11 @@ def pearson_interval(
     *,
     block_length: int,
     n_resamples: int = 1000,
-    level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Block-bootstrap interval of the species-centred Pearson r; arguments as in :func:`_pearson_sums`.
+    """95 % block-bootstrap interval of Pearson r, each species centred.
+
+    Values, frame index (from 0) and species index are (n,) each, per atom or per frame, in one unit.
 
     Examples
     --------
@@ -306,24 +262,13 @@ def pearson_interval(
     1.000
     """
     sums = _pearson_sums(prediction, reference, frame, species)
-    return block_bootstrap(
-        sums, _pearson_from_sums, block_length=block_length, n_resamples=n_resamples, level=level, seed=seed
-    )
+    return block_bootstrap(sums, _pearson_from_sums, block_length=block_length, n_resamples=n_resamples, seed=seed)
 
 
-def seed_interval(
-    values: ArrayLike,
-    *,
-    method: Literal["t", "percentile"] = "t",
-    level: float = 0.95,
-    n_resamples: int = 2000,
-    seed: int = 0,
-) -> Interval:
-    r"""Interval of a mean over independently seeded members.
+def seed_interval(values: ArrayLike) -> Interval:
+    r"""95 % interval of a mean over independently seeded members, mean :math:`\pm t_{n-1} s / \sqrt n`.
 
-    ``t``: mean :math:`\pm t_{n-1} s / \sqrt n`; ``percentile``: bootstrap over members, which needs ten or
-    more of them. Members without a value (nan, such as the correlation of a constant prediction) are left
-    out.
+    Members without a value (nan, such as the correlation of a constant prediction) are left out.
 
     Examples
     --------
@@ -333,64 +278,6 @@ def seed_interval(
     """
     members = np.asarray(values, dtype=np.float64).ravel()
     members = members[np.isfinite(members)]
-    n_members = members.size
-    if n_members == 0:
-        return Interval(np.nan, np.nan, np.nan, level)
-    mean = float(members.mean())
-    if n_members == 1:
-        return Interval(mean, np.nan, np.nan, level)
-    if method == "percentile":
-        drawn = np.random.default_rng(seed).integers(n_members, size=(n_resamples, n_members))
-        return percentile_interval(members[drawn].mean(axis=-1), mean, level=level)
-    half = float(stdtrit(n_members - 1, 0.5 + level / 2)) * float(members.std(ddof=1)) / np.sqrt(n_members)
-    return Interval(mean, mean - half, mean + half, level)
-
-
-def width_slopes(widths: ArrayLike, values: ArrayLike) -> FloatArray:
-    """Slope of each member's values against log2(width): the change per doubling of the width.
-
-    Parameters
-    ----------
-    widths
-        (n_widths,) at least two different ones.
-    values
-        (n_members, n_widths); widths without a value (nan) are left out member by member.
-
-    Returns
-    -------
-    (n_members,), nan where fewer than two widths have a value.
-
-    Raises
-    ------
-    ValueError
-        If the shapes disagree or all widths are equal.
-
-    Examples
-    --------
-    >>> width_slopes([4, 8, 16], [[0.9, 0.8, 0.7]]).round(6).tolist()
-    [-0.1]
-    """
-    doublings = np.log2(np.asarray(widths, dtype=np.float64))
-    table = np.atleast_2d(np.asarray(values, dtype=np.float64))
-    if table.shape[-1] != doublings.size or np.ptp(doublings) == 0.0:
-        raise ValueError(f"values of shape {table.shape} do not go with widths {np.asarray(widths).tolist()}")
-    present = np.isfinite(table)
-    count = np.maximum(present.sum(axis=-1, keepdims=True), 1)
-    x = np.where(present, doublings, 0.0)
-    y = np.where(present, table, 0.0)
-    x = np.where(present, x - x.sum(axis=-1, keepdims=True) / count, 0.0)
-    variance = (x * x).sum(axis=-1)
-    slope = (x * y).sum(axis=-1) / np.where(variance > 0.0, variance, 1.0)
-    return np.asarray(np.where(variance > 0.0, slope, np.nan), dtype=np.float64)
-
-
-def width_trend(
-    widths: ArrayLike,
-    values: ArrayLike,
-    *,
-    method: Literal["t", "percentile"] = "t",
-    level: float = 0.95,
-    seed: int = 0,
-) -> Interval:
-    """Interval over members of the change per doubling of the width, see :func:`width_slopes`."""
-    return seed_interval(width_slopes(widths, values), method=method, level=level, seed=seed)
+    mean = float(members.mean()) if members.size else np.nan
+    half = float(stdtrit(members.size - 1, 0.975) * sem(members)) if members.size > 1 else np.nan
+    return Interval(mean, mean - half, mean + half)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -9,15 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
+from ase import Atoms
 
+from basinet.arrays import FloatArray, IntArray
 from basinet.errors import InputError
-from basinet.fidelity.gauge import fit_gauge
-from basinet.fidelity.metrics import (
-    centred_metrics,
-    member_local_metrics_by_species,
-    member_total_metrics,
-    pearson_interval,
-)
+from basinet.fidelity.gauge import Gauge, fit_gauge
+from basinet.fidelity.metrics import centred_metrics, local_metrics_by_species, pearson_interval, total_metrics
 from basinet.frames.bootstrap import choose_block_length
 from basinet.frames.labels import (
     ELECTROSTATIC_ENERGY,
@@ -30,21 +28,13 @@ from basinet.frames.labels import (
     force_labels,
 )
 from basinet.frames.splits import by_composition, by_system, divided, elements_of
-from basinet.potentials.dataset import build_dataset, isolated_energies
+from basinet.potentials.dataset import Dataset, build_dataset, isolated_energies
 from basinet.potentials.ensemble import Ensemble
 from basinet.relation.fit import fit_relation
-from basinet.relation.relation import local_energy_labels
+from basinet.relation.relation import Definition, local_energy_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from ase import Atoms
     from ase.calculators.calculator import Calculator
-    from numpy.typing import NDArray
-
-    from basinet.fidelity.gauge import Gauge
-    from basinet.potentials.dataset import Dataset
-    from basinet.relation.relation import Definition
 
 Engine = Literal["basinet", "jax", "lammps"]
 """Evaluates networks; ``jax`` is another name of basinet's own engine."""
@@ -65,7 +55,7 @@ class ScoredFrames:
     """Frames to score: a dataset, the gauge features of its atoms, and the name of the block."""
 
     dataset: Dataset
-    gauge_features: NDArray[np.float64]
+    gauge_features: FloatArray
     split: str
 
     @property
@@ -74,13 +64,13 @@ class ScoredFrames:
         return len(self.dataset.elements) > 1
 
 
-def with_mean(prediction: NDArray[np.float64], seed: int) -> tuple[NDArray[np.float64], list[Seed]]:
+def with_mean(prediction: FloatArray, seed: int) -> tuple[FloatArray, list[Seed]]:
     """Append the ensemble mean to the members; return the seeds column too."""
     members = len(prediction)
     return np.concatenate([prediction, prediction.mean(0, keepdims=True)]), [*range(seed, seed + members), "mean"]
 
 
-def fitted_gauges(prediction: NDArray[np.float64], fitted_on: ScoredFrames) -> dict[str, Gauge]:
+def fitted_gauges(prediction: FloatArray, fitted_on: ScoredFrames) -> dict[str, Gauge]:
     """Gauge and equal-sign control of every member, fitted to the local energies of validation frames."""
     data = fitted_on.dataset
     if not fitted_on.is_mixture or data.local_energy is None:
@@ -92,36 +82,22 @@ def fitted_gauges(prediction: NDArray[np.float64], fitted_on: ScoredFrames) -> d
 
 
 def evaluation_rows(
-    prediction: NDArray[np.float64],
+    prediction: FloatArray,
     frames: ScoredFrames,
     seeds: Sequence[Seed],
     labels: Mapping[str, Any],
     gauges: Mapping[str, Gauge] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Yield one row per member, target, gauge and species.
+    """Yield one row per member, target, gauge and species, with the columns `labels` besides.
 
-    Parameters
-    ----------
-    prediction
-        Local energies relative to isolated atoms, ``(members, n_atoms_total)``, eV.
-    frames
-        What they are compared with.
-    seeds
-        One per member; ``"mean"`` rows carry a block-bootstrap interval of Pearson's r.
-    labels
-        Columns that all rows share.
-    gauges
-        From `fitted_gauges`, for the same members.
+    `prediction` are local energies relative to isolated atoms, ``(members, n_atoms_total)``, eV; `seeds` has one entry
+    per member, and ``"mean"`` rows carry a block-bootstrap interval of Pearson's r; `gauges` are those of
+    `fitted_gauges`, for the same members.
     """
     data = frames.dataset
-    shared = {
-        **labels,
-        "test_system": data.system,
-        "n_atoms": int(data.n_atoms[0]),
-        "split": frames.split,
-    }
+    shared = {**labels, "test_system": data.system, "n_atoms": int(data.n_atoms[0]), "split": frames.split}
     totals = data.sum_over_atoms(prediction)
-    scores = member_total_metrics(totals, data.energy, data.n_atoms)
+    scores = total_metrics(totals, data.energy, data.n_atoms)
     number = np.arange(data.n_frames)
     for seed, values, metrics in zip(seeds, totals, scores, strict=True):
         row = shared | {"seed": seed, "target": "total", "gauge": "raw", "species": "all"} | metrics.as_row()
@@ -134,9 +110,7 @@ def evaluation_rows(
     for kind, gauge in (gauges or {}).items():
         variants[kind] = gauge.apply(prediction, frames.gauge_features, data.species)
     for kind, energies in variants.items():
-        by_species = member_local_metrics_by_species(
-            energies, data.local_energy, data.frame, data.species, data.elements
-        )
+        by_species = local_metrics_by_species(energies, data.local_energy, data.frame, data.species, data.elements)
         for species, metrics_list in by_species.items():
             own = slice(None) if species == "all" else data.species == data.elements.index(species)
             for seed, values, metrics in zip(seeds, energies, metrics_list, strict=True):
@@ -148,11 +122,11 @@ def evaluation_rows(
 
 
 def _interval_columns(
-    prediction: NDArray[np.float64],
-    reference: NDArray[np.float64],
-    frame: NDArray[np.int64],
-    species: NDArray[np.int64] | None,
-    energy: NDArray[np.float64],
+    prediction: FloatArray,
+    reference: FloatArray,
+    frame: IntArray,
+    species: IntArray | None,
+    energy: FloatArray,
 ) -> dict[str, float]:
     """Interval of Pearson's r by a bootstrap over blocks of frames, as long as their total energies are correlated."""
     interval = pearson_interval(
@@ -260,15 +234,13 @@ def _score_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
 @contextmanager
 def _predictions(
     model: Ensemble | Calculator, engine: Engine
-) -> Iterator[tuple[Callable[[Atoms], NDArray[np.float64]], Callable[[Atoms], NDArray[np.float64]]]]:
+) -> Iterator[tuple[Callable[[Atoms], FloatArray], Callable[[Atoms], FloatArray]]]:
     """Functions from a frame to local energies ``(members, n_atoms)``, eV, and to forces ``(n_atoms, 3)``, eV/A."""
     if engine not in ("basinet", "jax", "lammps"):
-        msg = f"engine is {engine!r}; choose basinet or lammps"
-        raise InputError(msg)
+        raise InputError(f"engine is {engine!r}; choose basinet or lammps")
     if not isinstance(model, Ensemble):
         if engine == "lammps":
-            msg = "LAMMPS evaluates models of basinet, no calculators; leave the engine out"
-            raise InputError(msg)
+            raise InputError("LAMMPS evaluates models of basinet, no calculators; leave the engine out")
         yield partial(_calculated, model), lambda atoms: model.get_property("forces", atoms)
     elif engine == "lammps":
         from basinet.lammps.engine import lammps_engine
@@ -279,7 +251,7 @@ def _predictions(
         yield model.local_energies, lambda atoms: model.evaluate(atoms).forces
 
 
-def _calculated(calculator: Calculator, atoms: Atoms) -> NDArray[np.float64]:
+def _calculated(calculator: Calculator, atoms: Atoms) -> FloatArray:
     """Energies per atom by an ASE calculator, ``(1, n_atoms)`` eV."""
     from ase.calculators.calculator import CalculatorError, PropertyNotImplementedError
 
@@ -299,7 +271,7 @@ def _system_rows(
     frames: Sequence[Atoms],
     isolated: Sequence[Atoms],
     model: Ensemble | Calculator,
-    predict: Callable[[Atoms], NDArray[np.float64]],
+    predict: Callable[[Atoms], FloatArray],
     definition: Definition,
 ) -> Iterator[dict[str, Any]]:
     """Rows of one system: of each composition, every member of an ensemble and the mean, or a calculator's one."""
@@ -322,7 +294,7 @@ def _system_rows(
 
 def _local_energies(
     name: str, frames: Sequence[Atoms], isolated: Sequence[Atoms], definition: Definition
-) -> Callable[[Atoms], NDArray[np.float64]] | None:
+) -> Callable[[Atoms], FloatArray] | None:
     """Function from a frame to its local DFT energies, or None where the labels do not give them."""
     relation = None
     exact = definition == "total" and all_labelled(frames, LOCAL_ENERGY)
@@ -333,9 +305,7 @@ def _local_energies(
     return local_energy_labels(name, frames, relation, definition)
 
 
-def _force_rows(
-    name: str, forces: Callable[[Atoms], NDArray[np.float64]], frames: Sequence[Atoms]
-) -> list[dict[str, Any]]:
+def _force_rows(name: str, forces: Callable[[Atoms], FloatArray], frames: Sequence[Atoms]) -> list[dict[str, Any]]:
     """Rows of one composition: all atoms and, in a mixture, each element."""
     reference = np.concatenate([force_labels(atoms, index) for index, atoms in enumerate(frames)])
     predicted = np.concatenate([forces(atoms) for atoms in frames])

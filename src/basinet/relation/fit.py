@@ -14,6 +14,7 @@ from ase import Atoms
 
 from basinet.arrays import FloatArray
 from basinet.errors import InputError
+from basinet.frames.bootstrap import Interval, choose_block_length, percentile_interval, resample_sums
 from basinet.frames.labels import (
     CORE_SELF_ENERGY,
     FrameEnergies,
@@ -22,17 +23,11 @@ from basinet.frames.labels import (
     frame_name,
     is_isolated_atom,
 )
-from basinet.relation.line import (
-    CentredEnergies,
-    centre_on_composition,
-    fitted_statistics,
-    line_intervals,
-    shuffled_correlation,
-)
 from basinet.relation.relation import PinnedBy, Relation
 
 _RANK_TOLERANCE = 1e-8
 """Compositions that differ by less than this fraction are one composition."""
+_STATISTICS = ("slope", "rmse", "pearson_r", "pearson_r_total_es", "unexplained_variance")
 
 
 def fit_relation(
@@ -74,8 +69,8 @@ def fit_relation(
     liquid = [frames[index] for index in numbers]
     alone = _isolated_atoms(isolated, frames)
     energies = frame_energies(liquid, numbers)
-    centred = _centred_energies(energies)
-    slope, rmse, pearson_r, pearson_r_total_es, unexplained = map(float, fitted_statistics(centred))
+    centred = _fittable(energies)
+    slope, rmse, pearson_r, pearson_r_total_es, unexplained = map(float, _fitted_statistics(centred))
     offsets, pinned_by = _species_offsets(energies, slope, _isolated_energies(alone))
     return Relation(
         slope=slope,
@@ -84,49 +79,129 @@ def fit_relation(
         pinned_by=pinned_by,
         rmse=rmse,
         pearson_r=pearson_r,
-        null_r=shuffled_correlation(centred, n_shuffles, seed),
+        null_r=_shuffled_correlation(centred, n_shuffles, seed),
         pearson_r_total_es=pearson_r_total_es,
         unexplained_variance=unexplained,
         n_frames=energies.n_frames,
-        intervals=line_intervals(centred, block_length=block_length, n_resamples=n_resamples, level=level, seed=seed),
+        intervals=_line_intervals(centred, block_length=block_length, n_resamples=n_resamples, level=level, seed=seed),
         self_energies=_core_self_energies(liquid, numbers, energies, alone),
     )
 
 
-def _centred_energies(energies: FrameEnergies) -> CentredEnergies:
-    """Energies per atom, centred on composition, if a line can be fitted to them.
+@dataclass(frozen=True)
+class _CentredEnergies:
+    """Energies per atom without the part that is linear in the composition, (n_frames,) eV each.
 
-    Raises
-    ------
-    InputError
-        If there are too few frames, or E_es does not vary.
+    Constants of 1e3 eV then do not swamp variances of 1e-4 eV^2. ``basis`` (n_frames, rank) spans the compositions,
+    with columns of unit mean square.
     """
-    electrostatic = energies.electrostatic / energies.n_atoms
-    centred = centre_on_composition(electrostatic, energies.total / energies.n_atoms, energies.fractions)
+
+    electrostatic: FloatArray
+    total: FloatArray
+    basis: FloatArray
+
+
+def _centre_on_composition(energies: FrameEnergies) -> _CentredEnergies:
+    """Residuals of energies per atom from a constant per species (Frisch-Waugh-Lovell).
+
+    A least-squares line through the residuals has the slope of the joint fit of slope and constants, without
+    the cancellation that the constants cause.
+    """
+    n_frames = energies.n_frames
+    left, singular, _ = np.linalg.svd(energies.fractions, full_matrices=False)
+    basis = left[:, singular > 1e-8 * singular[0]] * np.sqrt(n_frames)
+
+    def residual(values: FloatArray) -> FloatArray:
+        result = values / energies.n_atoms
+        result = result - result.mean()
+        for _ in range(2):  # the second pass removes the rounding of the first
+            result = result - basis @ (basis.T @ result) / n_frames
+        return np.asarray(result, dtype=np.float64)
+
+    return _CentredEnergies(residual(energies.electrostatic), residual(energies.total), basis)
+
+
+def _fittable(energies: FrameEnergies) -> _CentredEnergies:
+    """Centred energies, if a line can be fitted to them: enough frames, and an E_es that varies."""
+    centred = _centre_on_composition(energies)
     needed = 2 + centred.basis.shape[-1]
     if energies.n_frames < needed:
         raise InputError(
             f"the relation needs at least {needed} frames besides isolated atoms, there are {energies.n_frames}"
         )
-    if np.abs(centred.electrostatic).max() <= 1e-11 * np.abs(electrostatic).max():
+    if np.abs(centred.electrostatic).max() <= 1e-11 * np.abs(energies.electrostatic / energies.n_atoms).max():
         raise InputError("the electrostatic energy of a composition is the same in all frames: there is no line")
     return centred
+
+
+def _line_statistics(n: FloatArray, xx: FloatArray, xt: FloatArray, tt: FloatArray) -> FloatArray:
+    r"""Figures of the line from centred sums over n frames, of x = E_es and t = E_tot per atom.
+
+    The sums of E_rest follow: with y = t - x, :math:`S_{xy} = S_{xt} - S_{xx}` and
+    :math:`S_{yy} = S_{tt} - 2 S_{xt} + S_{xx}`.
+
+    (..., 5) in the order of ``_STATISTICS``: slope a, RMSE (eV/atom), r(E_rest, E_es), r(E_tot, E_es), and the
+    variance of E_tot that the line leaves, :math:`1 - R^2`. A figure that is not defined is nan.
+    """
+    xy, yy = xt - xx, tt - 2.0 * xt + xx
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left = np.maximum(tt - xt * xt / xx, 0.0)
+        figures = (xy / xx, np.sqrt(left / n), xy / np.sqrt(xx * yy), xt / np.sqrt(xx * tt), left / tt)
+        return np.stack(figures, axis=-1)
+
+
+def _fitted_statistics(energies: _CentredEnergies) -> FloatArray:
+    """:func:`_line_statistics` of all frames, (5,)."""
+    x, t = energies.electrostatic, energies.total
+    return _line_statistics(np.asarray(float(len(x))), np.asarray(x @ x), np.asarray(x @ t), np.asarray(t @ t))
+
+
+def _line_intervals(
+    energies: _CentredEnergies, *, block_length: int | None, n_resamples: int, level: float, seed: int
+) -> dict[str, Interval]:
+    """Block-bootstrap intervals of the figures; every resample refits the slope and the constants."""
+    x, t, basis = energies.electrostatic, energies.total, energies.basis
+    if block_length is None:
+        block_length = choose_block_length(np.stack([x, t], axis=-1))
+    columns = np.column_stack([x, t, basis])
+    sums = np.einsum("fi,fj->fij", columns, columns)
+    gram = resample_sums(sums, block_length, n_resamples, seed)
+    cross = gram[:, :2, 2:]
+    inverse = np.linalg.pinv(gram[:, 2:, 2:], rcond=1e-10, hermitian=True)
+    schur = gram[:, :2, :2] - cross @ inverse @ np.swapaxes(cross, -1, -2)
+    xx = schur[:, 0, 0]
+    xx = np.where(xx > 1e-12 * (x @ x), xx, np.nan)  # a resample of one frame over and over has no slope
+    samples = _line_statistics(np.asarray(float(len(x))), xx, schur[:, 0, 1], schur[:, 1, 1])
+    estimates = _fitted_statistics(energies)
+    return {
+        name: percentile_interval(samples[:, k], float(estimates[k]), level=level, block_length=block_length)
+        for k, name in enumerate(_STATISTICS)
+    }
+
+
+def _shuffled_correlation(energies: _CentredEnergies, n_shuffles: int = 200, seed: int = 0) -> float:
+    r"""Mean r(E_rest, E_es) with E_tot shuffled over frames: the part-whole correlation that means nothing.
+
+    E_es stands on both axes of the relation, in E_rest = E_tot - E_es with a minus sign. Without any
+    connection between E_tot and E_es, r is still about
+    :math:`-\sigma_{es} / \sqrt{\sigma_{es}^2 + \sigma_{tot}^2}`.
+    """
+    x, t = energies.electrostatic, energies.total
+    rng = np.random.default_rng(seed)
+    shuffled = rng.permuted(np.broadcast_to(t, (n_shuffles, len(t))), axis=-1)
+    rest = shuffled - x
+    rest = rest - rest.mean(axis=-1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.mean(rest @ x / np.sqrt((rest * rest).sum(axis=-1) * (x @ x))))
 
 
 @dataclass(frozen=True)
 class RelationScores:
     """Figures of a relation on some frames.
 
-    Attributes
-    ----------
-    rmse, bias
-        Root mean square and mean of the residual, eV per atom; ``rmse`` includes the bias.
-    pearson_r, pearson_r_total_es
-        r(E_rest, E_es) and r(E_tot, E_es) in these frames, each composition centred.
-    unexplained_variance
-        Variance of E_tot that the relation leaves, :math:`1 - R^2`, bias included; may exceed 1.
-    n_frames
-        Number of frames.
+    ``rmse`` and ``bias`` are the root mean square (bias included) and the mean of the residual, eV per atom; the
+    correlations are those within each composition; ``unexplained_variance`` is the variance of E_tot that the relation
+    leaves, :math:`1 - R^2`, bias included, and may exceed 1.
     """
 
     rmse: float
@@ -147,10 +222,9 @@ def evaluate_relation(relation: Relation, frames: Sequence[Atoms]) -> RelationSc
     """
     liquid = [index for index, atoms in enumerate(frames) if not is_isolated_atom(atoms)]
     energies = frame_energies([frames[index] for index in liquid], liquid)
-    n_atoms = energies.n_atoms
-    residuals = relation.energy_residuals(energies) / n_atoms
-    centred = centre_on_composition(energies.electrostatic / n_atoms, energies.total / n_atoms, energies.fractions)
-    _, _, pearson_r, pearson_r_total_es, _ = (float(value) for value in fitted_statistics(centred))
+    residuals = relation.energy_residuals(energies) / energies.n_atoms
+    centred = _centre_on_composition(energies)
+    _, _, pearson_r, pearson_r_total_es, _ = map(float, _fitted_statistics(centred))
     variance = float(centred.total @ centred.total)
     return RelationScores(
         rmse=float(np.sqrt(np.mean(residuals**2))),
@@ -186,13 +260,7 @@ def _isolated_atoms(
 
 
 def _isolated_energies(isolated: Iterable[Atoms]) -> dict[str, FrameEnergies]:
-    """Energies of isolated atoms by element.
-
-    Raises
-    ------
-    InputError
-        If a frame holds more than one atom, an element occurs twice, or a label is missing.
-    """
+    """Energies of isolated atoms by element; InputError for a frame of several atoms, or an element given twice."""
     energies: dict[str, FrameEnergies] = {}
     for index, atoms in enumerate(isolated):
         if len(atoms) != 1:
@@ -209,10 +277,7 @@ def _isolated_energies(isolated: Iterable[Atoms]) -> dict[str, FrameEnergies]:
 def _how_pinned(fractions: FloatArray, elements: Sequence[str], isolated: Mapping[str, object]) -> PinnedBy:
     """Tell what determines the constants of the species, given the compositions (n_frames, n_species).
 
-    Raises
-    ------
-    InputError
-        If isolated atoms are needed and given, but not for every species.
+    InputError where isolated atoms are needed and given, but not for every species.
     """
     if len(elements) == 1:
         return "single species"
@@ -227,23 +292,10 @@ def _how_pinned(fractions: FloatArray, elements: Sequence[str], isolated: Mappin
 
 
 def _species_constants(fractions: FloatArray, target: FloatArray, base: FloatArray) -> FloatArray:
-    r"""Constants per species with :math:`\sum_s x_s b_s` closest to the target.
+    r"""Constants b_s, (n_species,) eV, with :math:`\sum_s x_s b_s` closest to the target (n_frames,) eV per atom.
 
-    Where the compositions leave freedom, the constants keep the differences of ``base``: first the same shift
-    for every atom, then the smallest further change that the compositions ask for.
-
-    Parameters
-    ----------
-    fractions
-        (n_frames, n_species) mole fractions.
-    target
-        (n_frames,) eV per atom.
-    base
-        (n_species,) eV.
-
-    Returns
-    -------
-    (n_species,) eV
+    Where the compositions (n_frames, n_species) leave freedom, the constants keep the differences of ``base``: first
+    the same shift for every atom, then the smallest further change that the compositions ask for.
     """
     shifted = base + np.mean(target - fractions @ base)
     change = np.linalg.lstsq(fractions, target - fractions @ shifted, rcond=_RANK_TOLERANCE)[0]

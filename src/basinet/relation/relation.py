@@ -110,8 +110,7 @@ class Relation:
         Raises
         ------
         InputError
-            If labels are missing, the frame does not close, or it holds a species that the relation does not
-            know.
+            If labels are missing, the frame does not close, or it holds a species that the relation does not know.
         """
         name = frame_name(atoms, index)
         offsets = np.array([self._offset(symbol, name) for symbol in atoms.get_chemical_symbols()])
@@ -145,9 +144,7 @@ class Relation:
             "species_offsets_ev": dict(self.species_offsets),
             "pinned_by": self.pinned_by,
             "rmse_mev_per_atom": 1e3 * self.rmse,
-            "pearson_r": _defined(self.pearson_r),
-            "null_r": _defined(self.null_r),
-            "pearson_r_total_es": _defined(self.pearson_r_total_es),
+            **{name: _defined(getattr(self, name)) for name in ("pearson_r", "null_r", "pearson_r_total_es")},
             "unexplained_variance": _defined(self.unexplained_variance),
             "n_frames": self.n_frames,
         }
@@ -170,13 +167,8 @@ def local_energy_labels(
     """Give the function from a frame of a system to its local DFT energies, (n_atoms,) eV with E0, or None.
 
     The relation comes first: a label ``REF_local_energy`` beside electrostatic ones comes from a relation that may have
-    seen test frames, and knows no `definition`.
-
-    Raises
-    ------
-    InputError
-        If only some of the frames carry a label that is needed, or ``REF_local_energy`` is all there is where the
-        definition ``electronic`` is asked for.
+    seen test frames, and knows no `definition`. InputError where only some of the frames carry a label that is needed,
+    or ``REF_local_energy`` is all there is where the definition ``electronic`` is asked for.
     """
     if relation is not None and all_labelled(frames, LOCAL_HARTREE_ENERGY[definition]):
         return lambda atoms: relation.local_energies(atoms, definition)
@@ -219,14 +211,8 @@ def local_electrostatic_energies(
     index
         Number of the frame, for messages.
 
-    Returns
-    -------
-    (n_atoms,) eV
-
-    Raises
-    ------
-    InputError
-        If a label is missing or not finite, a species has no self energy, or the frame does not close.
+    Returns (n_atoms,) eV; InputError if a label is missing or not finite, a species has no self energy, or the frame
+    does not close.
     """
     if definition not in LOCAL_HARTREE_ENERGY:
         raise InputError(f"definition {definition!r} is unknown; it is one of {', '.join(LOCAL_HARTREE_ENERGY)}")

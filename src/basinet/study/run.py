@@ -109,8 +109,7 @@ def _refuse_grid(config: TrainConfig, systems: Sequence[StudySystem]) -> None:
     main = {system.name: system.split for system in systems if system.split is not None}
     for name in config.system or []:
         if name not in main:
-            msg = f"system: there is no {name!r} among the frames; choose {', '.join(main)}"
-            raise InputError(msg)
+            raise InputError(f"system: there is no {name!r} among the frames; choose {', '.join(main)}")
     chosen_pair_potential(config.pair_potential, sorted({element for system in systems for element in system.e0}))
     for system in systems:
         for element in elements_of(system.frames):
@@ -149,8 +148,7 @@ def _refuse_changed(root: Path, checksums: Mapping[str, str]) -> None:
     before = read_json(path).get("data_checksums", {})
     changed = sorted(name for name in before.keys() | checksums.keys() if before.get(name) != checksums.get(name))
     if changed:
-        msg = f"{changed[0]}: not the data that {root} was begun with; use --overwrite or another --out"
-        raise InputError(msg)
+        raise InputError(f"{changed[0]}: not the data that {root} was begun with; use --overwrite or another --out")
 
 
 def finished_report(root: Path, data: DataSettings) -> Path | None:

@@ -138,8 +138,7 @@ def _training_frames(
     """Frame numbers to train on, to validate on, and held out."""
     split = system.split
     if split is None:
-        msg = f"{system.key} has no training frames"
-        raise ValueError(msg)
+        raise ValueError(f"{system.key} has no training frames")
     if task.fold is None:
         train = split.train if task.n_train is None else split.train[-task.n_train :]
         return train, split.validation, split.test

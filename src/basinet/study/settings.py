@@ -61,8 +61,7 @@ class DataSettings(Section):
     @classmethod
     def _some_files(cls, value: Any) -> Any:
         if isinstance(value, list) and not value:
-            msg = "no files; give reference, synthetic or extended XYZ files"
-            raise ValueError(msg)
+            raise ValueError("no files; give reference, synthetic or extended XYZ files")
         return value
 
 
@@ -77,8 +76,7 @@ class SplitSettings(Section):
     @model_validator(mode="after")
     def _sums_to_one(self) -> SplitSettings:
         if abs(sum(self.fractions) - 1) > 1e-9:
-            msg = f"fractions {list(self.fractions)} sum to {sum(self.fractions):g}, not 1"
-            raise ValueError(msg)
+            raise ValueError(f"fractions {list(self.fractions)} sum to {sum(self.fractions):g}, not 1")
         return self
 
 
@@ -205,8 +203,7 @@ def load_study_config(
 ) -> StudyConfig:
     """Settings of a study: the preset, overlaid by a file, overlaid by changes from the command line."""
     if preset not in preset_names():
-        msg = f"preset {preset!r} does not exist: choose {', '.join(preset_names())}"
-        raise InputError(msg)
+        raise InputError(f"preset {preset!r} does not exist: choose {', '.join(preset_names())}")
     text = (resources.files("basinet.study") / "presets" / f"{preset}.yaml").read_text(encoding="utf-8")
     merged = parse_yaml(text, f"preset {preset}")
     if path is not None:

@@ -136,8 +136,7 @@ def _relation_for(frames: Sequence[Atoms], main: StudySystem) -> Relation | None
 def _refuse_unclear(name: str, groups: Sequence[Sequence[Atoms]]) -> None:
     """Refuse a name that is no file name, groups that name and size do not tell apart, and those of other elements."""
     if not re.fullmatch(r"\w[\w.+-]*", name):
-        msg = f"system {name!r}: use letters, digits and . + - _ only, it names files"
-        raise InputError(msg)
+        raise InputError(f"system {name!r}: use letters, digits and . + - _ only, it names files")
     formulas: dict[int, str] = {}
     for group in groups:
         formula = group[0].get_chemical_formula()
@@ -163,8 +162,7 @@ def _main_system(
     try:
         blocks = contiguous_split(len(frames), split.fractions, split.gap)
     except InputError as error:
-        msg = f"system {name}: {error}"
-        raise InputError(msg) from error
+        raise InputError(f"system {name}: {error}") from error
     elements = elements_of(frames)
     own = [atoms for atoms in isolated if atoms.get_chemical_symbols()[0] in elements]
     if len(blocks.train) < LEAST_TRAINING:
@@ -239,11 +237,10 @@ def refuse_few(systems: Sequence[StudySystem], settings: CrossValidationSettings
             for fold in range(settings.folds):
                 fold_frames(len(system.frames), (fold, settings.folds, 0, settings.inner), gap)
         except InputError as error:
-            msg = (
+            raise InputError(
                 f"system {system.name}: {error}; give more frames, or fewer of cross_validation.folds "
                 f"({settings.folds}, 0 leaves them out) and cross_validation.inner ({settings.inner})"
-            )
-            raise InputError(msg) from error
+            ) from error
 
 
 @dataclass(frozen=True)

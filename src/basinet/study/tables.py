@@ -79,8 +79,7 @@ def as_table(rows: Iterable[Mapping[str, Any]], schema: Schema) -> pd.DataFrame:
     rows = list(rows)
     unknown = sorted({name for row in rows for name in row} - schema.keys())
     if unknown:
-        msg = f"no such column: {', '.join(unknown)}"
-        raise ValueError(msg)
+        raise ValueError(f"no such column: {', '.join(unknown)}")
     columns = {name: [row.get(name) for row in rows] for name in schema}
     return pd.DataFrame({name: pd.Series(_plain(columns[name], kind), dtype=kind) for name, kind in schema.items()})
 

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
 
 from basinet.study.claims.members import sweep_members
 from basinet.study.claims.relation import relation_claims
-from basinet.study.claims.transfer import (
-    better_local_transfers_better,
-    mixture_struggles,
-    tanh_transfers_longer,
-    transfer_falls,
-)
+from basinet.study.claims.transfer import mixture_struggles, transfer_claims
 from basinet.study.claims.verdict import Claim
 from basinet.study.claims.width import (
     architectures_alike,
+    local_curves,
     local_falls,
     small_networks,
     small_networks_cheaper,
     small_networks_scatter,
+    total_curves,
     totals_stay_accurate,
 )
+from basinet.study.systems import RelationRecord
 from basinet.study.tables import select, system_elements
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    import pandas as pd
-
-    from basinet.study.systems import RelationRecord
 
 __all__ = ["Claim", "evaluate_claims"]
 
@@ -72,16 +65,17 @@ def evaluate_claims(
     """
     rows = sweep_members(table)
     systems = system_elements(select(table, transferred=False), elements) or {"study": ()}
+    totals, curves = total_curves(rows, systems), local_curves(rows, systems)
+    small = [small_networks(*curve) for curve in curves]
     return [
         *relation_claims(relations or {}, systems),
-        *totals_stay_accurate(rows, systems),
-        *small_networks_scatter(rows, systems),
-        *local_falls(rows, systems),
+        *(totals_stay_accurate(*curve) for curve in totals),
+        *(small_networks_scatter(*curve) for curve in totals),
+        *(local_falls(*curve) for curve in curves),
         *mixture_struggles(table, rows, systems),
-        *architectures_alike(rows, systems),
-        *transfer_falls(rows, systems),
-        *tanh_transfers_longer(rows, systems),
-        *better_local_transfers_better(rows, systems),
-        *small_networks(rows, systems),
-        *small_networks_cheaper(table, rows, systems),
+        *(architectures_alike(*curve) for curve in curves),
+        *transfer_claims(rows, systems),
+        *(better for better, _ in small),
+        *(suffice for _, suffice in small),
+        small_networks_cheaper(table, rows, systems),
     ]

@@ -1,126 +1,37 @@
 """Correlations of the members of ensembles by seed and width, and their statistics.
 
-Members that carry the same seed number draw their initial weights from one stream, whatever their width, so every
-contrast is formed within a seed, and Student's t of the seeds' contrasts gives the interval (a percentile bootstrap of
-4 to 8 blocks would be too narrow). Statistics that are no means over seeds (ranks, spreads) come from a bootstrap that
-draws whole seeds. Neither covers the order of minibatches or the choice of the test frames, which all members share.
+A grid is a DataFrame with a row per seed and a column per width, ascending; nan where a value is missing. Members that
+carry the same seed number draw their initial weights from one stream, whatever their width, so every contrast is formed
+within a seed, and Student's t of the seeds' contrasts gives the interval (a percentile bootstrap of 4 to 8 blocks would
+be too narrow). Statistics that are no means over seeds (ranks, spreads) come from a bootstrap that draws whole seeds.
+Neither covers the order of minibatches or the choice of the test frames, which all members share.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.stats import rankdata
 
-from basinet.fidelity.metrics import seed_interval
+from basinet.arrays import FloatArray
 from basinet.frames.bootstrap import Interval, percentile_interval
 from basinet.study.tables import member_rows, most_common, select
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from numpy.typing import NDArray
-
-    from basinet.arrays import FloatArray
-
 Architecture = tuple[str, int]
+Elements = Mapping[str, tuple[str, ...]]
 
 N_RESAMPLES = 500
 
 
-@dataclass(frozen=True)
-class WidthGrid:
-    """A quantity of every member: ``values`` (n_seeds, n_widths), nan where missing, widths ascending."""
-
-    widths: FloatArray
-    values: FloatArray
-
-    @property
-    def testable(self) -> bool:
-        """There are at least two widths and two seeds."""
-        return self.widths.size >= 2 and len(self.values) >= 2
-
-    def mean(self) -> FloatArray:
-        """(n_widths,) mean over members; nan where there is none."""
-        return _mean_of_present(self.values)
-
-    def spread(self) -> FloatArray:
-        """(n_widths,) standard deviation over members; 0 where there is one member only."""
-        present = np.isfinite(self.values)
-        squares = np.where(present, self.values - self.mean(), 0.0) ** 2
-        return np.asarray(np.sqrt(squares.sum(axis=0) / np.maximum(present.sum(axis=0) - 1, 1)))
-
-    def over_widths(self, chosen: NDArray[np.bool_]) -> FloatArray:
-        """(n_seeds,) mean over the chosen widths (n_widths,); nan where there is no value."""
-        return _mean_of_present(self.values[:, chosen].T)
-
-    def best(self) -> int:
-        """Index of the width with the highest mean."""
-        return int(np.nanargmax(self.mean()))
-
-    def cross_fitted_best(self, chosen: NDArray[np.bool_] | None = None) -> FloatArray:
-        """(n_seeds,) each seed's value at the width that is best on average over the other seeds.
-
-        Choosing the best width and measuring it on the same members would favour whichever width was lucky.
-        ``chosen`` (n_widths,) restricts the choice.
-        """
-        seeds = np.arange(len(self.values))
-        means = np.array([_mean_of_present(self.values[seeds != seed]) for seed in seeds]).reshape(self.values.shape)
-        allowed = np.isfinite(means) & (True if chosen is None else chosen)
-        return np.asarray(self.values[seeds, np.where(allowed, means, -np.inf).argmax(axis=1)])
-
-    def falls(self) -> FloatArray:
-        """(n_seeds,) fall of the quantity from its (cross-fitted) best narrower width to the widest."""
-        narrower = np.arange(self.widths.size) < self.widths.size - 1
-        return np.asarray(self.cross_fitted_best(narrower) - self.values[:, -1])
-
-    def fall(self) -> Interval:
-        """Interval over seeds of :meth:`falls`; negative if the widest networks are best."""
-        return seed_interval(self.falls())
-
-    def describe(self, digits: int = 3) -> str:
-        """The means at the narrowest, best and widest network in words."""
-        mean, best = self.mean(), self.best()
-        return ", ".join(
-            f"{mean[i]:.{digits}f} at width {self.widths[i]:.0f}{' (best)' if i == best else ''}"
-            for i in sorted({0, best, len(mean) - 1})
-        )
-
-
-def _mean_of_present(values: FloatArray) -> FloatArray:
-    """Mean over the rows that have a value; nan where none has."""
-    present = np.isfinite(values)
-    total = np.where(present, values, 0.0).sum(axis=0)
-    return np.asarray(np.where(present.any(axis=0), total / np.maximum(present.sum(axis=0), 1), np.nan))
-
-
 def sweep_members(table: pd.DataFrame) -> pd.DataFrame:
     """Single networks of the sweep on test frames; standard parametrisation, main descriptor."""
-    rows = select(table, experiment="sweep", model="network", split="test", parametrisation="standard")
-    rows = member_rows(rows)
+    rows = member_rows(select(table, experiment="sweep", model="network", split="test", parametrisation="standard"))
     for name in ("rcut", "twojmax", "definition"):
         rows = select(rows, **{name: most_common(rows, name)})
     return rows
-
-
-def width_grid(rows: pd.DataFrame, quantity: str = "pearson_r") -> WidthGrid:
-    """The quantity of rows that differ in width and seed only; of duplicates the last counts."""
-    one_each = rows.assign(seed=rows["seed"].astype(int)).drop_duplicates(["seed", "width"], keep="last")
-    grid = one_each.pivot(index="seed", columns="width", values=quantity).dropna(axis="columns", how="all")
-    return WidthGrid(grid.columns.to_numpy(float), grid.to_numpy(float))
-
-
-def main_grid(rows: pd.DataFrame) -> WidthGrid:
-    """Pearson r of the first architecture (tanh with one layer if present); empty if there is none."""
-    return next(iter(width_grids(rows).values()), WidthGrid(np.zeros(0), np.zeros((0, 0))))
-
-
-def width_grids(rows: pd.DataFrame, quantity: str = "pearson_r") -> dict[Architecture, WidthGrid]:
-    """The quantity by architecture, the paper's main one first."""
-    return {
-        architecture: width_grid(of_architecture(rows, architecture), quantity) for architecture in architectures(rows)
-    }
 
 
 def own_rows(rows: pd.DataFrame, system: str, target: str, gauge: str = "raw") -> pd.DataFrame:
@@ -145,6 +56,65 @@ def of_architecture(rows: pd.DataFrame, architecture: Architecture) -> pd.DataFr
     return select(rows, activation=architecture[0], depth=architecture[1])
 
 
+def width_grid(rows: pd.DataFrame, quantity: str = "pearson_r", by: str = "width") -> pd.DataFrame:
+    """The grid of rows that differ in width (or another number) and seed only; of duplicates the last counts."""
+    one_each = rows.assign(seed=rows["seed"].astype(int)).drop_duplicates(["seed", by], keep="last")
+    grid = one_each.pivot(index="seed", columns=by, values=quantity)
+    return grid.dropna(axis="columns", how="all").rename(columns=float)
+
+
+def width_grids(rows: pd.DataFrame, quantity: str = "pearson_r") -> dict[Architecture, pd.DataFrame]:
+    """The grid of each architecture, the paper's main one first."""
+    return {name: width_grid(of_architecture(rows, name), quantity) for name in architectures(rows)}
+
+
+def swept_grids(rows: pd.DataFrame) -> dict[Architecture, pd.DataFrame]:
+    """Those :func:`width_grids` with at least two widths and two seeds."""
+    return {name: grid for name, grid in width_grids(rows).items() if min(grid.shape) >= 2}
+
+
+def spread(grid: pd.DataFrame) -> pd.Series[float]:
+    """Standard deviation over seeds by width; 0 where there is one seed only."""
+    return grid.std().fillna(0.0)
+
+
+def best_elsewhere(grid: pd.DataFrame, chosen: Any = slice(None)) -> pd.Series[float]:
+    """Each seed's value at the width that is best on average over the other seeds, among the columns chosen.
+
+    Choosing the best width and measuring it on the same members would favour whichever width was lucky.
+    """
+    others = pd.DataFrame([grid.loc[:, chosen].drop(index=seed).mean() for seed in grid.index], index=grid.index)
+    best = others.fillna(-np.inf).idxmax(axis="columns")
+    return pd.Series([grid.at[seed, width] for seed, width in best.items()], grid.index)
+
+
+def falls(grid: pd.DataFrame) -> pd.Series[float]:
+    """Each seed's fall from the (cross-fitted) best narrower width to the widest; negative if that is the best."""
+    return best_elsewhere(grid, grid.columns < grid.columns[-1]) - grid.iloc[:, -1]
+
+
+def ends_and_best(grid: pd.DataFrame, digits: int = 3) -> str:
+    """The means at the narrowest, best and widest network in words."""
+    mean = grid.mean()
+    best = mean.idxmax()
+    return ", ".join(
+        f"{mean[width]:.{digits}f} at width {width:.0f}{' (best)' if width == best else ''}"
+        for width in sorted({mean.index[0], best, mean.index[-1]})
+    )
+
+
+def width_slopes(grid: pd.DataFrame) -> pd.Series[float]:
+    """Least-squares slope of each seed against log2(width): the change per doubling; nan for fewer than two widths.
+
+    >>> width_slopes(pd.DataFrame([[0.9, 0.8, 0.7]], columns=[4, 8, 16])).round(6).tolist()
+    [-0.1]
+    """
+    doublings = grid * 0.0 + np.log2(grid.columns.to_numpy(float))
+    doublings = doublings.sub(doublings.mean(axis="columns"), axis="index")
+    products, squares = (doublings * grid).sum(axis="columns"), (doublings**2).sum(axis="columns")
+    return pd.Series(products / squares)
+
+
 def spearman(x: FloatArray, y: FloatArray) -> FloatArray:
     """Spearman's rank correlation along the last axis, ``(...,)``; pairs with a nan are left out.
 
@@ -152,11 +122,9 @@ def spearman(x: FloatArray, y: FloatArray) -> FloatArray:
     """
     present = np.isfinite(x) & np.isfinite(y)
     first, second = (centred_ranks(np.where(present, values, np.nan)) for values in (x, y))
-    variances = (first * first).sum(axis=-1) * (second * second).sum(axis=-1)
-    defined = (present.sum(axis=-1) >= 3) & (variances > 0.0)
-    return np.asarray(
-        np.where(defined, (first * second).sum(axis=-1) / np.sqrt(np.where(defined, variances, 1.0)), np.nan)
-    )
+    with np.errstate(invalid="ignore"):
+        r = (first * second).sum(axis=-1) / np.sqrt((first**2).sum(axis=-1) * (second**2).sum(axis=-1))
+    return np.asarray(np.where(present.sum(axis=-1) >= 3, r, np.nan))
 
 
 def centred_ranks(values: FloatArray) -> FloatArray:
@@ -166,9 +134,9 @@ def centred_ranks(values: FloatArray) -> FloatArray:
     return np.asarray(np.where(np.isfinite(ranks), ranks - (count + 1) / 2.0, 0.0))
 
 
-def width_rank_correlation(grid: WidthGrid, seed: int = 0) -> Interval:
+def width_rank_correlation(grid: pd.DataFrame, seed: int = 0) -> Interval:
     """Spearman correlation of the quantity with width over all members; the bootstrap draws whole seeds."""
-    drawn = np.random.default_rng(seed).integers(len(grid.values), size=(N_RESAMPLES, len(grid.values)))
-    widths = np.tile(grid.widths, len(grid.values))
-    samples = spearman(widths, grid.values[drawn].reshape(N_RESAMPLES, -1))
-    return percentile_interval(samples, float(spearman(widths, grid.values.ravel())))
+    drawn = np.random.default_rng(seed).integers(len(grid), size=(N_RESAMPLES, len(grid)))
+    widths, values = np.tile(grid.columns.to_numpy(float), len(grid)), grid.to_numpy(float)
+    samples = spearman(widths, values[drawn].reshape(N_RESAMPLES, -1))
+    return percentile_interval(samples, float(spearman(widths, values.ravel())))

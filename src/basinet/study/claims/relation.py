@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from basinet.frames.bootstrap import Interval
-from basinet.study.claims.verdict import Claim, Statement, judge_below, judge_between
+from basinet.study.claims.verdict import Claim, Statement, judge_between
+from basinet.study.systems import RelationRecord
 from basinet.study.tables import is_mixture, system_label
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from basinet.study.systems import RelationRecord
 
 _EXPLAINED = 0.1
 """A relation that leaves less than this share of the variance of E_tot counts as a strong one."""
@@ -27,11 +23,7 @@ _LINE = Statement(
     "The rest of the total energy depends linearly on the classical electrostatic energy.",
     "Local energy computation; Figs. 1, 5 and 6",
 )
-_RMSE = Statement(
-    "relation-rmse",
-    "The linear fit leaves about 0.3 meV per atom.",
-    "Local energy computation",
-)
+_RMSE = Statement("relation-rmse", "The linear fit leaves about 0.3 meV per atom.", "Local energy computation")
 _INTERCEPT = Statement(
     "relation-intercept",
     "The intercepts of the pure systems follow from the isolated atoms.",
@@ -44,13 +36,13 @@ def relation_claims(relations: Mapping[str, RelationRecord], elements: Mapping[s
     if not relations:
         reason = "no relation was fitted in this study"
         return [statement.untestable("all systems", reason) for statement in (_LINE, _RMSE, _INTERCEPT)]
-    ordered = [*(name for name in elements if name in relations), *(name for name in relations if name not in elements)]
-    labels = {name: system_label(name, elements.get(name, ())) for name in ordered}
-    pure = [name for name in ordered if not is_mixture(elements.get(name, ()))]
+    ordered = dict.fromkeys([*(name for name in elements if name in relations), *relations])
+    cases = [(system_label(name, elements.get(name, ())), relations[name]) for name in ordered]
+    pure = [case for case, name in zip(cases, ordered, strict=True) if not is_mixture(elements.get(name, ()))]
     return [
-        *(_line_claim(labels[name], relations[name]) for name in ordered),
-        *(_rmse_claim(labels[name], relations[name]) for name in ordered),
-        *(_intercept_claim(labels[name], relations[name]) for name in pure or ordered),
+        *(_line_claim(*case) for case in cases),
+        *(_rmse_claim(*case) for case in cases),
+        *(_intercept_claim(*case) for case in pure or cases),
     ]
 
 
@@ -67,7 +59,7 @@ def _line_claim(label: str, relation: RelationRecord) -> Claim:
         label,
         f"share of the variance of E_tot that the line leaves: {found.estimate:.3f}",
         found,
-        judge_below(found, _EXPLAINED),
+        judge_between(found, high=_EXPLAINED),
         f"r(E_rest, E_es) = {r:.4f}, but {null:.3f} with E_tot shuffled over frames: E_es stands on both axes. The "
         f"informative figures are r(E_tot, E_es) = {r_total:.3f} and the variance left; strong means below "
         f"{_EXPLAINED}. Slope {relation.slope:.4f}.",
@@ -100,7 +92,7 @@ def _intercept_claim(label: str, relation: RelationRecord) -> Claim:
     return _INTERCEPT.judged(
         label,
         f"the liquid's line misses the isolated atom by {value:.1f} meV",
-        Interval(value, float("nan"), float("nan")),
+        Interval(value, np.nan, np.nan),
         "supported" if abs(value) < _CHEMICAL_ACCURACY else "contradicted",
         f"{each}: intercept less E_rest,0 - a E_es,0 of the isolated atom. An extrapolation far beyond the "
         f"liquid's own range; related means within {_CHEMICAL_ACCURACY} meV (1 kcal/mol), and not exactly: "

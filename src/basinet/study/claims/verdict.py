@@ -12,36 +12,20 @@ from basinet.frames.bootstrap import Interval
 Verdict = Literal["supported", "contradicted", "not resolved", "not testable here"]
 
 SMALLEST_EFFECT = 0.02
-"""Smallest difference in Pearson r that matters: about what a literature pair potential lacks to perfect "
-"agreement."""
+"""Smallest difference in Pearson r that matters: about what a literature pair potential lacks to perfect agreement."""
 SMALLEST_RANK_CORRELATION = 0.2
 """Smallest Spearman correlation that matters: it would explain 4 % of the variance of the ranks."""
 SMALLEST_RATIO = 1.25
 """Smallest ratio (of costs, of spreads) that matters."""
+_NONE = Interval(np.nan, np.nan, np.nan)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of the paper and what this study says about it.
+    """A statement of the paper, and what this study says about it; several rows (one per system) share a `key`.
 
-    Attributes
-    ----------
-    key
-        Short name of the statement; several rows (one per system) share it.
-    subject
-        System, or systems, that this row is about.
-    claim
-        The statement in our words.
-    source
-        Where the paper makes it.
-    statistic
-        What was computed, with its value.
-    value, interval
-        The deciding number and its 95 % interval (low, high); nan where there is none.
-    verdict
-        ``supported``, ``contradicted``, ``not resolved`` or ``not testable here``.
-    detail
-        Numbers behind it, the rule applied, and what the interval does not cover.
+    `subject` is the system, `statistic` what was computed, `value` and `interval` the deciding number and its 95 %
+    interval (nan where there is none), `detail` the numbers behind it, the rule, and what the interval does not cover.
     """
 
     key: str
@@ -57,7 +41,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement before it is tested."""
+    """A statement before it is tested, in our words, and where the paper makes it."""
 
     key: str
     claim: str
@@ -70,18 +54,7 @@ class Statement:
 
     def untestable(self, subject: str, reason: str) -> Claim:
         """The claim without a result, and why."""
-        nothing = (float("nan"), float("nan"))
-        return Claim(
-            self.key,
-            subject,
-            self.claim,
-            self.source,
-            "none",
-            float("nan"),
-            nothing,
-            "not testable here",
-            reason,
-        )
+        return self.judged(subject, "none", _NONE, "not testable here", reason)
 
 
 def judge_difference(found: Interval, smallest: float = SMALLEST_EFFECT) -> Verdict:
@@ -91,39 +64,29 @@ def judge_difference(found: Interval, smallest: float = SMALLEST_EFFECT) -> Verd
     the interval lies below ``smallest``, so an effect that matters is excluded. Otherwise ``not resolved``;
     without an interval ``not testable here``.
 
-    Examples
-    --------
     >>> judge_difference(Interval(0.10, 0.05, 0.15)), judge_difference(Interval(0.0, -0.01, 0.01))
     ('supported', 'contradicted')
     >>> judge_difference(Interval(0.03, -0.02, 0.08))
     'not resolved'
     """
-    if not np.isfinite([found.estimate, found.low, found.high]).all():
+    if not _known(found):
         return "not testable here"
     if found.low > 0.0 and found.estimate >= smallest:
         return "supported"
     return "contradicted" if found.high < smallest else "not resolved"
 
 
-def judge_below(found: Interval, limit: float) -> Verdict:
-    """Verdict on a statement that a quantity stays below a limit: where the interval lies."""
-    if not np.isfinite([found.estimate, found.low, found.high]).all():
+def judge_between(found: Interval, low: float = -np.inf, high: float = np.inf) -> Verdict:
+    """Verdict on a statement that a quantity lies between limits: where the interval lies."""
+    if not _known(found):
         return "not testable here"
-    if found.high < limit:
-        return "supported"
-    return "contradicted" if found.low > limit else "not resolved"
-
-
-def judge_between(found: Interval, low: float, high: float) -> Verdict:
-    """Verdict on a statement that a quantity lies between limits."""
     if low <= found.low and found.high <= high:
         return "supported"
     return "contradicted" if found.high < low or found.low > high else "not resolved"
 
 
-def judge_above(found: Interval, limit: float) -> Verdict:
-    """:func:`judge_below` for a quantity that stays above a limit."""
-    return judge_below(Interval(-found.estimate, -found.high, -found.low), -limit)
+def _known(found: Interval) -> bool:
+    return bool(np.isfinite([found.estimate, found.low, found.high]).all())
 
 
 def spelled(found: Interval, digits: int = 3) -> str:

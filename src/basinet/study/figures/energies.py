@@ -10,7 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from basinet.plotting import BLUE, GREEN, GREY, PURPLE, SINGLE, VERMILION, AbsentError, canvas, look
+from basinet.plotting import BLUE, GREEN, GREY, PURPLE, SINGLE, VERMILION, AbsentError, canvas, columns_size, look
+from basinet.study.figures.width import target_panels
 from basinet.study.report.results import StudyResults
 from basinet.study.tables import distinct, select
 
@@ -114,22 +115,19 @@ def draw_parity(results: StudyResults) -> Figure:
         raise AbsentError("predictions of networks on unseen frames")
     experiment = "cross_validation" if "cross_validation" in experiments else experiments[0]
     rows = select(rows, experiment=experiment)
-    systems = [system for system in results.systems if len(select(rows, system=system))]
+    systems = results.present(rows, "system")
     note = (
         f"Ensemble mean of the chosen network; {', '.join(distinct(rows, 'split')).replace('_', '-')} frames. "
         "Energies per atom, each species centred; line: equality. Local energies of the mixture: raw gauge."
     )
-    size = (max(4.6, 0.9 + 1.9 * len(systems)), 5.4)
-    figure = canvas("Predicted against DFT energies", note, size)
-    axes = figure.subplots(2, len(systems), squeeze=False)
-    for column, system in enumerate(systems):
-        for row, target in enumerate(("total", "local")):
-            chosen = select(rows, system=system, target=target)
-            _draw_panel(axes[row, column], chosen)
-            axes[row, column].set_title(f"{results.label(system)}, {target}", loc="left")
-        axes[1, column].set_xlabel("DFT (meV/atom)")
-    for axis in axes[:, 0]:
-        axis.set_ylabel("predicted (meV/atom)")
+    figure = canvas("Predicted against DFT energies", note, columns_size(len(systems), 5.4))
+    panels = target_panels(results, figure, systems)
+    for target, row in panels.items():
+        for axis, system in zip(row, systems, strict=True):
+            _draw_panel(axis, select(rows, system=system, target=target))
+        row[0].set_ylabel("predicted (meV/atom)")
+    for axis in panels["local"]:
+        axis.set_xlabel("DFT (meV/atom)")
     return figure
 
 
@@ -174,14 +172,13 @@ def draw_gauge(results: StudyResults) -> Figure:
     axes = figure.subplots()
     axes.axhline(0.0, color="black", linewidth=0.8)
     for index, (system, entry) in enumerate(entries):
-        style = look(index)
-        line = ("-", "--", "-.", ":")[index % 4]
+        style = look(index, lines=True)
         values = [_MEV * value for value in entry["h_ev"]]
         name = f"{results.label(system)}, {entry.get('model', 'model')}"
-        axes.plot(entry["r"], values, line, color=style.color, label=name)
+        axes.plot(entry["r"], values, style.line, color=style.color, label=name)
         if entry.get("h_control_ev"):
             control = [_MEV * value for value in entry["h_control_ev"]]
-            axes.plot(entry["r"], control, line, color=GREY, linewidth=1.0)
+            axes.plot(entry["r"], control, style.line, color=GREY, linewidth=1.0)
     axes.plot([], [], color=GREY, linewidth=1.0, label="control")
     axes.set_xlabel("distance r (Å)")
     axes.set_ylabel("h (meV per pair)")

@@ -16,18 +16,27 @@ from basinet.plotting import (
     BLUE,
     GREY,
     GRID,
+    LINES,
     SKY,
     AbsentError,
     canvas,
-    correlation_axis,
+    columns_size,
+    correlation_axes,
     grid_of,
     legend_above,
-    light_grid,
     look,
     width_axis,
 )
-from basinet.study.claims.members import architecture_name, architectures, of_architecture, spearman, sweep_members
-from basinet.study.claims.transfer import paired_fidelity, transfer_cases, transfer_label
+from basinet.study.claims.members import (
+    architecture_name,
+    architectures,
+    of_architecture,
+    spearman,
+    sweep_members,
+    width_grid,
+)
+from basinet.study.claims.transfer import paired_fidelity, transfers
+from basinet.study.figures.width import draw_members, target_panels
 from basinet.study.report.results import StudyResults, baseline, ensemble, floor, preferred_split, settings_text
 from basinet.study.tables import (
     RESULTS,
@@ -54,7 +63,6 @@ _QUANTITIES = (
     ("local", "raw", "local", BLUE, "s"),
     ("local", "pair", "local, pair gauge removed", SKY, "^"),
 )
-_LINES = ("-", "--", ":", "-.")
 _VARIANTS = {"network": "width", "ridge": "twojmax"}
 """The column that distinguishes the curves of a kind of model."""
 _SIZE_MODELS = (("network", "network", "-"), ("ridge", "ridge", "--"), ("lennard_jones", "pair potential", ":"))
@@ -83,10 +91,11 @@ def draw_summary(results: StudyResults) -> Figure:
     axes = figure.subplots(1, 2, sharey=True)
     for axis, target in zip(axes, ("total", "local"), strict=True):
         lowest = _draw_target(axis, results, target)
-        axis.set_title(f"{target} energies", loc="left")
+        axis.set_title(f"{target} energies")
         axis.set_xlabel("Pearson r")
         axis.set_xlim(max(-0.1, lowest - 0.08 * (1.02 - lowest)), 1.0 + 0.04 * (1.02 - lowest))
-        light_grid(axis, "x")
+        axis.grid(visible=False, axis="y")
+        axis.grid(axis="x")
         _draw_floors(axis, results, target)
     names = [name for _, name in _MODELS] + ["untrained network"]
     axes[0].set_yticks(range(len(names)), names)
@@ -135,7 +144,7 @@ def _draw_floors(axes: Axes, results: StudyResults, target: str) -> None:
 def draw_transfer_scatter(results: StudyResults) -> Figure:
     """One point per network: totals left, local energies right; colour by transfer."""
     rows = sweep_members(results.table)
-    cases = transfer_cases(rows)
+    cases = transfers(rows, results.systems)
     if not cases:
         raise AbsentError("transferred models (a mixture and the pure systems of its elements)")
     note = (
@@ -143,27 +152,25 @@ def draw_transfer_scatter(results: StudyResults) -> Figure:
         "members of one architecture are alike, see the table of statements for intervals. Open: linear "
         "networks."
     )
-    order = list(results.systems)
     title = "Do better local energies transfer better?"
     figure = canvas(title, settings_text(results, select(rows, transferred=True), note), (GRID[0], 4.3))
     axes = figure.subplots(1, 2)
     for axis, target in zip(axes, ("total", "local"), strict=True):
-        for train, test in cases:
+        for name, (train, test) in cases.items():
             x, y, kinds = paired_fidelity(rows, train, test, target)
             if not x.size:
                 continue
-            style = look(order.index(test) if test in order else len(order))
+            style, label = look(results.position(test)), f"{name}: ρ {spearman(x, y):.2f}"
             linear = np.array([kind[0] == "linear" for kind in kinds])
-            label = f"{transfer_label(train, test, results.systems)}: ρ {spearman(x, y):.2f}"
             for chosen, face in ((~linear, style.color), (linear, "none")):
                 axis.plot(
                     x[chosen], y[chosen], style.marker, color=style.color, mfc=face, ms=3.5, alpha=0.6,
                     mew=0.7, label=label if face != "none" else None, rasterized=True,
                 )  # fmt: skip
-        axis.set_title(f"{target} energies", loc="left")
+        axis.set_title(f"{target} energies")
         axis.set_xlabel("r of local energies at home")
         axis.legend(loc="best", handletextpad=0.2, fontsize=7.5)
-        light_grid(axis, "both")
+        axis.grid(axis="x")
     axes[0].set_ylabel("Pearson r after transfer")
     return figure
 
@@ -172,21 +179,18 @@ def draw_resolution(results: StudyResults) -> Figure:
     """Pearson r against cutoff: a row per kind of model, a column per system, a line style per width."""
     rows = preferred_split(select(results.table, experiment="resolution", species=("all", None)))
     rows = mean_rows(_usual_species(rows))
-    systems = [system for system in results.systems if len(select(rows, test_system=system))]
+    systems = results.present(rows, "test_system")
     models = [model for model in _VARIANTS if len(select(rows, model=model))]
     if not systems or not models:
         raise AbsentError("a scan of cutoff and twojmax")
-    columns = len(systems)
-    size = (max(4.6, 1.3 + 2.0 * columns), 2.2 + 1.75 * len(models))
+    size = columns_size(len(systems), 2.2 + 1.75 * len(models))
     figure = canvas("Fidelity against the cutoff of the descriptor", settings_text(results, rows), size)
-    axes = figure.subplots(len(models), columns, sharex=True, sharey=True, squeeze=False)
-    values = rows["pearson_r"].to_numpy(float).tolist()
-    for row, model in enumerate(models):
-        for column, system in enumerate(systems):
-            axis = axes[row, column]
+    axes = figure.subplots(len(models), len(systems), sharex=True, sharey=True, squeeze=False)
+    for row, model in zip(axes, models, strict=True):
+        for axis, system in zip(row, systems, strict=True):
             _draw_scan(axis, select(rows, model=model, test_system=system), model)
-            correlation_axis(axis, values, "")
-            axis.set_title(f"{results.label(system)}, {model}", loc="left")
+            axis.set_title(f"{results.label(system)}, {model}")
+    correlation_axes(axes.ravel(), rows["pearson_r"].to_numpy(float).tolist(), "")
     figure.supylabel("Pearson r", fontsize=9.5)
     for axis in axes[-1]:
         axis.set_xlabel("cutoff (Å)")
@@ -203,7 +207,7 @@ def _legend_entries(rows: pd.DataFrame, gauges: set[str]) -> dict[str, Line2D]:
         if gauge in gauges
     }
     for index, width in enumerate(distinct(select(rows, model="network"), "width")):
-        entries[f"network of width {width}"] = Line2D([], [], color=GREY, ls=_LINES[index % len(_LINES)])
+        entries[f"network of width {width}"] = Line2D([], [], color=GREY, ls=LINES[index % len(LINES)])
     return entries
 
 
@@ -212,11 +216,10 @@ def _draw_scan(axes: Axes, rows: pd.DataFrame, model: str) -> None:
     column = _VARIANTS[model]
     for target, gauge, _, color, marker in _QUANTITIES:
         for index, variant in enumerate(distinct(rows, column)):
-            chosen = select(rows, target=target, gauge=gauge, **{column: variant})
-            points = sorted(zip(chosen["rcut"].to_numpy(float), chosen["pearson_r"].to_numpy(float), strict=True))
-            if len(points) > 1:
-                line = _LINES[index % len(_LINES)] if model == "network" else "-"
-                axes.plot(*zip(*points, strict=True), line, color=color, marker=marker, ms=3.5)
+            chosen = select(rows, target=target, gauge=gauge, **{column: variant}).sort_values("rcut")
+            if len(chosen) > 1:
+                line = LINES[index % len(LINES)] if model == "network" else "-"
+                axes.plot(chosen["rcut"], chosen["pearson_r"], line, color=color, marker=marker, ms=3.5)
 
 
 def _usual_species(rows: pd.DataFrame) -> pd.DataFrame:
@@ -241,19 +244,18 @@ def draw_weights(results: StudyResults) -> Figure:
     ]
     if not panels:
         raise AbsentError("a scan of species weights in a mixture")
-    size = (max(4.6, 1.3 + 3.0 * len(panels)), 4.4)
+    size = columns_size(len(panels), 4.4, each=3.0)
     figure = canvas("Fidelity against weight and size of the species", settings_text(results, rows), size)
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    values = np.concatenate([scan["pearson_r"].to_numpy(float) for *_, scan in panels]).tolist()
+    correlation_axes(axes, pd.concat([scan["pearson_r"] for *_, scan in panels]).tolist(), "")
     for axis, (system, radii, scan) in zip(axes, panels, strict=True):
         _draw_curves(axis, scan, results.systems[system])
-        correlation_axis(axis, values, "")
         element = results.systems[system][-1]
         axis.set_xlabel(f"neighbour weight of {element} (the first element has 1)")
         sizes = chosen.get("radii") or dict.fromkeys(chosen.get("weights", {}), 0.5)
         if element in chosen.get("weights", {}) and radii in (None, by_element(sizes)):
             axis.axvline(chosen["weights"][element], color=GREY, lw=1.0, ls=":", label="chosen by total energies")
-        axis.set_title(f"{results.label(system)}{_size_text(radii)}", loc="left")
+        axis.set_title(f"{results.label(system)}{_size_text(radii)}")
     figure.supylabel("Pearson r", fontsize=9.5)
     legend_above(figure, axes)
     return figure
@@ -289,10 +291,10 @@ def _draw_curves(axes: Axes, rows: pd.DataFrame, elements: tuple[str, ...]) -> N
         curves.append(("local", "pair", element, f"local {element}, gauge removed", style.color, style.marker, "--"))
     for target, gauge, species, label, color, marker, line in curves:
         chosen = select(rows, target=target, gauge=gauge, species=species)
-        weights = [_neighbour_weight(str(text), elements[-1]) for text in chosen["weights"]]
-        points = sorted(zip(weights, chosen["pearson_r"].to_numpy(float), strict=True))
-        if points:
-            axes.plot(*zip(*points, strict=True), line, color=color, marker=marker, label=label)
+        weights = chosen["weights"].map(lambda text: _neighbour_weight(text, elements[-1]))
+        chosen = chosen.assign(weight=weights).sort_values("weight")
+        if len(chosen):
+            axes.plot(chosen["weight"], chosen["pearson_r"], line, color=color, marker=marker, label=label)
 
 
 def draw_size(results: StudyResults) -> Figure:
@@ -308,10 +310,9 @@ def draw_size(results: StudyResults) -> Figure:
     axes = figure.subplots(1, 2, sharex=True)
     for axis, target in zip(axes, ("total", "local"), strict=True):
         _draw_size_target(axis, results, select(rows, target=target), target)
-        axis.set_title(f"{target} energies", loc="left")
+        axis.set_title(f"{target} energies")
         axis.set_xlabel("atoms per frame")
         axis.set_ylabel("Pearson r")
-        light_grid(axis)
     legend_above(figure, axes[1:])
     return figure
 
@@ -360,27 +361,20 @@ def draw_learning_curve(results: StudyResults) -> Figure:
     rows = preferred_split(
         select(results.table, experiment="learning_curve", species=("all", None), gauge=("raw", None))
     )
-    systems = [system for system in results.systems if len(select(rows, test_system=system))]
+    systems = results.present(rows, "test_system")
     if not systems:
         raise AbsentError("a learning curve")
     note = "Networks: mean and standard deviation over seeds. Mixture: raw gauge."
-    size = (max(4.6, 1.3 + 2.0 * len(systems)), 5.2)
+    size = columns_size(len(systems), 5.2)
     figure = canvas("Fidelity against the number of training frames", settings_text(results, rows, note), size)
-    axes = figure.subplots(2, len(systems), sharex=True, sharey="row", squeeze=False)
-    for row, target in zip(axes, ("total", "local"), strict=True):
+    panels = target_panels(results, figure, systems, sharex=True, sharey="row")
+    for target, row in panels.items():
         chosen = select(rows, target=target)
         for axis, system in zip(row, systems, strict=True):
             _draw_sizes(axis, select(chosen, test_system=system))
-            width_axis(axis, rows["n_train"].to_numpy(float).tolist(), "training frames" if target == "local" else "")
-            axis.set_title(f"{results.label(system)}, {target}", loc="left")
-        values = [
-            *member_rows(chosen)["pearson_r"].to_numpy(float),
-            *select(chosen, model="ridge")["pearson_r"].to_numpy(float),
-        ]
-        correlation_axis(row[0], values)
-        for axis in row[1:]:
-            light_grid(axis)
-    legend_above(figure, axes[0, :1])
+            width_axis(axis, distinct(rows, "n_train"), "training frames" if target == "local" else "")
+        correlation_axes(row, pd.concat([member_rows(chosen), select(chosen, model="ridge")])["pearson_r"].tolist())
+    legend_above(figure, panels["total"][:1])
     return figure
 
 
@@ -388,22 +382,17 @@ def _draw_sizes(axes: Axes, rows: pd.DataFrame) -> None:
     """One system and target: networks by width, and ridge."""
     networks = member_rows(select(rows, model="network"))
     for index, width in enumerate(distinct(networks, "width")):
-        style, own = look(index), select(networks, width=width)
-        x, r = own["n_train"].to_numpy(float), own["pearson_r"].to_numpy(float)
-        at = np.unique(x)
-        groups = [r[(x == value) & np.isfinite(r)] for value in at]
-        mean, spread = ([float(f(group)) if group.size else np.nan for group in groups] for f in (np.mean, np.std))
-        axes.errorbar(at, mean, spread, color=style.color, marker=style.marker, label=f"network of width {width}")
-    ridge = select(rows, model="ridge")
-    points = sorted(zip(ridge["n_train"].to_numpy(float), ridge["pearson_r"].to_numpy(float), strict=True))
-    if points:
-        axes.plot(*zip(*points, strict=True), "--", color=GREY, marker="x", label="ridge")
+        grid = width_grid(select(networks, width=width), by="n_train")
+        draw_members(axes, grid, look(index), f"network of width {width}", capsize=0.0)
+    ridge = select(rows, model="ridge").sort_values("n_train")
+    if len(ridge):
+        axes.plot(ridge["n_train"].to_numpy(float), ridge["pearson_r"], "--", color=GREY, marker="x", label="ridge")
 
 
 def draw_training_curves(results: StudyResults) -> Figure:
     """Training and validation error against epoch for the narrowest, a middle and the widest network."""
     curves = select(results.curves, parametrisation=("standard", None))
-    systems = [system for system in results.systems if len(select(curves, train_system=system))]
+    systems = results.present(curves, "train_system")
     if not systems:
         raise AbsentError("training curves")
     main = architectures(curves)[0]
@@ -412,14 +401,14 @@ def draw_training_curves(results: StudyResults) -> Figure:
         f"{architecture_name(main)}; mean over {len(distinct(curves, 'seed'))} seeds. Root mean square errors "
         "of total energies, per atom. Solid: validation; dashed: training."
     )
-    figure = canvas("Training and validation error while training", note, (max(4.6, 1.2 + 2.0 * len(systems)), 3.9))
+    figure = canvas("Training and validation error while training", note, columns_size(len(systems), 3.9))
     axes = grid_of(figure, len(systems), len(systems), sharey=True)
     for axis, system in zip(axes, systems, strict=True):
         chosen = select(curves, train_system=system)
         widths = distinct(chosen, "width")
         for index, width in enumerate(sorted({widths[0], widths[len(widths) // 2], widths[-1]})):
             _draw_errors(axis, select(chosen, width=width), look(index).color, f"width {width}")
-        axis.set_title(results.label(system), loc="left")
+        axis.set_title(results.label(system))
         axis.set_yscale("log")
         axis.yaxis.set_major_formatter(FuncFormatter(_plain_number))
         axis.yaxis.set_minor_formatter(FuncFormatter(_plain_number))
@@ -437,9 +426,6 @@ def _plain_number(value: float, _position: int | None = None) -> str:
 
 def _draw_errors(axes: Axes, rows: pd.DataFrame, color: str, label: str) -> None:
     """Mean over seeds of validation and training error."""
-    epochs = rows["epoch"].to_numpy(float)
-    at, inverse = np.unique(epochs, return_inverse=True)
-    count = np.bincount(inverse)
-    for name, line in (("validation_rmse_mev", "-"), ("train_rmse_mev", "--")):
-        mean = np.bincount(inverse, rows[name].to_numpy(float)) / count
-        axes.plot(at, mean, line, color=color, linewidth=1.2, label=label if line == "-" else None)
+    means = rows.groupby("epoch")[["validation_rmse_mev", "train_rmse_mev"]].mean()
+    axes.plot(means["validation_rmse_mev"], "-", color=color, linewidth=1.2, label=label)
+    axes.plot(means["train_rmse_mev"], "--", color=color, linewidth=1.2)

@@ -19,19 +19,19 @@ from basinet.plotting import (
     AbsentError,
     Look,
     canvas,
-    correlation_axis,
+    columns_size,
+    correlation_axes,
     grid_of,
     legend_above,
-    light_grid,
     look,
     width_axis,
 )
 from basinet.study.claims.members import (
     Architecture,
-    WidthGrid,
     architecture_name,
     architectures,
     of_architecture,
+    spread,
     sweep_members,
     width_grid,
 )
@@ -51,22 +51,14 @@ _PARAMETRISATIONS = {"standard": "standard", "zero_readout": "zero readout", "nt
 
 @dataclass(frozen=True)
 class _Curve:
-    """Networks of one origin on one test system, in one gauge."""
+    """Networks of one origin on one test system, in one gauge; `face` is the colour inside the markers."""
 
     train: str
     test: str
     gauge: str
     label: str
     look: Look
-
-    def grid(self, rows: pd.DataFrame) -> WidthGrid:
-        """Correlations of the members by width."""
-        return width_grid(select(rows, train_system=self.train, test_system=self.test, gauge=self.gauge))
-
-    @property
-    def face(self) -> str:
-        """Colour inside the markers: white without the pair gauge."""
-        return "white" if self.gauge == "pair" else self.look.color
+    face: str
 
 
 @dataclass(frozen=True)
@@ -79,18 +71,27 @@ class WidthFigure:
     title: str
 
 
-def draw_members(axes: Axes, grid: WidthGrid, style: Look, label: str, shift: float = 0.0, **keywords: Any) -> float:
+def target_panels(results: StudyResults, figure: Figure, systems: list[str], **shared: Any) -> dict[str, list[Axes]]:
+    """Panels of totals above and local energies below, a column per system, titled."""
+    axes = figure.subplots(2, len(systems), squeeze=False, **shared)
+    for row, target in zip(axes, ("total", "local"), strict=True):
+        for axis, system in zip(row, systems, strict=True):
+            axis.set_title(f"{results.label(system)}, {target}")
+    return {target: list(row) for target, row in zip(("total", "local"), axes, strict=True)}
+
+
+def draw_members(axes: Axes, grid: pd.DataFrame, style: Look, label: str, shift: float = 0.0, **keywords: Any) -> float:
     """Mean and standard deviation over members against width.
 
     ``shift`` is a fraction of the width, so that bars of several curves do not hide each other. Returns the lowest end
     of a bar; 1 if there is nothing to draw.
     """
-    if not grid.widths.size:
+    if grid.empty:
         return 1.0
-    mean, spread = grid.mean(), grid.spread()
+    mean, bars = grid.mean(), spread(grid)
     keywords = {"color": style.color, "marker": style.marker, "linestyle": style.line, "capsize": 2.0, **keywords}
-    axes.errorbar(grid.widths * (1.0 + shift), mean, spread, label=label, **keywords)
-    return float(np.nanmin(mean - spread))
+    axes.errorbar(mean.index * (1.0 + shift), mean, bars, label=label, **keywords)
+    return float((mean - bars).min())
 
 
 def draw_width(results: StudyResults, shown: WidthFigure) -> Figure:
@@ -100,8 +101,7 @@ def draw_width(results: StudyResults, shown: WidthFigure) -> Figure:
     if not len(rows):
         need = "transferred models (a mixture and its pure systems)" if shown.transferred else "a sweep"
         raise AbsentError(f"{need} with {shown.target} energies on test frames")
-    found = architectures(rows)
-    panels = found[:1] if shown.main_only else sorted(found, key=_panel_order)
+    panels = architectures(rows)[:1] if shown.main_only else sorted(architectures(rows), key=_panel_order)
     curves = _curves(results, rows, transferred=shown.transferred)
     floors = {curve.test: floor(results, curve.test, shown.target) for curve in curves}
     floors = {system: limit for system, limit in floors.items() if np.isfinite(limit)}
@@ -115,21 +115,18 @@ def draw_width(results: StudyResults, shown: WidthFigure) -> Figure:
     figure = canvas(shown.title, settings_text(results, rows, note), size)
     ratios = {"width_ratios": [1.0] * per_row + [0.3]}
     axes = figure.subplots(n_rows, per_row + 1, sharey=True, squeeze=False, gridspec_kw=ratios)
-    lows = []
+    lows = [1.0]
     for index, panel in enumerate(axes[:, :per_row].ravel()):
         panel.set_visible(index < len(panels))
         if index < len(panels):
             lows.append(_draw_architecture(panel, of_architecture(rows, panels[index]), curves, floors))
             activation, depth = panels[index]
-            panel.set_title(f"{activation}, {depth} hidden layer{'s' if depth != 1 else ''}", loc="left")
+            panel.set_title(f"{activation}, {depth} hidden layer{'s' if depth != 1 else ''}")
             if index + per_row < len(panels):
                 panel.set_xlabel("")
     for row in axes:
         _draw_baselines(row[-1], results, curves, shown.target)
-        correlation_axis(row[0], [1.0, *lows])
-        for other in row[1:]:
-            light_grid(other)
-            other.axhline(1.0, color="#BBBBBB", linewidth=0.6, zorder=0)
+        correlation_axes(row, lows)
     legend_above(figure, axes[0, :1])
     return figure
 
@@ -141,25 +138,17 @@ def _panel_order(architecture: Architecture) -> tuple[int, Architecture]:
 
 def _curves(results: StudyResults, rows: pd.DataFrame, *, transferred: bool) -> list[_Curve]:
     """One curve per test system and origin; a mixture has its local energies in both gauges."""
-    order = list(results.systems)
-    columns = ["train_system", "test_system", "gauge"]
-    cases = set(rows[columns].dropna().itertuples(index=False, name=None))
+    cases = set(rows[["train_system", "test_system", "gauge"]].dropna().itertuples(index=False, name=None))
     curves = []
-    for train, test, gauge in sorted(cases, key=lambda case: (_position(order, case[1]), case[0], case[2] != "raw")):
-        base, label = look(_position(order, test)), results.label(test)
+    for train, test, gauge in sorted(cases, key=lambda case: (results.position(case[1]), case[0], case[2] != "raw")):
+        base, label = look(results.position(test)), results.label(test)
         if gauge == "pair":
-            curves.append(
-                _Curve(train, test, gauge, f"{label}, pair gauge removed", Look(base.color, base.marker, "--"))
-            )
+            dashed = Look(base.color, base.marker, "--")
+            curves.append(_Curve(train, test, gauge, f"{label}, pair gauge removed", dashed, "white"))
         elif gauge != "control":
             origin = f" (networks of {results.label(train)})" if transferred else ""
-            curves.append(_Curve(train, test, gauge, label + origin, base))
+            curves.append(_Curve(train, test, gauge, label + origin, base, base.color))
     return curves
-
-
-def _position(order: list[str], system: str) -> int:
-    """Position of a system; unknown ones come last."""
-    return order.index(system) if system in order else len(order)
 
 
 def _draw_architecture(axes: Axes, rows: pd.DataFrame, curves: list[_Curve], floors: dict[str, float]) -> float:
@@ -167,9 +156,8 @@ def _draw_architecture(axes: Axes, rows: pd.DataFrame, curves: list[_Curve], flo
     lows = []
     for index, curve in enumerate(curves):
         shift = 0.035 * (index - (len(curves) - 1) / 2.0)
-        lows.append(
-            draw_members(axes, curve.grid(rows), curve.look, curve.label, shift, mfc=curve.face, elinewidth=0.9)
-        )
+        grid = width_grid(select(rows, train_system=curve.train, test_system=curve.test, gauge=curve.gauge))
+        lows.append(draw_members(axes, grid, curve.look, curve.label, shift, mfc=curve.face, elinewidth=0.9))
         if curve.test in floors and curve.gauge != "pair":
             axes.axhline(floors[curve.test], color=curve.look.color, linestyle=":", linewidth=1.0, zorder=0)
     width_axis(axes, distinct(rows, "width"))
@@ -195,25 +183,23 @@ def _draw_baselines(axes: Axes, results: StudyResults, curves: list[_Curve], tar
 def draw_controls(results: StudyResults) -> Figure:
     """Pearson r against width by parametrisation: totals above, local energies below, a column per system."""
     rows = _parametrisation_rows(results)
-    systems = [system for system in results.systems if len(select(rows, test_system=system))]
+    systems = results.present(rows, "test_system")
     found = sorted(distinct(rows, "parametrisation"), key=list(_PARAMETRISATIONS).index)
     if not systems or len(found) < 2:
         raise AbsentError("networks in more than one parametrisation")
     note = "Mean and standard deviation over seeds; local energies in the raw gauge."
-    size = (max(4.6, 1.2 + 2.0 * len(systems)), 5.4)
+    size = columns_size(len(systems), 5.4)
     figure = canvas("Controls: parametrisation of the network", settings_text(results, rows, note), size)
-    axes = figure.subplots(2, len(systems), squeeze=False, sharex=True, sharey="row")
-    for row, target in zip(axes, ("total", "local"), strict=True):
+    panels = target_panels(results, figure, systems, sharex=True, sharey="row")
+    for target, row in panels.items():
         chosen = select(rows, target=target)
         for axis, system in zip(row, systems, strict=True):
             for index, name in enumerate(found):
                 grid = width_grid(select(chosen, test_system=system, parametrisation=name))
-                style = Look(look(index).color, look(index).marker, ("-", "--", "-.", ":")[index % 4])
-                draw_members(axis, grid, style, _PARAMETRISATIONS[name], 0.04 * (index - 1.5))
+                draw_members(axis, grid, look(index, lines=True), _PARAMETRISATIONS[name], 0.04 * (index - 1.5))
             width_axis(axis, distinct(rows, "width"), "layer width" if target == "local" else "")
-            axis.set_title(f"{results.label(system)}, {target}", loc="left")
-            correlation_axis(axis, chosen["pearson_r"].to_numpy(float).tolist(), "Pearson r" if axis is row[0] else "")
-    legend_above(figure, axes[0, :1])
+        correlation_axes(row, chosen["pearson_r"].to_numpy(float).tolist())
+    legend_above(figure, panels["total"][:1])
     return figure
 
 
@@ -253,11 +239,9 @@ def draw_species(results: StudyResults) -> Figure:
         for gauge, label, style in _GAUGES:
             grid = width_grid(select(rows, test_system=system, species=name, gauge=gauge))
             lows.append(draw_members(axis, grid, style, label))
-        axis.set_title(name if len(results.mixtures) == 1 else f"{results.label(system)}: {name}", loc="left")
+        axis.set_title(name if len(results.mixtures) == 1 else f"{results.label(system)}: {name}")
         width_axis(axis, distinct(rows, "width"))
-    correlation_axis(axes[0], lows, "Pearson r, local energies")
-    for axis in axes[1:]:
-        light_grid(axis)
+    correlation_axes(axes, lows, "Pearson r, local energies")
     legend_above(figure, axes[:1])
     return figure
 
@@ -265,22 +249,22 @@ def draw_species(results: StudyResults) -> Figure:
 def draw_learning_rates(results: StudyResults) -> Figure:
     """The learning rate that validation frames chose for each width."""
     rows = select(results.learning_rates, chosen=True, parametrisation=("standard", None), experiment=("sweep", None))
-    systems = [system for system in results.systems if len(select(rows, train_system=system))]
+    systems = results.present(rows, "train_system")
     if not systems:
         raise AbsentError("a choice of learning rates")
     note = "Chosen on validation frames, for every width; curves are shifted sideways by a few per cent."
-    figure = canvas("Learning rate chosen for each width", note, (max(4.6, 1.2 + 2.0 * len(systems)), 3.7))
+    figure = canvas("Learning rate chosen for each width", note, columns_size(len(systems), 3.7))
     axes = grid_of(figure, len(systems), len(systems), sharey=True)
     for axis, system in zip(axes, systems, strict=True):
         chosen = select(rows, train_system=system)
         for index, architecture in enumerate(architectures(chosen)):
-            one, style = of_architecture(chosen, architecture).sort_values("width", kind="stable"), look(index)
-            x, line = one["width"].to_numpy(float) * (1.0 + 0.03 * (index - 1.5)), ("-", "--", "-.", ":")[index % 4]
+            one, style = of_architecture(chosen, architecture).sort_values("width"), look(index, lines=True)
+            x, rates = one["width"].to_numpy(float) * (1.0 + 0.03 * (index - 1.5)), one["lr"].to_numpy(float)
             name = architecture_name(architecture)
-            axis.plot(x, one["lr"].to_numpy(float), line, marker=style.marker, color=style.color, label=name)
+            axis.plot(x, rates, style.line, marker=style.marker, color=style.color, label=name)
         axis.set_yscale("log")
         width_axis(axis, distinct(chosen, "width"))
-        axis.set_title(results.label(system), loc="left")
+        axis.set_title(results.label(system))
     axes[0].set_ylabel("learning rate")
     legend_above(figure, axes[:1])
     return figure
@@ -304,8 +288,8 @@ def draw_cost(results: StudyResults) -> Figure:
             means += _draw_costs(axis, own, results.label(system), look(index))
         axis.set_xscale("log")
         axis.set_xlabel("CPU seconds to train")
-        axis.set_title(f"{target} energies", loc="left")
-        correlation_axis(axis, means)
+        axis.set_title(f"{target} energies")
+        correlation_axes([axis], means)
     legend_above(figure, axes[1:])
     return figure
 
@@ -316,14 +300,14 @@ def _draw_costs(axes: Axes, rows: pd.DataFrame, system: str, style: Look) -> lis
     drawn: list[float] = []
     for architecture in found[:: max(1, len(found) - 1)]:
         one, main = of_architecture(rows, architecture), architecture == found[0]
-        accuracy, seconds = width_grid(one), width_grid(one, "train_seconds")
-        if not accuracy.widths.size or accuracy.widths.size != seconds.widths.size:
+        means = pd.DataFrame({name: width_grid(one, name).mean() for name in ("pearson_r", "train_seconds")}).dropna()
+        if means.empty:
             continue
-        x, y, face = seconds.mean(), accuracy.mean(), style.color if main else "white"
+        x, y, face = means["train_seconds"], means["pearson_r"], style.color if main else "white"
         name = f"{system}, {architecture_name(architecture)}"
         axes.plot(x, y, "-" if main else ":", marker=style.marker, color=style.color, mfc=face, label=name)
         for end in (0, -1):
-            width = f"{accuracy.widths[end]:.0f}"
-            axes.annotate(width, (x[end], y[end]), (3, 3), textcoords="offset points", fontsize=6.5)
+            place = (x.iloc[end], y.iloc[end])
+            axes.annotate(f"{means.index[end]:.0f}", place, (3, 3), textcoords="offset points", fontsize=6.5)
         drawn += y.tolist()
     return drawn

@@ -6,7 +6,6 @@ import base64
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +26,8 @@ def write_report(results_dir: str | Path) -> Path:
     The page embeds its images and style and loads nothing; the figures also lie in ``figures/`` as PNG and
     PDF.
 
-    Parameters
-    ----------
-    results_dir
-        Output directory of ``basinet reproduce`` or ``train``; only ``results.csv`` must be there.
-
-    Returns
-    -------
-    Path
-        The page.
+    `results_dir` is the output directory of ``basinet reproduce`` or ``train``; only ``results.csv`` must be there.
+    Returns the page.
 
     Raises
     ------
@@ -46,7 +38,7 @@ def write_report(results_dir: str | Path) -> Path:
     results = load_results(root)
     claims = results.claims()
     images = write_figures(results, root / "figures")
-    write_json(root / "claims.json", [_as_json(claim) for claim in claims])
+    write_json(root / "claims.json", claims)
     target = root / "report.html"
     with atomic_write(target, "w") as stream:
         stream.write(_page(results, claims, images))
@@ -121,9 +113,3 @@ def _is_number(value: Any) -> bool:
     if isinstance(value, str):
         return _NUMBER.fullmatch(value) is not None
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _as_json(claim: Claim) -> dict[str, Any]:
-    """A claim as JSON values; what is not a number is null."""
-    ends = [end if math.isfinite(end) else None for end in claim.interval]
-    return {**asdict(claim), "value": claim.value if math.isfinite(claim.value) else None, "interval": ends}

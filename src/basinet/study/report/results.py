@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from basinet.errors import InputError
+from basinet.files import read_json
 from basinet.study.claims import evaluate_claims
 from basinet.study.claims.verdict import Claim
 from basinet.study.systems import RelationRecord
@@ -41,20 +41,9 @@ _SPLITS = ("out_of_fold", "test", "validation", "train")
 
 @dataclass(frozen=True)
 class StudyResults:
-    """The content of a results directory, as its writers left it.
+    """The content of a results directory: its CSV and JSON files by name, and ``config.yaml`` as text.
 
-    Attributes
-    ----------
-    table
-        ``results.csv``.
-    systems
-        Elements of every system, pure ones first.
-    relation, gauge, study, provenance
-        The JSON files of these names.
-    relation_points, parity, curves, learning_rates, selection
-        The CSV files of these names.
-    config
-        ``config.yaml`` as text.
+    `systems` are the elements of every system, pure ones first.
     """
 
     table: pd.DataFrame
@@ -75,10 +64,9 @@ class StudyResults:
         return system_label(system, self.systems.get(system, ()))
 
     @property
-    def main_systems(self) -> Mapping[str, Mapping[str, Any]]:
+    def main_systems(self) -> dict[str, Any]:
         """Entries of ``study.json`` on the frames that were split for training, by system."""
-        found: Mapping[str, Mapping[str, Any]] = self.study.get("data", {}).get("systems", {})
-        return found
+        return {**self.study.get("data", {}).get("systems", {})}
 
     @property
     def trained_on(self) -> str:
@@ -94,6 +82,15 @@ class StudyResults:
     def mixtures(self) -> list[str]:
         """Systems of several elements."""
         return [name for name, elements in self.systems.items() if is_mixture(elements)]
+
+    def position(self, system: str) -> int:
+        """Position of a system among those of the study; unknown ones come last."""
+        return [*self.systems, system].index(system)
+
+    def present(self, rows: pd.DataFrame, column: str) -> list[str]:
+        """Systems of the study that occur in a column."""
+        found = set(rows[column].dropna())
+        return [system for system in self.systems if system in found]
 
     def gauges(self, system: str) -> tuple[str, ...]:
         """Gauges in which a system's local energies are shown."""
@@ -111,18 +108,11 @@ class StudyResults:
 
 
 def load_results(directory: str | Path) -> StudyResults:
-    """Read a results directory.
-
-    Raises
-    ------
-    InputError
-        The directory or its ``results.csv`` is missing, or a file is not what its name says.
-    """
+    """Read a results directory; InputError where its ``results.csv`` is missing or a file is not what it says."""
     root = Path(directory)
-    if not root.is_dir():
-        raise InputError(f"{root}: no such directory; give the output directory of `basinet reproduce` or `train`")
     if not (root / "results.csv").is_file():
-        raise InputError(f"{root}: holds no results.csv; give the output directory of `basinet reproduce` or `train`")
+        problem = "holds no results.csv" if root.is_dir() else "no such directory"
+        raise InputError(f"{root}: {problem}; give the output directory of `basinet reproduce` or `train`")
     table = read_rows(root / "results.csv", RESULTS)
     study = _read_mapping(root / "study.json")
     named = study.get("data", {}).get("systems", {})
@@ -147,12 +137,7 @@ def load_results(directory: str | Path) -> StudyResults:
 
 def _read_mapping(path: Path) -> dict[str, Any]:
     """A JSON object; empty if there is no such file."""
-    if not path.is_file():
-        return {}
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error}); run the study again or remove the file") from error
+    value = read_json(path) if path.is_file() else {}
     if not isinstance(value, dict):
         raise InputError(f"{path}: not a JSON object; run the study again or remove the file")
     return value
@@ -207,16 +192,17 @@ def ensemble(results: StudyResults, system: str, target: str, gauge: str = "raw"
 
 def settings_text(results: StudyResults, rows: pd.DataFrame, note: str = "") -> str:
     """Settings of rows in words; what a study did not record is left out."""
-    parts = [_listed("{} atoms per frame", distinct(rows, "n_atoms")), _numbers_of_training_frames(results, rows)]
-    members = member_rows(rows)
-    if len(members):
-        parts.append(f"{len(distinct(members, 'seed'))} networks (seeds) each")
-    parts.append(_listed("cutoff {} Å", distinct(rows, "rcut")))
-    parts.append(_listed("twojmax {}", distinct(rows, "twojmax")))
-    parts.append(_listed("{} frames", [str(value).replace("_", "-") for value in distinct(rows, "split")]))
-    definition = distinct(rows, "definition")
-    if definition and definition != ("total",):
-        parts.append(_listed("local energies: {} definition", definition))
+    members, definition = member_rows(rows), distinct(rows, "definition")
+    splits = [str(value).replace("_", "-") for value in distinct(rows, "split")]
+    parts = [
+        _listed("{} atoms per frame", distinct(rows, "n_atoms")),
+        _numbers_of_training_frames(results, rows),
+        f"{members['seed'].nunique()} networks (seeds) each" if len(members) else "",
+        _listed("cutoff {} Å", distinct(rows, "rcut")),
+        _listed("twojmax {}", distinct(rows, "twojmax")),
+        _listed("{} frames", splits),
+        _listed("local energies: {} definition", definition if definition != ("total",) else ()),
+    ]
     text = "; ".join(part for part in parts if part)
     return " ".join(part for part in (text + "." if text else "", note) if part)
 
@@ -233,11 +219,8 @@ def _numbers_of_training_frames(results: StudyResults, rows: pd.DataFrame) -> st
     return "training frames: " + ", ".join(f"{results.label(system)} {number}" for system, number in known)
 
 
-def _listed(template: str, values: Iterable[Any]) -> str:
+def _listed(template: str, values: Sequence[Any]) -> str:
     """The template with values, a range if they are many numbers; empty if there are none."""
-    found = list(values)
-    if not found:
-        return ""
-    if len(found) > 4 and not any(isinstance(value, str) for value in found):
-        return template.format(f"{found[0]}-{found[-1]}")
-    return template.format(", ".join(str(value) for value in found))
+    if len(values) > 4 and not any(isinstance(value, str) for value in values):
+        return template.format(f"{values[0]}-{values[-1]}")
+    return template.format(", ".join(map(str, values))) if values else ""

@@ -11,7 +11,14 @@ from typing import Any
 
 import pandas as pd
 
-from basinet.study.claims.members import architecture_name, architectures, of_architecture, sweep_members, width_grid
+from basinet.study.claims.members import (
+    architecture_name,
+    architectures,
+    of_architecture,
+    spread,
+    sweep_members,
+    width_grid,
+)
 from basinet.study.report.results import StudyResults, baseline, ensemble, floor
 from basinet.study.tables import mean_rows, records, select
 
@@ -52,10 +59,21 @@ def tables(results: StudyResults) -> dict[str, pd.DataFrame]:
         "headline": [_headline(results, system) for system in results.systems],
         "architectures": _architectures(results),
         "baselines": _metric_rows(results, unseen),
-        "floors": _floors(results),
+        "floors": [
+            {"system": results.label(system), "target": target, "95th percentile of |r|": limit}
+            for system in results.systems
+            for target in ("total", "local")
+            if math.isfinite(limit := floor(results, system, target))
+        ],
         "folds": _metric_rows(results, folds),
         "relation": [_relation_row(results, system, entry) for system, entry in results.relation.items()],
-        "selection": _candidates(results),
+        "selection": [
+            {
+                heading: results.label(row[name]) if name == "system" else row[name]
+                for name, heading in _SELECTION.items()
+            }
+            for row in records(results.selection)
+        ],
         "data": [_data_row(results, name, entry) for name, entry in results.main_systems.items()],
         "stages": _stages(results),
         "provenance": _provenance(results),
@@ -69,51 +87,50 @@ def interval(low: Any, high: Any, digits: int = 3) -> str:
     return f"{low:.{digits}f} to {high:.{digits}f}" if known else "–"
 
 
-def _with_interval(value: Any, low: Any, high: Any, digits: int = 3) -> str:
-    """A figure and, in parentheses, its interval."""
+def with_interval(value: Any, low: Any, high: Any, digits: int = 3, name: str = "") -> str:
+    """A figure and, in parentheses, its interval, which a `name` may introduce."""
     if not isinstance(value, (int, float)):
         return "–"
     ends = interval(low, high, digits)
-    return f"{value:.{digits}f}" + (f" ({ends})" if ends != "–" else "")
+    return f"{value:.{digits}f}" + (f" ({name}{ends})" if ends != "–" else "")
 
 
-def _r(row: Mapping[str, Any]) -> str:
+def pearson_r(row: Mapping[str, Any], name: str = "") -> str:
     """Pearson r of a row of results with its interval."""
-    return _with_interval(row.get("pearson_r"), row.get("pearson_r_low"), row.get("pearson_r_high"))
+    return with_interval(row.get("pearson_r"), row.get("pearson_r_low"), row.get("pearson_r_high"), name=name)
 
 
 def _headline(results: StudyResults, system: str) -> dict[str, Any]:
     """Pearson r of the chosen network between floor and ceiling."""
-    pair = _r(ensemble(results, system, "local", "pair")) if len(results.gauges(system)) > 1 else "no such gauge"
+    pair = pearson_r(ensemble(results, system, "local", "pair")) if len(results.gauges(system)) > 1 else "no such gauge"
     return {
         "System": results.label(system),
-        "network, totals": _r(ensemble(results, system, "total")),
-        "network, local": _r(ensemble(results, system, "local")),
+        "network, totals": pearson_r(ensemble(results, system, "total")),
+        "network, local": pearson_r(ensemble(results, system, "local")),
         "local, pair gauge removed": pair,
-        "literature pair potential, local": _r(baseline(results, "lennard_jones", system, "local")),
-        "ceiling, local": _r(baseline(results, "ceiling", system, "local")),
+        "literature pair potential, local": pearson_r(baseline(results, "lennard_jones", system, "local")),
+        "ceiling, local": pearson_r(baseline(results, "ceiling", system, "local")),
         "floor, |r|": floor(results, system, "local"),
     }
 
 
 def _architectures(results: StudyResults) -> list[dict[str, Any]]:
     """Mean r over seeds at the narrowest, best and widest network for every architecture, target and transfer."""
-    rows = select(sweep_members(results.table), species=("all", None))
-    names = ("target", "train_system", "test_system", "gauge")
-    cases = set(rows[[*names]].dropna().itertuples(index=False, name=None))
+    rows = select(sweep_members(results.table), species=("all", None), gauge=("raw", "pair"))
     lines = []
-    for target, train, test, gauge in sorted(case for case in cases if case[-1] != "control"):
-        chosen = select(rows, target=target, train_system=train, test_system=test, gauge=gauge)
+    for case, chosen in rows.groupby(["target", "train_system", "test_system", "gauge"]):
+        target, train, test, gauge = map(str, case)
         for architecture in architectures(chosen):
             grid = width_grid(of_architecture(chosen, architecture))
-            if not grid.widths.size:
+            if grid.empty:
                 continue
-            mean, spread, best = grid.mean(), grid.spread(), grid.best()
-            narrowest, highest, widest = (f"{mean[i]:.3f} ± {spread[i]:.3f}" for i in (0, best, -1))
+            mean, bars = grid.mean(), spread(grid)
+            best = int(mean.argmax())
+            narrowest, highest, widest = (f"{mean.iloc[i]:.3f} ± {bars.iloc[i]:.3f}" for i in (0, best, -1))
             lines.append({
                 "target": target, "trained on": results.label(train), "tested on": results.label(test), "gauge": gauge,
                 "architecture": architecture_name(architecture), "narrowest": narrowest,
-                "best width": f"{grid.widths[best]:.0f}", "best": highest, "widest": widest,
+                "best width": f"{grid.columns[best]:.0f}", "best": highest, "widest": widest,
             })  # fmt: skip
     return lines
 
@@ -126,20 +143,10 @@ def _metric_rows(results: StudyResults, rows: pd.DataFrame) -> list[dict[str, An
             "trained on": results.label(str(row["train_system"])) if row.get("train_system") else None,
             "system": results.label(str(row.get("test_system"))),
             **{name: row.get(name) for name in ("target", "species", "gauge")},
-            "r (95 % interval)": _r(row),
+            "r (95 % interval)": pearson_r(row),
             **{heading: row.get(name) for name, heading in _METRICS.items()},
         }
         for row in records(rows)
-    ]
-
-
-def _floors(results: StudyResults) -> list[dict[str, Any]]:
-    """Correlation that untrained networks reach by chance."""
-    return [
-        {"system": results.label(system), "target": target, "95th percentile of |r|": limit}
-        for system in results.systems
-        for target in ("total", "local")
-        if math.isfinite(limit := floor(results, system, target))
     ]
 
 
@@ -148,20 +155,9 @@ def _relation_row(results: StudyResults, system: str, entry: Mapping[str, Any]) 
     figures = {}
     for key, heading in _RELATION.items():
         low, high = entry.get("intervals", {}).get(key) or (None, None)
-        figures[heading] = _with_interval(entry.get(key), low, high, digits=4)
+        figures[heading] = with_interval(entry.get(key), low, high, digits=4)
     last = {"r, E_tot shuffled": entry.get("null_r"), "species offsets pinned by": entry.get("pinned_by")}
     return {"system": results.label(system), "frames": entry.get("n_frames"), **figures, **last}
-
-
-def _candidates(results: StudyResults) -> list[dict[str, Any]]:
-    """The descriptor's settings that were tried, and their validation error."""
-    return [
-        {
-            heading: results.label(str(row[name])) if name == "system" else row.get(name)
-            for name, heading in _SELECTION.items()
-        }
-        for row in records(results.selection)
-    ]
 
 
 def _data_row(results: StudyResults, name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -181,28 +177,21 @@ def _data_row(results: StudyResults, name: str, entry: Mapping[str, Any]) -> dic
 def _stages(results: StudyResults) -> list[dict[str, Any]]:
     """Wall and CPU time of each stage up to this report."""
     total = {"name": "all before this report", **results.provenance.get("total", {})}
-    return [
-        {
-            "stage": stage.get("name"),
-            "wall seconds": stage.get("wall_seconds"),
-            "CPU seconds": stage.get("cpu_seconds"),
-        }
-        for stage in [*results.provenance.get("stages", []), total]
-        if isinstance(stage, Mapping)
-    ]
+    headings = {"stage": "name", "wall seconds": "wall_seconds", "CPU seconds": "cpu_seconds"}
+    stages = [*results.provenance.get("stages", []), total]
+    return [{heading: stage.get(key) for heading, key in headings.items()} for stage in stages]
 
 
 def _provenance(results: StudyResults) -> list[dict[str, str]]:
     """Everything else that was recorded."""
     rest = {key: value for key, value in results.provenance.items() if key not in ("stages", "total", "complete")}
-    return [
-        {"what": name, "value": "not recorded" if value is None else str(value)} for name, value in _flattened(rest)
-    ]
+    cells = _flattened(rest).items()
+    return [{"what": name, "value": "not recorded" if value is None else str(value)} for name, value in cells]
 
 
-def _flattened(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+def _flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested values with dotted names."""
-    rows: list[tuple[str, Any]] = []
+    rows: dict[str, Any] = {}
     for key, value in values.items():
-        rows += _flattened(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [(f"{prefix}{key}", value)]
+        rows |= _flattened(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
     return rows
