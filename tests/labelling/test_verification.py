@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
+import yaml
 from ase import Atoms
 from tests.cli.refusal import assert_refused
 from tests.labelling.campaigns import fake, write_campaign
@@ -93,6 +95,32 @@ def test_a_single_frame_of_its_kind_has_no_centred_energy():
     assert item.local == pytest.approx(0.0, abs=1e-12)
 
 
+@pytest.mark.usefixtures("program")
+def test_nothing_that_came_with_frames_decides_what_is_executed(finished, run):
+    sent = {
+        "run": {"command": f"touch {finished}/executed", "scratch": str(finished / "elsewhere")},
+        "cluster": {"prologue": [f"touch {finished}/executed"], "directives": ["--x"]},
+    }
+    beside, config = finished / "argon" / "labelled.json", finished / "argon" / "config.yaml"
+    values = json.loads(beside.read_text())
+    beside.write_text(json.dumps(values | {"config": values["config"] | sent}))
+    config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | sent))
+    for source in ("argon/labelled.extxyz", "argon"):
+        result = run("dft", "verify", source, "1", "--workers", "1")
+        assert result.exit_code == 0, result.stderr
+    assert run("dft", "status", "argon").exit_code == run("dft", "collect", "argon").exit_code == 0
+    result = run("dft", "run", "argon.yaml", "--resume")
+    assert result.exit_code == 0, result.stderr
+    assert not (finished / "executed").exists()
+    assert not (finished / "elsewhere").exists()
+    template = values["config"] | {"template": str(finished / "argon.yaml")}
+    beside.write_text(json.dumps({"config": template}))
+    assert_refused(run("dft", "verify", "argon/labelled.extxyz", "1"), "template", "--config")
+    config.write_text(yaml.safe_dump(template))
+    (finished / "argon" / "template.inp").write_text("&GLOBAL\n&END\n")
+    assert_refused(run("dft", "verify", "argon", "1"), "template", "--config")
+
+
 @pytest.fixture
 def finished(tmp_path, run):
     """A finished campaign of four frames, in the directory ``argon``."""
@@ -102,7 +130,17 @@ def finished(tmp_path, run):
     return tmp_path
 
 
-@pytest.mark.usefixtures("finished")
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """The stand-in for CP2K on the PATH."""
+    place = tmp_path / "bin" / "cp2k"
+    place.parent.mkdir()
+    place.write_text(f'#!/bin/sh\nexec {fake(tmp_path)} "$@"\n')
+    place.chmod(0o755)
+    monkeypatch.setenv("PATH", str(place.parent), prepend=os.pathsep)
+
+
+@pytest.mark.usefixtures("finished", "program")
 def test_a_campaign_and_a_file_with_its_settings_verify(run):
     result = run("dft", "verify", "argon", "2", "--workers", "1", "--json")
     assert result.exit_code == 0, result.stderr
@@ -112,6 +150,7 @@ def test_a_campaign_and_a_file_with_its_settings_verify(run):
     assert run("dft", "verify", "argon/labelled.extxyz", "1", "--workers", "1").exit_code == 0
 
 
+@pytest.mark.usefixtures("program")
 def test_a_frame_that_does_not_verify_is_told(finished, run):
     frames = read_frames(finished / "argon" / "labelled.extxyz")
     for atoms in frames:

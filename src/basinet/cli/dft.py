@@ -194,7 +194,10 @@ def verify(
         typer.Argument(metavar="DIR|FILE", help="A campaign, labelled frames, or 'reference' for the shipped ones."),
     ],
     count: Annotated[int, typer.Argument(metavar="N", min=1, help="Frames to calculate again.")] = 2,
-    config: Annotated[Path | None, option("CONFIG", "Settings in place of those stored with the frames.")] = None,
+    config: Annotated[
+        Path | None,
+        option("CONFIG", "Settings in place of the stored ones; run, cluster and template come from here alone."),
+    ] = None,
     atoms: Annotated[int | None, option("N", "Choose among frames of N atoms.", min=1)] = None,
     workers: _RunWorkers = None,
     threads: _RunThreads = None,

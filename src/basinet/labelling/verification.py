@@ -21,7 +21,7 @@ from basinet.frames.shipped import SIZES, SYSTEMS, load_isolated_atoms, load_ref
 from basinet.jobs.provenance import provenance
 from basinet.labelling.campaign import _CONFIG, _FRAMES, Campaign, Unit, UnitResult, open_campaign
 from basinet.labelling.driver import _schedule_of
-from basinet.labelling.settings import CampaignConfig, _resolved
+from basinet.labelling.settings import CampaignConfig, RunSettings, _resolved
 from basinet.labelling.work import _said_of
 from basinet.relation.fit import fit_relation
 
@@ -149,7 +149,7 @@ def choose(source: str, count: int, seed: int, config: CampaignConfig | None, n_
         The frames or their settings are not to be found, or there are none of the size.
     """
     frames, stored = _load_stored(source)
-    settings = config or stored
+    settings = config or (None if stored is None else _without_commands(stored, source))
     if settings is None:
         raise InputError(
             f"{source}: says nothing of its settings (no {Path(source).with_suffix('.json')}); give them with --config"
@@ -194,10 +194,7 @@ def _load_stored(source: str) -> tuple[list[Atoms], CampaignConfig | None]:
     path = Path(source)
     if path.is_dir():
         campaign = open_campaign(path)
-        frames = list(finished_frames(campaign))
-        if campaign.template is not None:
-            return frames, campaign.config.model_copy(update={"template": str(path / "template.inp")})
-        return frames, campaign.config
+        return list(finished_frames(campaign)), campaign.config
     frames = read_frames(path)
     beside = path.with_suffix(".json")
     if not beside.is_file():
@@ -205,6 +202,16 @@ def _load_stored(source: str) -> tuple[list[Atoms], CampaignConfig | None]:
     found = read_json(beside)
     values = found.get("config") if isinstance(found, dict) else None
     return frames, None if values is None else validated(CampaignConfig, values, f"{beside}: config")
+
+
+def _without_commands(stored: CampaignConfig, source: str) -> CampaignConfig:
+    """Settings that came with frames, less those that decide what is executed and where is written.
+
+    These are the user's alone to give. A template decides what files CP2K writes and what it connects to.
+    """
+    if stored.template is not None:
+        raise InputError(f"{source}: made with a template, which came with it; read it, and name it in a --config")
+    return stored.model_copy(update={"run": RunSettings(), "cluster": None})
 
 
 def _slopes(frames: Sequence[Atoms]) -> dict[str, float | None]:
