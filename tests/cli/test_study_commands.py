@@ -9,6 +9,7 @@ import time
 import pytest
 from tests.cli.process import start
 from tests.cli.refusal import assert_refused
+from tests.jobs.ports import listening
 from tests.tables import read_rows
 
 from basinet.files import read_json
@@ -80,9 +81,13 @@ def test_report_needs_results(run, tmp_path):
 
 
 def test_a_grid_is_trained_resumed_and_guarded(run, tmp_path, grid, argon_file):
-    process = start("train", grid, "--out", "out", "--workers", 1, cwd=tmp_path)
+    process, ports = start("train", grid, "--out", "out", "--workers", 1, cwd=tmp_path), []
+    while process.poll() is None:
+        ports += listening(process.pid)  # to which another account could connect
+        time.sleep(0.2)
     stdout, stderr = process.communicate()
     assert process.returncode == 0, stderr
+    assert ports == []
     assert stdout.splitlines()[-1] == "out/report.html"
     out = tmp_path / "out"
     rows = read_rows(out / "results.csv")

@@ -48,7 +48,7 @@ def place(tmp_path, monkeypatch, page):
 
 
 def test_every_command_runs(place, page):
-    pytest.importorskip("dask_jobqueue", reason="pip install 'basinet[cluster]'")
+    pytest.importorskip("cryptography", reason="pip install 'basinet[cluster]'")
     for language, text in BLOCK.findall(page):
         for line in text.splitlines() if language == "sh" else []:
             program, *words = shlex.split(line)

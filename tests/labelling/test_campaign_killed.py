@@ -47,7 +47,7 @@ def guards(process):
 
 
 def workers(process):
-    return [child for child in family(process) if "spawn_main" in words(child)]
+    return [child for child in family(process) if "_serve(" in words(child)]
 
 
 def kill_driver(process):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from tests.cli.process import ENVIRONMENT, start
 from tests.cli.refusal import assert_refused
+from tests.jobs.ports import listening
 from tests.labelling.campaigns import fake, journal, results, same_frames, wait_until, write_campaign
 
 from basinet.frames.reading import read_frames
@@ -92,7 +93,7 @@ for job in "$@"; do kill -9 -- -$job; done
 @pytest.fixture
 def queue(tmp_path, monkeypatch):
     """Stand in for SLURM: jobs start at once on this machine, and their numbers are in the file ``jobs``."""
-    pytest.importorskip("dask_jobqueue", reason="pip install 'basinet[cluster]'")
+    pytest.importorskip("cryptography", reason="pip install 'basinet[cluster]'")
     folder = tmp_path / "queue"
     folder.mkdir()
     for name, text in (("sbatch", SBATCH.format(queue=folder)), ("scancel", SCANCEL)):
@@ -111,13 +112,30 @@ def test_a_job_that_ends_is_replaced_and_what_it_did_is_done_again(queue, tmp_pa
     write_campaign(tmp_path, COUNT, run={"command": fake(tmp_path, fates)}, cluster=cluster)
     process = start("dft", "run", "argon.yaml", cwd=tmp_path)
     wait_until(lambda: results(tmp_path / "argon") and journal(tmp_path)["begin:1"], process)
+    keys = [path for path in tmp_path.iterdir() if path.name.startswith(".dask-jobqueue.worker")]
+    assert keys
+    assert all(path.stat().st_mode & 0o077 == 0 for path in keys)
     (job,) = (queue / "jobs").read_text().split()
     os.killpg(int(job), signal.SIGKILL)
+    refused_to_strangers(process)
     _, stderr = process.communicate(timeout=240)
     assert process.returncode == 0, stderr
     assert len((queue / "jobs").read_text().split()) == 2
     assert len(read_frames(tmp_path / "argon" / "labelled.extxyz")) == COUNT
     assert json.loads(run("dft", "status", "argon", "--json").stdout)["tries_failed"].get("killed", 0) <= 1
+
+
+def refused_to_strangers(process):
+    """Another account that connects to the ports of a campaign is not let in."""
+    ports = [address.port for address in listening(process.pid) if hasattr(address, "port")]
+    assert ports
+    code = (
+        f"import os\nfrom distributed import Client, LocalCluster\nos.getuid() or os.setuid(65534)\nfor port in {ports}:\n"
+        "    try:\n        Client(f'tcp://127.0.0.1:{port}', timeout=3)\n    except OSError:\n        continue\n"
+        "    raise SystemExit(f'let in at {port}')"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd="/")
+    assert found.returncode == 0, found.stderr
 
 
 def test_a_queueing_system_that_is_not_here_is_refused(run, tmp_path, monkeypatch):
@@ -145,7 +163,7 @@ def test_a_scheduler_that_does_not_answer_is_refused_before_anything_is_written(
     ],
 )  # fmt: skip
 def test_the_job_script_is_shown_and_nothing_is_submitted(run, tmp_path, system, lines):
-    pytest.importorskip("dask_jobqueue", reason="pip install 'basinet[cluster]'")
+    pytest.importorskip("cryptography", reason="pip install 'basinet[cluster]'")
     cluster = {
         "system": system, "jobs": 4, "cores": 8, "memory": "16GB", "walltime": "12:00:00", "queue": "long",
         "account": "gases", "directives": ["--qos=low"], "prologue": ["module load cp2k/2023.1"],
@@ -154,7 +172,8 @@ def test_the_job_script_is_shown_and_nothing_is_submitted(run, tmp_path, system,
     result = run("dft", "run", "argon.yaml", "--show-job-script")
     assert result.exit_code == 0, result.stderr
     script = result.stdout
-    for line in [*lines, "--qos=low", "module load cp2k/2023.1", "--nthreads 1"]:
+    encrypted = ["--protocol tls://", "--tls-ca-file", "--tls-cert", f"--tls-key {tmp_path}/"]
+    for line in [*lines, *encrypted, "--qos=low", "module load cp2k/2023.1", "--nthreads 1"]:
         assert line in script, script
     assert script.index("module load") < script.index("distributed.cli.dask_worker")
     assert not (tmp_path / "argon").exists()

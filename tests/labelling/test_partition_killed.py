@@ -42,7 +42,7 @@ def family(process):
 
 
 def workers(process):
-    return [child for child in family(process) if "spawn_main" in " ".join(child.cmdline())]
+    return [child for child in family(process) if "_serve(" in " ".join(child.cmdline())]
 
 
 def end(process):

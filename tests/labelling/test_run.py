@@ -12,7 +12,7 @@ from tests.labelling import neutral_atoms as known
 from basinet.errors import InputError
 from basinet.files import atomic_write
 from basinet.frames.reading import read_frames
-from basinet.jobs.workers import WorkerDiedError, Workers, open_workers
+from basinet.jobs.workers import ThisProcess, WorkerDiedError, open_workers
 from basinet.labelling import partition as run_module
 from basinet.labelling.partition import (
     _BYTES_PER_VALUE,
@@ -165,7 +165,7 @@ def test_an_input_that_kills_its_worker_takes_no_other_with_it():
 
 def test_a_defect_of_ours_is_raised(jobs, monkeypatch):
     with pytest.raises(AttributeError):
-        list(Workers().run(perhaps_fatal, partial(next, iter(["a", 3]), None)))
+        list(ThisProcess().run(perhaps_fatal, partial(next, iter(["a", 3]), None)))
 
     def broken(*_arguments):
         raise RuntimeError

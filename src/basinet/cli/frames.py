@@ -205,7 +205,7 @@ def _select(
         store = Store(root)
         for system in data.systems:
             store.write_system(system, settings.definition)
-        with open_workers(workers, scheduler, root / "work" / "compiled") as pool:
+        with open_workers(workers, scheduler) as pool:
             descriptor, tasks = choose_by_ridge(pool, store, settings.descriptor, progress)
         rows = selection_rows(store, tasks, descriptor)
     if out is not None:

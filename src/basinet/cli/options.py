@@ -87,7 +87,7 @@ def _check_scheduler(address: str | None) -> None:
     if address is not None:
         from basinet.jobs.workers import open_workers
 
-        with open_workers(None, address, Path()):
+        with open_workers(None, address):
             pass
 
 

@@ -72,6 +72,10 @@ OWNER = "BASINET_OWNER"
 """Environment variable of a running CP2K: host and number of the process that waits for it."""
 
 
+_ALONE = {"OMPI_MCA_pml": "ob1", "OMPI_MCA_btl": "self,vader", "OMPI_MCA_ess_singleton_isolated": "1"}
+"""Environment of a CP2K that no launcher starts: Open MPI opens no ports for processes that will never come."""
+
+
 def run_program(command: Sequence[str], directory: Path, *, threads: int, time_limit: float, owner: str = "") -> float:
     """Run CP2K on ``basinet.inp`` in a directory, to its end, and return the seconds that it took.
 
@@ -97,7 +101,8 @@ def run_program(command: Sequence[str], directory: Path, *, threads: int, time_l
     """
     scratch = directory / "tmp"
     scratch.mkdir(exist_ok=True)
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "TMPDIR": str(scratch), OWNER: owner}
+    alone = _ALONE if Path(command[0]).name.startswith("cp2k") else {}
+    environment = alone | os.environ | {"OMP_NUM_THREADS": str(threads), "TMPDIR": str(scratch), OWNER: owner}
     guarded = [sys.executable, "-I", "-S", guard.__file__, str(os.getpid()), *command, "-i", INPUT, "-o", OUTPUT]
     begun = time.monotonic()
     with (directory / ERRORS).open("wb") as errors:

@@ -21,18 +21,37 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ase.io.jsonio import encode, object_hook
 
+from basinet.errors import InputError
 from basinet.files import atomic_write, plain
 
 
 def fingerprint(*parts: Any) -> str:
     """SHA-256 of settings and inputs: numbers, text, paths, mappings, sequences, arrays, dataclasses."""
     return hashlib.sha256(json.dumps(plain(parts), sort_keys=True).encode()).hexdigest()
+
+
+def file_of(directory: Path, name: str, suffix: str) -> Path:
+    """File of a name that may have come with data, such as a system's: it lies in the directory, whatever the name.
+
+    Raises
+    ------
+    InputError
+        The name has a slash or another character that no file of ours has, begins with a dot, or is too long.
+    """
+    if not name.isprintable() or "/" in name or name.startswith(".") or len(os.fsencode(name)) > _LONGEST_NAME:
+        raise InputError(f"{name!r}: cannot be the name of a file; rename it, without slashes or a dot in front")
+    return directory / f"{name}{suffix}"
+
+
+_LONGEST_NAME = 200
+"""Bytes; file systems take 255, temporary files have some more than the file."""
 
 
 class Results:
@@ -47,7 +66,7 @@ class Results:
 
     def path(self, key: str) -> Path:
         """File of a task's result."""
-        return self.directory / f"{key}.json"
+        return file_of(self.directory, key, ".json")
 
     def has(self, key: str, fingerprint: str) -> bool:
         """Tell if a task is done."""

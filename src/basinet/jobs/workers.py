@@ -1,29 +1,30 @@
-"""Workers that do the tasks of long work: this process, or Dask's.
+"""Workers that do the tasks of long work: this process, or new ones of this machine that nobody else can talk to.
 
-Dask's workers are new processes of this machine, those of a cluster that runs already, or jobs of a queueing system
-(`basinet.jobs.queues`); all of them are told what to do by `Workers.run`.
+A worker process takes its tasks from a pipe of its own and answers there; no port is opened. It ends with the process
+that started it. Workers of a Dask cluster are in `basinet.jobs.queues`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import os
-import platform
-import signal
-import time
-import warnings
+import pickle
+import subprocess
+import sys
+import threading
+import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import CancelledError
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
+from queue import SimpleQueue
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from basinet.errors import InputError
+from basinet.jobs.provenance import available_processors
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
-
     from basinet.jobs.progress import Progress
     from basinet.jobs.queues import QueueSettings
 
@@ -34,10 +35,8 @@ _ONE_THREAD = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
 }
-_LOOK = 2.0
-"""Seconds after which the driver looks for new workers."""
-_IDLE = 120.0
-"""Seconds without any worker after which the driver says so."""
+_MOST = 8
+"""Workers unless more are asked for."""
 
 _Task = TypeVar("_Task")
 _Value = TypeVar("_Value")
@@ -47,26 +46,14 @@ class WorkerDiedError(InputError):
     """The process that did a task is no more: out of memory, killed, or its job ended."""
 
 
-class Workers:
-    """Processes that do tasks.
+class Workers(ABC):
+    """Processes that do tasks."""
 
-    Parameters
-    ----------
-    client
-        Of Dask; None: the tasks are done in this process, one after the other.
-    number
-        How many workers there are to be, where they are ours: those that end are replaced.
-    """
-
-    def __init__(self, client: Client | None = None, number: int | None = None) -> None:
-        self._client = client
-        self._number = number
-        self._seen = time.monotonic()
-
+    @abstractmethod
     def count(self) -> int:
         """Number of tasks that can be done at a time, at this moment."""
-        return 1 if self._client is None else int(sum(self._client.nthreads().values()))
 
+    @abstractmethod
     def run(
         self, function: Callable[[_Task], _Value], take: Callable[[], _Task | None], progress: Progress | None = None
     ) -> Generator[tuple[_Task, _Value | InputError], None, None]:
@@ -92,169 +79,194 @@ class Workers:
         InputError
             The scheduler is lost.
         """
-        if self._client is None:
-            while (task := take()) is not None:
-                yield task, _attempt(function, task)
-            return
-        running: dict[Future[Any], _Task] = {}
-        waiting = take()
-        try:
-            while running or waiting is not None:
-                count = self._replenished(progress)
-                while waiting is not None and len(running) < count:
-                    running[self._client.submit(_attempt, function, waiting, pure=False)] = waiting
-                    waiting = take()
-                for future in _ended(running):
-                    yield running.pop(future), _value(future)
-                waiting = take() if waiting is None else waiting
-        except CancelledError as error:
-            running.clear()
-            raise InputError("--scheduler: is lost, and what it did with it; go on with --resume") from error
-        finally:
-            if running:
-                self._client.cancel(list(running))
-
-    def _replenished(self, progress: Progress | None) -> int:
-        """Start as many workers as are missing; give back how many there are, and say if there are none for long."""
-        if self._client is not None and self._client.cluster is not None and self._number is not None:
-            self._client.cluster.scale(self._number)
-        count, now = self.count(), time.monotonic()
-        if count:
-            self._seen = now
-        elif now - self._seen > _IDLE:
-            self._seen = now
-            if progress is not None:
-                progress.note(f"  no worker for {_IDLE / 60:.0f} min; waiting for one")
-        return count
 
 
-def _attempt(function: Callable[[_Task], _Value], task: _Task) -> _Value | InputError:
+class ThisProcess(Workers):
+    """The process that asks, which does one task after the other."""
+
+    def count(self) -> int:
+        """One."""
+        return 1
+
+    def run(
+        self, function: Callable[[_Task], _Value], take: Callable[[], _Task | None], progress: Progress | None = None
+    ) -> Generator[tuple[_Task, _Value | InputError], None, None]:
+        """See `Workers.run`."""
+        del progress
+        while (task := take()) is not None:
+            yield task, attempt(function, task)
+
+
+def attempt(function: Callable[[_Task], _Value], task: _Task) -> _Value | InputError:
     """Do a task; give back what the user should hear if it cannot be done."""
     try:
         return function(task)
     except InputError as error:
         return error
+    except MemoryError as error:
+        return InputError(f"not enough memory ({error}); use fewer --workers, or smaller inputs")
 
 
-def _ended(running: dict[Future[Any], Any]) -> list[Future[Any]]:
-    """Futures that have ended, after a short wait for the first one."""
-    from distributed import wait
+class _Processes(Workers):
+    """New processes of this machine, started as they are needed."""
 
-    if not running:
-        time.sleep(_LOOK)
-        return []
-    try:
-        done, _ = wait(list(running), timeout=_LOOK, return_when="FIRST_COMPLETED")
-    except TimeoutError:
-        return []
-    return list(done)
+    def __init__(self, number: int, environment: dict[str, str]) -> None:
+        self._number, self._environment = number, environment
+        self._all: list[_Process] = []
+
+    def count(self) -> int:
+        """Number of processes."""
+        return self._number
+
+    def run(
+        self, function: Callable[[_Task], _Value], take: Callable[[], _Task | None], progress: Progress | None = None
+    ) -> Generator[tuple[_Task, _Value | InputError], None, None]:
+        """See `Workers.run`."""
+        del progress
+        running: dict[_Process, _Task] = {}
+        waiting = take()
+        while running or waiting is not None:
+            while waiting is not None and len(running) < self._number:
+                process = self._idle(running)
+                process.begin(function, waiting)
+                running[process] = waiting
+                waiting = take()
+            ready = wait([process.pipe for process in running])
+            for process in [process for process in running if process.pipe in ready]:
+                answer = process.answer()
+                if answer is not None:
+                    yield running.pop(process), answer[0]
+            waiting = take() if waiting is None else waiting
+
+    def _idle(self, running: dict[_Process, Any]) -> _Process:
+        """A process that does nothing; a new one if there is none."""
+        for process in self._all:
+            if process not in running:
+                return process
+        self._all.append(_Process(self._environment))
+        return self._all[-1]
+
+    def end(self) -> None:
+        """End all processes, whatever they do."""
+        for process in self._all:
+            process.end()
 
 
-def _value(future: Future[Any]) -> Any:
-    """Value of a task that has ended; the error of its worker's death."""
-    from distributed import KilledWorker
+class _Process:
+    """A process that does one task after the other, and is started anew where it died."""
 
-    try:
-        return future.result()
-    except (KilledWorker, OSError) as error:
-        reason = "" if isinstance(error, KilledWorker) else f", {error}"
-        return WorkerDiedError(f"its worker process died (out of memory, or killed{reason}); use fewer --workers")
+    pipe: Connection
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._environment = environment
+        self._start()
+
+    def _start(self) -> None:
+        """Start it: out of reach of Ctrl-C, which a terminal sends to every process; its driver ends it."""
+        self.pipe, theirs = Pipe()
+        number = theirs.fileno()
+        code = f"import sys; sys.path[:] = {sys.path!r}; from basinet.jobs.workers import _serve; _serve({number})"
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", code], env=os.environ | self._environment, pass_fds=[number], process_group=0,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        theirs.close()
+
+    def begin(self, function: Callable[[_Task], Any], task: _Task) -> None:
+        """Begin a task."""
+        self._message, self._deaths = pickle.dumps((function, task)), 0
+        if self._process.poll() is not None:
+            self._start()
+        self._send()
+
+    def _send(self) -> None:
+        with suppress(OSError):  # it has died meanwhile, which the answer tells
+            self.pipe.send_bytes(self._message)
+
+    def answer(self) -> tuple[Any] | None:
+        """Value of the task; None where the process died, and a new one does the task again.
+
+        It is tried once more, as it may have been another's fault.
+        """
+        try:
+            value, defect = pickle.loads(self.pipe.recv_bytes())  # noqa: S301 - from our own process
+        except (EOFError, OSError):
+            self.end()
+            code = self._process.returncode
+            self._deaths += 1
+            if self._deaths > 1:
+                reason = f"signal {-code}" if code < 0 else f"exit code {code}"
+                return (WorkerDiedError(f"its worker process died ({reason}; out of memory?); use fewer --workers"),)
+            self._start()
+            self._send()
+            return None
+        if defect is not None:
+            raise RuntimeError(defect)
+        return (value,)
+
+    def end(self) -> None:
+        """End it, whatever it does."""
+        self._process.kill()
+        self._process.wait()
+        self.pipe.close()
 
 
-def _default_workers() -> int:
-    """Cores this process may use, at most 8."""
-    return min(len(os.sched_getaffinity(0)), 8) if hasattr(os, "sched_getaffinity") else min(os.cpu_count() or 1, 8)
+def _serve(descriptor: int) -> None:
+    """Do the tasks that come through a pipe, until nobody is left to send any."""
+    pipe, messages = Connection(descriptor), SimpleQueue[bytes]()
+    threading.Thread(target=_receive, args=(pipe, messages), daemon=True).start()
+    while True:
+        try:
+            answer = pickle.dumps((attempt(*pickle.loads(messages.get())), None))  # noqa: S301 - from our own process
+        except Exception:  # noqa: BLE001  (a defect of ours, which the driver raises)
+            answer = pickle.dumps((None, traceback.format_exc()))
+        pipe.send_bytes(answer)
+
+
+def _receive(pipe: Connection, messages: SimpleQueue[bytes]) -> None:
+    """Hand on what comes; end this process with the one that sends."""
+    while True:
+        try:
+            messages.put(pipe.recv_bytes())
+        except (EOFError, OSError):
+            os._exit(1)
 
 
 @contextmanager
 def open_workers(
-    count: int | None, scheduler: str | None = None, cache: Path | None = None, queue: QueueSettings | None = None
+    count: int | None, scheduler: str | None = None, queue: QueueSettings | None = None
 ) -> Iterator[Workers]:
     """Yield workers: of the cluster at `scheduler`, jobs of a queue, or `count` new processes of this machine.
-
-    Programs that JAX compiles in new processes are kept in the folder `cache`.
 
     Raises
     ------
     InputError
         If the scheduler cannot be reached, or no jobs can be submitted.
     """
-    import dask
-    from distributed import Client, LocalCluster
+    if scheduler is not None or queue is not None:
+        from basinet.jobs.queues import open_cluster
 
-    if scheduler is not None:
+        with open_cluster(scheduler, queue) as cluster:
+            yield cluster
+        return
+    with TemporaryDirectory(prefix="basinet-") as programs:
+        processes = _Processes(count or min(available_processors() or 1, _MOST), _worker_environment(programs))
         try:
-            client = Client(scheduler, timeout=10)
-        except (OSError, ValueError) as error:
-            msg = f"--scheduler {scheduler}: no Dask scheduler answers ({error}); start one with 'dask scheduler'"
-            raise InputError(msg) from error
-        with client:
-            yield Workers(client)
-        return
-    if queue is not None:
-        from basinet.jobs.queues import _check_submission, job_cluster
-
-        _check_submission(queue)
-        with job_cluster(queue) as cluster, Client(cluster) as client:
-            yield Workers(client, queue.jobs)
-        return
-    number, environment, own = count or _default_workers(), _worker_environment(cache), set(os.environ)
-    try:
-        with (
-            dask.config.set(
-                {
-                    "distributed.worker.daemon": False,
-                    "distributed.nanny.pre-spawn-environ": environment,
-                    # A task whose worker died is tried once more: it may have been another's fault.
-                    "distributed.scheduler.allowed-failures": 1,
-                }
-            ),
-            warnings.catch_warnings(),
-        ):
-            warnings.filterwarnings("ignore", category=UserWarning, module="distributed")
-            with (
-                LocalCluster(
-                    n_workers=number,
-                    threads_per_worker=1,
-                    processes=True,
-                    memory_limit=None,
-                    dashboard_address="127.0.0.1:0",  # any free port: None would take 8787 and warn if it is not free
-                    silence_logs=logging.ERROR,
-                ) as cluster,
-                Client(cluster) as client,
-            ):
-                client.run(_leave_interrupts_to_driver)
-                yield Workers(client, number)
-    finally:
-        # Dask leaves the workers' environment behind in this process, where the next study would take it for ours.
-        for key in set(os.environ) - own:
-            del os.environ[key]
+            yield processes
+        finally:
+            processes.end()
 
 
-def _worker_environment(cache: Path | None) -> dict[str, str]:
+def _worker_environment(programs: str) -> dict[str, str]:
     """Environment of local workers; what the user has set stays.
 
-    Compiled programs are kept under `cache`, so that workers and a resumed run share them; a folder per processor,
-    since machine code of one may not run on another. A GPU, where JAX sees one, is shared by the workers.
+    Programs that JAX compiles are kept in a folder that this run alone has: workers share them, and nobody else's code
+    is run. A GPU, where JAX sees one, is shared by the workers.
     """
-    wanted = _ONE_THREAD | {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
-    if cache is not None:
-        wanted |= {
-            "JAX_COMPILATION_CACHE_DIR": str((cache / _processor()).resolve()),
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-        }
+    wanted = _ONE_THREAD | {
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        "JAX_COMPILATION_CACHE_DIR": programs,
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
     return {key: value for key, value in wanted.items() if key not in os.environ}
-
-
-def _processor() -> str:
-    """Tells this kind of processor from others."""
-    processor = Path("/proc/cpuinfo")
-    lines = processor.read_text(encoding="utf-8").splitlines() if processor.exists() else [platform.processor()]
-    identity = sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}) or lines[:1]
-    return hashlib.sha256("".join(identity).encode()).hexdigest()[:12]
-
-
-def _leave_interrupts_to_driver() -> None:
-    """Ignore Ctrl-C, which a terminal sends to every process: the driver ends its workers, without their tracebacks."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

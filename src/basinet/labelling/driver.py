@@ -139,7 +139,7 @@ def forgive(campaign: Campaign, *, everything: bool) -> None:
 def workers_of(campaign: Campaign, scheduler: str | None) -> AbstractContextManager[Workers]:
     """Open workers that do the units: of a scheduler, of the config's queue, or of this machine."""
     config = campaign.config
-    return open_workers(_local_workers(config), scheduler, campaign.root / "running", _queue_of(config))
+    return open_workers(_local_workers(config), scheduler, _queue_of(config))
 
 
 def _queue_of(config: CampaignConfig) -> QueueSettings | None:

@@ -29,7 +29,7 @@ from basinet.frames.reading import format_frame, system_of
 from basinet.jobs.progress import Progress
 from basinet.jobs.provenance import PACKAGE, available_processors, version
 from basinet.jobs.store import Results, fingerprint
-from basinet.jobs.workers import Workers, open_workers
+from basinet.jobs.workers import ThisProcess, open_workers
 from basinet.labelling.partition_settings import PartitionInput, PartitionSettings, _named
 from basinet.labelling.sources import (
     DensitySource,
@@ -297,7 +297,7 @@ class PartitionBatch:
             progress.start("partition", [1.0] * len(self.inputs), [1.0] * (len(self.inputs) - len(pending)))
         tasks = iter([(index, self.inputs[index]) for index in pending])
         with (
-            nullcontext(Workers()) if count == 1 else open_workers(count) as pool,
+            nullcontext(ThisProcess()) if count == 1 else open_workers(count) as pool,
             closing(pool.run(function, partial(next, tasks, None), progress)) as outcomes,
         ):
             for (index, item), outcome in outcomes:

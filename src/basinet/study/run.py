@@ -262,7 +262,7 @@ def reproduce(
     with run.stage("frames and relation"):
         run.prepare(data or load_data(config, progress.note), config, config.title)
     systems = store.systems()
-    with open_workers(workers, scheduler, root / "work" / "compiled") as pool:
+    with open_workers(workers, scheduler) as pool:
         with run.stage("descriptors"):
             descriptor, described = choose_by_ridge(pool, store, config.descriptor, progress)
         with run.stage("training"):
@@ -324,7 +324,7 @@ def train_grid(
     systems, descriptor = store.systems(), config.descriptor.bispectrum()
     trained = tasks.grid_tasks(config, systems, descriptor)
     composed = tasks.compose_tasks(trained, systems)
-    with open_workers(workers, scheduler, root / "work" / "compiled") as pool:
+    with open_workers(workers, scheduler) as pool:
         with run.stage("training"):
             run_all(pool, store, trained, progress, "training")
         with run.stage("transfer"):

@@ -16,7 +16,7 @@ from basinet.fidelity.scoring import ScoredFrames
 from basinet.frames.labels import LOCAL_HARTREE_ENERGY, force_labels
 from basinet.frames.splits import Split
 from basinet.jobs.arrays import load_arrays, save_arrays
-from basinet.jobs.store import Results
+from basinet.jobs.store import Results, file_of
 from basinet.potentials.dataset import Dataset, build_dataset, pair_share
 from basinet.relation.relation import OTHER_DEFINITION
 
@@ -76,7 +76,7 @@ class Store:
 
     def model(self, task_name: str) -> Path:
         """File of a trained ensemble."""
-        return self.root / "models" / f"{task_name}.basinet"
+        return file_of(self.root / "models", task_name, ".basinet")
 
     def done(self, task: Task) -> bool:
         """Tell if the result of a task is there."""
@@ -123,7 +123,7 @@ class Store:
             "main": system.split is not None,
             "e0_given": system.e0_given,
         }
-        save_arrays(self.root / "work" / "systems" / f"{system.name}-{system.n_atoms}.bin", header, arrays)
+        save_arrays(file_of(self.root / "work" / "systems", f"{system.name}-{system.n_atoms}", ".bin"), header, arrays)
 
     def systems(self) -> list[StoredSystem]:
         """All systems, main ones first."""
@@ -157,7 +157,7 @@ class Store:
         forces
             Networks are to be trained on forces; the study was prepared for that.
         """
-        path = self.root / "work" / "descriptors" / descriptor_key(descriptor) / f"{system.key}.bin"
+        path = file_of(self.root / "work" / "descriptors" / descriptor_key(descriptor), system.key, ".bin")
         if not path.exists():
             values = [descriptor(atoms) for atoms in system.frames()]
             save_arrays(path, {"descriptor": descriptor.to_dict()}, {"descriptors": np.concatenate(values)})
