@@ -130,9 +130,10 @@ def refused_to_strangers(process):
     ports = [address.port for address in listening(process.pid) if hasattr(address, "port")]
     assert ports
     code = (
-        f"import os\nfrom distributed import Client, LocalCluster\nos.getuid() or os.setuid(65534)\nfor port in {ports}:\n"
-        "    try:\n        Client(f'tcp://127.0.0.1:{port}', timeout=3)\n    except OSError:\n        continue\n"
-        "    raise SystemExit(f'let in at {port}')"
+        "import os\nfrom distributed import Client, LocalCluster\nos.getuid() or os.setuid(65534)\n"
+        f"for port in {ports}:\n    try:\n        Client(f'tcp://127.0.0.1:{{port}}', timeout=3)\n"
+        "    except OSError:\n        continue\n"
+        "    raise SystemExit('let in')"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd="/")
     assert found.returncode == 0, found.stderr
