@@ -7,9 +7,9 @@ What training makes small:
    \right]
 
 The first term is the paper's eq. 6, averaged over frames and per mean number of atoms N; energies are in the unit of
-`basinet.potentials.Scaling`. The weight w of the forces is in A^2, and 0 unless given. It has a meaning: displace every
-coordinate of a frame by a random amount of standard deviation ``sqrt(w / 3)``, and the forces' part is the squared
-error that this adds, to first order, to the frame's energy.
+`basinet.potentials.dataset.Scaling`. The weight w of the forces is in A^2, and 0 unless given. It has a meaning:
+displace every coordinate of a frame by a random amount of standard deviation ``sqrt(w / 3)``, and the forces' part is
+the squared error that this adds, to first order, to the frame's energy.
 
 The slopes of the networks change with every step, the derivatives of the descriptors never: a frame is one dense matrix
 of the latter, and the forces of all networks are one matrix product. Linear networks have the same slopes at every atom

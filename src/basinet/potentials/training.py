@@ -360,7 +360,7 @@ def train(
         energies of the frames trained on (`LennardJones`), or your own. Both of the former have a cutoff
         of 11 A, where energy and force are shifted to vanish. None: networks learn everything.
     **optimiser
-        Any of `basinet.potentials.TrainingSettings`, such as ``max_steps=1000``,
+        Any of `basinet.potentials.settings.TrainingSettings`, such as ``max_steps=1000``,
         ``learning_rates=[0.01]`` or ``force_weight=0.1``, which needs frames with ``REF_forces`` (eV/A).
 
     Raises
