@@ -33,23 +33,11 @@ LOCK = ".lock"
 
 @contextmanager
 def atomic_write(path: str | Path, mode: Literal["w", "wb"] = "w") -> Iterator[IO[Any]]:
-    """Open a file that appears under its name only when it is complete.
+    """Open a file that appears under its name only when complete, for text (UTF-8, line ends as they are) or bytes.
 
-    The text (UTF-8, line ends as written) or bytes go to a temporary file beside the target, which is flushed
-    to the disk and then renamed. If anything fails, the old file is untouched and the temporary one is
-    removed.
-
-    Parameters
-    ----------
-    path
-        Target. Its directory is created if missing.
-    mode
-        ``"w"`` for text, ``"wb"`` for bytes.
-
-    Raises
-    ------
-    InputError
-        The disk is full, or the place cannot be written to.
+    It goes to a temporary file beside the target, whose directory is created if missing, is flushed to the disk and
+    then renamed. If anything fails, the old file is untouched and the temporary one is removed. InputError where the
+    disk is full, or the place cannot be written to.
     """
     target = Path(path)
     with explained(target):
@@ -128,13 +116,7 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    """Read a JSON file.
-
-    Raises
-    ------
-    InputError
-        The file is missing, cut short, or not JSON; the message names the line.
-    """
+    """Read a JSON file; InputError, with the line, where it is missing, cut short, or not JSON."""
     text = read_text(path)
     try:
         return json.loads(text)
@@ -166,19 +148,10 @@ def write_table(path: str | Path, table: pd.DataFrame) -> None:
 
 
 def read_table(path: str | Path, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """Read a CSV table.
+    """Read a CSV table: some columns with their pandas types, missing where the file lacks them, or all as they spell.
 
-    Parameters
-    ----------
-    columns
-        Columns to return, with their pandas types; one that the file lacks is missing in every row. None: all columns,
-        with the types that their values spell.
-
-    Raises
-    ------
-    InputError
-        The file is missing, empty, not text, a row has too few or too many values, or a value is not of its type;
-        the message names the line.
+    InputError, with the line, where the file is missing, empty or not text, a row has too few or too many values, or a
+    value is not of its type.
     """
     import pandas as pd
 
@@ -215,13 +188,7 @@ def read_table(path: str | Path, columns: Mapping[str, str] | None = None) -> pd
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """Read the content of a file.
-
-    Raises
-    ------
-    InputError
-        There is no such file, it is a directory, or it cannot be read.
-    """
+    """Read the content of a file; InputError where there is none, it is a directory, or it cannot be read."""
     try:
         return Path(path).read_bytes()
     except FileNotFoundError as error:
@@ -251,12 +218,7 @@ def holding(path: Path, *, wait: bool) -> Iterator[TextIO]:
     """Hold a lock file and yield it, open for reading and writing: what is in it is from a process that was killed.
 
     The kernel lets go of the lock however the process ends; the file is removed only at a regular end. On a file
-    system without locks there is no guard.
-
-    Raises
-    ------
-    BlockingIOError
-        Another process holds it, and nobody is to wait.
+    system without locks there is no guard. BlockingIOError where another process holds it, and nobody is to wait.
     """
     while True:
         with path.open("a+", encoding="utf-8", errors="replace") as stream:

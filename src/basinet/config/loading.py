@@ -76,13 +76,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """Read a YAML file that holds a mapping.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, is not YAML, holds something else than a mapping or gives a key twice.
-    """
+    """Read a YAML file that holds a mapping; InputError where it is missing, is something else or gives a key twice."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -125,10 +119,7 @@ def overlay(base: dict[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
 def validated(model: type[Settings], values: Mapping[str, Any], source: str) -> Settings:
     """Check values against a model; the first error becomes one readable line.
 
-    Raises
-    ------
-    InputError
-        Naming source, key, what is wrong and, for an unknown key, the nearest known one.
+    InputError names source, key, what is wrong and, for an unknown key, the nearest known one.
     """
     try:
         return model.model_validate(values)

@@ -211,13 +211,9 @@ class Cp2kInput:
 def read_cp2k_input(path: str | Path) -> Cp2kInput:
     """Read cell, atoms, kinds and names of files from a CP2K input; files that it names are looked for beside it.
 
-    Comments, variables (``@SET``), conditions (``@IF``) and included files are understood.
-
-    Raises
-    ------
-    InputError
-        The file is missing, empty or no input of one Quickstep calculation; or it uses what basinet does not
-        read: cells or atoms from files other than XYZ, ``MULTIPLE_UNIT_CELL``. The message names the line.
+    Comments, variables (``@SET``), conditions (``@IF``) and included files are understood. InputError, with the line,
+    where this is no input of one Quickstep calculation, or uses what basinet does not read: cells or atoms from files
+    other than XYZ, ``MULTIPLE_UNIT_CELL``.
     """
     path = Path(path)
     root = _read_sections(path)

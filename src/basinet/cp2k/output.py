@@ -52,21 +52,11 @@ _END_OF_FORCES = re.compile(r"^ (?:SUM OF ATOMIC FORCES|FORCES\| Sum) ", re.MULT
 
 @dataclass
 class Cp2kEvaluation:
-    """An energy that CP2K evaluated.
+    """An energy that CP2K evaluated; None is what the output does not tell.
 
-    Attributes
-    ----------
-    energies
-        In eV, under the labels of frames (``REF_energy``, ``REF_hartree_energy``, ...); what is not printed is absent.
-        ``REF_electrostatic_energy`` is Hartree + self + overlap.
-    forces
-        (n_atoms, 3) in eV/Å, or None.
-    scf_converged
-        None if the output does not tell.
-    step
-        Number of the step of molecular dynamics that it belongs to.
-    local_energy_gap
-        Total of CP2K's local energies less the total energy, eV; None where it prints no local energies.
+    Energies are in eV, under the labels of frames (``REF_energy``, ``REF_hartree_energy``, ...); what is not printed is
+    absent. ``REF_electrostatic_energy`` is Hartree + self + overlap. Forces are (n_atoms, 3) in eV/Å. The step is that
+    of the molecular dynamics. The gap is the total of CP2K's local energies less the total energy, eV.
     """
 
     energies: dict[str, float] = field(default_factory=dict)
@@ -304,10 +294,7 @@ class Cp2kOutput:
 def read_cp2k_output(path: str | Path) -> Cp2kOutput:
     """Read a CP2K output, finished or not; of several runs appended to one file the last.
 
-    Raises
-    ------
-    InputError
-        The file is missing, empty, not text or not CP2K's; or a number in it is none. The message names the line.
+    InputError, with the line, where the file is missing, empty, not text or not CP2K's, or a number in it is none.
     """
     path = Path(path)
     whole = read_cp2k_text(path)

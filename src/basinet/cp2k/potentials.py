@@ -34,11 +34,6 @@ def read_gth_potentials(path: str | Path) -> dict[tuple[str, str], Core]:
 
     The file is ``GTH_POTENTIALS``, ``POTENTIAL``, ``POTENTIAL_UZH`` or another of that format. Where a name occurs
     twice the first entry counts, as in CP2K. All-electron and effective-core potentials are passed over.
-
-    Raises
-    ------
-    InputError
-        The file is missing, empty or not text.
     """
     path = Path(path)
     lines = [words for raw in read_cp2k_text(path).split("\n") if (words := raw.partition("#")[0].split())]

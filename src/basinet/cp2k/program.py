@@ -77,20 +77,10 @@ _ALONE = {"OMPI_MCA_pml": "ob1", "OMPI_MCA_btl": "self,vader", "OMPI_MCA_ess_sin
 
 
 def run_program(command: Sequence[str], directory: Path, *, threads: int, time_limit: float, owner: str = "") -> float:
-    """Run CP2K on ``basinet.inp`` in a directory, to its end, and return the seconds that it took.
+    """Run CP2K (a command without options) on ``basinet.inp`` in a directory, to its end; return the seconds it took.
 
-    The process that calls does not change its own directory. However it ends, CP2K ends with it.
-
-    Parameters
-    ----------
-    command
-        CP2K's command line, without options.
-    threads
-        Of OpenMP.
-    time_limit
-        Seconds.
-    owner
-        Goes into the environment of CP2K, by which leftover processes are known.
+    The process that calls does not change its own directory. However it ends, CP2K ends with it. The owner goes into
+    CP2K's environment, by which leftover processes are known; the time limit is in seconds.
 
     Raises
     ------

@@ -136,10 +136,7 @@ def evaluations_by_step(output: Cp2kOutput) -> dict[int, Cp2kEvaluation]:
 def read_trajectory(path: Path, names: tuple[str, ...]) -> dict[int, _Frame]:
     """Read positions and energies by the number of their step; of a step written twice (a restart) the last counts.
 
-    Raises
-    ------
-    InputError
-        The file is missing, has other atoms than `names`, or is cut short.
+    InputError where the file is missing, has other atoms than `names`, or is cut short.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file, yet the positions of the steps are in it; put it beside the output")

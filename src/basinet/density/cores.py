@@ -33,14 +33,8 @@ OVERLAP_RANGE = 6.0
 class Core:
     """Gaussian core of one atom: charge Z of nucleus and core electrons (e; 0 for a ghost atom), radius r_loc (A).
 
-    Raises
-    ------
-    InputError
-        A negative charge, or a radius that is not positive.
-
-    Examples
-    --------
-    Argon of GTH-PBE, -45.135 Ha (files of pseudopotentials state r_loc in bohr):
+    InputError for a negative charge, or a radius that is not positive. Argon of GTH-PBE (files of pseudopotentials
+    state r_loc in bohr), -45.135 Ha:
 
     >>> argon = Core(charge=8.0, radius=0.4 * Bohr)
     >>> round(argon.self_energy / Hartree, 3)
@@ -85,32 +79,16 @@ def core_self_energies(cores: Sequence[CoreLike]) -> FloatArray:
 
 
 def core_overlap_energies(cell: ArrayLike, positions: ArrayLike, cores: Sequence[CoreLike]) -> FloatArray:
-    r"""Core overlap energy of each atom: half of every pair's.
+    r"""Core overlap energy of each atom, (n_atoms,) eV: half of every pair's.
 
     .. math::
 
         E_{ovl,i} = \frac12 \sum_{j \ne i} \frac{Z_i Z_j}{R_{ij}}
             \operatorname{erfc} \frac{R_{ij}}{\sqrt{2 (r_{loc,i}^2 + r_{loc,j}^2)}}
 
-    over all periodic images. Below 1e-16 Ha in liquids of noble gases; not so in a covalent bond.
-
-    Parameters
-    ----------
-    cell : (3, 3) array_like
-        Angstrom, vectors as rows.
-    positions : (n_atoms, 3) array_like
-        Angstrom.
-    cores
-        A :class:`Core` or (Z, rloc in Angstrom) per atom.
-
-    Returns
-    -------
-    (n_atoms,) eV
-
-    Raises
-    ------
-    InputError
-        Two atoms in one place, a cell without volume, or another number of cores than of atoms.
+    over all periodic images. Below 1e-16 Ha in liquids of noble gases; not so in a covalent bond. Cell (3, 3), vectors
+    as rows, and positions (n_atoms, 3) in Angstrom, a `Core` or (Z, rloc in Angstrom) per atom. InputError where two
+    atoms are in one place, the cell has no volume, or there is another number of cores than of atoms.
     """
     from scipy.special import erfc  # these take a moment to import
 

@@ -21,22 +21,11 @@ HEADER_ROUNDING = 1e-6 * Bohr
 
 @dataclass(frozen=True, eq=False)
 class Volume:
-    """Values on a grid, as a reader found them.
+    """Values on a grid, as a reader found them, who states their unit: (n1, n2, n3) float64, C-ordered.
 
-    Parameters
-    ----------
-    values : (n1, n2, n3) array
-        float64, C-ordered: point (i, j, k) is at the fractional coordinates (i/n1, j/n2, k/n3). The reader states
-        the unit.
-    cell : (3, 3) array
-        Rows are the cell vectors, Angstrom.
-    atoms
-        Positions in Angstrom, relative to grid point (0, 0, 0), and not wrapped into the cell; periodic. The array
-        ``nuclear_charges`` (e) is there if the file states charges.
-    comment
-        The file's own.
-    path
-        The file.
+    Point (i, j, k) is at the fractional coordinates (i/n1, j/n2, k/n3) of the cell, rows in Angstrom. Positions of the
+    atoms are relative to grid point (0, 0, 0), and not wrapped into the cell; they have the array ``nuclear_charges``
+    (e) if the file states charges.
     """
 
     values: FloatArray
@@ -47,14 +36,9 @@ class Volume:
 
 
 def same_grid(first: Volume, second: Volume) -> None:
-    """Check that two files give values at the same points.
+    """Check that two files give values at the same points; InputError where they do not.
 
     Cells agree if they do up to the rounding of a cube's header, 1e-6 bohr per voxel.
-
-    Raises
-    ------
-    InputError
-        The grids have different shapes, or the cells differ. The message names both files.
     """
     pair = f"{first.path} and {second.path}"
     if first.values.shape != second.values.shape:

@@ -243,21 +243,9 @@ def cross_check(
 ) -> CrossCheck:
     """Compare with CP2K's ``TOT_DENSITY`` and ``V_HARTREE`` cubes (``STRIDE 1 1 1``).
 
-    Files have five digits, which limits what can be seen: 1e-5 of the largest values.
-
-    Parameters
-    ----------
-    rho, v_h : (n1, n2, n3) array_like
-        e / A^3 and eV, as :func:`~basinet.density.potential.hartree_potential` returns them.
-    cell : (3, 3) array_like
-        Of the calculation, vectors as rows, Angstrom.
-    total_density, v_hartree
-        The cubes, with values as in the file: e / bohr^3, electrons positive; and Hartree, for an electron.
-
-    Raises
-    ------
-    InputError
-        If a cube has another grid or another cell.
+    Files have five digits, which limits what can be seen: 1e-5 of the largest values. Charge density and potential come
+    as `hartree_potential` returns them, with the cell of the calculation; the cubes with values as in the file: e /
+    bohr^3, electrons positive, and Hartree, for an electron. InputError if a cube has another grid or another cell.
     """
     charge, potential = checked_field(rho, "the charge density"), checked_field(v_h, "the potential")
     box = checked_cell(cell)

@@ -143,13 +143,7 @@ def _open(path: Path) -> BinaryIO | gzip.GzipFile:
 
 
 class TextStream:
-    """A file of a header and many numbers, plain or gzip; `expected` is how many it should hold, for messages.
-
-    Raises
-    ------
-    InputError
-        The file is missing, no regular file, cannot be read, or is compressed by something else than gzip.
-    """
+    """A file of a header and many numbers, plain or gzip; `expected` is how many it should hold, for messages."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)

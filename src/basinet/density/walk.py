@@ -91,12 +91,8 @@ class Arrived:
 def ascend(density: FloatArray, facets: Facets, threshold: float, threads: int) -> Ascent:
     """Find the maxima, and for every point the number of neighbours that pass something on to it.
 
-    A point is vacuum where the density is at or below the threshold, minus infinity for none.
-
-    Raises
-    ------
-    InputError
-        The density is constant, or vacuum everywhere.
+    A point is vacuum where the density is at or below the threshold, minus infinity for none. InputError where the
+    density is constant, or vacuum everywhere.
     """
     grid, rho = _lay_out(density.shape, facets), density.reshape(-1)
     awaited = np.empty(rho.size, dtype=np.uint8)

@@ -138,20 +138,10 @@ def block_bootstrap(
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Interval of a statistic that depends on sums over frames only.
+    """Interval of a statistic that depends on sums over frames only, of what each frame adds: (n_frames, ...).
 
-    Parameters
-    ----------
-    sums
-        (n_frames, ...) what each frame adds; centre large constants first.
-    statistic
-        From summed frames, (n_resamples, ...), to values, (n_resamples,).
-    block_length
-        In frames, see :func:`choose_block_length`.
-
-    Examples
-    --------
-    The mean of a quantity over frames:
+    The statistic takes summed frames, (n_resamples, ...), to values, (n_resamples,). Centre large constants first; for
+    the length of blocks, in frames, see `choose_block_length`. The mean of a quantity over frames:
 
     >>> values = np.array([1.0, 2.0, 3.0, 4.0])
     >>> sums = np.stack([np.ones(4), values], axis=-1)

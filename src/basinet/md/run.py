@@ -182,10 +182,7 @@ class Start:
 def load_start(config: DynamicsConfig, calculator: Callable[[], Any]) -> Start:
     """Read the start, give it its calculator and its velocities, and evaluate it once.
 
-    Raises
-    ------
-    InputError
-        A file is bad, the frame cannot move, or the calculator refuses it.
+    InputError where a file is bad, the frame cannot move, or the calculator refuses it.
     """
     atoms = _moving(config)
     reference = read_frames(config.reference) if config.reference else []
@@ -259,23 +256,12 @@ def simulate(
     begin: Callable[[int], None] | None = None,
     report: Report | None = None,
 ) -> Ending:
-    """Run, or go on with the run in a folder, up to the steps asked for.
+    """Run, or go on with the run in a folder, up to the steps asked for; the atoms are changed in place.
 
-    Parameters
-    ----------
-    folder
-        Exists. Trajectory, log and restart point are written there.
-    atoms
-        Start, with calculator and velocities; changed in place.
-    inputs
-        Checksums of the files that the run depends on; a run goes on only with the same.
-    begin, report
-        Called with the step that is gone on from, and at every line of the log.
-
-    Raises
-    ------
-    InputError
-        The run in the folder was begun with other inputs, or its files are altered.
+    They come with calculator and velocities; trajectory, log and restart point are written to the folder, which exists.
+    A run goes on only with the same checksums of the files that it depends on (`inputs`). `begin` is called with the
+    step that is gone on from, `report` at every line of the log. InputError where the run in the folder was begun with
+    other inputs, or its files are altered.
     """
     with warnings.catch_warnings():
         # The log counts what the warning of the first such step would say.

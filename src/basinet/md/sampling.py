@@ -236,13 +236,7 @@ def sample(composition: Mapping[str, int], *, progress: Progress | None = None, 
 
 
 def run_sampling(config: SampleConfig, progress: Progress | None = None) -> Sample:
-    """Melt, cool, check, measure how long the liquid remembers, and take frames that far apart.
-
-    Raises
-    ------
-    InputError
-        What was sampled is no liquid: a Bragg peak survives, or the atoms do not travel.
-    """
+    """Melt, cool, check, measure how long the liquid remembers, and take frames that far apart; see `sample`."""
     liquid = _noble_gas_liquid(config, progress)
     schedule = _Schedule(
         melt_steps=liquid.steps(config.melting),
@@ -375,20 +369,10 @@ def synthetic_liquid(
 ) -> list[Atoms]:
     """Frames of a Lennard-Jones liquid with exact total and local energies.
 
-    Parameters
-    ----------
-    system
-        ``ar``, ``kr`` or ``mix`` (half argon, half krypton).
-    n_atoms
-        Atoms in the cubic box, at the density of the reference frames.
-    seed
-        Determines the frames, together with the system and the settings.
-    settings
-        Temperatures, steps and spacing.
-    potential
-        Potential to sample and to label with; `literature_lennard_jones` unless given.
-    progress
-        Called with what is done, and with the steps done and in all.
+    A cubic box holds `n_atoms` of ``ar``, ``kr`` or ``mix`` (half argon, half krypton) at the density of the reference
+    frames. The seed determines the frames, together with the system and the settings. The potential, by which they are
+    sampled and labelled, is `literature_lennard_jones` unless given. `progress` is called with what is done, and with
+    the steps done and in all.
 
     Returns
     -------

@@ -139,15 +139,10 @@ class Dataset:
 
 
 def isolated_energies(isolated: Sequence[Atoms], frames: Sequence[Atoms]) -> dict[str, float]:
-    """Energy E0 of each element's isolated atom, eV.
+    """Energy E0 of each element's isolated atom, eV; InputError if one is none, or a label is missing or not finite.
 
     Where isolated atoms are missing, E0 comes from a least-squares fit of ``E = sum_s N_s E0_s`` to the frames (of
     least norm where compositions do not determine it), which shifts energies by constants but changes no difference.
-
-    Raises
-    ------
-    InputError
-        If an isolated atom is none, or a label is missing or not finite.
     """
     known = {}
     for index, atoms in enumerate(isolated):
@@ -173,25 +168,12 @@ def build_dataset(
     derivatives: Callable[[Atoms], PairDerivatives] | None = None,
     pair_potential: LennardJones | None = None,
 ) -> Dataset:
-    """Flatten labelled frames of one system (``REF_energy``, eV), in order of time.
+    """Flatten labelled frames of one system (``REF_energy``, eV), in order of time; `e0` are the isolated atoms', eV.
 
-    Parameters
-    ----------
-    descriptor
-        Maps a frame to ``(n_atoms, n_components)``.
-    e0
-        Energy of each element's isolated atom, eV.
-    local_energies
-        Maps a frame to its local DFT energies ``(n_atoms,)`` in eV, E0 included; None where there are none.
-    derivatives
-        Maps a frame to the derivatives of its descriptors, for training on forces; frames then carry ``REF_forces``.
-    pair_potential
-        Potential to which networks are to give the difference.
-
-    Raises
-    ------
-    InputError
-        If there is no frame, a label is missing or not finite, or an element has no E0.
+    Functions of a frame give its descriptors ``(n_atoms, n_components)``, its local DFT energies ``(n_atoms,)`` in eV,
+    E0 included, and for training on forces the derivatives of its descriptors; frames then carry ``REF_forces`` (eV/A).
+    To a pair potential, networks are to give the difference. InputError where there is no frame, a label is missing or
+    not finite, or an element has no E0.
     """
     if not frames:
         raise InputError(f"system {system}: no frames; give at least one")

@@ -119,13 +119,7 @@ class Ensemble:
         return energies + dataset.pairs.local_energy
 
     def local_energies(self, atoms: Atoms) -> FloatArray:
-        """Local energies ``(members, n_atoms)`` in eV, E0 included: their sum over atoms compares with REF_energy.
-
-        Raises
-        ------
-        InputError
-            If an element has no network.
-        """
+        """Local energies ``(members, n_atoms)`` in eV, E0 included: their sum over atoms compares with REF_energy."""
         symbols = atoms.get_chemical_symbols()
         network_of = self.network_of(tuple(symbols))
         own = np.array([self.e0[symbol] for symbol in symbols])
@@ -133,18 +127,10 @@ class Ensemble:
         return own + pairs + self._energies_and_slopes(self.descriptor(atoms), network_of)[0]
 
     def evaluate(self, atoms: Atoms, *, threads: int = 1, mean_over: Sequence[int] | None = None) -> Evaluation:
-        """Local energies of every member, and forces and virial of their mean.
+        """Local energies of every member, and forces and virial of the mean of all members, or of those in `mean_over`.
 
-        Forces are exact derivatives: ``F_k = -dE/dr_k`` with ``E`` the members' mean energy.
-
-        Parameters
-        ----------
-        atoms
-            The frame; nothing of it is changed.
-        threads
-            Threads to share the atoms.
-        mean_over
-            Members to whose mean forces and virial belong, each once; all of them unless given.
+        Forces are exact derivatives: ``F_k = -dE/dr_k`` with ``E`` the members' mean energy. The atoms are shared by
+        threads.
 
         Raises
         ------
@@ -238,13 +224,7 @@ class Ensemble:
 
 
 def load_model(path: str | Path) -> Ensemble:
-    """Read an ensemble that `Ensemble.save` wrote.
-
-    Raises
-    ------
-    InputError
-        If the file is not such a file, was cut short or altered, or was written by a newer version.
-    """
+    """Read an ensemble that `Ensemble.save` wrote; InputError where it is none, cut short, altered or too new."""
     from basinet.descriptors.bispectrum import Bispectrum
     from basinet.jobs.arrays import load_arrays
     from basinet.potentials.pair_potential import LennardJones
@@ -273,12 +253,8 @@ def compose(**models: Ensemble) -> Ensemble:
     """One potential from per-species networks: ``compose(Ar=argon, Kr=krypton)``.
 
     Each atom is handled by the network that its element's model holds for it; neighbours of the other element are seen
-    through the descriptor's species weights. Member m of the result joins the members m of the parts.
-
-    Raises
-    ------
-    InputError
-        If the models read different descriptors, differ in architecture or in the number of members.
+    through the descriptor's species weights. Member m of the result joins the members m of the parts. InputError if the
+    models read different descriptors, or differ in architecture or in the number of members.
     """
     if not models:
         raise InputError("compose() needs at least one model, as in compose(Ar=argon, Kr=krypton)")

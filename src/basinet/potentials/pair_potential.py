@@ -61,25 +61,11 @@ class PairEvaluation:
 
 
 class LennardJones:
-    """Pair potential ``v(r) = c12 / r^12 - c6 / r^6`` with parameters per species pair, truncated.
+    """Pair potential ``v(r) = c12 / r^12 - c6 / r^6`` with `PairCoefficients` per species pair, cut off at a distance, A.
 
-    Any cell, any mixture of periodic and open directions, and cutoffs beyond half the box (an atom then meets
-    images of itself) are allowed.
-
-    Parameters
-    ----------
-    parameters
-        `PairCoefficients` for every pair of the species, in either order: ``("Ar", "Kr")`` or ``("Kr",
-        "Ar")``.
-    cutoff
-        Distance beyond which a pair does not interact, A.
-    smooth
-        Shift energy and force to vanish at the cutoff; otherwise the potential ends there as it is.
-
-    Raises
-    ------
-    InputError
-        A pair of the species named in `parameters` is missing, or the cutoff is not positive.
+    Any cell, any mixture of periodic and open directions, and cutoffs beyond half the box (an atom then meets images of
+    itself) are allowed. With `smooth`, energy and force are shifted to vanish at the cutoff; otherwise the potential
+    ends there as it is. InputError where a pair of the species named is missing, or the cutoff is not positive.
     """
 
     def __init__(self, parameters: Mapping[Pair, PairCoefficients], cutoff: float, *, smooth: bool = False) -> None:
@@ -140,12 +126,7 @@ class LennardJones:
         """Local energies, forces and virial from one neighbour list.
 
         One of this potential's cutoff, with each pair once, may be given to be used again, where a run asks for many
-        steps.
-
-        Raises
-        ------
-        InputError
-            An atom's species has no parameters, or two atoms coincide.
+        steps. InputError where an atom's species has no parameters, or two atoms coincide.
         """
         species = species_indices(atoms, self.elements)
         first, second, vectors, squared = neighbour_pairs(atoms, neighbours or half_list(self.cutoff))
@@ -246,8 +227,7 @@ def _power_sums(atoms: Atoms, cutoff: float, elements: Sequence[str] | None = No
     """Sum ``r^-6`` and ``r^-12`` over each atom's neighbours within a cutoff (A), by species: (n_atoms, n_pairs, 2).
 
     A pair potential's local energies are linear in them: ``e_i = 1/2 sum_p (c12_p S[i, p, 1] - c6_p S[i, p, 0])``.
-    Pairs are in the order of `species_pairs` of `elements`, which may be more than the frame's; those without atom i
-    are zero.
+    Pairs are in the order of `species_pairs` of `elements`; those without atom i are zero.
     """
     names = tuple(sorted(set(elements if elements is not None else atoms.get_chemical_symbols())))
     species = species_indices(atoms, names)
@@ -270,30 +250,12 @@ def _power_sums(atoms: Atoms, cutoff: float, elements: Sequence[str] | None = No
 def fit_pair_potential(
     frames: Sequence[Atoms], energies: NDArray[np.floating], cutoff: float = LITERATURE_CUTOFF
 ) -> LennardJones:
-    """Fit c6 and c12 of every species pair to total energies by linear least squares.
+    """Fit c6 and c12 of every pair of species to total energies (n_frames,), eV above isolated atoms, by least squares.
 
-    Minimises ``sum_A (E_A - sum_p (c12_p S12_Ap - c6_p S6_Ap))^2`` where ``S_Ap`` sums `_power_sums` of frame
-    ``A`` over its atoms, halved. Local energies are never seen.
-
-    Parameters
-    ----------
-    frames
-        Training frames.
-    energies
-        (n_frames,) total energies relative to isolated atoms, eV.
-    cutoff
-        Range of the potential, A.
-
-    Returns
-    -------
-    LennardJones
-        Coefficients may come out negative where the frames hardly constrain them; nothing is clipped.
-
-    Raises
-    ------
-    InputError
-        Energies and frames differ in number, are not finite, or are too few or too alike for the
-        coefficients.
+    Minimises ``sum_A (E_A - sum_p (c12_p S12_Ap - c6_p S6_Ap))^2`` where ``S_Ap`` sums `_power_sums` of frame ``A``
+    over its atoms, halved. Local energies are never seen. Coefficients may come out negative where the frames hardly
+    constrain them; nothing is clipped. InputError where the energies are not as many finite numbers, or do not
+    determine the coefficients.
     """
     target = np.asarray(energies, dtype=np.float64)
     if target.shape != (len(frames),) or not np.all(np.isfinite(target)):
@@ -322,14 +284,10 @@ PairChoice: TypeAlias = LennardJones | Literal["literature"] | None
 
 
 def chosen_pair_potential(choice: PairChoice, elements: Sequence[str]) -> LennardJones | None:
-    """Pair potential of that name: ``"literature"``, Lennard-Jones parameters of noble gases, smoothly ended.
+    """Pair potential of that name, ``"literature"``: Lennard-Jones parameters of noble gases, smoothly ended.
 
-    A potential of your own is taken as it is, and None stays None.
-
-    Raises
-    ------
-    InputError
-        The name is unknown, or there are no parameters for an element.
+    A potential of your own is taken as it is, and None stays None; InputError for other names, or elements without
+    parameters.
     """
     if choice is None or isinstance(choice, LennardJones):
         return choice

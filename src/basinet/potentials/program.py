@@ -243,21 +243,12 @@ def train_networks(
     patience: int,
     weight_decay: float,
 ) -> _Outcome:
-    """Train all networks until each has stopped improving on the validation frames.
+    """Train all networks, along the first axis, until each has stopped improving on the validation frames.
 
-    Parameters
-    ----------
-    networks, rates
-        Initial weights, networks along the first axis (see `basinet.potentials.training`), and the learning rate of
-        each.
-    batches
-        Frame indices ``(n_blocks, steps, batch)``; validation frames are looked at after every block.
-    unit
-        ``sqrt(n_atoms)``: totals are fitted in units of ``scale * sqrt(n_atoms)``.
-    force_weight
-        Weight of the forces' part of the loss, A^2, where frames carry forces; None where not.
-    patience
-        Blocks without improvement after which a network stops.
+    Each network has its own learning rate. Frame indices of the minibatches are ``(n_blocks, steps, batch)``;
+    validation frames are looked at after every block, and a network stops after `patience` blocks without improvement.
+    Totals are fitted in units of ``scale * unit``, ``unit`` the root of the number of atoms. The force weight, A^2, is
+    None where frames carry no forces.
     """
     (n_blocks, steps), n_networks = batches.shape[:2], len(rates)
     dtype, n_components = train.rows.dtype, train.rows.shape[-1]

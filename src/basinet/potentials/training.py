@@ -169,8 +169,9 @@ class TrainedEnsemble:
     ----------
     ensemble
         Best-on-validation weights of every member; with forces, the loss on validation frames decides.
-    train_rmse, validation_rmse
-        Per member at those weights, eV per atom (total energies; of local energies for the ceiling).
+    train_rmse, validation_rmse, force_rmse
+        Per member at those weights, eV per atom (total energies; of local energies for the ceiling), and with forces
+        eV/A.
     epochs
         Passes over the training frames until those weights, per member.
     curves
@@ -180,8 +181,6 @@ class TrainedEnsemble:
         Mean validation RMSE in eV per atom for each candidate learning rate; with forces, the root of the loss.
     cpu_seconds
         CPU time of search and training, compilation not included.
-    force_rmse
-        ``train`` and ``validation``, per member at the best weights, eV/A; empty without forces.
     """
 
     ensemble: Ensemble
@@ -210,24 +209,12 @@ def train_ensemble(
 ) -> TrainedEnsemble:
     """Train networks on the total energies of `train`, and on its forces if they have a weight.
 
-    With forces, the loss on validation frames (`basinet.potentials.program`) takes the place of the error of their
-    totals: it chooses the learning rate, and when a network stops.
-
-    Parameters
-    ----------
-    train, validation
-        Frames to fit, and frames that choose learning rate and stopping time. Where they carry a pair potential's share
-        (both of the same one), networks learn the difference, and the ensemble stands on that potential.
-    descriptor
-        Kept with the model; the datasets already hold its values.
-    e0
-        Energy of each element's isolated atom, eV; kept with the model.
-    members, seed
-        Members differ by their initial weights; minibatches are shared.
-    pad_frames
-        Pad training and validation frames to these numbers, so that trainings of other sizes share compiled programs.
-    target
-        ``"total"``: the paper's loss, total energies only. ``"local"``: the ceiling, fitted to the local energies.
+    Validation frames choose learning rate and stopping time; with forces by the loss (`basinet.potentials.program`) in
+    place of the error of totals. Where datasets carry a pair potential's share, networks learn the difference, and the
+    ensemble stands on that potential. Members differ by their initial weights, of the seeds from `seed` on, and share
+    minibatches. Descriptor and `e0` (eV) are kept with the model. Frames are padded to `pad_frames`, so that trainings
+    of other sizes share compiled programs. The target is ``"total"``, the paper's loss, or ``"local"``: the ceiling,
+    fitted to local energies.
     """
     baseline = None if train.pairs is None else train.pairs.potential
     train, validation = train.without_pairs(), validation.without_pairs()
