@@ -61,7 +61,7 @@ class PairEvaluation:
 
 
 class LennardJones:
-    """Pair potential ``v(r) = c12 / r^12 - c6 / r^6`` with `PairCoefficients` per species pair, cut off at a distance, A.
+    """Potential ``v(r) = c12 / r^12 - c6 / r^6`` with `PairCoefficients` per species pair, cut off at a distance, A.
 
     Any cell, any mixture of periodic and open directions, and cutoffs beyond half the box (an atom then meets images of
     itself) are allowed. With `smooth`, energy and force are shifted to vanish at the cutoff; otherwise the potential
