@@ -12,7 +12,7 @@ from tests.cp2k.runs import FIXTURES, edit, refuse
 
 from basinet import units
 from basinet.cp2k.input import read_cp2k_input
-from basinet.cp2k.run_directory import read_run, read_runs
+from basinet.cp2k.run_directory import read_run
 from basinet.errors import InputError
 
 CORE = (8.0, 0.4 * units.Bohr)
@@ -34,7 +34,6 @@ def test_a_run_is_read_at_the_precision_of_its_input(copy_run, name):
     assert run.labels["REF_energy"] == pytest.approx(-2293.775, abs=1e-3)
     assert run.density == directory / "run-ELECTRON_DENSITY-1_0.cube"
     assert (run.total_density, run.hartree_potential, run.step) == (None, None, None)
-    assert [single.density for single in read_runs(directory)] == [run.density]
 
 
 def test_two_kinds_in_an_inclined_cell(copy_run):

@@ -8,7 +8,7 @@ from tests.cp2k.runs import edit, refuse
 
 from basinet.cp2k.input import read_cp2k_input
 from basinet.cp2k.output import read_cp2k_output
-from basinet.cp2k.run_directory import read_run, read_runs
+from basinet.cp2k.run_directory import densities_of_steps, read_run
 from basinet.errors import InputError
 
 
@@ -33,7 +33,7 @@ def test_of_a_trajectory_the_density_chooses_the_step(copy_run):
     directory = copy_run("trajectory")
     (directory / "run-ELECTRON_DENSITY-1_0.cube").unlink()
     with pytest.raises(InputError, match="no cube of the electron density"):
-        read_runs(directory)
+        read_run(directory)
     refuse(directory, "3 energies; name the density of the step you mean", need_density=False)
     cubes = [directory / f"run-ELECTRON_DENSITY-1_{step}.cube" for step in range(3)]
     for cube in cubes:
@@ -48,9 +48,7 @@ def test_of_a_trajectory_the_density_chooses_the_step(copy_run):
         assert np.array_equal(run.forces, evaluations[step].forces)
         assert previous is None or 1e-4 < np.abs(run.atoms.positions - previous).max() < 0.1
         previous = run.atoms.positions
-    for run, cube in zip(read_runs(directory), cubes, strict=True):
-        assert run.density == cube
-        assert np.array_equal(run.atoms.positions, read_run(directory, density=cube).atoms.positions)
+    assert densities_of_steps(directory) == cubes
     start = read_cp2k_input(directory / "run.inp").positions
     assert read_run(directory, density=cubes[0]).atoms.positions == pytest.approx(start, abs=1e-10)
 

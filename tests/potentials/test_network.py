@@ -8,11 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from basinet.errors import InputError
-from basinet.potentials.network import BASE_WIDTH, Architecture, Layer, _row_energies
+from basinet.potentials.network import BASE_WIDTH, Architecture, Layer, _hidden_values, _readout_energies
 from basinet.potentials.program import _effective
 from basinet.potentials.training import initial_networks
 
 WIDTHS = (8, 32, 128, 512)
+
+
+def row_energies(network, rows, count, activation):
+    """Energy of every row, in the network's own units, as models evaluate it."""
+    return _readout_energies(network, _hidden_values(network, rows, count, activation)[-1], count)
 
 
 def network(architecture: Architecture, n_components: int = 7, seed: int = 0) -> tuple[Layer, ...]:
@@ -26,8 +31,8 @@ def network(architecture: Architecture, n_components: int = 7, seed: int = 0) ->
 def test_a_linear_network_sees_the_sum_of_its_atoms(n_atoms, depth, width, seed):
     layers = network(Architecture("linear", depth, width), seed=seed)
     rows = np.random.default_rng(seed).normal(size=(n_atoms, 7))
-    per_atom = _row_energies(layers, rows, np.ones(n_atoms), "linear")
-    at_once = _row_energies(layers, rows.sum(0, keepdims=True), np.array([float(n_atoms)]), "linear")
+    per_atom = row_energies(layers, rows, np.ones(n_atoms), "linear")
+    at_once = row_energies(layers, rows.sum(0, keepdims=True), np.array([float(n_atoms)]), "linear")
     scale = 1 + np.abs(per_atom).sum()
     assert abs(at_once[0] - per_atom.sum()) < 1e-12 * scale
 
@@ -35,8 +40,8 @@ def test_a_linear_network_sees_the_sum_of_its_atoms(n_atoms, depth, width, seed)
 def test_a_tanh_network_does_not():
     layers = network(Architecture("tanh", 1, 8))
     rows = np.random.default_rng(0).normal(size=(4, 7))
-    per_atom = _row_energies(layers, rows, np.ones(4), "tanh").sum()
-    at_once = _row_energies(layers, rows.sum(0, keepdims=True), np.array([4.0]), "tanh")[0]
+    per_atom = row_energies(layers, rows, np.ones(4), "tanh").sum()
+    at_once = row_energies(layers, rows.sum(0, keepdims=True), np.array([4.0]), "tanh")[0]
     assert abs(at_once - per_atom) > 1e-2
 
 
@@ -46,11 +51,11 @@ def test_rows_of_zeros_that_stand_for_no_atom_have_no_energy(activation, depth):
     layers = network(Architecture(activation, depth, 6))
     rows = np.random.default_rng(0).normal(size=(5, 7))
     padded, count = np.vstack([rows, np.zeros((3, 7))]), np.r_[np.ones(5), np.zeros(3)]
-    energies = _row_energies(layers, padded, count, activation)
+    energies = row_energies(layers, padded, count, activation)
     assert np.all(energies[5:] == 0.0)
-    assert np.allclose(energies[:5], _row_energies(layers, rows, np.ones(5), activation), rtol=1e-14)
-    alone = _row_energies(layers, rows, np.ones(5), activation).sum()
-    assert _row_energies(layers, padded, count, activation).sum() == pytest.approx(alone, rel=1e-13)
+    assert np.allclose(energies[:5], row_energies(layers, rows, np.ones(5), activation), rtol=1e-14)
+    alone = row_energies(layers, rows, np.ones(5), activation).sum()
+    assert row_energies(layers, padded, count, activation).sum() == pytest.approx(alone, rel=1e-13)
 
 
 @pytest.mark.parametrize("depth", [1, 2])
@@ -59,8 +64,8 @@ def test_deep_linear_networks_are_affine_maps(depth):
     rng = np.random.default_rng(3)
     a, b = rng.normal(size=(2, 1, 7))
     one = np.ones(1)
-    middle = _row_energies(layers, (a + b) / 2, one, "linear")
-    ends = _row_energies(layers, a, one, "linear") + _row_energies(layers, b, one, "linear")
+    middle = row_energies(layers, (a + b) / 2, one, "linear")
+    ends = row_energies(layers, a, one, "linear") + row_energies(layers, b, one, "linear")
     assert middle == pytest.approx(ends / 2, rel=1e-12)
 
 
@@ -71,7 +76,7 @@ def initial_spread(parametrisation: str, width: int, depth: int, activation: str
     start = _effective(initial_networks(range(40), architecture, 1, n_components), architecture, n_components)
     rows = np.random.default_rng(0).normal(size=(40, n_components))
     outputs = [
-        _row_energies(tuple(Layer(x.weight[m, 0], x.bias[m, 0]) for x in start), rows, np.ones(40), activation)
+        row_energies(tuple(Layer(x.weight[m, 0], x.bias[m, 0]) for x in start), rows, np.ones(40), activation)
         for m in range(40)
     ]
     return float(np.std(outputs))

@@ -236,17 +236,36 @@ def read_run(
         it is none of GTH's; the density is missing, or there are several. One line that names file and remedy.
     """
     calculation = _read_calculation(path, allow_unconverged=allow_unconverged)
-    cube = _find_density(calculation, density, required=need_density)
-    return _select_step(calculation, cube)
-
-
-def read_runs(path: str | Path) -> list[Cp2kRun]:
-    """Read every step of a run that has a density, as `read_run`: one of a single point, many of molecular dynamics."""
-    calculation = _read_calculation(path)
-    cubes = _find_cubes(calculation.output, calculation.given.project, DENSITY)
-    if not cubes:
-        raise _missing_density(calculation)
-    return [_select_step(calculation, cube) for cube in cubes]
+    output, given = calculation.output, calculation.given
+    cube = _find_cube(output, given.project, DENSITY) if density is None else Path(density)
+    if cube is None and need_density:
+        raise DensityError(
+            f"{output.path.parent}: no cube of the electron density ({given.project}-{DENSITY}-1_0.cube); "
+            "add &E_DENSITY_CUBE with STRIDE 1 1 1 to &DFT/&PRINT, or name the cube"
+        )
+    if cube is not None and not cube.is_file():
+        raise InputError(f"{cube}: no such file; name the cube of the electron density")
+    step, evaluation, positions = _choose_step(calculation, cube)
+    check_evaluation(evaluation, len(positions), output, allow_unconverged=allow_unconverged)
+    return Cp2kRun(
+        atoms=Atoms(list(calculation.symbols), positions=positions, cell=given.cell, pbc=True),
+        cores=calculation.cores,
+        labels=dict(evaluation.energies),
+        forces=None if evaluation.forces is None else evaluation.forces.copy(),
+        electrons=float(calculation.electrons),
+        density=cube,
+        total_density=_find_cube(output, given.project, _TOTAL_DENSITY, step),
+        hartree_potential=_find_cube(output, given.project, _HARTREE_POTENTIAL, step),
+        local_energy=_find_cube(output, given.project, _LOCAL_ENERGY, step),
+        local_energy_gap=evaluation.local_energy_gap,
+        rvv10=given.rvv10,
+        grid=output.grid,
+        eps_scf=output.eps_scf,
+        version=output.version,
+        step=step,
+        input=given.path,
+        output=output.path,
+    )
 
 
 def densities_of_steps(path: Path) -> list[Path]:
@@ -271,7 +290,6 @@ class _Calculation:
     symbols: tuple[str, ...]
     cores: tuple[Core, ...]
     electrons: int
-    allow_unconverged: bool = False
 
     @cached_property
     def start(self) -> FloatArray:
@@ -305,54 +323,7 @@ def _read_once(path: Path, allow_unconverged: bool, _state: tuple[Any, ...]) -> 
     if output.electrons is None:
         raise InputError(f"{output.path}: does not print the number of electrons; set PRINT_LEVEL MEDIUM")
     cores = _atomic_cores(output, given, symbols)
-    return _Calculation(output, given, symbols, cores, output.electrons, allow_unconverged)
-
-
-def _select_step(calculation: _Calculation, cube: Path | None) -> Cp2kRun:
-    """The run, or the step of it that a density belongs to."""
-    output, given = calculation.output, calculation.given
-    step, evaluation, positions = _choose_step(calculation, cube)
-    check_evaluation(evaluation, len(positions), output, allow_unconverged=calculation.allow_unconverged)
-    return Cp2kRun(
-        atoms=Atoms(list(calculation.symbols), positions=positions, cell=given.cell, pbc=True),
-        cores=calculation.cores,
-        labels=dict(evaluation.energies),
-        forces=None if evaluation.forces is None else evaluation.forces.copy(),
-        electrons=float(calculation.electrons),
-        density=cube,
-        total_density=_find_cube(output, given.project, _TOTAL_DENSITY, step),
-        hartree_potential=_find_cube(output, given.project, _HARTREE_POTENTIAL, step),
-        local_energy=_find_cube(output, given.project, _LOCAL_ENERGY, step),
-        local_energy_gap=evaluation.local_energy_gap,
-        rvv10=given.rvv10,
-        grid=output.grid,
-        eps_scf=output.eps_scf,
-        version=output.version,
-        step=step,
-        input=given.path,
-        output=output.path,
-    )
-
-
-def _find_density(calculation: _Calculation, density: str | Path | None, *, required: bool) -> Path | None:
-    """The cube of the density: the one named, or the only one there."""
-    if density is not None:
-        if not Path(density).is_file():
-            raise InputError(f"{density}: no such file; name the cube of the electron density")
-        return Path(density)
-    cube = _find_cube(calculation.output, calculation.given.project, DENSITY)
-    if cube is None and required:
-        raise _missing_density(calculation)
-    return cube
-
-
-def _missing_density(calculation: _Calculation) -> DensityError:
-    """The error of a run that wrote no density."""
-    return DensityError(
-        f"{calculation.output.path.parent}: no cube of the electron density "
-        f"({calculation.given.project}-{DENSITY}-1_0.cube); add &E_DENSITY_CUBE with STRIDE 1 1 1 to &DFT/&PRINT, "
-        "or name the cube"
-    )
+    return _Calculation(output, given, symbols, cores, output.electrons)
 
 
 def _choose_step(calculation: _Calculation, cube: Path | None) -> tuple[int | None, Cp2kEvaluation, FloatArray]:

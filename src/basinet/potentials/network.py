@@ -135,12 +135,6 @@ def _hidden_values(network: Network, rows: FloatArray, count: FloatArray, activa
     return hidden[1:]
 
 
-def _row_energies(network: Network, rows: FloatArray, count: FloatArray, activation: Activation) -> FloatArray:
-    """Energy of every row, ``(n_rows,)``, in the network's units; a test holds it and the form of training together."""
-    hidden = _hidden_values(network, rows, count, activation)[-1]
-    return _readout_energies(network, hidden, count)
-
-
 def _readout_energies(network: Network, hidden: FloatArray, count: FloatArray) -> FloatArray:
     """Energy of every row from the last hidden layer."""
     readout = network[-1]
