@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,7 +86,11 @@ def _read_atoms(subsys: _Section, cell: FloatArray, directory: Path) -> tuple[tu
                 f"{topology.where}: basinet reads COORD_FILE_FORMAT XYZ, not {form or 'this'}; "
                 "write the atoms to &COORD or an XYZ file"
             )
-        return _read_xyz_file(directory / name)
+        file = directory / name
+        if not file.is_file():
+            raise InputError(f"{file}: no such file, yet the CP2K input takes its atoms from it; put it there")
+        *_, (_, names, positions, _) = _xyz_frames(file)  # the last frame, as CP2K (topology_xyz.F)
+        return names, positions
     coord = subsys.first("COORD")
     rows = [line for line in coord.lines if line.text.partition(" ")[0].upper() not in ("UNIT", "SCALED")]
     if not rows:
@@ -97,13 +102,10 @@ def _read_atoms(subsys: _Section, cell: FloatArray, directory: Path) -> tuple[tu
     return names, numbers * _length_unit(unit, coord.where)
 
 
-def _read_xyz_file(path: Path) -> tuple[tuple[str, ...], FloatArray]:
-    """Atoms of an XYZ file, of its last frame if it has several, as CP2K takes them (``topology_xyz.F``)."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file, yet the CP2K input takes its atoms from it; put it there")
+def _xyz_frames(path: Path) -> Iterator[tuple[str, tuple[str, ...], FloatArray, str]]:
+    """Title, names and positions (n, 3) in Å of each frame of an XYZ file, and where it stands."""
     lines = read_cp2k_text(path).split("\n")
     start = 0
-    rows: list[_Line] = []
     while start < len(lines) and lines[start].strip():
         where = f"{path}, line {start + 1}"
         count = lines[start].split()[0]
@@ -114,10 +116,10 @@ def _read_xyz_file(path: Path) -> tuple[tuple[str, ...], FloatArray]:
         rows = [_Line(line.strip(), f"{path}, line {number}") for number, line in block if line.strip()]
         if len(rows) != int(count):
             raise InputError(f"{where}: the file is cut short, {len(rows)} of {count} atoms; write it again")
+        yield lines[start + 1], *_parse_atoms(rows), where
         start = stop
-    if not rows:
+    if start == 0:
         raise InputError(f"{path}, line 1: expected the number of atoms, found a blank line; write the file again")
-    return _parse_atoms(rows)
 
 
 def _parse_atoms(rows: list[_Line]) -> tuple[tuple[str, ...], FloatArray]:

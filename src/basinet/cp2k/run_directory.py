@@ -17,8 +17,8 @@ from ase.geometry import cell_to_cellpar
 
 from basinet import units
 from basinet.arrays import FloatArray
-from basinet.cp2k.input import Cp2kInput, _guess_element, _parse_atoms, read_cp2k_input
-from basinet.cp2k.language import _Line, _parse_number, read_cp2k_text
+from basinet.cp2k.input import Cp2kInput, _guess_element, _xyz_frames, read_cp2k_input
+from basinet.cp2k.language import _parse_number, read_cp2k_text
 from basinet.cp2k.output import Cp2kEvaluation, Cp2kOutput, read_cp2k_output
 from basinet.cp2k.potentials import Core, _atomic_cores
 from basinet.cp2k.program import NotConvergedError
@@ -141,21 +141,16 @@ def read_trajectory(path: Path, names: tuple[str, ...]) -> dict[int, _Frame]:
     if not path.is_file():
         raise InputError(f"{path}: no such file, yet the positions of the steps are in it; put it beside the output")
     text = read_cp2k_text(path)
-    lines = text.rstrip("\n").split("\n")
     if not text.endswith("\n"):
-        raise InputError(f"{path}, line {len(lines)}: the file is cut short; copy it again")
+        raise InputError(f"{path}, line {text.count(chr(10)) + 1}: the file is cut short; copy it again")
     frames: dict[int, _Frame] = {}
-    for start in range(0, len(lines), len(names) + 2):
-        title = _TITLE.match(lines[start + 1]) if start + 1 < len(lines) else None
-        block = enumerate(lines[start + 2 : start + 2 + len(names)], start=start + 3)
-        rows = [_Line(row.strip(), f"{path}, line {number}") for number, row in block]
-        if title is None or len(rows) < len(names):
-            raise InputError(f"{path}, line {start + 1}: no whole step of {len(names)} atoms; is the file cut short?")
-        found, positions = _parse_atoms(rows)
+    for title, found, positions, where in _xyz_frames(path):
+        match = _TITLE.match(title)
+        if match is None:
+            raise InputError(f"{where}: the title below tells no step and energy; name the trajectory of CP2K")
         if found != names:
-            raise InputError(f"{path}, line {start + 3}: other atoms than those of the input")
-        energy = _parse_number(title[2], f"{path}, line {start + 2}") * units.Hartree
-        frames[int(title[1])] = _Frame(positions, energy)
+            raise InputError(f"{where}: other atoms than those of the input")
+        frames[int(match[1])] = _Frame(positions, _parse_number(match[2], where) * units.Hartree)
     return frames
 
 
