@@ -7,7 +7,7 @@ The first is the name of a file of the reference data, the second what `basinet 
 numbered on; those that are there already, recognised by their energy and positions, are left out, so that a second run
 changes nothing. A campaign that is not finished is refused.
 
-With --into its frames, calculated again, go into an edition in the making, a file of its own, under the numbers that they
+With --into its frames, calculated again, go into an edition in the making, a file of its own, under the numbers they
 have; --left writes the configurations that this edition still lacks.
 """
 

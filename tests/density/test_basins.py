@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from tests.peers.densities import gaussian_density
 
 from basinet.density.basins import integrate_basins
+from basinet.errors import InputError
 
 ATOM = ((8.0, 0.5),)
 HOLLOW = ((9.0, 0.5), (-1.0, 0.3))
@@ -137,3 +138,32 @@ def test_the_arrays_passed_in_are_left_alone():
     integrate_basins(density, TRICLINIC, positions, {"field": field})
     for array, copy in zip((density, field, positions), copies, strict=True):
         np.testing.assert_array_equal(array, copy)
+
+
+def honeycomb(shift=0.0, points=(24, 24, 12)):
+    """A layer of two equal atoms a cell, its density three Gaussians in the middles of the bonds; moved along z."""
+    cell = np.array([[2.46, 0.0, 0.0], [-1.23, 2.13042, 0.0], [0.0, 0.0, 4.0]])
+    atoms = np.array([[1 / 3, 2 / 3, 0.5], [2 / 3, 1 / 3, 0.5]]) @ cell
+    bonds = np.array([[0.5, 0.5, 0.5], [0.0, 0.5, 0.5], [0.5, 0.0, 0.5]]) @ cell
+    moved = np.array([0.0, 0.0, shift])
+    return gaussian_density(cell, bonds + moved, points, [(8.0 / 3.0, 0.45)]), cell, atoms + moved
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.1])
+def test_maxima_in_the_middles_of_bonds_are_shared(shift):
+    basins = integrate_basins(*honeycomb(shift))
+    assert basins.maxima.tied.sum() == 3
+    np.testing.assert_allclose(basins.population, 4.0, rtol=1e-6)
+    np.testing.assert_allclose(basins.volume, basins.volume.sum() / 2, rtol=1e-9)
+    assert not basins.empty_atoms.size
+
+
+def test_basins_of_one_density_divide_another():
+    cell, place = np.diag([6.0, 3.0, 3.0]), np.array([[1.5, 1.5, 1.5], [4.5, 1.5, 1.5]])
+    leading = gaussian_density(cell, place, (36, 18, 18), ATOM)
+    flat = np.full(leading.shape, 0.25)
+    basins = integrate_basins(flat, cell, place, reference=leading)
+    np.testing.assert_allclose(basins.population, 0.25 * basins.volume, rtol=1e-12)
+    np.testing.assert_allclose(basins.volume, integrate_basins(leading, cell, place).volume, rtol=1e-12)
+    with pytest.raises(InputError, match="reference density has the shape"):
+        integrate_basins(flat, cell, place, reference=leading[:-1])

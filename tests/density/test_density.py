@@ -92,3 +92,46 @@ def test_different_cells_are_refused_and_both_files_named(tmp_path):
     other = replace(density, cell=density.cell * 1.0001, path=tmp_path / "other.cube")
     with pytest.raises(InputError, match=r"1_0\.cube and .*other\.cube: the cells differ \(by 0\.00058 Angstrom\)"):
         same_grid(density, other)
+
+
+def written(path, values, n_atoms=1, per_voxel=1):
+    """A cube of an argon atom in a box of 4 bohr."""
+    edges = "".join(f" {n} {' '.join(repr(4.0 / n if i == axis else 0.0) for i in range(3))}\n"
+                    for axis, n in enumerate(values.shape))  # fmt: skip
+    head = f"a\nb\n {n_atoms} 0.0 0.0 0.0{f' {per_voxel}' if per_voxel > 1 else ''}\n{edges} 18 8.0 2.0 2.0 2.0\n"
+    named = " 1 9\n" if n_atoms < 0 else ""
+    path.write_text(head + named + "\n".join(repr(float(x)) for x in values.ravel() for _ in range(per_voxel)) + "\n")
+    return path
+
+
+def waves(*points):
+    x, y, z = np.meshgrid(*[2 * np.pi * np.arange(n) / n for n in points], indexing="ij")
+    return 3.0 - np.cos(x + 0.3) - np.cos(y + 0.5) - np.cos(z + 0.2)
+
+
+def test_orbitals_and_several_values_per_voxel_are_no_density(tmp_path):
+    with pytest.raises(InputError, match=r"mo\.cube: holds orbitals"):
+        read_density(written(tmp_path / "mo.cube", waves(6, 6, 6), n_atoms=-1))
+    with pytest.raises(InputError, match=r"two\.cube: holds 2 values per voxel"):
+        read_density(written(tmp_path / "two.cube", waves(6, 6, 6), per_voxel=2))
+
+
+def test_values_of_both_signs_are_no_density_and_ripples_are(tmp_path):
+    with pytest.raises(InputError, match=r"spin\.cube: 50 % of it is negative"):
+        read_density(written(tmp_path / "spin.cube", waves(6, 6, 6) - 3.0))
+    read_density(written(tmp_path / "ripples.cube", waves(6, 6, 6) - 0.2))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_grid_that_repeats_its_end_plane_is_refused(tmp_path, axis):
+    values = waves(10, 9, 8)
+    assert read_density(written(tmp_path / "periodic.cube", values)).values.shape == (10, 9, 8)
+    doubled = np.concatenate([values, np.take(values, [0], axis=axis)], axis=axis)
+    with pytest.raises(InputError, match=rf"doubled\.cube: the last plane along {'abc'[axis]} repeats the first"):
+        read_density(written(tmp_path / "doubled.cube", doubled))
+
+
+def test_a_mirror_between_two_planes_is_no_repeated_plane(tmp_path):
+    x = 2 * np.pi * (np.arange(8) + 0.5) / 8
+    values = 4.0 - np.cos(x)[:, None, None] - np.cos(x)[None, :, None] - np.cos(x)
+    assert read_density(written(tmp_path / "mirror.cube", values)).values.shape == (8, 8, 8)

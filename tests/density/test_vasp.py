@@ -178,3 +178,14 @@ def test_a_damaged_file_is_one_clear_line(tmp_path, values, change, message):
         read_chgcar(tmp_path / "CHGCAR")
     assert str(caught.value).startswith(f"{tmp_path / 'CHGCAR'}")
     assert "\n" not in str(caught.value)
+
+
+def test_zeros_that_only_fill_the_last_line_are_read_over(tmp_path, values):
+    exact, padded, more = (tmp_path / name for name in ("CHGCAR", "CHGCAR_sum", "CHGCAR_more"))
+    text = head() + lines_of(values)  # 108 values: three in the last line of five
+    exact.write_text(text)
+    padded.write_text(text[:-1] + " 0.0000000000E+00 0.0000000000E+00\n")
+    more.write_text(text[:-1] + " 0.0000000000E+00 0.1000000000E+00\n")
+    assert np.array_equal(read_chgcar(padded).values, read_chgcar(exact).values)
+    with pytest.raises(InputError, match="more follows"):
+        read_chgcar(more)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gzip
+from pathlib import Path
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.io import write
+from tests.density.gaussians import gaussians
 from tests.labelling import neutral_atoms as known
 
 from basinet.density.files import write_cube
@@ -177,16 +180,50 @@ def test_vacuum_and_non_nuclear_maxima_are_reported_and_not_hidden(tmp_path, ato
     assert any("belong to no atom" in note for note in done.report["notes"])
 
 
-def test_an_atom_without_a_maximum_is_reported(tmp_path):
+def test_an_atom_without_a_maximum_is_refused(tmp_path):
     atoms = known.neutral_atoms()
     atoms.append("He")
     atoms.positions[2] = [3.5, 2.8, 0.5]
     write_cube(tmp_path / "empty.cube", known.density() * Bohr**3, atoms)
-    done = partitioned(tmp_path / "empty.cube", cores={})
-    assert done.report["empty_atoms"] == [2]
-    assert done.atoms.arrays["bader_population"][2] == 0.0
-    assert "bader_maximum_distance" not in done.atoms.arrays
-    assert any("no maximum" in note and "2 (He)" in note for note in done.report["notes"])
+    with pytest.raises(InputError, match=r"empty\.cube: 1 of 3 atoms have no maximum of the density: 2 \(He\).*--ref"):
+        partitioned(tmp_path / "empty.cube", cores={})
+
+
+def test_the_basins_may_be_those_of_a_sum_of_other_densities(tmp_path, atoms_cube):
+    atoms, cell = known.neutral_atoms(), known.CELL
+    for atom, name in enumerate(("first", "second")):
+        own = slice(atom, atom + 1)
+        values = gaussians(known.SHAPE, cell, atoms.positions[own], known.CHARGES[own], known.WIDTHS[own], images=1)
+        write_cube(tmp_path / f"{name}.cube", values * Bohr**3, atoms)
+    plain = partitioned(atoms_cube).atoms.arrays
+    both = partitioned(atoms_cube, reference=(Path("first.cube"), Path("second.cube"))).atoms.arrays
+    for name in ("bader_population", "bader_volume", "REF_local_hartree_energy"):
+        assert both[name] == pytest.approx(plain[name], rel=1e-9)
+    with pytest.raises(InputError, match=r"no maximum of the density: 1 \(Kr\)"):
+        partitioned(atoms_cube, reference=(Path("first.cube"),))
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"), [(Bohr**-3, "in e/A.3"), (Bohr**3, "in Angstrom"), (9.3, "the nuclei have")]
+)
+def test_densities_in_other_units_are_refused(tmp_path, factor, words):
+    atoms = known.neutral_atoms()
+    atoms.set_array("nuclear_charges", np.array(known.CHARGES))
+    write_cube(tmp_path / "other.cube", factor * known.density() * Bohr**3, atoms)
+    with pytest.raises(InputError, match=rf"other\.cube: [0-9.]+ electrons.*{words}"):
+        partitioned(tmp_path / "other.cube", cores={})
+
+
+def test_error_bars_that_cannot_be_had_are_left_out_with_a_reason(tmp_path):
+    """A hydrogen's small maximum at the flank of an oxygen's is gone where blocks smooth it away."""
+    atoms = Atoms("OH", positions=[[2.0, 2.0, 2.0], [2.0, 2.0, 2.8]], cell=np.eye(3) * 4.0, pbc=True)
+    grid = np.stack(np.meshgrid(*[np.arange(20) * 0.2] * 3, indexing="ij"), axis=-1)
+    oxygen, hydrogen = (np.linalg.norm(grid - place, axis=-1) for place in atoms.positions)
+    density = np.exp(-((oxygen / 0.6) ** 2)) + 0.5 * np.exp(-((hydrogen / 0.1) ** 2))
+    write_cube(tmp_path / "oh.cube", density * Bohr**3, atoms)
+    done = partitioned(tmp_path / "oh.cube", cores={})
+    assert not [name for name in done.atoms.arrays if name.endswith("_error")]
+    assert any(note.startswith("no error bars") for note in done.report["notes"])
 
 
 def test_threads_change_nothing(atoms_cube):

@@ -40,7 +40,8 @@ def test_a_chgcar_alone_gives_populations_and_volumes(chgcar):
     assert done.atoms.arrays["bader_population"] == pytest.approx(known.CHARGES, abs=1e-3)
     assert done.atoms.arrays["bader_volume"].sum() == pytest.approx(np.linalg.det(known.CELL), rel=1e-12)
     assert not [name for name in done.atoms.arrays if "energy" in name]
-    assert "LOCPOT" in done.report["notes"][0]
+    assert any("no LOCPOT beside" in note for note in done.report["notes"])
+    assert any("--reference AECCAR0 AECCAR2" in note for note in done.report["notes"])
 
 
 @pytest.mark.parametrize("named", [False, True])
@@ -62,6 +63,14 @@ def test_a_locpot_of_another_grid_or_cell_is_refused(tmp_path, chgcar, potential
             partition_input(PartitionInput(chgcar), SETTINGS)
         assert "CHGCAR" in str(refusal.value)
         assert "LOCPOT" in str(refusal.value)
+
+
+@pytest.mark.parametrize(("density", "beside"), [("CHG", "LOCPOT"), ("CHGCAR_relaxed", "LOCPOT_relaxed")])
+def test_the_potential_is_looked_for_under_the_name_of_the_density(tmp_path, chgcar, potential, density, beside):
+    chgcar.rename(tmp_path / density)
+    write_vasp(tmp_path / beside, potential)
+    done = partition_input(PartitionInput(tmp_path / density), SETTINGS)
+    assert "REF_local_hartree_energy_electronic" in done.atoms.arrays
 
 
 def test_cores_are_refused(chgcar):

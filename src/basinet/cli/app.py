@@ -61,7 +61,7 @@ _EXAMPLES = {
 
 for command in (_reproduce, partition, _relate, _describe, _select, _train, _evaluate, report, _sample, _md):
     name = command.__name__.removeprefix("_")
-    kind = _SeveralValues if name in ("reproduce", "md") else None
+    kind = _SeveralValues if name in ("reproduce", "md", "partition") else None
     app.command(name, cls=kind, epilog=f"Example: {_EXAMPLES[name]}")(command)
 app.add_typer(config_commands, name="config")
 app.add_typer(dft_commands, name="dft")

@@ -148,13 +148,14 @@ def _print_json(run: PartitionBatch, definition: str) -> None:
 
 def _summarise(run: PartitionBatch, out: Path) -> None:
     """Say what was written, with the worst of what should be small."""
-    closure, frames, notes = 0.0, 0, set[str]()
+    closures, frames, notes = [], 0, set[str]()
     for done in run.results():
         frames += 1
-        closure = max(closure, abs(done.report["closure_error"] or 0.0))
+        closures += [abs(done.report["closure_error"])] if done.report["closure_error"] is not None else []
         notes |= set(done.report["notes"])
     if frames:
-        typer.echo(f"{out}: {frames} frames; atoms less printed Hartree energy: {closure:.1e} eV at most")
+        told = f"; atoms less printed Hartree energy: {max(closures):.1e} eV at most" if closures else ""
+        typer.echo(f"{out}: {frames} frame{'s' if frames > 1 else ''}{told}")
     for note in sorted(notes):
         typer.echo(f"note: {note}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from basinet.errors import InputError
 from basinet.frames.neighbours import COINCIDENT, checked_cell, checked_positions
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from basinet.density.walk import Arrived
 
@@ -37,12 +37,16 @@ class Maxima:
         The nearest nucleus, or -1 if none is within the nuclear radius.
     distance : (m,) float64
         To the nearest nucleus, Angstrom.
+    tied : (m,) bool
+        As near to another atom as the grid can tell: the basin is shared out in equal parts.
+        Valence densities of covalent bonds have such maxima.
     """
 
     positions: FloatArray
     density: FloatArray
     atom: IntArray
     distance: FloatArray
+    tied: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.density)
@@ -160,6 +164,7 @@ def integrate_basins(
     fields: Mapping[str, ArrayLike] | None = None,
     *,
     nuclear_radius: float = 1.0,
+    reference: ArrayLike | None = None,
     vacuum: float | None = None,
     threads: int | None = None,
 ) -> Basins:
@@ -178,8 +183,11 @@ def integrate_basins(
     nuclear_radius
         A maximum belongs to its nearest nucleus if that is within this distance (Angstrom); otherwise it is
         non-nuclear, and reported. With 0 every maximum that sits on no nucleus is reported by itself.
+    reference : (n1, n2, n3) array_like
+        The density whose basins are taken, where it is another one: the all-electron density, for valence densities
+        that have no maxima at their nuclei.
     vacuum
-        Points whose density (e/A^3) is at or below this belong to no basin.
+        Points whose density (e/A^3; that of the reference) is at or below this belong to no basin.
     threads
         To compare neighbours, all cores that the process may use unless given; the walk itself takes one. The
         result does not depend on it.
@@ -223,10 +231,14 @@ def integrate_basins(
     if not (vacuum is None or np.isfinite(vacuum)):
         raise InputError(f"vacuum is {vacuum}; it must be a density in e/A^3, or None")
     threshold = -np.inf if vacuum is None else float(vacuum)
-    ascent = ascend(rho, grid_facets(box, rho.shape), threshold, checked_threads(threads))
-    maxima = _maxima(rho, ascent.maxima, points, box, nuclear_radius)
+    leading = rho if reference is None else checked_field(reference, "the reference density")
+    if leading.shape != rho.shape:
+        raise InputError(f"the reference density has the shape {leading.shape}, the density {rho.shape}; use one grid")
+    ascent = ascend(leading, grid_facets(box, rho.shape), threshold, checked_threads(threads))
+    maxima = _maxima(leading, ascent.maxima, points, box, nuclear_radius)
     arrived = flow_uphill(ascent, [rho, *named.values()])
-    return _results(arrived, list(named), maxima, len(points), abs(float(np.linalg.det(box))) / rho.size, vacuum)
+    owners, voxel = _owners(maxima, points, box, rho.shape), abs(float(np.linalg.det(box))) / rho.size
+    return _results(arrived, list(named), maxima, owners, len(points), voxel, vacuum)
 
 
 def _maxima(rho: FloatArray, where: IntArray, nuclei: FloatArray, box: FloatArray, radius: float) -> Maxima:
@@ -234,19 +246,54 @@ def _maxima(rho: FloatArray, where: IntArray, nuclei: FloatArray, box: FloatArra
     fractional = np.stack(np.unravel_index(where, rho.shape), axis=1) / rho.shape
     positions = fractional @ box
     distance, atom = nearest_sites(positions, nuclei, box)
-    return Maxima(positions, rho.reshape(-1)[where], np.where(distance <= radius, atom, -1), distance)
+    second, _ = nearest_sites(positions, nuclei, box, rank=2)
+    tied = (distance <= radius) & (second - distance <= _resolution(box, rho.shape))
+    return Maxima(positions, rho.reshape(-1)[where], np.where(distance <= radius, atom, -1), distance, tied)
+
+
+def _resolution(box: FloatArray, shape: tuple[int, ...]) -> float:
+    """Diagonal of a cube as large as a voxel, Angstrom: two distances from a maximum are known to no better."""
+    return float(np.sqrt(3.0) * np.cbrt(abs(np.linalg.det(box)) / np.prod(shape)))
+
+
+class _Owners(NamedTuple):
+    """Who owns the basin of a maximum: its index, the atom's, and the share."""
+
+    maximum: IntArray
+    atom: IntArray
+    share: FloatArray
+
+
+def _owners(maxima: Maxima, nuclei: FloatArray, box: FloatArray, shape: tuple[int, ...]) -> _Owners:
+    """Atoms that own the basins of nuclear maxima: the nearest one, or in equal parts all (and images) as near."""
+    maximum, atom = [np.flatnonzero(maxima.atom >= 0)], [maxima.atom[maxima.atom >= 0]]
+    tied, rank = np.flatnonzero(maxima.tied), 2
+    while tied.size:
+        distance, site = nearest_sites(maxima.positions[tied], nuclei, box, rank)
+        near = distance - maxima.distance[tied] <= _resolution(box, shape)
+        tied, rank = tied[near], rank + 1
+        maximum.append(tied)
+        atom.append(site[near])
+    owned = np.concatenate(maximum)
+    return _Owners(owned, np.concatenate(atom), 1.0 / np.bincount(owned, minlength=len(maxima))[owned])
 
 
 def _results(
-    arrived: Arrived, names: list[str], maxima: Maxima, n_atoms: int, voxel: float, vacuum: float | None
+    arrived: Arrived,
+    names: list[str],
+    maxima: Maxima,
+    owners: _Owners,
+    n_atoms: int,
+    voxel: float,
+    vacuum: float | None,
 ) -> Basins:
     """Sort what has arrived at the maxima into atoms and non-nuclear maxima."""
     is_alone = maxima.atom < 0
     atoms = np.zeros((n_atoms, len(arrived.total)))  # columns: volume, density, fields
-    np.add.at(atoms, maxima.atom[~is_alone], arrived.maxima[~is_alone] * voxel)
+    np.add.at(atoms, owners.atom, arrived.maxima[owners.maximum] * voxel * owners.share[:, None])
     alone, outside = arrived.maxima[is_alone] * voxel, arrived.vacuum * voxel
     farthest = np.full(n_atoms, -np.inf)
-    np.maximum.at(farthest, maxima.atom[~is_alone], maxima.distance[~is_alone])
+    np.maximum.at(farthest, owners.atom, maxima.distance[owners.maximum])
     excess = arrived.maxima.sum(axis=0) + arrived.vacuum - arrived.total
     residuals = np.divide(excess, arrived.magnitude, out=np.zeros_like(excess), where=arrived.magnitude > 0.0)
     return Basins(

@@ -68,6 +68,7 @@ def grid_errors(
     basins: Basins,
     *,
     nuclear_radius: float = 1.0,
+    reference: FloatArray | None = None,
     vacuum: float | None = None,
     threads: int | None = None,
 ) -> GridErrors | None:
@@ -75,7 +76,8 @@ def grid_errors(
 
     Blocks are 2 x 2 x 2 points; along an axis of an odd number n of points there are (n - 1) / 2 blocks of equal
     width, and points on a border count for both sides. Parameters as for `integrate_basins`, and what that returned
-    for them. None if an axis has fewer than eight points.
+    for them. None if an axis has fewer than eight points, or an atom that has a basin of its own has none on
+    the blocks.
     """
     if min(density.shape) < FEWEST_POINTS:
         return None
@@ -88,9 +90,13 @@ def grid_errors(
         positions - shift @ cell,
         {name: block_means(field) for name, field in fields.items()},
         nuclear_radius=nuclear_radius,
+        reference=None if reference is None else block_means(reference),
         vacuum=vacuum,
         threads=threads,
     )
+    lost = set(coarse.empty_atoms) - set(basins.empty_atoms)
+    if lost or (coarse.maxima.tied.any() and not basins.maxima.tied.any()):
+        return None  # the same atoms no longer have basins of their own
     ratio = float(np.prod(width) ** (1.0 / 3.0))
 
     def error(fine: FloatArray, rough: FloatArray, order: float) -> FloatArray:

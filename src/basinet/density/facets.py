@@ -151,7 +151,7 @@ def nearest_sites(
     box = obtuse_superbase(cell)[:3] @ cell
     inverse = np.linalg.inv(box)
     points_inside, sites_inside = (np.mod(x @ inverse, 1.0) for x in (points, sites))
-    home = np.concatenate([sites_inside, sites_inside + 1.0]) if rank > 1 else sites_inside
+    home = np.concatenate([sites_inside + shift for shift in range(rank)])  # as many as are needed, none too near
     bound = cKDTree(home @ box).query(points_inside @ box, k=[rank])[0].max() * (1.0 + 1e-9) + 1e-9
     margin = bound * np.linalg.norm(inverse, axis=0)  # the distance between lattice planes is 1 / |column|
     reach = np.ceil(margin).astype(int)

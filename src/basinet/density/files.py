@@ -24,7 +24,7 @@ from basinet.errors import InputError
 from basinet.files import atomic_write
 from basinet.units import Bohr
 
-CUBE = re.compile(r"\.(cube|cub)(\.gz)?$", flags=re.IGNORECASE)
+CUBE = re.compile(r"\.(cube|cub)(\.(gz|bz2|xz|zst|Z))?$", flags=re.IGNORECASE)
 CHGCAR = re.compile(r"CHGCAR|AECCAR|PARCHG|^CHG(\.|_|$)", flags=re.IGNORECASE)
 NO_DENSITY = re.compile(r"LOCPOT|ELFCAR", flags=re.IGNORECASE)
 _CP2K_QUANTITY = re.compile(r"-Quickstep-\n(.*(?:POTENTIAL|SPIN|TOTAL DENSITY).*)")
@@ -47,23 +47,64 @@ def read_density(path: str | Path) -> Volume:
     Raises
     ------
     InputError
-        The name tells no format, the file is one of CP2K's cubes of another quantity, or the reader of the format
-        (`read_cube`, `read_chgcar`) refuses it.
+        The name tells no format, the file is one of CP2K's cubes of another quantity, holds orbitals or several
+        values per voxel, is negative by more than a hundredth or repeats its end planes, or the reader of the
+        format (`read_cube`, `read_chgcar`) refuses it.
     """
     name = Path(path).name
     if CUBE.search(name):
-        volume = read_cube(path)
+        volume, per_voxel, orbitals = _read_cube(path, 0)
         other = _CP2K_QUANTITY.match(volume.comment)
         if other:
             raise InputError(f"{path}: holds CP2K's {other.group(1)!r}; name the cube of the ELECTRON DENSITY")
+        if orbitals:
+            raise InputError(f"{path}: holds orbitals (its number of atoms is negative); name the cube of the density")
+        if per_voxel > 1:
+            raise InputError(f"{path}: holds {per_voxel} values per voxel; write a cube of the density alone")
         density = volume.values
         density /= Bohr**3
-        return volume
-    if NO_DENSITY.search(name):
+        _check_end_planes(volume)
+    elif NO_DENSITY.search(name):
         raise InputError(f"{path}: holds no density; name a CHGCAR, AECCAR or PARCHG")
-    if CHGCAR.search(name):
-        return read_chgcar(path)
-    raise InputError(f"{path}: unknown kind of file; a density is named *.cube, CHGCAR*, AECCAR* or PARCHG*")
+    elif CHGCAR.search(name):
+        volume = read_chgcar(path)
+    else:
+        raise InputError(f"{path}: unknown kind of file; a density is named *.cube, CHGCAR*, AECCAR* or PARCHG*")
+    _check_sign(volume)
+    return volume
+
+
+_NEGATIVE = 0.01
+"""Largest negative share of a density. Augmentation charges and Fourier ripples stay far below, orbitals far above."""
+
+
+def _check_sign(volume: Volume) -> None:
+    """Refuse values of both signs: an orbital, a spin density, a difference or a potential."""
+    if volume.values.min() < 0.0:
+        negative = -np.minimum(volume.values, 0.0).sum()
+        share = negative / (volume.values.sum() + 2.0 * negative)
+        if share > _NEGATIVE:
+            raise InputError(
+                f"{volume.path}: {100 * share:.0f} % of it is negative, so it is no electron density (an orbital, a "
+                "spin density, a potential?); name the cube of the density"
+            )
+
+
+def _check_end_planes(volume: Volume) -> None:
+    """Refuse a grid whose last plane repeats the first: its cell would be too long by a voxel.
+
+    A crystal may have a mirror between two planes; then the planes beside them are equal, too.
+    """
+    for axis, name in enumerate("abc"):
+        first, second, one_before, last = (np.take(volume.values, plane, axis=axis) for plane in (0, 1, -2, -1))
+        scale = 1e-6 * np.abs(volume.values).max()
+        if np.allclose(first, last, rtol=1e-4, atol=scale) and not np.allclose(
+            second, one_before, rtol=1e-2, atol=scale
+        ):
+            raise InputError(
+                f"{volume.path}: the last plane along {name} repeats the first, so that the cell is a voxel too long; "
+                "write the cube of a periodic grid, without its end planes"
+            )
 
 
 _LOOPS = re.compile(r"OUTER LOOP:\s*(\w),\s*MIDDLE LOOP:\s*(\w),\s*INNER LOOP:\s*(\w)", flags=re.IGNORECASE)
@@ -99,6 +140,11 @@ def read_cube(path: str | Path, *, dataset: int = 0) -> Volume:
         The file is missing, empty, cut short, no cube or of another compression; a value is no finite number (the
         message names the line); there are more values than the header states; or there is no such data set.
     """
+    return _read_cube(path, dataset)[0]
+
+
+def _read_cube(path: str | Path, dataset: int) -> tuple[Volume, int, bool]:
+    """A cube, how many values it has per voxel, and whether these are orbitals: see `read_cube`."""
     with TextStream(path) as stream:
         comment = "\n".join((stream.line().strip(), stream.line().strip()))
         _check_loops(stream, comment)
@@ -114,7 +160,7 @@ def read_cube(path: str | Path, *, dataset: int = 0) -> Volume:
         values = _cube_values(stream, shape, per_voxel, dataset)
         stream.expect_end()
     atoms.set_cell(cell)
-    return Volume(values, cell, atoms, comment, stream.path)
+    return Volume(values, cell, atoms, comment, stream.path), per_voxel, count < 0
 
 
 def _check_loops(stream: TextStream, comment: str) -> None:

@@ -116,6 +116,7 @@ def local_hartree_energies(  # noqa: PLR0913 - one keyword per option
     potential: ArrayLike | None = None,
     energy_density: ArrayLike | None = None,
     fields: Mapping[str, ArrayLike] | None = None,
+    reference: ArrayLike | None = None,
     charge: float = 0.0,
     tolerance: float = TOLERANCE,
     nuclear_radius: float = 1.0,
@@ -151,7 +152,7 @@ def local_hartree_energies(  # noqa: PLR0913 - one keyword per option
         Of the cell, e.
     tolerance
         Share of the electrons by which the density may be off before it is scaled.
-    nuclear_radius, vacuum
+    reference, nuclear_radius, vacuum
         See :func:`~basinet.density.basins.integrate_basins`.
     error_bars
         Whether to repeat the partition on blocks of points, for a sixth more time.
@@ -187,7 +188,8 @@ def local_hartree_energies(  # noqa: PLR0913 - one keyword per option
     else:
         energies = {} if potential is None else {ELECTRONIC: _electronic_density(electrons, potential)}
     integrands = energies | further
-    options = _Options(nuclear_radius=nuclear_radius, vacuum=vacuum, threads=threads)
+    leading = None if reference is None else checked_field(reference, "the reference density")
+    options = _Options(nuclear_radius=nuclear_radius, reference=leading, vacuum=vacuum, threads=threads)
     with _timed(seconds, "basins"):
         basins = integrate_basins(electrons, box, points, integrands, **options)
     errors = None
@@ -230,6 +232,7 @@ class _Options(TypedDict):
     """Keywords of every integration over basins."""
 
     nuclear_radius: float
+    reference: FloatArray | None
     vacuum: float | None
     threads: int | None
 

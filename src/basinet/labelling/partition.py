@@ -35,9 +35,10 @@ from basinet.labelling.sources import (
     DensitySource,
     Stamp,
     _density_errors,
-    _field_files,
     _file_stamp,
+    _files_beside,
     _read_fields,
+    _read_reference,
     _read_source,
 )
 from basinet.units import Bohr
@@ -65,6 +66,8 @@ def _labelled_atoms(source: DensitySource, local: LocalEnergies, settings: Parti
     atoms: Atoms = source.atoms.copy()
     basins, errors = local.basins, local.errors
     atoms.info["system"] = settings.system or system_of(atoms)
+    if source.cores_from:
+        atoms.info["cores_from"] = source.cores_from
     if settings.config_type is not None:
         atoms.info["config_type"] = settings.config_type
     atoms.arrays["bader_population"] = basins.population
@@ -78,8 +81,7 @@ def _labelled_atoms(source: DensitySource, local: LocalEnergies, settings: Parti
         atoms.arrays["bader_volume_error"] = errors.volume
         for name, values in errors.integrals.items():
             atoms.arrays[_ERRORS.get(name, f"bader_{name}_error")] = values
-    if not basins.empty_atoms.size:
-        atoms.arrays["bader_maximum_distance"] = basins.maximum_distance
+    atoms.arrays["bader_maximum_distance"] = basins.maximum_distance
     _label_cores(atoms, local)
     _label_the_rest(atoms, basins)
     return atoms
@@ -108,6 +110,8 @@ def _label_the_rest(atoms: Atoms, basins: Basins) -> None:
     """Note in ``info`` what belongs to no atom: non-nuclear maxima and vacuum."""
     alone = basins.non_nuclear
     atoms.info["bader_non_nuclear_maxima"] = len(alone)
+    if basins.maxima.tied.any():
+        atoms.info["bader_shared_maxima"] = int(basins.maxima.tied.sum())
     if len(alone):
         atoms.info["bader_non_nuclear_population"] = float(alone.population.sum())
         atoms.info["bader_non_nuclear_volume"] = float(alone.volume.sum())
@@ -116,9 +120,9 @@ def _label_the_rest(atoms: Atoms, basins: Basins) -> None:
         atoms.info["bader_vacuum_volume"] = basins.vacuum.volume
 
 
-def _report(source: DensitySource, basins: Basins, atoms: Atoms, settings: PartitionSettings) -> dict[str, Any]:
+def _report(source: DensitySource, local: LocalEnergies, atoms: Atoms, settings: PartitionSettings) -> dict[str, Any]:
     """Describe an input: what it is, what its parts sum to, and what is odd about it."""
-    alone = basins.non_nuclear
+    basins, alone = local.basins, local.basins.non_nuclear
     described: dict[str, Any] = plain(
         {
             "kind": source.kind,
@@ -137,10 +141,9 @@ def _report(source: DensitySource, basins: Basins, atoms: Atoms, settings: Parti
                 "volume": alone.volume,
             },
             "vacuum": basins.vacuum,
-            "empty_atoms": basins.empty_atoms,
             "closure_error": atoms.info.get("closure_error"),
             "residuals": basins.residuals,
-            "notes": _notes(source, basins, atoms, settings),
+            "notes": _notes(source, local, atoms, settings),
         }
     )
     return described
@@ -156,17 +159,29 @@ def _cores_of(source: DensitySource) -> dict[str, Any] | None:
     }
 
 
-def _notes(source: DensitySource, basins: Basins, atoms: Atoms, settings: PartitionSettings) -> list[str]:
+def _notes(source: DensitySource, local: LocalEnergies, atoms: Atoms, settings: PartitionSettings) -> list[str]:
     """Remarks on an input, one line each."""
+    basins = local.basins
     said = list(source.notes)
     if settings.cross_check and (source.total_density is None or source.hartree_potential is None):
         said.append("not cross-checked: there are no cubes of CP2K's total density and Hartree potential")
     if len(basins.non_nuclear):
-        held = float(basins.non_nuclear.population.sum())
-        said.append(f"{len(basins.non_nuclear)} non-nuclear maxima hold {held:.6g} electrons that belong to no atom")
-    if basins.empty_atoms.size:
-        names = ", ".join(f"{index} ({atoms.symbols[index]})" for index in basins.empty_atoms[:5])
-        said.append(f"{basins.empty_atoms.size} atoms have no maximum of the density, so nothing: {names}")
+        alone = basins.non_nuclear
+        held, volume = float(alone.population.sum()), float(alone.volume.sum())
+        said.append(
+            f"{len(alone)} non-nuclear maxima hold {held:.6g} electrons and {volume:.6g} A^3 "
+            f"({100 * volume / atoms.get_volume():.2g} % of the cell) that belong to no atom"
+        )
+    if basins.maxima.tied.any():
+        said.append(
+            f"{int(basins.maxima.tied.sum())} maxima between atoms are shared in equal parts, as bonds of valence "
+            "densities have them; --reference takes the basins of an all-electron density"
+        )
+    if settings.error_bars and local.errors is None:
+        said.append(
+            "no error bars: on blocks of 2 x 2 x 2 points an atom has no basin of its own, or an axis has fewer than "
+            "eight points"
+        )
     return said
 
 
@@ -216,18 +231,37 @@ def partition_input(item: PartitionInput, settings: PartitionSettings) -> Partit
     with _naming(item.path):
         begun = time.perf_counter()
         source = _read_source(item, settings)
+        source = replace(source, reference=_read_reference(item, settings, source))
         fields = _read_fields(item, settings, source)
         reading = time.perf_counter() - begun
-        files = (*source.files, *_field_files(item, settings).values())
+        files = (*source.files, *_files_beside(item, [*settings.fields.values(), *settings.reference]))
         stamps = {str(path.resolve()): _file_stamp(path) for path in files}
         checks: dict[str, Any] = {}
         with _density_errors():
             local = _source_energies(source, fields, settings, checks)
+            _refuse_empty(local.basins, source)
         atoms = _labelled_atoms(source, local, settings)
     known = {"renormalisation": local.renormalisation - 1.0, "hartree_energy": local.total_energy}
     report = checks if source.cores is None else known | checks
-    report |= _report(source, local.basins, atoms, settings)
+    report |= _report(source, local, atoms, settings)
     return Partitioned(atoms, report | {"seconds": {"read": reading} | local.seconds}, stamps)
+
+
+def _refuse_empty(basins: Basins, source: DensitySource) -> None:
+    """Refuse a partition in which an atom has no basin: its numbers and its neighbours' would mean nothing."""
+    if not basins.empty_atoms.size:
+        return
+    symbols = source.atoms.symbols
+    names = ", ".join(f"{index} ({symbols[index]})" for index in basins.empty_atoms[:5])
+    others = {
+        "maxima are far from all nuclei": len(basins.non_nuclear),
+        "lie between atoms": int(basins.maxima.tied.sum()),
+    }
+    told = "".join(f"; {count} {where}" for where, count in others.items() if count)
+    raise InputError(
+        f"{source.volume.path}: {basins.empty_atoms.size} of {len(symbols)} atoms have no maximum of the density: "
+        f"{names}{told}; a valence density need not have one, so give the all-electron density, --reference FILE..."
+    )
 
 
 def _source_energies(
@@ -251,6 +285,7 @@ def _source_energies(
         potential=source.potential,
         energy_density=source.energy_density,
         fields=fields,
+        reference=source.reference,
         charge=charge,
         nuclear_radius=settings.nuclear_radius,
         vacuum=settings.vacuum,
@@ -261,7 +296,7 @@ def _source_energies(
     )
 
 
-_RESULT_VERSION = 3
+_RESULT_VERSION = 4
 """Of what is kept of an input; results of another version are computed anew."""
 
 

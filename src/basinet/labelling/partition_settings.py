@@ -78,7 +78,8 @@ class PartitionSettings:
     """How inputs are partitioned; the same for all of a command.
 
     Meanings stand in the fields' metadata. Beyond those: `cores` are charge (e) and rloc (Angstrom) by element,
-    relative paths in `fields` are looked for beside each input, and the result does not depend on `threads`.
+    relative paths in `reference` and `fields` are looked for beside each input. The result does not depend on
+    `threads`.
     """
 
     potential: Path | None = field(
@@ -100,6 +101,16 @@ class PartitionSettings:
     )
     potential_file: Path | None = field(
         default=None, metadata={"help": "Take these cores from a file such as GTH_POTENTIALS.", "metavar": "FILE"}
+    )
+    reference: Sequence[Path] = field(
+        default=(),
+        metadata={
+            "help": "Take the basins of this density beside each INPUT, or of the sum of several, such as AECCAR0 "
+            "AECCAR2.",
+            "metavar": "FILE...",
+            "parse": tuple,
+            "given": list[Path],
+        },
     )
     fields: Mapping[str, Path] = field(
         default_factory=dict,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -64,6 +65,8 @@ class DensitySource:
         Hartree potential (eV) by other means than the cores.
     energy_density
         Of Kohn and Sham (eV/A^3), cores left out, where CP2K wrote it and it is complete.
+    reference
+        The density whose basins are taken, where it is another one.
     total_density, hartree_potential
         CP2K's own cubes, where they are.
     notes
@@ -79,6 +82,7 @@ class DensitySource:
     electrons: float | None = None
     potential: FloatArray | None = None
     energy_density: FloatArray | None = None
+    reference: FloatArray | None = None
     total_density: Path | None = None
     hartree_potential: Path | None = None
     notes: tuple[str, ...] = field(default=())
@@ -380,6 +384,7 @@ def _cube_source(item: PartitionInput, settings: PartitionSettings) -> DensitySo
         _check_same_structure(volume, atoms, item.structure)
         files.append(item.structure)
     atoms.arrays.pop("nuclear_charges", None)
+    _check_electrons(volume, atoms)
     source = DensitySource("cube", atoms, volume, tuple(files))
     symbols = atoms.get_chemical_symbols()
     given = _given_cores(symbols, settings)
@@ -391,6 +396,29 @@ def _cube_source(item: PartitionInput, settings: PartitionSettings) -> DensitySo
     if settings.potential is not None:
         return _with_potential(source, settings.potential)
     return _assumed(source, _default_cores(symbols))
+
+
+_UNITS = {
+    Bohr**-3: "the values seem to be in e/A^3, where a cube's are in e/bohr^3; divide them by 6.748",
+    Bohr**3: "lengths seem to be in Angstrom under positive voxel counts, which tell bohr; make these negative",
+}
+"""Factors by which the electrons are off where a cube is in other units."""
+
+
+def _check_electrons(volume: Volume, atoms: Atoms) -> None:
+    """Refuse a density that is off by a factor of units, or has more electrons than there could be."""
+    count, protons = electron_count(volume.values, atoms.cell.array), float(atoms.numbers.sum())
+    valence = _default_cores(atoms.get_chemical_symbols())
+    charges = volume.atoms.arrays.get("nuclear_charges", np.zeros(1))
+    for expected in (charges.sum(), protons, 0.0 if valence is None else sum(core.charge for core in valence)):
+        for factor, cause in _UNITS.items():
+            if expected and abs(count / expected - factor) < 0.01 * factor:
+                raise InputError(f"{volume.path}: {count:.6g} electrons are {factor:.4g} times {expected:g}: {cause}")
+    if np.all(atoms.numbers > 0) and count > 1.5 * protons + 1:
+        raise InputError(
+            f"{volume.path}: {count:.6g} electrons, but the nuclei have {protons:g} protons; is it a density, in "
+            "e/bohr^3?"
+        )
 
 
 def _assumed(source: DensitySource, cores: tuple[Core, ...] | None) -> DensitySource:
@@ -405,7 +433,7 @@ def _assumed(source: DensitySource, cores: tuple[Core, ...] | None) -> DensitySo
         why = f"{count:.6g} electrons are not GTH-PBE's {charges.sum():g}, and no cores are given (--cores)"
         return replace(source, notes=(f"{_ONLY_POPULATIONS}: {why}",))
     note = "cores are taken to be GTH-PBE's; give others with --cores or --potential-file"
-    return replace(source, cores=cores, cores_from="GTH-PBE", electrons=float(charges.sum()), notes=(note,))
+    return replace(source, cores=cores, cores_from="assumed: GTH-PBE", electrons=float(charges.sum()), notes=(note,))
 
 
 def _vasp_source(item: PartitionInput, settings: PartitionSettings) -> DensitySource:
@@ -414,12 +442,15 @@ def _vasp_source(item: PartitionInput, settings: PartitionSettings) -> DensitySo
         raise InputError(f"{item.path}: PAW has no Gaussian cores; leave out --cores and --potential-file")
     volume = read_density(item.path)
     source = DensitySource("vasp", volume.atoms.copy(), volume, (item.path,))
-    beside = item.path.with_name(item.path.name.replace("CHGCAR", "LOCPOT"))
+    beside = item.path.with_name(re.sub("CHGCAR|AECCAR[0-9]|CHG", "LOCPOT", item.path.name, count=1))
     potential = settings.potential or beside
+    if not settings.reference and item.path.name.startswith("CHG"):
+        valence = "the basins are those of the valence density; give --reference AECCAR0 AECCAR2 (LAECHG = .TRUE.)"
+        source = replace(source, notes=(valence,))
     if potential != item.path and (settings.potential is not None or potential.is_file()):
         return _with_potential(source, potential)
     note = f"{_ONLY_POPULATIONS}: no {beside.name} beside it (LVHAR = .TRUE.), no --potential"
-    return replace(source, files=(item.path, beside), notes=(note,))
+    return replace(source, files=(item.path, beside), notes=(*source.notes, note))
 
 
 def _with_potential(source: DensitySource, path: Path) -> DensitySource:
@@ -435,18 +466,28 @@ def _with_potential(source: DensitySource, path: Path) -> DensitySource:
     return replace(source, potential=values, files=(*source.files, path))
 
 
-def _field_files(item: PartitionInput, settings: PartitionSettings) -> dict[str, Path]:
-    """The further cubes of an input, by name."""
+def _files_beside(item: PartitionInput, files: Iterable[Path]) -> list[Path]:
+    """Files that are looked for beside an input."""
     place = item.path if item.path.is_dir() else item.path.parent
-    return {name: place / file for name, file in settings.fields.items()}
+    return [place / file for file in files]
 
 
 def _read_fields(item: PartitionInput, settings: PartitionSettings, source: DensitySource) -> dict[str, FloatArray]:
     """The further cubes, in the file's unit times bohr^3 per A^3: integrals come out in atomic units of volume."""
     fields = {}
-    for name, file in _field_files(item, settings).items():
+    for name, file in zip(settings.fields, _files_beside(item, settings.fields.values()), strict=True):
         cube = read_cube(file)
         same_grid(source.volume, cube)
         cube.values[...] /= Bohr**3
         fields[name] = cube.values
     return fields
+
+
+def _read_reference(item: PartitionInput, settings: PartitionSettings, source: DensitySource) -> FloatArray | None:
+    """The density whose basins are taken, e/A^3: the sum of those given, or None."""
+    total: FloatArray | None = None
+    for file in _files_beside(item, settings.reference):
+        found = read_density(file)
+        same_grid(source.volume, found)
+        total = found.values if total is None else total + found.values
+    return total
