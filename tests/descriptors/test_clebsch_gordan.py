@@ -11,9 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from basinet.descriptors.clebsch_gordan import (
-    _coupling_order,
     _coupling_tables,
-    _independent_rows,
     clebsch_gordan,
     component_labels,
     matrix_offsets,
@@ -60,19 +58,7 @@ def test_forbidden_couplings_vanish(forbidden):
 @pytest.mark.parametrize(("twojmax", "count"), [(0, 1), (4, 14), (5, 20), (6, 30), (8, 55)])
 def test_number_of_components(twojmax, count):
     assert len(component_labels(twojmax)) == count
-    assert len(_coupling_tables(twojmax).couplings) == count
-
-
-@pytest.mark.parametrize("twojmax", [3, 6])
-def test_independent_rows_stand_for_all_rows(twojmax):
-    for label in component_labels(twojmax):
-        twoj1, twoj2, twoj = _coupling_order(*label)
-        assert sorted(label) == sorted((twoj1, twoj2, twoj))
-        shift = (twoj1 + twoj2 - twoj) // 2
-        rows = [(b1, b2) for b1, b2 in product(range(twoj1 + 1), range(twoj2 + 1)) if 0 <= b1 + b2 - shift <= twoj]
-        independent = _independent_rows(twoj1, twoj2, twoj)
-        assert set(independent) <= set(rows)
-        assert sum(independent.values()) == len(rows)
+    assert len(_coupling_tables(twojmax).chosen) == count
 
 
 def test_matrices_follow_each_other_without_gaps():

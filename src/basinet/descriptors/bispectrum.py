@@ -27,7 +27,6 @@ from ase.data import atomic_numbers, vdw_radii
 
 from basinet.arrays import FloatArray, IntArray
 from basinet.descriptors.clebsch_gordan import (
-    _adjoint_tables,
     _coupling_tables,
     _CouplingTables,
     _single_component_tables,
@@ -279,14 +278,14 @@ class Bispectrum:
         """
         from basinet.descriptors.kernels import _add_forces
 
-        around, tables = _Environments.of(self, atoms, threads), _adjoint_tables(self.twojmax)
+        around = _Environments.of(self, atoms, threads)
         descriptors = np.empty((len(atoms), self.n_components))
         gradient = np.empty((len(around.neighbours.atom), 3))
 
         def compute(block: IntArray) -> None:
             matrices = around.matrices(len(block))
             rows = around.components(block, matrices, descriptors)
-            around.pair_slopes(block, matrices, slopes(block, rows), tables, gradient)
+            around.pair_slopes(block, matrices, slopes(block, rows), around.tables, gradient)
 
         around.each_block(BLOCK, compute)
         forces, virial = np.zeros((len(atoms), 3)), np.zeros((3, 3))
@@ -417,7 +416,7 @@ class _Environments:
         from basinet.descriptors.kernels import _gradients_of_groups
 
         _gradients_of_groups(
-            atoms, self.neighbours, self.weight, self.reach, self.factors, self.tables.offsets, tables,
+            atoms, self.neighbours, self.weight, self.reach, self.factors, tables,
             matrices, np.ascontiguousarray(slopes, dtype=np.float64), out,
         )  # fmt: skip
 

@@ -6,16 +6,14 @@ columns (Thompson et al., J. Comput. Phys. 285, 316 (2015), section 2):
 .. math:: B_{j_1 j_2 j} = \sum_{m m'} \bar U^{j}_{m m'} \sum_{m_1 + m_2 = m}\ \sum_{m_1' + m_2' = m'}
    C^{j m}_{j_1 m_1 j_2 m_2} C^{j m'}_{j_1 m_1' j_2 m_2'} U^{j_1}_{m_1 m_1'} U^{j_2}_{m_2 m_2'}
 
-Three symmetries shorten the sum over rows, and live here, in the tables, so that the kernel need not know of
-them: reversing the sign of every m (and m') turns a term into its conjugate; when :math:`j_1 = j_2` the two
-may be swapped; and :math:`B_{j_1 j_2 j} / (2j + 1)` does not change when the three momenta are permuted, so
-that two equal ones can always stand in the places that may be swapped. All momenta are doubled integers
-(``twoj``), and projections are counted from zero: ``m = a - j`` for ``a = 0 .. 2j``.
+Three symmetries shorten the sum over rows: reversing the sign of every m (and m') turns a term into its conjugate; when
+:math:`j_1 = j_2` the two may be swapped; and :math:`B_{j_1 j_2 j} / (2j + 1)` does not change when the three momenta
+are permuted, so that two equal ones can always stand in the places that may be swapped. All momenta are doubled
+integers (``twoj``), and projections are counted from zero: ``m = a - j`` for ``a = 0 .. 2j``.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from fractions import Fraction
 from functools import cache, lru_cache
 from itertools import pairwise
@@ -100,99 +98,37 @@ def matrix_offsets(twojmax: int) -> IntArray:
 
 
 class _CouplingTables(NamedTuple):
-    """Flat tables that turn the sums over projections into loops over arrays; a tuple, as numba wants it.
+    """Products of two matrices, and what they mean for components and slopes; a tuple, as numba wants it.
 
-    The momenta of component c are coupled in the order ``couplings[c]``, a permutation of its label. Its terms lie
-    between ``row_start[c]`` and ``row_start[c + 1]``: the index of the first element of the coupled rows of the three
-    matrices, and their Clebsch-Gordan coefficient, times the number of equal terms. The coefficients of its columns
-    begin at ``column_start[c]``: column a of the third matrix outermost, inside it a1 ascending.
+    A row of ``couplings`` holds the momenta (2j1, 2j2, 2j) of the two factors and of the product, and the component to
+    whose slope in the third matrix the product belongs, times ``factor``: how many of the component's three matrices
+    the coupling stands for, times the ratio of the :math:`2j + 1`. The component itself is the product ``chosen`` with
+    its third matrix, times ``chosen_factor``. Clebsch-Gordan coefficients, for rows and columns alike, begin for each
+    projection of the product at ``coefficient_start`` (n_couplings, twojmax + 2), that of the first factor ascending.
     """
 
     offsets: IntArray
     couplings: IntArray
-    row_start: IntArray
-    rows: IntArray
-    row_coefficient: FloatArray
-    column_start: IntArray
-    column_coefficient: FloatArray
-
-
-def _coupling_order(twoj1: int, twoj2: int, twoj: int) -> tuple[int, int, int]:
-    """Permutation of the three momenta that is cheapest to couple: equal ones first, the smallest last."""
-    high, middle, low = sorted((twoj1, twoj2, twoj), reverse=True)
-    return (middle, low, high) if middle == low else (high, middle, low)
-
-
-def _independent_rows(twoj1: int, twoj2: int, twoj: int) -> Counter[tuple[int, int]]:
-    """Row pairs (b1, b2) that all give different real terms, each with the number of pairs it stands for."""
-    rows: Counter[tuple[int, int]] = Counter()
-    shift = (twoj1 + twoj2 - twoj) // 2
-    for b1 in range(twoj1 + 1):
-        for b2 in range(max(0, shift - b1), min(twoj2, shift + twoj - b1) + 1):
-            equals = [(b1, b2), (twoj1 - b1, twoj2 - b2)]
-            if twoj1 == twoj2:
-                equals += [(second, first) for first, second in equals]
-            rows[min(equals)] += 1
-    return rows
-
-
-@lru_cache(maxsize=16)
-def _coupling_tables(twojmax: int) -> _CouplingTables:
-    """Tables of every component up to ``twojmax``; see :class:`_CouplingTables`."""
-    offsets = matrix_offsets(twojmax)
-    couplings, rows, row_coefficient, column_coefficient = [], [], [], []
-    row_start, column_start = [0], [0]
-    for label in component_labels(twojmax):
-        j1, j2, j = coupling = _coupling_order(*label)
-        shift = (j1 + j2 - j) // 2
-        # B / (2j + 1) is the same for every order of the momenta; the label's last one fixes the factor.
-        factor = (label[2] + 1) / (j + 1)
-        for (b1, b2), multiplicity in _independent_rows(j1, j2, j).items():
-            b = b1 + b2 - shift
-            rows.append((offsets[j1] + b1 * (j1 + 1), offsets[j2] + b2 * (j2 + 1), offsets[j] + b * (j + 1)))
-            row_coefficient.append(factor * multiplicity * clebsch_gordan(j1, j2, j, b1, b2))
-        column_coefficient += [
-            clebsch_gordan(j1, j2, j, a1, a + shift - a1)
-            for a in range(j + 1)
-            for a1 in range(max(0, a + shift - j2), min(j1, a + shift) + 1)
-        ]
-        couplings.append(coupling)
-        row_start.append(len(rows))
-        column_start.append(len(column_coefficient))
-    return _CouplingTables(
-        offsets=offsets,
-        couplings=np.array(couplings, dtype=np.int64),
-        row_start=np.array(row_start, dtype=np.int64),
-        rows=np.array(rows, dtype=np.int64),
-        row_coefficient=np.array(row_coefficient),
-        column_start=np.array(column_start, dtype=np.int64),
-        column_coefficient=np.array(column_coefficient),
-    )
-
-
-class _AdjointTables(NamedTuple):
-    """Products of two matrices that make up the slope in the third; a tuple, as numba wants it.
-
-    A row of ``couplings`` holds the momenta (2j1, 2j2, 2j) of the two factors and of the slope, and the component whose
-    slope enters with the ``factor`` :math:`f_c`: how many of the component's three matrices the coupling stands for,
-    times the ratio of the :math:`2j + 1`. Its Clebsch-Gordan coefficients, for rows and columns alike, begin for each
-    projection of the slope at ``coefficient_start`` (n_couplings, twojmax + 2), the projection of the first factor
-    ascending.
-    """
-
-    couplings: IntArray
     factor: FloatArray
+    chosen: IntArray
+    chosen_factor: FloatArray
     coefficient_start: IntArray
     coefficients: FloatArray
 
 
+def _cheapest(label: tuple[int, int, int]) -> int:
+    """Which of a component's momenta to couple the others to: equal ones are halved, else the smallest is the least."""
+    low, middle, high = sorted(label)
+    return high if low == middle else low
+
+
 @lru_cache(maxsize=16)
-def _adjoint_tables(twojmax: int) -> _AdjointTables:
-    """Tables of all slopes up to ``twojmax``; see :class:`_AdjointTables`."""
+def _coupling_tables(twojmax: int) -> _CouplingTables:
+    """Tables of all components up to ``twojmax``; see :class:`_CouplingTables`."""
     couplings: list[tuple[int, int, int, int]] = []
-    factor: list[float] = []
     starts: list[list[int]] = []
     coefficients: list[float] = []
+    factor, chosen, chosen_factor = [], [], []
     for component, label in enumerate(component_labels(twojmax)):
         for j in sorted(set(label)):
             others = list(label)
@@ -204,18 +140,29 @@ def _adjoint_tables(twojmax: int) -> _AdjointTables:
                 start.append(len(coefficients))
                 first, last = max(0, a + shift - j2), min(j1, a + shift)
                 coefficients += [clebsch_gordan(j1, j2, j, a1, a + shift - a1) for a1 in range(first, last + 1)]
+            # B / (2j + 1) is the same for every order of the momenta; the label's last one fixes the factor.
+            ratio = (label[2] + 1) / (j + 1)
+            if j == _cheapest(label):
+                chosen.append(len(couplings))
+                chosen_factor.append(ratio)
             starts.append(start + [len(coefficients)] * (twojmax + 1 - j))
             couplings.append((j1, j2, j, component))
-            factor.append(label.count(j) * (label[2] + 1) / (j + 1))
-    return _AdjointTables(
-        np.array(couplings, dtype=np.int64), np.array(factor), np.array(starts, dtype=np.int64), np.array(coefficients)
+            factor.append(label.count(j) * ratio)
+    return _CouplingTables(
+        matrix_offsets(twojmax),
+        np.array(couplings, dtype=np.int64),
+        np.array(factor),
+        np.array(chosen, dtype=np.int64),
+        np.array(chosen_factor),
+        np.array(starts, dtype=np.int64),
+        np.array(coefficients),
     )
 
 
 @lru_cache(maxsize=16)
-def _single_component_tables(twojmax: int) -> tuple[_AdjointTables, ...]:
-    """Tables of `_adjoint_tables`, cut into the couplings of each component."""
-    tables = _adjoint_tables(twojmax)
+def _single_component_tables(twojmax: int) -> tuple[_CouplingTables, ...]:
+    """Tables with the couplings to the slopes of one component each."""
+    tables = _coupling_tables(twojmax)
     starts = np.searchsorted(tables.couplings[:, 3], np.arange(len(component_labels(twojmax)) + 1))
     return tuple(
         tables._replace(

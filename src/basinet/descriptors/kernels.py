@@ -70,7 +70,7 @@ from basinet.compiled import jit
 from basinet.descriptors._vector import LANES, Lanes, add, div, fma, fnma, load_row, mul, root, splat, store_row
 
 if TYPE_CHECKING:
-    from basinet.descriptors.clebsch_gordan import _AdjointTables, _CouplingTables
+    from basinet.descriptors.clebsch_gordan import _CouplingTables
     from basinet.frames.neighbours import Neighbours
 
 RFAC0 = 0.99363
@@ -263,56 +263,88 @@ def _complete_matrices(
 
 
 @jit()
+def _couple(
+    tables: _CouplingTables, n: int, real: FloatArray, imag: FloatArray, z_real: FloatArray, z_imag: FloatArray
+) -> int:
+    """Write the product of two matrices U of eight atoms by coupling n, upper rows (2b <= j), and return its length.
+
+    The lower rows follow by symmetry. ``real`` and ``imag`` (n_elements, 8) are all rows of the matrices U.
+    """
+    zero = splat(0.0)
+    offsets, coefficients, start = tables.offsets, tables.coefficients, tables.coefficient_start[n]
+    j1, j2, j, _ = tables.couplings[n]
+    shift = (j1 + j2 - j) // 2
+    k = 0
+    for b in range(j // 2 + 1):
+        middle_row = b + shift
+        first_row, last_row = max(0, middle_row - j2), min(j1, middle_row)
+        if j1 == j2:  # the factors may be swapped: half of the pairs, twice
+            last_row = middle_row // 2
+        for a in range(j + 1):
+            middle = a + shift
+            first, last = max(0, middle - j2), min(j1, middle)
+            total_real, total_imag = zero, zero
+            for b1 in range(first_row, last_row + 1):
+                k1 = offsets[j1] + b1 * (j1 + 1)
+                k2 = offsets[j2] + (middle_row - b1) * (j2 + 1) + middle
+                row_real, row_imag = zero, zero
+                for a1 in range(first, last + 1):
+                    coefficient = splat(coefficients[start[a] + a1 - first])
+                    u1_real = mul(coefficient, load_row(real, k1 + a1))
+                    u1_imag = mul(coefficient, load_row(imag, k1 + a1))
+                    u2_real, u2_imag = load_row(real, k2 - a1), load_row(imag, k2 - a1)
+                    row_real = fnma(u1_imag, u2_imag, fma(u1_real, u2_real, row_real))
+                    row_imag = fma(u1_imag, u2_real, fma(u1_real, u2_imag, row_imag))
+                row_coefficient = coefficients[start[b] + b1 - max(0, middle_row - j2)]
+                if j1 == j2 and 2 * b1 != middle_row:
+                    row_coefficient *= 2.0
+                total_real = fma(splat(row_coefficient), row_real, total_real)
+                total_imag = fma(splat(row_coefficient), row_imag, total_imag)
+            store_row(z_real, k, total_real)
+            store_row(z_imag, k, total_imag)
+            k += 1
+    return k
+
+
+@jit()
+def _contract(
+    tables: _CouplingTables, real: FloatArray, imag: FloatArray, z_real: FloatArray, z_imag: FloatArray, out: FloatArray
+) -> None:
+    """Write the bispectrum (n_components, 8) of eight atoms, whose matrices are U; z (n_elements, 8) is scratch."""
+    for component in range(len(tables.chosen)):
+        n = tables.chosen[component]
+        j = tables.couplings[n, 2]
+        first, total = tables.offsets[j], splat(0.0)
+        _couple(tables, n, real, imag, z_real, z_imag)
+        for b in range(j // 2 + 1):
+            row_total = splat(0.0)
+            for k in range(b * (j + 1), (b + 1) * (j + 1)):
+                row_total = fma(load_row(real, first + k), load_row(z_real, k), row_total)
+                row_total = fma(load_row(imag, first + k), load_row(z_imag, k), row_total)
+            total = fma(splat(1.0 if 2 * b == j else 2.0), row_total, total)  # the row stands for its mirror image too
+        store_row(out, component, mul(splat(tables.chosen_factor[component]), total))
+
+
+@jit()
 def _density_slopes(
-    tables: _AdjointTables,
-    offsets: IntArray,
+    tables: _CouplingTables,
     real: FloatArray,
     imag: FloatArray,
     slopes: FloatArray,
+    z_real: FloatArray,
+    z_imag: FloatArray,
     y_real: FloatArray,
     y_imag: FloatArray,
 ) -> None:
-    """Write Y of eight atoms, (n_elements, 8), upper rows (2b <= j) only: the lower ones follow by symmetry.
-
-    ``real`` and ``imag`` are all rows of the matrices U; ``slopes`` (n_components, 8) the energy's in each component.
-    """
+    """Write Y of eight atoms, (n_elements, 8), upper rows (2b <= j) only, from their slopes (n_components, 8)."""
     y_real[:] = 0.0
     y_imag[:] = 0.0
-    zero = splat(0.0)
-    coefficients = tables.coefficients
     for n in range(len(tables.couplings)):
-        j1, j2, j, component = tables.couplings[n]
-        shift = (j1 + j2 - j) // 2
-        start = tables.coefficient_start[n]
-        slope = mul(splat(tables.factor[n]), load_row(slopes, component))
-        for b in range(j // 2 + 1):
-            row = offsets[j] + b * (j + 1)
-            middle_row = b + shift
-            first_row, last_row = max(0, middle_row - j2), min(j1, middle_row)
-            if j1 == j2:  # the factors may be swapped: half of the pairs, twice
-                last_row = middle_row // 2
-            for a in range(j + 1):
-                middle = a + shift
-                first, last = max(0, middle - j2), min(j1, middle)
-                z_real, z_imag = zero, zero
-                for b1 in range(first_row, last_row + 1):
-                    k1 = offsets[j1] + b1 * (j1 + 1)
-                    k2 = offsets[j2] + (middle_row - b1) * (j2 + 1) + middle
-                    row_real, row_imag = zero, zero
-                    for a1 in range(first, last + 1):
-                        coefficient = splat(coefficients[start[a] + a1 - first])
-                        u1_real = mul(coefficient, load_row(real, k1 + a1))
-                        u1_imag = mul(coefficient, load_row(imag, k1 + a1))
-                        u2_real, u2_imag = load_row(real, k2 - a1), load_row(imag, k2 - a1)
-                        row_real = fnma(u1_imag, u2_imag, fma(u1_real, u2_real, row_real))
-                        row_imag = fma(u1_imag, u2_real, fma(u1_real, u2_imag, row_imag))
-                    row_coefficient = coefficients[start[b] + b1 - max(0, middle_row - j2)]
-                    if j1 == j2 and 2 * b1 != middle_row:
-                        row_coefficient *= 2.0
-                    z_real = fma(splat(row_coefficient), row_real, z_real)
-                    z_imag = fma(splat(row_coefficient), row_imag, z_imag)
-                store_row(y_real, row + a, fma(slope, z_real, load_row(y_real, row + a)))
-                store_row(y_imag, row + a, fma(slope, z_imag, load_row(y_imag, row + a)))
+        first = tables.offsets[tables.couplings[n, 2]]
+        slope = mul(splat(tables.factor[n]), load_row(slopes, tables.couplings[n, 3]))
+        for k in range(_couple(tables, n, real, imag, z_real, z_imag)):
+            store_row(y_real, first + k, fma(slope, load_row(z_real, k), load_row(y_real, first + k)))
+            store_row(y_imag, first + k, fma(slope, load_row(z_imag, k), load_row(y_imag, first + k)))
 
 
 TABLES = 8
@@ -458,35 +490,6 @@ def _polynomial_gradient(
 
 
 @jit()
-def _contract(tables: _CouplingTables, real: FloatArray, imag: FloatArray, components: FloatArray) -> None:
-    """Couple the matrices of eight atoms to their (n_components, 8) bispectrum."""
-    zero = splat(0.0)
-    rows, column_coefficient = tables.rows, tables.column_coefficient
-    for component in range(len(tables.couplings)):
-        j1, j2, j = tables.couplings[component]
-        shift = (j1 + j2 - j) // 2
-        total = zero
-        for pair in range(tables.row_start[component], tables.row_start[component + 1]):
-            k1, k2, k = rows[pair, 0], rows[pair, 1], rows[pair, 2]
-            term = tables.column_start[component]
-            row_total = zero
-            for a in range(j + 1):
-                z_real, z_imag = zero, zero
-                middle = a + shift
-                for a1 in range(max(0, middle - j2), min(j1, middle) + 1):
-                    coefficient = splat(column_coefficient[term])
-                    term += 1
-                    u1_real = mul(coefficient, load_row(real, k1 + a1))
-                    u1_imag = mul(coefficient, load_row(imag, k1 + a1))
-                    u2_real, u2_imag = load_row(real, k2 + middle - a1), load_row(imag, k2 + middle - a1)
-                    z_real = fnma(u1_imag, u2_imag, fma(u1_real, u2_real, z_real))
-                    z_imag = fma(u1_imag, u2_real, fma(u1_real, u2_imag, z_imag))
-                row_total = fma(load_row(real, k + a), z_real, fma(load_row(imag, k + a), z_imag, row_total))
-            total = fma(splat(tables.row_coefficient[pair]), row_total, total)
-        store_row(components, component, total)
-
-
-@jit()
 def _most_neighbours(first: IntArray, atoms: IntArray) -> int:
     """Largest number of neighbours among some atoms."""
     most = 0
@@ -514,7 +517,7 @@ def _bispectrum_of_groups(
     """
     first, offsets, twojmax = neighbours.first, tables.offsets, len(tables.offsets) - 2
     gathered, row = np.empty((5, LANES)), np.empty((4 * (twojmax + 1), LANES))
-    components = np.empty((len(tables.couplings), LANES))
+    components, z = np.empty((len(tables.chosen), LANES)), np.empty((2, offsets[-1], LANES))
     for start in range(0, len(order), LANES):
         atoms = order[start : start + LANES]
         group = min(start // LANES, len(matrices) - 1)
@@ -525,7 +528,7 @@ def _bispectrum_of_groups(
             _gather_neighbours(rank, atoms, neighbours, weight, reach, gathered)
             _add_neighbour(twojmax, offsets, _rotations(gathered), row, real, imag)
         _complete_matrices(twojmax, offsets, factors, real, imag)
-        _contract(tables, real, imag, components)
+        _contract(tables, real, imag, z[0], z[1], components)
         for lane, atom in enumerate(atoms):
             out[atom, :] = components[:, lane]
 
@@ -537,8 +540,7 @@ def _gradients_of_groups(
     weight: FloatArray,
     reach: FloatArray,
     factors: FloatArray,
-    offsets: IntArray,
-    tables: _AdjointTables,
+    tables: _CouplingTables,
     matrices: FloatArray,
     slopes: FloatArray,
     gradient: FloatArray,
@@ -548,8 +550,8 @@ def _gradients_of_groups(
     ``matrices`` are as `_bispectrum_of_groups` left them, a group's room for each group; ``slopes`` (n, n_components)
     are the derivatives of the energy of the atoms in ``order``, in this order, in their components.
     """
-    twojmax = len(offsets) - 2
-    y_real, y_imag = np.empty((offsets[-1], LANES)), np.empty((offsets[-1], LANES))
+    offsets, twojmax = tables.offsets, len(tables.offsets) - 2
+    y, z = np.empty((2, offsets[-1], LANES)), np.empty((2, offsets[-1], LANES))
     coefficients = np.empty((TABLES * offsets[-1], LANES))
     gathered, row, slope = np.empty((5, LANES)), np.empty((4 * (twojmax + 1), LANES)), np.empty((3, LANES))
     own = np.zeros((slopes.shape[1], LANES))
@@ -558,9 +560,9 @@ def _gradients_of_groups(
         group = start // LANES
         for lane in range(len(atoms)):
             own[:, lane] = slopes[start + lane]
-        _density_slopes(tables, offsets, matrices[group, 0], matrices[group, 1], own, y_real, y_imag)
-        _gradient_coefficients(twojmax, offsets, factors, y_real, y_imag, coefficients)
-        constant = load_row(y_real, 0)
+        _density_slopes(tables, matrices[group, 0], matrices[group, 1], own, z[0], z[1], y[0], y[1])
+        _gradient_coefficients(twojmax, offsets, factors, y[0], y[1], coefficients)
+        constant = load_row(y[0], 0)
         for rank in range(_most_neighbours(neighbours.first, atoms)):
             _gather_neighbours(rank, atoms, neighbours, weight, reach, gathered)
             _neighbour_slope(twojmax, offsets, gathered, constant, coefficients, row, slope)
