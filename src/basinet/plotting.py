@@ -107,10 +107,7 @@ def _set_frame(figure: Figure, bottom: float, top: float) -> None:
 
 
 def legend_above(figure: Figure, axes: Iterable[Axes], entries: Mapping[str, Artist] | None = None) -> None:
-    """One legend for all panels, between the title and the axes, in as many columns as fit.
-
-    It holds the labels of ``axes``, each once, or ``entries``.
-    """
+    """One legend for all panels, between title and axes: the labels of ``axes``, each once, and ``entries``."""
     found = dict(entries or {})
     for panel in axes:
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from basinet.cli.options import OptionalSeed, Overwrite, Resume, Scheduler, Seed, _check_scheduler, option
-from basinet.cli.output import _Interrupted
+from basinet.cli.output import _kept
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,12 +26,10 @@ dft_commands = typer.Typer(
 
 _Directory = Annotated[Path, typer.Argument(metavar="DIR", help="What 'basinet dft run' made.")]
 _RunWorkers = Annotated[
-    int | None,
-    option("N", "Calculations at a time, in place of the config's run.workers.", "--workers", min=1),
+    int | None, option("N", "Calculations at a time, in place of the config's run.workers.", "--workers", min=1)
 ]
 _RunThreads = Annotated[
-    int | None,
-    option("N", "OpenMP threads of each, in place of the config's run.threads.", "--threads", min=1),
+    int | None, option("N", "OpenMP threads of each, in place of the config's run.threads.", "--threads", min=1)
 ]
 _LABELLED = "labelled.extxyz"
 
@@ -104,8 +102,7 @@ def _campaign_directory(
         with prepared(root, resume=resume, overwrite=overwrite):
             yield create_campaign(root, settings, frames, template)
     except KeyboardInterrupt:
-        msg = f"interrupted; what is done is kept in {root}, the same command with --resume goes on"
-        raise _Interrupted(msg) from None
+        raise _kept(root) from None
 
 
 def _check_program(settings: CampaignConfig, scheduler: str | None, frames: list[Atoms]) -> None:

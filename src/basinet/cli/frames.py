@@ -57,15 +57,12 @@ def _relate(
 
     from basinet.files import plain
     from basinet.frames.reading import read_frames, write_frames
-    from basinet.frames.splits import by_system, divided, elements_of
+    from basinet.frames.splits import by_system, divided
     from basinet.relation.fit import fit_relation
 
     everything = read_frames(frames, energy_key=energy_key, forces_key=forces_key)
     liquid, isolated = divided(everything)
-    relations = {}
-    for system, own in by_system(liquid).items():
-        known = [atoms for atoms in isolated if atoms.get_chemical_symbols()[0] in elements_of(own)]
-        relations[system] = fit_relation(own, known or None, seed=seed)
+    relations = {system: fit_relation(own, isolated, seed=seed) for system, own in by_system(liquid).items()}
     for name, relation in relations.items():
         if relation.pinned_by == "equal shares":
             remedy = "add isolated atoms (config_type=IsolatedAtom), or compare local energies within an element alone"

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import isfinite, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from basinet.cli.models import SUFFIX, _calculator_from, _composed
+from basinet.cli.models import SUFFIX, _calculator_from, _composed, _models_and_others
 from basinet.cli.options import Overwrite, Resume, Seed, option
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from basinet.jobs.progress import Progress
-    from basinet.md.run import Ending, Start
+    from basinet.md.run import Ending
     from basinet.md.settings import DynamicsConfig
 
 FREE = ("steps", "equilibration", "reference")
 """Settings that may change when a run goes on: none of them changes the motion."""
+
+_PARTS = 100
+"""Of a run, by which its progress is told."""
 
 DENSITY_TOLERANCE = 0.01
 """Relative difference of densities beyond which a g(r) is not that of the same liquid."""
@@ -76,15 +79,18 @@ def _md(
     from basinet.config.loading import validated
     from basinet.md.settings import DynamicsConfig
 
-    models = [path for path in files if path.suffix == SUFFIX]
-    start = _start_file([path for path in files if path.suffix != SUFFIX], models, calculator)
+    models, others = _models_and_others(files, calculator, "no start given; name an extended XYZ file after the models")
+    if len(others) > 1:
+        raise InputError(
+            f"{others[0]} and {others[1]}: give one START; models end in {SUFFIX}, references go to --reference"
+        )
     config = validated(
         DynamicsConfig,
         {
             "models": [str(path) for path in models],
             "calculator": calculator,
             "member": member,
-            "start": str(start),
+            "start": str(others[0]),
             "frame": frame,
             "engine": engine,
             "ensemble": ensemble,
@@ -113,24 +119,9 @@ def _md(
         )
 
 
-def _start_file(others: Sequence[Path], models: Sequence[Path], calculator: str | None) -> Path:
-    """Give the one file that is no model; refuse what lacks a model or a start."""
-    if not others:
-        msg = "no start given; name an extended XYZ file after the models"
-    elif len(others) > 1:
-        msg = f"{others[0]} and {others[1]}: give one START; models end in {SUFFIX}, references go to --reference"
-    elif calculator is None and not models:
-        msg = f"no model given; name one or several *{SUFFIX} files, or --calculator MODULE:CALLABLE"
-    elif calculator is not None and models:
-        msg = f"--calculator and the model {models[0]} exclude each other; give one"
-    else:
-        return others[0]
-    raise InputError(msg)
-
-
 def _run_and_analyse(out: Path, config: DynamicsConfig, *, resume: bool, overwrite: bool) -> Ending:
     """Run and analyse in the output directory, and say what came of it."""
-    from basinet.cli.output import results_directory
+    from basinet.cli.output import _Parts, results_directory
     from basinet.files import write_json
     from basinet.jobs.directory import refuse_inputs_inside
     from basinet.jobs.progress import Progress
@@ -140,13 +131,29 @@ def _run_and_analyse(out: Path, config: DynamicsConfig, *, resume: bool, overwri
 
     refuse_inputs_inside(out, [*config.models, config.start, *config.reference])
 
-    def load() -> Start:
-        return load_start(config, lambda: _calculator(config))
+    progress = Progress()
+    shown = _Parts(progress)
+    warned: list[int] = []
 
+    def reached(step: int) -> int:
+        return min(_PARTS * step // config.steps, _PARTS)
+
+    def begin(step: int) -> None:
+        what = f"molecular dynamics, {config.ensemble.upper()}, {config.time(config.steps):g} ps"
+        shown.begin(what, _PARTS, "parts", reached(step))
+
+    def report(step: int, row: Mapping[str, Any]) -> None:
+        count = row["extrapolating"]
+        if count and not warned:
+            warned.append(step)
+            atoms = f"{count} atom{'s' if count > 1 else ''}"
+            progress.note(f"step {step}: {atoms} outside the model's training range; the log counts them")
+        shown.reach(reached(step), f"{row['time_ps']:.2f} ps, {row['temperature_k']:.0f} K")
+
+    load = partial(load_start, config, partial(_calculator, config))
     with results_directory(out, config, load, resume=resume, overwrite=overwrite, computed=RESTART, free=FREE) as start:
-        shown = _RunProgress(Progress(), config)
         try:
-            ending = simulate(out, start.atoms, config, inputs=start.checksums, begin=shown.begin, report=shown.report)
+            ending = simulate(out, start.atoms, config, inputs=start.checksums, begin=begin, report=report)
         finally:
             shown.finish()
         results = analyse(out, config, ending, start.reference)
@@ -168,44 +175,6 @@ def _calculator(config: DynamicsConfig) -> Any:
     from basinet.potentials.calculator import Calculator
 
     return Calculator(_composed([Path(path) for path in config.models]), config.member, config.threads)
-
-
-class _RunProgress:
-    """Progress of a run, in hundredths of its steps."""
-
-    PARTS = 100
-
-    def __init__(self, progress: Progress, config: DynamicsConfig) -> None:
-        self.progress, self.config = progress, config
-        self._shown, self._begun, self._warned = 0, False, False
-
-    def begin(self, step: int) -> None:
-        """Begin, or go on, after a step."""
-        config = self.config
-        self._shown, self._begun = self._parts(step), True
-        what = f"molecular dynamics, {config.ensemble.upper()}, {config.time(config.steps):g} ps"
-        self.progress.start(what, [1.0] * self.PARTS, [1.0] * self._shown, unit="parts")
-
-    def report(self, step: int, row: Mapping[str, Any]) -> None:
-        """Take a line of the log."""
-        if row["extrapolating"] and not self._warned:
-            self._warned = True
-            count = row["extrapolating"]
-            self.progress.note(
-                f"step {step}: {count} atom{'s' if count > 1 else ''} outside the model's training range; "
-                "the log counts them"
-            )
-        while self._shown < self._parts(step):
-            self._shown += 1
-            self.progress.advance(1.0, f"{row['time_ps']:.2f} ps, {row['temperature_k']:.0f} K")
-
-    def finish(self) -> None:
-        """End what was begun."""
-        if self._begun:
-            self.progress.finish()
-
-    def _parts(self, step: int) -> int:
-        return min(self.PARTS * step // self.config.steps, self.PARTS)
 
 
 def _summary_lines(out: Path, found: Mapping[str, Any]) -> list[str]:

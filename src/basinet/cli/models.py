@@ -94,9 +94,7 @@ def _evaluate(
     'interval' is a block bootstrap over frames, 'members' mean and spread of the members' own correlations. Forces
     are scored where frames carry them.
     """
-    models = [path for path in files if path.suffix == SUFFIX]
-    frames = [path for path in files if path.suffix != SUFFIX]
-    _refuse_incomplete(models, frames, calculator)
+    models, frames = _models_and_others(files, calculator, "no frames given; name extended XYZ files after the models")
     if calculator is not None and engine == "lammps":
         raise InputError(f"--engine lammps evaluates models, and --calculator {calculator} is none; give one")
 
@@ -118,17 +116,17 @@ def _evaluate(
         typer.echo("The frames carry no labels that give local energies: totals only.")
 
 
-def _refuse_incomplete(models: Sequence[Path], frames: Sequence[Path], calculator: str | None) -> None:
-    """Refuse what lacks a model or frames."""
-    if not frames:
-        msg = "no frames given; name extended XYZ files after the models"
-    elif calculator is None and not models:
-        msg = f"no model given; name one or several *{SUFFIX} files, or --calculator MODULE:CALLABLE"
-    elif calculator is not None and models:
-        msg = f"--calculator and the model {models[0]} exclude each other; give one"
-    else:
-        return
-    raise InputError(msg)
+def _models_and_others(files: Sequence[Path], calculator: str | None, missing: str) -> tuple[list[Path], list[Path]]:
+    """Models among the files, and the others; refuse what lacks a model or, saying what is `missing`, others."""
+    models = [path for path in files if path.suffix == SUFFIX]
+    others = [path for path in files if path.suffix != SUFFIX]
+    if not others:
+        raise InputError(missing)
+    if calculator is None and not models:
+        raise InputError(f"no model given; name one or several *{SUFFIX} files, or --calculator MODULE:CALLABLE")
+    if calculator is not None and models:
+        raise InputError(f"--calculator and the model {models[0]} exclude each other; give one")
+    return models, others
 
 
 def _calculator_from(text: str) -> Any:
@@ -154,16 +152,11 @@ def _summary(scores: pd.DataFrame) -> list[dict[str, Any]]:
     lines = []
     for row in scores[scores["seed"] == "mean"].to_dict("records"):
         own, low, high = members.get(tuple(row[key] for key in keys)), row["pearson_r_low"], row["pearson_r_high"]
-        lines.append(
-            {
-                "system": row["test_system"],
-                "atoms": row["n_atoms"],
-                "values": row["n_values"],
-                "interval": None if math.isnan(low) else f"{low:.3f}..{high:.3f}",
-                "members": None if own is None else f"{own.mean():.3f} +- {own.std():.3f}",
-                **{key: row[key] for key in ("target", "species", "pearson_r", "rmse_mev", "slope")},
-            }
-        )
+        renamed = {"system": row["test_system"], "atoms": row["n_atoms"], "values": row["n_values"]}
+        interval = None if math.isnan(low) else f"{low:.3f}..{high:.3f}"
+        spread = None if own is None else f"{own.mean():.3f} +- {own.std():.3f}"
+        same = {key: row[key] for key in ("target", "species", "pearson_r", "rmse_mev", "slope")}
+        lines.append({**same, **renamed, "interval": interval, "members": spread})
     return lines
 
 

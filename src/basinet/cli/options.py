@@ -27,18 +27,15 @@ ForcesKey = Annotated[str, option("KEY", "Key of the forces (eV/A) in the files.
 Seed = Annotated[int, option("N", "Seed of everything that is random.", "--seed", min=0)]
 OptionalSeed = Annotated[int | None, option("N", "Seed in place of the config's.", "--seed", min=0)]
 Workers = Annotated[
-    int | None,
-    option("N", "Worker processes; one per core, at most 8, unless given.", "--workers", min=1),
+    int | None, option("N", "Worker processes; one per core, at most 8, unless given.", "--workers", min=1)
 ]
 Scheduler = Annotated[
-    str | None,
-    option("ADDRESS", "An existing Dask cluster, such as tcp://host:8786.", "--scheduler"),
+    str | None, option("ADDRESS", "An existing Dask cluster, such as tcp://host:8786.", "--scheduler")
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with what lies in the output directory.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Delete the output directory's content first.")]
 DefinitionOption = Annotated[
-    Literal["total", "electronic"],
-    typer.Option("--definition", help="Reading of the local Hartree energy."),
+    Literal["total", "electronic"], typer.Option("--definition", help="Reading of the local Hartree energy.")
 ]
 
 ENERGY_KEY = "REF_energy"

@@ -20,6 +20,8 @@ from basinet.errors import InputError
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from basinet.jobs.progress import Progress
+
 CONFIG = "config.yaml"
 _TASKS = "work/results/*.json"
 """Files of a study or a grid that are there once something was computed."""
@@ -93,14 +95,8 @@ def results_directory(
 
     What is there is deleted only once `load` has found the input good. Where the input proves bad before anything was
     computed (no file matches the pattern `computed`), a directory that was new or empty is left as it was. Keys of the
-    config in `free` may change when a run goes on.
-
-    Raises
-    ------
-    InputError
-        If another process works there, its content is in the way, or it was begun with another config.
-    Interrupted
-        In place of KeyboardInterrupt; says how to go on.
+    config in `free` may change when a run goes on. Refused is a directory where another process works, whose content
+    is in the way, or that was begun with another config.
     """
     from basinet.files import write_yaml
     from basinet.jobs.directory import prepared, refuse_other_config, refuse_running
@@ -119,8 +115,12 @@ def results_directory(
                 _clear_away(root, existed=existed)
             raise
         except KeyboardInterrupt:
-            msg = f"interrupted; what is done is kept in {root}, the same command with --resume goes on"
-            raise _Interrupted(msg) from None
+            raise _kept(root) from None
+
+
+def _kept(root: Path) -> _Interrupted:
+    """What an interrupted command says that can go on."""
+    return _Interrupted(f"interrupted; what is done is kept in {root}, the same command with --resume goes on")
 
 
 def _clear_away(root: Path, *, existed: bool) -> None:
@@ -132,3 +132,28 @@ def _clear_away(root: Path, *, existed: bool) -> None:
             entry.unlink(missing_ok=True)
     if not existed:
         root.rmdir()
+
+
+class _Parts:
+    """Progress of a run in equal parts, which its reports reach or overtake."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress, self.what, self.shown = progress, "", 0
+
+    def begin(self, what: str, parts: int, unit: str, shown: int = 0) -> None:
+        """End what is under way, and begin."""
+        self.finish()
+        self.what, self.shown = what, shown
+        self.progress.start(what, [1.0] * parts, [1.0] * shown, unit=unit)
+
+    def reach(self, part: int, text: str) -> None:
+        """Tell of all parts up to one."""
+        while self.shown < part:
+            self.shown += 1
+            self.progress.advance(1.0, text)
+
+    def finish(self) -> None:
+        """End what is under way."""
+        if self.what:
+            self.progress.finish()
+            self.what = ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from basinet.cli.options import DefinitionOption, _with_settings, option
+from basinet.cli.options import DefinitionOption, _text_table, _with_settings, option
 from basinet.cli.output import _Interrupted
 from basinet.errors import InputError
 from basinet.labelling.partition_settings import PartitionInput, PartitionSettings
@@ -117,17 +117,17 @@ def _clear_away_if_empty(folder: Path) -> Iterator[None]:
 
 def _show(run: PartitionBatch, definition: str, *, as_json: bool) -> None:
     """Print what was found: tables, or one document."""
-    from basinet.cli.options import _text_table
-
     if as_json:
         _print_json(run, definition)
         return
     for done in run.results():
         found = _document(done.atoms, done.report)
-        table, reading = _rows(found, definition)
+        # The other reading, if that is all there is.
+        alone = _ENERGY[definition] not in found["atoms"] and _ENERGY["electronic"] in found["atoms"]
+        reading = "electronic" if alone else definition
+        table = _rows(found, _ENERGY[reading])
         typer.echo(_input_heading(done.atoms.info["source"], found))
-        columns = {name: spec for name, spec in _COLUMNS.items() if any(name in row for row in table)}
-        typer.echo(_text_table([*table, _sums(found, reading)], columns))
+        typer.echo(_text_table(table, {name: spec for name, spec in _COLUMNS.items() if name in table[0]}))
         typer.echo("\n".join(_totals(found, reading)) + "\n")
 
 
@@ -191,33 +191,18 @@ def _document(atoms: Atoms, report: Mapping[str, Any]) -> dict[str, Any]:
     return value
 
 
-def _rows(found: Mapping[str, Any], definition: str) -> tuple[list[dict[str, Any]], str]:
-    """Rows of a frame's table, and the reading of its energies, which is the other one if that is all there is."""
+def _rows(found: Mapping[str, Any], energy: str) -> list[dict[str, Any]]:
+    """Rows of a frame's table, the last one sums over the atoms."""
     atoms = found["atoms"]
-    if _ENERGY[definition] not in atoms and _ENERGY["electronic"] in atoms:
-        definition = "electronic"
-    energy = _ENERGY[definition]
-    sources = {
-        "element": "element",
-        "population": "population",
-        "charge": "charge",
-        "volume": "volume",
-        "energy": energy,
-        "+-": f"{energy}_error",
-        "distance": "maximum_distance",
-    }
-    listed = [
-        {"atom": index} | {name: atoms[key][index] for name, key in sources.items() if key in atoms}
-        for index in range(found["n_atoms"])
+    same = ("element", "population", "charge", "volume")
+    sources = dict(zip(same, same, strict=True)) | {"energy": energy}
+    columns = {name: atoms[key] for name, key in sources.items() if key in atoms}
+    further = {"+-": f"{energy}_error", "distance": "maximum_distance"}
+    columns |= {name: atoms[key] for name, key in further.items() if key in atoms}
+    rows = [
+        {"atom": index} | {name: values[index] for name, values in columns.items()} for index in range(found["n_atoms"])
     ]
-    return listed, definition
-
-
-def _sums(found: Mapping[str, Any], definition: str) -> dict[str, Any]:
-    """Sums over the atoms, a row for the table."""
-    atoms = found["atoms"]
-    names = {"population": "population", "charge": "charge", "volume": "volume", "energy": _ENERGY[definition]}
-    return {"atom": "sum"} | {name: sum(atoms[key]) for name, key in names.items() if key in atoms}
+    return [*rows, {"atom": "sum"} | {name: sum(columns[name]) for name in [*same[1:], "energy"] if name in columns}]
 
 
 def _input_heading(name: str, found: Mapping[str, Any]) -> str:
@@ -253,12 +238,10 @@ def _totals(found: Mapping[str, Any], definition: str) -> list[str]:
 
 def _jobs(inputs: Sequence[Path], structure: Path | None) -> list[PartitionInput]:
     """Inputs, each with its frame of the structure file."""
-    from basinet.labelling.sources import expanded
+    from basinet.labelling.sources import count_structures, expanded
 
     if structure is None:
         return expanded([PartitionInput(path) for path in inputs])
-    from basinet.labelling.sources import count_structures
-
     count = count_structures(structure)
     if count != len(inputs):
         raise InputError(f"--structure {structure}: {count} frames for {len(inputs)} inputs; give one for each")

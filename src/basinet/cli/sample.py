@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from basinet.cli.options import OptionalSeed, option
-from basinet.cli.output import _Interrupted
+from basinet.cli.output import _Interrupted, _Parts
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
-    from basinet.jobs.progress import Progress
     from basinet.md.sampling import Sample
 
 
@@ -35,9 +34,16 @@ def _sample(
     settings = load_sample_config(config, {} if seed is None else {"seed": seed})
     target = out if out is not None else Path(f"{settings.name}.extxyz")
     _refuse_existing(target, config, overwrite=overwrite)
-    stages = _StageProgress(Progress(), settings.timestep)
+    stages = _Parts(Progress())
+
+    def report(stage: str, *steps: int) -> None:
+        done, total = (round(count * settings.timestep / 1000.0) for count in steps)
+        if stage != stages.what:
+            stages.begin(stage, total, "ps")
+        stages.reach(done, "ps")
+
     try:
-        sampled = run_sampling(settings, stages)
+        sampled = run_sampling(settings, report)
     except KeyboardInterrupt:
         raise _Interrupted(f"interrupted; nothing was written to {target}, run the command again") from None
     finally:
@@ -47,30 +53,20 @@ def _sample(
         typer.echo(line)
 
 
-def _files_beside(target: Path) -> tuple[Path, Path]:
-    """Name the files of settings and of measurements beside the frames."""
-    return target.with_suffix(".yaml"), target.with_suffix(".json")
-
-
 def _refuse_existing(target: Path, config: Path, *, overwrite: bool) -> None:
     """Refuse, before anything is computed, to replace files that are there, or the config itself."""
+    from basinet.files import explained
+
     if target.suffix != ".extxyz":
         raise InputError(f"--out {target}: name a file that ends in .extxyz")
-    for path in (target, *_files_beside(target)):
+    for path in (target, target.with_suffix(".yaml"), target.with_suffix(".json")):
         if path.exists() and config.exists() and path.samefile(config):
             raise InputError(f"{path}: is the config, and the resolved config would replace it; choose another --out")
         if path.is_dir():
             raise InputError(f"{path}: is a directory; choose another --out")
         if path.exists() and not overwrite:
             raise InputError(f"{path}: is there already; use --overwrite or another --out")
-    _refuse_unwritable(target)
-
-
-def _refuse_unwritable(target: Path) -> None:
-    """Refuse a folder in which no file can be made, or that cannot be made itself; nothing is left there."""
-    from basinet.files import explained
-
-    with explained(target):
+    with explained(target):  # a folder in which no file can be made, or that cannot be made itself
         folder = next(place for place in target.absolute().parents if place.exists())
         with TemporaryFile(dir=folder):
             pass
@@ -82,9 +78,8 @@ def _write_sample(target: Path, sampled: Sample) -> None:
     from basinet.frames.reading import write_frames
     from basinet.jobs.provenance import provenance
 
-    settings, measured = _files_beside(target)
-    write_yaml(settings, sampled.config.model_dump(mode="json"))
-    write_json(measured, {**sampled.diagnostics, "provenance": provenance()})
+    write_yaml(target.with_suffix(".yaml"), sampled.config.model_dump(mode="json"))
+    write_json(target.with_suffix(".json"), {**sampled.diagnostics, "provenance": provenance()})
     write_frames(target, sampled.frames)
 
 
@@ -105,30 +100,3 @@ def _sample_lines(target: Path, found: dict[str, Any]) -> list[str]:
         f"  independent frames: {', '.join(memory)}",
         f"  liquid: S(k) at most {peak['largest']:.1f} (crystal {peak['crystal']:.0f}), {travel}",
     ]
-
-
-class _StageProgress:
-    """Progress of a run, in picoseconds."""
-
-    def __init__(self, progress: Progress, timestep: float) -> None:
-        self.progress, self.timestep = progress, timestep
-        self.stage, self.told = "", 0
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """Take a report of the run: steps done, and steps in all."""
-        if stage != self.stage:
-            self.finish()
-            self.stage, self.told = stage, 0
-            self.progress.start(stage, [1.0] * self._picoseconds(total), unit="ps")
-        while self.told < self._picoseconds(done):
-            self.told += 1
-            self.progress.advance(1.0, "ps")
-
-    def _picoseconds(self, steps: int) -> int:
-        return round(steps * self.timestep / 1000.0)
-
-    def finish(self) -> None:
-        """End the stage that is under way."""
-        if self.stage:
-            self.progress.finish()
-            self.stage = ""

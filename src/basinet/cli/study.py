@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,10 +24,6 @@ from basinet.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from basinet.jobs.progress import Progress
-    from basinet.study.run import StudyData
     from basinet.study.settings import StudyConfig, TrainConfig
 
 
@@ -53,31 +51,23 @@ def _reproduce(  # noqa: PLR0917 - Typer calls it by keywords
     changes = _given_options(data, seed, energy_key, forces_key)
     settings = load_study_config(preset, config, changes)
 
-    def work(progress: Progress, frames: StudyData) -> Path:
-        from basinet.study.run import reproduce as run
+    from basinet.study.run import reproduce as run
 
-        unchanged = preset if config is None and not changes else ""
-        return run(out, settings, progress, frames, preset=unchanged, workers=workers, scheduler=scheduler)
-
+    unchanged = preset if config is None and not changes else ""
+    work = partial(run, out, settings, preset=unchanged, workers=workers, scheduler=scheduler)
     _echo_report(out, settings, work, scheduler, resume=resume, overwrite=overwrite)
 
 
 def _echo_report(
     root: Path,
     config: StudyConfig | TrainConfig,
-    work: Callable[[Progress, StudyData], Path],
+    work: Callable[..., Path],
     scheduler: str | None,
     *,
     resume: bool,
     overwrite: bool,
 ) -> None:
-    """Print the path of the report that `work` writes, or that is there where a run to be resumed is complete.
-
-    Raises
-    ------
-    InputError
-        If the run was begun with another config or other data, or is going on, or no scheduler answers.
-    """
+    """Print the path of the report that `work` writes, or that is there where a run to be resumed is complete."""
     from basinet.cli.output import CONFIG, results_directory
     from basinet.jobs.directory import refuse_other_config, refuse_running
     from basinet.jobs.progress import Progress
@@ -93,12 +83,9 @@ def _echo_report(
             return
     _check_scheduler(scheduler)
     progress = Progress()
-
-    def load() -> StudyData:
-        return load_data(config, progress.note)
-
+    load = partial(load_data, config, progress.note)
     with results_directory(root, config, load, resume=resume, overwrite=overwrite) as frames:
-        report = work(progress, frames)
+        report = work(progress=progress, data=frames)
     typer.echo(report)
 
 
@@ -144,9 +131,7 @@ def _train(
 
     settings = load_train_config(config, {} if seed is None else {"seed": seed})
 
-    def work(progress: Progress, frames: StudyData) -> Path:
-        from basinet.study.run import train_grid
+    from basinet.study.run import train_grid
 
-        return train_grid(out, settings, progress, frames, workers=workers, scheduler=scheduler)
-
+    work = partial(train_grid, out, settings, workers=workers, scheduler=scheduler)
     _echo_report(out, settings, work, scheduler, resume=resume, overwrite=overwrite)

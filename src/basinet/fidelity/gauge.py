@@ -73,19 +73,16 @@ def pair_features(atoms: Atoms, elements: Sequence[str]) -> FloatArray:
     unknown = sorted(set(atoms.get_chemical_symbols()) - set(position))
     if unknown:
         raise ValueError(f"element {unknown[0]} is not among {list(elements)}")
-    n_atoms, n_basis = len(atoms), _CENTRES.size
-    features = np.zeros((n_atoms, len(pairs), n_basis))
+    features = np.zeros((len(atoms), len(pairs), _CENTRES.size))
     if pairs:
         species = np.array([position[symbol] for symbol in atoms.get_chemical_symbols()])
         neighbours = NeighborList(cutoff=_GAUGE_CUTOFF, full_list=True, n_threads=1)
         first, second, distance = neighbours.compute(atoms.positions, atoms.cell.array, atoms.pbc, "ijd")
         for index, (s, t) in enumerate(pairs):
-            kinds = species[first], species[second]
-            chosen = ((kinds[0] == s) & (kinds[1] == t)) | ((kinds[0] == t) & (kinds[1] == s))
-            basis = _radial_basis(distance[chosen])
-            for k in range(n_basis):
-                features[:, index, k] = np.bincount(first[chosen].astype(np.int64), basis[:, k], n_atoms)
-    return features.reshape(n_atoms, -1)
+            lower, upper = np.sort([species[first], species[second]], axis=0)
+            chosen = (lower == s) & (upper == t)
+            np.add.at(features[:, index], first[chosen], _radial_basis(distance[chosen]))
+    return features.reshape(len(atoms), -1)
 
 
 def stack_pair_features(frames: Sequence[Atoms], elements: Sequence[str]) -> FloatArray:
@@ -175,12 +172,11 @@ def fit_gauge(
     group, n_groups = centring_groups(of_frame, index)
     design = centre_groups(_signed_features(kind, features, index).T, group, n_groups)
     target = centre_groups(q - p, group, n_groups)
-    if not len(design):
-        return Gauge(kind, np.zeros((*p.shape[:-1], 0)))
     scale = np.sqrt((design * design).mean(axis=-1))
-    scale = np.maximum(scale, 1e-6 * scale.max())
-    if not scale.max() > 0.0:
+    largest = scale.max(initial=0.0)
+    if largest == 0.0:
         return Gauge(kind, np.zeros((*p.shape[:-1], len(design))))
+    scale = np.maximum(scale, 1e-6 * largest)
     scaled = design / scale[:, None]
     normal = scaled @ scaled.T / q.size + _RIDGE * np.eye(len(scaled))
     moments = target.reshape(-1, q.size) @ scaled.T / q.size
@@ -212,22 +208,15 @@ def local_prediction_rigidity(
     features
         (n_atoms, n_features) :math:`g_i = \partial e_i / \partial w` of the atoms asked about: descriptors of
         a linear model, or the last layer's features of a network.
-    training_features
-        (n_training_atoms, n_features) the same of the training set's atoms.
-    training_frame
-        (n_training_atoms,) frame index of each.
+    training_features, training_frame
+        (n_training_atoms, n_features) the same of the training set's atoms, and (n_training_atoms,) their frames.
     ridge
-        :math:`\lambda > 0`, in the square of the features' unit.
+        :math:`\lambda > 0`, in the square of the features' unit; else ValueError.
 
     Returns
     -------
     (n_atoms,), dimensionless; ratios between atoms of one model carry meaning. An atom without features is
     infinitely rigid.
-
-    Raises
-    ------
-    ValueError
-        If the ridge is not positive.
 
     Examples
     --------

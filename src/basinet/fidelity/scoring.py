@@ -122,11 +122,7 @@ def evaluation_rows(
 
 
 def _interval_columns(
-    prediction: FloatArray,
-    reference: FloatArray,
-    frame: IntArray,
-    species: IntArray | None,
-    energy: FloatArray,
+    prediction: FloatArray, reference: FloatArray, frame: IntArray, species: IntArray | None, energy: FloatArray
 ) -> dict[str, float]:
     """Interval of Pearson's r by a bootstrap over blocks of frames, as long as their total energies are correlated."""
     interval = pearson_interval(
@@ -196,7 +192,7 @@ def evaluate(
     with _predictions(model, engine) as (predict, _):
         for name, own in by_system(liquid).items():
             rows += _system_rows(name, own, isolated, model, predict, definition)
-    return _score_table(rows)
+    return pd.DataFrame(rows, columns=list(_SCORES)).astype(_SCORES)
 
 
 def score_forces(model: Ensemble | Calculator, frames: Sequence[Atoms], *, engine: Engine = "basinet") -> pd.DataFrame:
@@ -223,11 +219,6 @@ def score_forces(model: Ensemble | Calculator, frames: Sequence[Atoms], *, engin
                 for group in by_composition(own):
                     if all(FORCES in atoms.arrays for atoms in group):
                         rows += _force_rows(name, forces, group)
-    return _score_table(rows)
-
-
-def _score_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Rows as a table with the columns and types of `_SCORES`."""
     return pd.DataFrame(rows, columns=list(_SCORES)).astype(_SCORES)
 
 
@@ -300,8 +291,7 @@ def _local_energies(
     exact = definition == "total" and all_labelled(frames, LOCAL_ENERGY)
     electrostatic = all(all_labelled(frames, key) for key in (ELECTROSTATIC_ENERGY, LOCAL_HARTREE_ENERGY[definition]))
     if not exact and electrostatic and len(frames) > 2:
-        known = [atoms for atoms in isolated if atoms.get_chemical_symbols()[0] in elements_of(frames)]
-        relation = fit_relation(frames, known or None)
+        relation = fit_relation(frames, isolated)
     return local_energy_labels(name, frames, relation, definition)
 
 

@@ -53,8 +53,9 @@ def fit_relation(
         At least three (two more than there are compositions to tell apart), with ``REF_energy`` and
         ``REF_electrostatic_energy`` in ``info``, in the order of time.
     isolated
-        Isolated atoms with the same labels, in a sequence or by element. None: those frames marked
-        ``config_type=IsolatedAtom``, if any. Either way such frames are not fitted to.
+        Isolated atoms with the same labels, in a sequence or by element; other elements than those of the frames do
+        not matter. None: those frames marked ``config_type=IsolatedAtom``, if any. Either way such frames are not
+        fitted to.
     block_length, n_resamples, level, seed
         Of the block bootstrap over frames; the block length is chosen from the autocorrelation by default.
     n_shuffles
@@ -67,8 +68,9 @@ def fit_relation(
     """
     numbers = [index for index, atoms in enumerate(frames) if not is_isolated_atom(atoms)]
     liquid = [frames[index] for index in numbers]
-    alone = _isolated_atoms(isolated, frames)
     energies = frame_energies(liquid, numbers)
+    known = _isolated_atoms(isolated, frames)
+    alone = [atoms for atoms in known if len(atoms) != 1 or atoms.get_chemical_symbols()[0] in energies.elements]
     centred = _fittable(energies)
     slope, rmse, pearson_r, pearson_r_total_es, unexplained = map(float, _fitted_statistics(centred))
     offsets, pinned_by = _species_offsets(energies, slope, _isolated_energies(alone))
@@ -274,23 +276,6 @@ def _isolated_energies(isolated: Iterable[Atoms]) -> dict[str, FrameEnergies]:
     return energies
 
 
-def _how_pinned(fractions: FloatArray, elements: Sequence[str], isolated: Mapping[str, object]) -> PinnedBy:
-    """Tell what determines the constants of the species, given the compositions (n_frames, n_species).
-
-    InputError where isolated atoms are needed and given, but not for every species.
-    """
-    if len(elements) == 1:
-        return "single species"
-    if np.linalg.matrix_rank(fractions, tol=_RANK_TOLERANCE * np.sqrt(len(fractions))) == len(elements):
-        return "compositions"
-    if not isolated:
-        return "equal shares"
-    absent = [element for element in elements if element not in isolated]
-    if absent:
-        raise InputError(f"isolated atoms are given, but none of {', '.join(absent)}; add it to pin its offset")
-    return "isolated atoms"
-
-
 def _species_constants(fractions: FloatArray, target: FloatArray, base: FloatArray) -> FloatArray:
     r"""Constants b_s, (n_species,) eV, with :math:`\sum_s x_s b_s` closest to the target (n_frames,) eV per atom.
 
@@ -307,16 +292,23 @@ def _species_offsets(
 ) -> tuple[dict[str, float], PinnedBy]:
     """Offsets b_s of the relation with the given slope, eV by element, and what pins them.
 
-    Isolated atoms pin the differences of the b_s where the compositions leave them open.
+    Isolated atoms pin the differences of the b_s where the compositions leave them open; then every species needs one.
     """
-    pinned_by = _how_pinned(energies.fractions, energies.elements, isolated)
-    base = np.zeros(len(energies.elements))
+    fractions, elements = energies.fractions, energies.elements
+    rank = np.linalg.matrix_rank(fractions, tol=_RANK_TOLERANCE * np.sqrt(len(fractions)))
+    pinned_by: PinnedBy = "single species" if len(elements) == 1 else "compositions"
+    base = np.zeros(len(elements))
+    if rank < len(elements):
+        pinned_by = "isolated atoms" if isolated else "equal shares"
     if pinned_by == "isolated atoms":
-        alone = [isolated[element] for element in energies.elements]
+        absent = [element for element in elements if element not in isolated]
+        if absent:
+            raise InputError(f"isolated atoms are given, but none of {', '.join(absent)}; add it to pin its offset")
+        alone = [isolated[element] for element in elements]
         base = np.array([float(atom.total[0] - (1.0 + slope) * atom.electrostatic[0]) for atom in alone])
     target = (energies.total - (1.0 + slope) * energies.electrostatic) / energies.n_atoms
-    values = _species_constants(energies.fractions, target, base)
-    return {element: float(b) for element, b in zip(energies.elements, values, strict=True)}, pinned_by
+    values = _species_constants(fractions, target, base)
+    return dict(zip(elements, values.tolist(), strict=True)), pinned_by
 
 
 def _core_self_energies(
@@ -339,4 +331,4 @@ def _core_self_energies(
     complete = all(element in known for element in energies.elements)
     base = np.array([known[element] if complete else 0.0 for element in energies.elements])
     values = _species_constants(energies.fractions, labels / energies.n_atoms, base)
-    return {element: float(value) for element, value in zip(energies.elements, values, strict=True)}
+    return dict(zip(energies.elements, values.tolist(), strict=True))

@@ -183,10 +183,7 @@ def local_energy_labels(
 
 
 def local_electrostatic_energies(
-    atoms: Atoms,
-    self_energies: Mapping[str, float],
-    definition: Definition = "total",
-    index: int | None = None,
+    atoms: Atoms, self_energies: Mapping[str, float], definition: Definition = "total", index: int | None = None
 ) -> FloatArray:
     r"""Electrostatic energy of each atom.
 

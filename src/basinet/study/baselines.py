@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from basinet.arrays import FloatArray, IntArray
+from basinet.descriptors.bispectrum import Bispectrum
 from basinet.errors import InputError
 from basinet.fidelity.scoring import ScoredFrames, evaluation_rows, fitted_gauges
 from basinet.frames.splits import blocked_folds
-from basinet.potentials.ensemble import load_model
+from basinet.potentials.dataset import Dataset
+from basinet.potentials.ensemble import Ensemble, load_model
 from basinet.potentials.network import Architecture
-from basinet.potentials.pair_potential import fit_pair_potential, literature_lennard_jones
+from basinet.potentials.pair_potential import LennardJones, fit_pair_potential, literature_lennard_jones
 from basinet.potentials.ridge import fit_ridge
-from basinet.relation.relation import OTHER_DEFINITION
+from basinet.relation.relation import OTHER_DEFINITION, Definition
 from basinet.study.running import ridge_rows
+from basinet.study.store import Store, StoredSystem
 from basinet.study.systems import LEAST_TRAINING
 from basinet.study.tables import descriptor_columns
-from basinet.study.tasks import learning_sizes
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from numpy.typing import NDArray
-
-    from basinet.descriptors.bispectrum import Bispectrum
-    from basinet.potentials.dataset import Dataset
-    from basinet.potentials.ensemble import Ensemble
-    from basinet.potentials.pair_potential import LennardJones
-    from basinet.relation.relation import Definition
-    from basinet.study.store import Store, StoredSystem
-    from basinet.study.tasks import Chosen, TrainTask
+from basinet.study.tasks import Chosen, TrainTask, learning_sizes
 
 _UNTRAINED = Architecture("tanh", 1, 32)
 _DISTANCES = np.linspace(3.0, 7.0, 81)
@@ -79,7 +71,7 @@ def learning_curve_of_ridge(
                 continue
             labels = {"experiment": "learning_curve", "train_system": system.name, "transferred": False}
             model = fit_ridge(dataset.select(split.train[-size:]))
-            yield from ridge_rows(store, descriptor, model, system, labels | {"n_train": size})
+            yield from ridge_rows(store, descriptor, model, system, {**labels, "n_train": size})
 
 
 def _pair_potentials(store: Store) -> Iterator[tuple[str, LennardJones, str | None]]:
@@ -100,7 +92,7 @@ def _pair_potentials(store: Store) -> Iterator[tuple[str, LennardJones, str | No
         yield "fitted_pair", fitted, system.name
 
 
-def _pair_energies(potential: LennardJones, system: StoredSystem) -> NDArray[np.float64]:
+def _pair_energies(potential: LennardJones, system: StoredSystem) -> FloatArray:
     """Local energies of all frames by a pair potential, ``(n_atoms_total,)``, eV."""
     return np.concatenate([potential.local_energies(atoms) for atoms in system.frames()])
 
@@ -117,7 +109,7 @@ def _untrained_rows(store: Store, descriptor: Bispectrum, members: int, seed: in
         yield from evaluation_rows(ensemble.predict(frames.dataset), frames, range(seed, seed + members), labels)
 
 
-_Prediction = tuple[dict[str, Any], "NDArray[np.float64]"]
+_Prediction = tuple[dict[str, Any], FloatArray]
 """Columns of the table that name a model, and its local energies in eV."""
 
 
@@ -138,7 +130,7 @@ def other_reading_rows(
         models += [(columns, energies[inside]) for columns, energies in _literature(system)]
         for task in _chosen_tasks(tasks, system.name, chosen):
             columns = {"model": "network", **task.architecture.as_dict(), **described}
-            models.append((columns, load_model(store.model(task.name)).predict(frames.dataset).mean(0)))
+            models.append((columns, _mean_prediction(load_model(store.model(task.name)), frames.dataset)))
         shared = {"experiment": "reading", "train_system": system.name, "transferred": False}
         shared |= {"definition": OTHER_DEFINITION[definition]}
         for columns, prediction in models:
@@ -176,7 +168,7 @@ def out_of_fold_predictions(
     return collected
 
 
-def _out_of_fold_network(store: Store, dataset: Dataset, tasks: Sequence[TrainTask]) -> NDArray[np.float64]:
+def _out_of_fold_network(store: Store, dataset: Dataset, tasks: Sequence[TrainTask]) -> FloatArray:
     """Mean over turns of the held-out predictions of each fold."""
     turns: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for task in tasks:
@@ -189,7 +181,7 @@ def _out_of_fold_network(store: Store, dataset: Dataset, tasks: Sequence[TrainTa
     return prediction
 
 
-def _out_of_fold_ridge(dataset: Dataset, folds: int, gap: int) -> NDArray[np.float64]:
+def _out_of_fold_ridge(dataset: Dataset, folds: int, gap: int) -> FloatArray:
     """Out-of-fold local energies of ridge, ``(n_atoms_total,)``, eV; strengths are chosen inside each fold."""
     prediction = np.zeros(len(dataset.frame))
     for rest, held in blocked_folds(np.arange(dataset.n_frames), folds, gap):
@@ -230,7 +222,7 @@ def parity_rows(
 
 
 def _centred(
-    labels: dict[str, Any], prediction: NDArray[np.float64], reference: NDArray[np.float64], frame: NDArray[np.int64]
+    labels: dict[str, Any], prediction: FloatArray, reference: FloatArray, frame: IntArray
 ) -> Iterator[dict[str, Any]]:
     predicted, expected = (1e3 * (values - values.mean()) for values in (prediction, reference))
     for number, p, q in zip(frame, predicted, expected, strict=True):
@@ -248,23 +240,18 @@ def gauge_record(
         ridge = fit_ridge(store.dataset(system, descriptor).select(split.train))
         entries = _gauge_entries(store, system, descriptor, "ridge", ridge.predict)
         for task in _chosen_tasks(tasks, system.name, chosen)[:1]:
-            ensemble = load_model(store.model(task.name))
-            name = f"network {task.architecture}"
-            entries += _gauge_entries(store, system, descriptor, name, partial(_mean_prediction, ensemble))
+            predict = partial(_mean_prediction, load_model(store.model(task.name)))
+            entries += _gauge_entries(store, system, descriptor, f"network {task.architecture}", predict)
         record[system.name] = entries
     return record
 
 
-def _mean_prediction(ensemble: Ensemble, dataset: Dataset) -> NDArray[np.float64]:
+def _mean_prediction(ensemble: Ensemble, dataset: Dataset) -> FloatArray:
     return np.asarray(ensemble.predict(dataset).mean(0))
 
 
 def _gauge_entries(
-    store: Store,
-    system: StoredSystem,
-    descriptor: Bispectrum,
-    model: str,
-    predict: Callable[[Dataset], NDArray[np.float64]],
+    store: Store, system: StoredSystem, descriptor: Bispectrum, model: str, predict: Callable[[Dataset], FloatArray]
 ) -> list[dict[str, Any]]:
     """One entry per pair of species."""
     held, test = (store.block(system, descriptor, split) for split in ("validation", "test"))

@@ -6,23 +6,30 @@ import hashlib
 import math
 import resource
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+from ase import Atoms
+
+from basinet.descriptors.bispectrum import Bispectrum
 from basinet.errors import InputError
 from basinet.files import read_bytes, read_json, write_json
 from basinet.frames.labels import force_labels
 from basinet.frames.splits import elements_of
+from basinet.jobs.progress import Progress
 from basinet.jobs.provenance import provenance
-from basinet.jobs.workers import open_workers
+from basinet.jobs.workers import Workers, open_workers
 from basinet.potentials.pair_potential import chosen_pair_potential
 from basinet.study import baselines, tasks
 from basinet.study.running import run_all
-from basinet.study.settings import StudyConfig
+from basinet.study.settings import DataSettings, DescriptorSettings, StudyConfig, TrainConfig
 from basinet.study.store import Store
 from basinet.study.systems import (
+    StudySystem,
     describe_systems,
     group_systems,
     load_frames,
@@ -41,35 +48,14 @@ from basinet.study.tables import (
     write_results,
     write_rows,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from ase import Atoms
-
-    from basinet.descriptors.bispectrum import Bispectrum
-    from basinet.jobs.progress import Progress
-    from basinet.jobs.workers import Workers
-    from basinet.study.settings import DataSettings, DescriptorSettings, TrainConfig
-    from basinet.study.systems import StudySystem
-    from basinet.study.tasks import Chosen, ComposeTask, DescribeTask, TrainTask
+from basinet.study.tasks import Chosen, ComposeTask, DescribeTask, TrainTask
 
 
 @dataclass(frozen=True)
 class StudyData:
-    """Frames of a run, read, grouped and split, before anything is written.
+    """Frames of a run, read, grouped and split, before anything is written: main systems and other sizes.
 
-    Attributes
-    ----------
-    systems
-        Main systems and other sizes, each with its split, E0 and relation.
-    isolated
-        Isolated atoms.
-    source
-        Where the frames come from, in words.
-    checksums
-        SHA-256 of every file read, by name; empty for the synthetic liquid.
+    `source` says in words where they come from; `checksums` are SHA-256 of every file read, by name.
     """
 
     systems: list[StudySystem]
@@ -135,17 +121,9 @@ def _checksums(data: DataSettings) -> dict[str, str]:
 
 
 def _refuse_changed(root: Path, checksums: Mapping[str, str]) -> None:
-    """Refuse to go on in a directory that was begun with other data: results of both would mix.
-
-    Raises
-    ------
-    InputError
-        Naming a file that has another content, or is new or missing.
-    """
+    """Refuse to go on in a directory that was begun with other data, naming a file: results of both would mix."""
     path = root / "provenance.json"
-    if not path.exists():
-        return
-    before = read_json(path).get("data_checksums", {})
+    before = read_json(path).get("data_checksums", {}) if path.exists() else checksums
     changed = sorted(name for name in before.keys() | checksums.keys() if before.get(name) != checksums.get(name))
     if changed:
         raise InputError(f"{changed[0]}: not the data that {root} was begun with; use --overwrite or another --out")
@@ -163,18 +141,8 @@ def finished_report(root: Path, data: DataSettings) -> Path | None:
 class Run:
     """A run under way in the results directory `root`, and how long its stages took, resumed ones included.
 
-    Attributes
-    ----------
-    store
-        The files that workers share.
-    checksums
-        Of the files read, see `StudyData`.
-    study
-        What `study.json` is to hold.
-    earlier
-        What `provenance.json` holds of the processes before this one, as far as they finished a stage.
-    stages
-        Wall time of each stage, s.
+    `study` is what `study.json` is to hold, `earlier` what `provenance.json` holds of the processes before this one, as
+    far as they finished a stage; `stages` are wall times, s.
     """
 
     def __init__(self, root: Path) -> None:
@@ -194,13 +162,7 @@ class Run:
         self._write_provenance(complete=False)
 
     def prepare(self, data: StudyData, config: StudyConfig | TrainConfig, title: str) -> None:
-        """Write what workers need, and the relation.
-
-        Raises
-        ------
-        InputError
-            If the directory was begun with files of other content.
-        """
+        """Write what workers need, and the relation; refuse a directory that was begun with files of other content."""
         _refuse_changed(self.root, data.checksums)
         self.checksums = data.checksums
         weight = config.optimiser.force_weight
@@ -301,20 +263,11 @@ def train_grid(
     workers: int | None = None,
     scheduler: str | None = None,
 ) -> Path:
-    """Train every network of the grid in the results directory `root`, skipping what is done there.
+    """Train every network of the grid in the results directory `root`, skipping what is done there; return the report.
 
     Networks are evaluated on validation and test frames of their own system, on other systems whose elements
-    they know, and pure ones side by side on mixtures. Ridge and pair potentials stand beside them.
-
-    Parameters
-    ----------
-    data
-        What `load_data` returned, where it has been called already.
-
-    Returns
-    -------
-    Path
-        The report.
+    they know, and pure ones side by side on mixtures. Ridge and pair potentials stand beside them. `data` are what
+    `load_data` returned, where it has been called already.
     """
     run = Run(root)
     store = run.store
@@ -389,15 +342,10 @@ def _write_training_tables(store: Store, trained: Sequence[TrainTask]) -> None:
 def _curve_rows(network: Mapping[str, Any], curves: Mapping[str, Any], seed: int) -> Iterator[dict[str, Any]]:
     """Rows of one ensemble, to the digits that a figure shows; evaluations after a network stopped are left out."""
     step = max(len(curves["epoch"]) // 100, 1)
-    for member, (train, validation) in enumerate(zip(curves["train"], curves["validation"], strict=True)):
-        for epoch, on_train, on_validation in zip(
-            curves["epoch"][::step], train[::step], validation[::step], strict=True
-        ):
-            if math.isfinite(on_train):
-                yield {
-                    **network,
-                    "seed": seed + member,
-                    "epoch": float(f"{epoch:.10g}"),
-                    "train_rmse_mev": float(f"{on_train:.5g}"),
-                    "validation_rmse_mev": float(f"{on_validation:.5g}"),
-                }
+    for member, errors in enumerate(zip(curves["train"], curves["validation"], strict=True)):
+        shown = (column[::step] for column in (curves["epoch"], *errors))
+        for epoch, *both in zip(*shown, strict=True):
+            if math.isfinite(both[0]):
+                train, validation = (float(f"{error:.5g}") for error in both)
+                row = {"seed": seed + member, "epoch": float(f"{epoch:.10g}"), "train_rmse_mev": train}
+                yield {**network, **row, "validation_rmse_mev": validation}

@@ -2,47 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from basinet.arrays import FloatArray, IntArray
+from basinet.descriptors.bispectrum import Bispectrum
 from basinet.errors import InputError
 from basinet.fidelity.scoring import evaluation_rows, fitted_gauges, with_mean
-from basinet.potentials.ensemble import compose, load_model
-from basinet.potentials.pair_potential import chosen_pair_potential
-from basinet.potentials.ridge import STRENGTHS, fit_ridge, out_of_fold_errors
-from basinet.study.store import Store
+from basinet.jobs.progress import Progress
+from basinet.jobs.workers import Workers
+from basinet.potentials.dataset import Dataset
+from basinet.potentials.ensemble import Ensemble, compose, load_model
+from basinet.potentials.pair_potential import LennardJones, chosen_pair_potential
+from basinet.potentials.ridge import STRENGTHS, RidgeModel, fit_ridge, out_of_fold_errors
+from basinet.potentials.training import TrainedEnsemble
+from basinet.study.store import Store, StoredSystem
 from basinet.study.systems import fold_frames
 from basinet.study.tables import descriptor_columns
-from basinet.study.tasks import ComposeTask, DescribeTask, TrainTask
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from numpy.typing import NDArray
-
-    from basinet.descriptors.bispectrum import Bispectrum
-    from basinet.jobs.progress import Progress
-    from basinet.jobs.workers import Workers
-    from basinet.potentials.dataset import Dataset
-    from basinet.potentials.ensemble import Ensemble
-    from basinet.potentials.pair_potential import LennardJones
-    from basinet.potentials.ridge import RidgeModel
-    from basinet.potentials.training import TrainedEnsemble
-    from basinet.study.store import StoredSystem
-    from basinet.study.tasks import Task
+from basinet.study.tasks import ComposeTask, DescribeTask, Task, TrainTask
 
 
 def run_all(pool: Workers, store: Store, tasks: Sequence[Task], progress: Progress, stage: str) -> None:
-    """Run all tasks that are not done; each keeps its own result, so a kill at any moment loses one task at most.
-
-    Raises
-    ------
-    InputError
-        What a task raised for a mistake of the user's.
-    """
+    """Run all tasks that are not done; each keeps its own result, so a kill at any moment loses one task at most."""
     pending = [task for task in tasks if not store.done(task)]
     progress.start(stage, [task.cost for task in tasks], [task.cost for task in tasks if task not in pending])
     longest_first = iter(sorted(pending, key=lambda task: -task.cost))
@@ -59,13 +44,8 @@ def _run_task(root: str, task: Task) -> str:
     """Run a task in this process, unless it is done; return its name."""
     store = Store(root)
     if not store.done(task):
-        if isinstance(task, DescribeTask):
-            result = _describe(store, task)
-        elif isinstance(task, TrainTask):
-            result = _train(store, task)
-        else:
-            result = _compose(store, task)
-        store.keep(task, result)
+        work: Any = {DescribeTask: _describe, TrainTask: _train, ComposeTask: _compose}[type(task)]
+        store.keep(task, work(store, task))
     return task.name
 
 
@@ -132,9 +112,7 @@ def _train(store: Store, task: TrainTask) -> dict[str, Any]:
     }
 
 
-def _training_frames(
-    system: StoredSystem, task: TrainTask
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def _training_frames(system: StoredSystem, task: TrainTask) -> tuple[IntArray, IntArray, IntArray]:
     """Frame numbers to train on, to validate on, and held out."""
     split = system.split
     if split is None:
@@ -210,7 +188,7 @@ def _ensemble_rows(
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of an ensemble, its members and their mean, on blocks of one system."""
 
-    def predict(dataset: Dataset) -> NDArray[np.float64]:
+    def predict(dataset: Dataset) -> FloatArray:
         return with_mean(ensemble.predict(dataset), task.seed)[0]
 
     seeds = [*range(task.seed, task.seed + ensemble.members), "mean"]
@@ -227,7 +205,7 @@ def ridge_rows(
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of one ridge model on blocks of one system."""
 
-    def predict(dataset: Dataset) -> NDArray[np.float64]:
+    def predict(dataset: Dataset) -> FloatArray:
         return model.predict(dataset)[None]
 
     return _model_rows(store, system, descriptor, predict, ["mean"], {"model": "ridge", **labels}, splits)
@@ -237,7 +215,7 @@ def _model_rows(
     store: Store,
     system: StoredSystem,
     descriptor: Bispectrum,
-    predict: Callable[[Dataset], NDArray[np.float64]],
+    predict: Callable[[Dataset], FloatArray],
     seeds: Sequence[int | str],
     labels: Mapping[str, Any],
     splits: Sequence[str],

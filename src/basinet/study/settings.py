@@ -5,16 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    Field,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
 
 from basinet.config.loading import (
     Cutoff,
@@ -32,9 +29,6 @@ from basinet.config.loading import (
 from basinet.errors import InputError
 from basinet.potentials.network import Activation, Parametrisation
 from basinet.potentials.settings import FixedDescriptor, TrainingSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Width = Annotated[int, Field(ge=1, le=512)]
 Depth = Annotated[int, Field(ge=1, le=2)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase import Atoms
+from numpy.typing import NDArray
 
+from basinet.arrays import FloatArray
 from basinet.descriptors.bispectrum import Bispectrum
 from basinet.fidelity.gauge import stack_pair_features
 from basinet.fidelity.scoring import ScoredFrames
@@ -18,16 +21,11 @@ from basinet.frames.splits import Split
 from basinet.jobs.arrays import load_arrays, save_arrays
 from basinet.jobs.store import Results, file_of
 from basinet.potentials.dataset import Dataset, build_dataset, pair_share
-from basinet.relation.relation import OTHER_DEFINITION
+from basinet.potentials.pair_potential import LennardJones
+from basinet.relation.relation import OTHER_DEFINITION, Definition
+from basinet.study.systems import StudySystem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
-
-    from basinet.potentials.pair_potential import LennardJones
-    from basinet.relation.relation import Definition
-    from basinet.study.systems import StudySystem
     from basinet.study.tasks import Task
 
 
@@ -148,14 +146,8 @@ class Store:
     ) -> Dataset:
         """Return a system's dataset; its descriptors are computed once and kept.
 
-        Derivatives and a pair potential's share are quicker made than read, and never written.
-
-        Parameters
-        ----------
-        pair_potential
-            Networks are to learn the difference to it.
-        forces
-            Networks are to be trained on forces; the study was prepared for that.
+        Derivatives (for training on `forces`) and the share of a pair potential, to which networks learn the
+        difference, are quicker made than read, and never written.
         """
         path = file_of(self.root / "work" / "descriptors" / descriptor_key(descriptor), system.key, ".bin")
         if not path.exists():
@@ -178,11 +170,7 @@ class Store:
         return replace(dataset, forces=arrays["forces"], derivatives=derivatives)
 
     def block(
-        self,
-        system: StoredSystem,
-        descriptor: Bispectrum,
-        split: str,
-        pair_potential: LennardJones | None = None,
+        self, system: StoredSystem, descriptor: Bispectrum, split: str, pair_potential: LennardJones | None = None
     ) -> ScoredFrames:
         """One block of a system to score models on; ``split="test"`` of a system without a split is all of it.
 
@@ -195,7 +183,7 @@ class Store:
         return ScoredFrames(dataset.select(block), features[np.isin(dataset.frame, block)], split)
 
 
-def _other_reading(system: StudySystem, definition: Definition) -> NDArray[np.float64] | None:
+def _other_reading(system: StudySystem, definition: Definition) -> FloatArray | None:
     """Local energies by the definition that the study does not use, less E0; None where frames carry only one."""
     relation, other = system.relation, OTHER_DEFINITION[definition]
     if relation is None or not all(LOCAL_HARTREE_ENERGY[other] in atoms.arrays for atoms in system.frames):
@@ -221,5 +209,5 @@ def _read_system(path: Path, stamp: tuple[int, int]) -> StoredSystem:  # noqa: A
 
 
 @lru_cache(maxsize=32)
-def _read_descriptors(path: Path, stamp: tuple[int, int]) -> NDArray[np.float64]:  # noqa: ARG001 - as above
+def _read_descriptors(path: Path, stamp: tuple[int, int]) -> FloatArray:  # noqa: ARG001 - as above
     return load_arrays(path)[1]["descriptors"]

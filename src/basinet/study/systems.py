@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from ase import Atoms
 
+from basinet.arrays import FloatArray, IntArray
 from basinet.errors import InputError
 from basinet.frames.bootstrap import Interval
 from basinet.frames.labels import ELECTROSTATIC_ENERGY, TOTAL_ENERGY, all_labelled, energy_label
@@ -23,16 +26,8 @@ from basinet.frames.splits import (
 )
 from basinet.potentials.dataset import isolated_energies
 from basinet.relation.fit import evaluate_relation, fit_relation, isolated_atom_check
-from basinet.relation.relation import Relation, local_energy_labels
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from ase import Atoms
-    from numpy.typing import NDArray
-
-    from basinet.relation.relation import Definition
-    from basinet.study.settings import CrossValidationSettings, DataSettings, SplitSettings
+from basinet.relation.relation import Definition, Relation, local_energy_labels
+from basinet.study.settings import CrossValidationSettings, DataSettings, SplitSettings
 
 LEAST_TRAINING = 4
 """Training frames: two folds of two choose the strength of ridge."""
@@ -40,22 +35,11 @@ LEAST_TRAINING = 4
 
 @dataclass(frozen=True)
 class StudySystem:
-    """Frames of one system and one number of atoms.
+    """Frames of one system and one number of atoms, in order of time.
 
-    Attributes
-    ----------
-    name
-        Such as ``"ar"``.
-    frames
-        In order of time.
-    split
-        Blocks of time; None for frames that are only tested on (another number of atoms).
-    e0
-        Energy of each element's isolated atom, eV.
-    relation
-        Fitted to the training frames; None where frames carry no electrostatic energies.
-    e0_given
-        Whether `e0` are energies of isolated atoms; else they are fitted to the training frames.
+    `split` are blocks of time, None for frames that are only tested on (another number of atoms); `e0` are energies of
+    isolated atoms, eV, or where not given fitted to the training frames; the `relation` is fitted to the training
+    frames, None where frames carry no electrostatic energies.
     """
 
     name: str
@@ -70,15 +54,13 @@ class StudySystem:
         """Atoms per frame (of the first one)."""
         return len(self.frames[0])
 
-    def local_energies(self, definition: Definition) -> Callable[[Atoms], NDArray[np.float64]] | None:
+    def local_energies(self, definition: Definition) -> Callable[[Atoms], FloatArray] | None:
         """Function from a frame to its local DFT energies; see `local_energy_labels`."""
         return local_energy_labels(self.name, self.frames, self.relation, definition)
 
 
 def load_frames(data: DataSettings, seed: int, note: Callable[[str], None]) -> tuple[list[Atoms], list[Atoms]]:
     """Frames and isolated atoms that a config asks for."""
-    from ase import Atoms
-
     from basinet.frames.shipped import SIZES, SYSTEMS, load_isolated_atoms, load_reference
 
     if data.frames == "reference":
@@ -121,16 +103,10 @@ def group_systems(
         main = _main_system(name, by_count[0], isolated, split, seed)
         systems.append(main)
         if size_transfer:
-            systems += [
-                replace(main, frames=other, split=None, relation=_relation_for(other, main))
-                for other in by_count[1:]
-                if len(other) >= 2
-            ]
+            for other in (group for group in by_count[1:] if len(group) >= 2):
+                relation = main.relation if all_labelled(other, ELECTROSTATIC_ENERGY) else None
+                systems.append(replace(main, frames=other, split=None, relation=relation))
     return systems
-
-
-def _relation_for(frames: Sequence[Atoms], main: StudySystem) -> Relation | None:
-    return main.relation if all_labelled(frames, ELECTROSTATIC_ENERGY) else None
 
 
 def _refuse_unclear(name: str, groups: Sequence[Sequence[Atoms]]) -> None:
@@ -163,17 +139,15 @@ def _main_system(
         blocks = contiguous_split(len(frames), split.fractions, split.gap)
     except InputError as error:
         raise InputError(f"system {name}: {error}") from error
+    if len(blocks.train) < LEAST_TRAINING:
+        raise InputError(
+            f"system {name}: {len(blocks.train)} training frames are too few for ridge, which needs {LEAST_TRAINING}"
+        )
     elements = elements_of(frames)
     own = [atoms for atoms in isolated if atoms.get_chemical_symbols()[0] in elements]
-    if len(blocks.train) < LEAST_TRAINING:
-        msg = f"system {name}: {len(blocks.train)} training frames are too few for ridge, which needs {LEAST_TRAINING}"
-        raise InputError(msg)
     train = [frames[i] for i in blocks.train]
-    relation = None
-    if all_labelled(frames, ELECTROSTATIC_ENERGY):
-        relation = fit_relation(train, own or None, seed=seed)
-    given = elements_of(own) == elements
-    return StudySystem(name, frames, blocks, isolated_energies(own, train), relation, given)
+    relation = fit_relation(train, isolated, seed=seed) if all_labelled(frames, ELECTROSTATIC_ENERGY) else None
+    return StudySystem(name, frames, blocks, isolated_energies(own, train), relation, elements_of(own) == elements)
 
 
 def describe_systems(systems: Sequence[StudySystem], source: str, gap: int) -> dict[str, Any]:
@@ -201,20 +175,10 @@ _LEAST_TURNS = 4
 """A turn validates on a quarter of the remaining frames at most."""
 
 
-def fold_frames(
-    n_frames: int, fold: tuple[int, int, int, int], gap: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Frames to train on, to validate on, and held out.
+def fold_frames(n_frames: int, fold: tuple[int, int, int, int], gap: int) -> tuple[IntArray, IntArray, IntArray]:
+    """Frames to train on, to validate on, and held out; InputError where there are too few.
 
-    Parameters
-    ----------
-    fold
-        Number of the fold, number of folds, number of the turn, number of turns.
-
-    Raises
-    ------
-    InputError
-        If there are too few frames.
+    `fold` is the number of the fold, the number of folds, the number of the turn, and the number of turns.
     """
     number, folds, turn, turns = fold
     rest, held = blocked_folds(np.arange(n_frames), folds, gap)[number]
@@ -223,16 +187,8 @@ def fold_frames(
 
 
 def refuse_few(systems: Sequence[StudySystem], settings: CrossValidationSettings, gap: int) -> None:
-    """Refuse a system that cannot be cut into the folds asked for, before anything is computed.
-
-    Raises
-    ------
-    InputError
-        Naming the system and the keys of the config.
-    """
-    for system in systems:
-        if system.split is None:
-            continue
+    """Refuse a system that cannot be cut into the folds asked for, before anything is computed."""
+    for system in (one for one in systems if one.split is not None):
         try:
             for fold in range(settings.folds):
                 fold_frames(len(system.frames), (fold, settings.folds, 0, settings.inner), gap)
@@ -247,16 +203,9 @@ def refuse_few(systems: Sequence[StudySystem], settings: CrossValidationSettings
 class RelationRecord:
     """A system's entry of ``relation.json``: the figures of `Relation.to_dict`, and scores on frames it did not see.
 
-    Attributes
-    ----------
-    fitted_on
-        Block of frames.
-    evaluated
-        Root mean square error and bias (meV per atom) and the correlations, on each block of frames.
-    isolated_atom_check_mev
-        How far the relation misses the isolated atom of each element; None where there are none.
-    other_sizes
-        As `evaluated`, by the number of atoms of frames of another size.
+    `evaluated` has the root mean square error and bias (meV per atom) and the correlations on each block of frames, and
+    `other_sizes` the same by the number of atoms of frames of another size; `isolated_atom_check_mev` tells how far the
+    relation misses the isolated atom of each element, None where there are none.
     """
 
     slope: float
@@ -306,11 +255,7 @@ def relation_records(systems: Sequence[StudySystem], isolated: Sequence[Atoms]) 
 def _scores(relation: Relation, frames: Sequence[Atoms]) -> dict[str, float]:
     """Scores of a relation on frames, energies in meV per atom."""
     scores = asdict(evaluate_relation(relation, frames))
-    return {
-        "rmse_mev_per_atom": 1e3 * scores.pop("rmse"),
-        "bias_mev_per_atom": 1e3 * scores.pop("bias"),
-        **scores,
-    }
+    return {f"{name}_mev_per_atom": 1e3 * scores.pop(name) for name in ("rmse", "bias")} | scores
 
 
 def relation_points(systems: Sequence[StudySystem]) -> list[dict[str, Any]]:
@@ -319,28 +264,24 @@ def relation_points(systems: Sequence[StudySystem]) -> list[dict[str, Any]]:
     The line is ``E_rest = a E_es + sum_s N_s b_s``. With ``E_es,0 = (E0 - b) / (1 + a)`` per species, the point of an
     isolated atom on the line, ``E_es - sum_s N_s E_es,0`` and ``E_rest - sum_s N_s (E0 - E_es,0)`` vanish there.
     """
-    return [row for system in systems if system.relation is not None for row in _points(system)]
+    return [row for system in systems if system.relation is not None for row in _points(system, system.relation)]
 
 
-def _points(system: StudySystem) -> Iterator[dict[str, Any]]:
-    relation = system.relation
-    if relation is None:
-        return
+def _points(system: StudySystem, relation: Relation) -> Iterator[dict[str, Any]]:
     residuals = relation.residuals(system.frames)
-    split_of = {}
-    if system.split is not None:
-        split_of = {int(i): name for name, block in system.split.blocks().items() for i in block}
+    blocks = {} if system.split is None else system.split.blocks()
+    split_of = {int(i): name for name, block in blocks.items() for i in block}
     for index, atoms in enumerate(system.frames):
         symbols = atoms.get_chemical_symbols()
         e0 = sum(system.e0[s] for s in symbols)
         es0 = sum((system.e0[s] - relation.species_offsets[s]) / (1.0 + relation.slope) for s in symbols)
         total, electrostatic = (float(atoms.info[key]) for key in ("REF_energy", "REF_electrostatic_energy"))
-        n = len(atoms)
+        n, other = len(atoms), "size_transfer" if system.split is None else "gap"
         yield {
             "system": system.name,
             "frame": _frame_label(atoms, index),
             "n_atoms": n,
-            "split": split_of.get(index, "gap") if system.split is not None else "size_transfer",
+            "split": split_of.get(index, other),
             "e_es_ev": (electrostatic - es0) / n,
             "e_rest_ev": (total - electrostatic - (e0 - es0)) / n,
             "e_total_ev": (total - e0) / n,

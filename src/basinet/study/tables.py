@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from basinet.descriptors.bispectrum import Bispectrum
 from basinet.files import read_table, write_table
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
-
-    from basinet.descriptors.bispectrum import Bispectrum
 
 Schema = dict[str, str]
 """Type of each column, in the order of the file."""
@@ -63,15 +60,8 @@ LEARNING_RATES: Schema = {
 
 
 def as_table(rows: Iterable[Mapping[str, Any]], schema: Schema) -> pd.DataFrame:
-    """Rows as a table; what a row lacks is missing.
+    """Rows as a table; what a row lacks is missing, and a column that is not of the table is a ValueError.
 
-    Raises
-    ------
-    ValueError
-        If a row has a column that is not of the table.
-
-    Examples
-    --------
     >>> table = as_table([{"width": 4, "seed": 0}, {"width": 8, "seed": "mean"}], RESULTS)
     >>> distinct(select(table, width=(4, 8)), "width"), len(member_rows(table)), len(select(table, split="test"))
     ((4, 8), 1, 0)
@@ -80,12 +70,12 @@ def as_table(rows: Iterable[Mapping[str, Any]], schema: Schema) -> pd.DataFrame:
     unknown = sorted({name for row in rows for name in row} - schema.keys())
     if unknown:
         raise ValueError(f"no such column: {', '.join(unknown)}")
-    columns = {name: [row.get(name) for row in rows] for name in schema}
-    return pd.DataFrame({name: pd.Series(_plain(columns[name], kind), dtype=kind) for name, kind in schema.items()})
 
+    def column(name: str, kind: str) -> pd.Series[Any]:
+        values = [row.get(name) for row in rows]
+        return pd.Series([None if v is None else str(v) for v in values] if kind == _TEXT else values, dtype=kind)
 
-def _plain(values: list[Any], kind: str) -> list[Any]:
-    return [None if value is None else str(value) for value in values] if kind == _TEXT else values
+    return pd.DataFrame({name: column(name, kind) for name, kind in schema.items()})
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], schema: Schema) -> None:
@@ -173,11 +163,7 @@ def is_mixture(elements: Sequence[str]) -> bool:
 def system_elements(
     table: pd.DataFrame, elements: Mapping[str, Sequence[str]] | None = None
 ) -> dict[str, tuple[str, ...]]:
-    """Elements of every test system, pure ones first.
-
-    What ``elements`` does not say is taken from the species that have rows of their own, which only mixtures
-    have.
-    """
+    """Elements of every test system, pure ones first; where not given, the species with rows of their own."""
     known = {name: tuple(values) for name, values in (elements or {}).items()}
     for name in distinct(table, "test_system"):
         species = tuple(s for s in distinct(select(table, test_system=name), "species") if s != "all")
@@ -188,8 +174,6 @@ def system_elements(
 def system_label(name: str, elements: Sequence[str] = ()) -> str:
     """How a system is called in figures and tables: its element, Mx (the paper's name) for ``mix``, else its own name.
 
-    Examples
-    --------
     >>> system_label("ar", ["Ar"]), system_label("mix", ["Ar", "Kr"]), system_label("ar+kr"), system_label("brine")
     ('Ar', 'Mx', 'Ar + Kr', 'brine')
     """

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import product
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from basinet.descriptors import Bispectrum, element_radii
 from basinet.jobs.store import fingerprint
-from basinet.potentials.network import Architecture
+from basinet.potentials.network import Activation, Architecture
 from basinet.potentials.pair_potential import FLUIDS
 from basinet.potentials.settings import TrainingSettings
-from basinet.study.store import descriptor_key
+from basinet.study.settings import DescriptorSettings, StudyConfig, TrainConfig
+from basinet.study.store import Store, StoredSystem, descriptor_key
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from basinet.study.settings import DescriptorSettings, StudyConfig, SweepSettings, TrainConfig
-    from basinet.study.store import Store, StoredSystem
-
-    Variant = tuple[str, Architecture, dict[str, Any]]
+Variant = tuple[str, Architecture, dict[str, Any]]
 
 Chosen = dict[str, tuple[Architecture, float]]
 """Architecture and learning rate chosen for each system."""
@@ -53,20 +49,10 @@ class DescribeTask:
 class TrainTask:
     """One ensemble: trained, evaluated on its own system, on others and on other sizes.
 
-    Attributes
-    ----------
-    experiment
-        Column of the table.
-    fold
-        ``(fold, folds, turn, turns)`` for out-of-fold prediction; None otherwise.
-    n_train
-        Number of training frames, the last ones in time; None for all.
-    pad_frames
-        Training and validation frames after padding, see `basinet.potentials.packing`; they change no result.
-    pair_potential
-        Name of the potential to which networks learn the difference, see `basinet.potentials.pair_potential`.
-    target
-        ``"total"``: total energies (and forces) are fitted; ``"local"``: the local energies, for the ceiling.
+    `n_train` is a number of training frames, the last ones in time, None for all; `fold` is ``(fold, folds, turn,
+    turns)`` for out-of-fold prediction, else None; `pad_frames` are training and validation frames after padding, which
+    change no result (see `basinet.potentials.packing`). To the `pair_potential` networks learn the difference. With the
+    target ``"total"`` total energies (and forces) are fitted, with ``"local"`` the local energies, for the ceiling.
     """
 
     experiment: str
@@ -128,10 +114,7 @@ class TrainTask:
 class ComposeTask:
     """Pure models side by side on a mixture.
 
-    Attributes
-    ----------
-    parts, models
-        Pairs of a pure system and its element, and of an element and the name of its training.
+    `parts` are pairs of a pure system and its element, `models` of an element and the name of its training.
     """
 
     mixture: str
@@ -157,24 +140,17 @@ class ComposeTask:
 Task = DescribeTask | TrainTask | ComposeTask
 
 
-def _element_weights(elements: Sequence[str], ratio: float) -> dict[str, float]:
-    """Neighbour weights: the first element has 1, each further one `ratio` times its predecessor's.
-
-    >>> _element_weights(["Ar", "Kr"], 1.3)
-    {'Ar': 1.0, 'Kr': 1.3}
-    """
-    return {element: round(ratio**index, 6) for index, element in enumerate(sorted(elements))}
-
-
 def candidate_descriptors(settings: DescriptorSettings, elements: Sequence[str]) -> list[DescribeTask]:
-    """Cutoffs, species weights and sizes at the middle twojmax of the list; alike ones once."""
+    """Cutoffs, species weights and sizes at the middle twojmax of the list; alike ones once.
+
+    The first element has weight 1, each further one a ratio times its predecessor's.
+    """
     twojmax = settings.twojmax[len(settings.twojmax) // 2]
     ratios = settings.weight_ratios if len(elements) > 1 else settings.weight_ratios[:1]
+    weights = [{one: round(ratio**index, 6) for index, one in enumerate(sorted(elements))} for ratio in ratios]
     candidates = [
-        DescribeTask(Bispectrum(rcut, twojmax, _element_weights(elements, ratio), element_radii(elements, sizes)))
-        for sizes in settings.sizes
-        for ratio in ratios
-        for rcut in settings.rcut
+        DescribeTask(Bispectrum(rcut, twojmax, weight, element_radii(elements, sizes)))
+        for sizes, weight, rcut in product(settings.sizes, weights, settings.rcut)
     ]
     return list(dict.fromkeys(candidates))
 
@@ -210,60 +186,58 @@ def descriptor_score(selection: Mapping[str, Mapping[str, float]]) -> float:
     return sum(ratios) / len(ratios)
 
 
-def _sweep_networks(sweep: SweepSettings) -> list[Architecture]:
-    """All networks of the sweep."""
-    return [
-        Architecture(activation, depth, width)
-        for activation in ("tanh", "linear")
-        for depth in (1, 2)
-        for width in getattr(sweep, f"{activation}_{depth}")
-    ]
+def _shared(config: StudyConfig | TrainConfig, systems: Sequence[StoredSystem]) -> dict[str, Any]:
+    """Attributes that all trainings of a config have, with a shape of data by which they share compiled programs."""
+    splits = [system.split for system in systems if system.split is not None]
+    pad = max(len(split.train) for split in splits) + 2, max(len(split.validation) for split in splits) + 2
+    return {
+        "settings": config.optimiser,
+        "members": config.members,
+        "seed": config.seed,
+        "pad_frames": pad,
+        "definition": config.definition,
+    }
 
 
 def sweep_tasks(config: StudyConfig, systems: Sequence[StoredSystem], descriptor: Bispectrum) -> list[TrainTask]:
     """Every training that needs nothing but the descriptor: sweep, controls, ceiling, learning curve, cutoffs."""
-    shared: dict[str, Any] = {
-        "descriptor": descriptor,
-        "settings": config.optimiser,
-        "members": config.members,
-        "seed": config.seed,
-        "pad_frames": _common_shape(systems),
-        "definition": config.definition,
-    }
+    shared = {"descriptor": descriptor, **_shared(config, systems)}
     return [
         TrainTask(experiment, system.name, architecture, **(shared | changes))
         for system in systems
         if system.split is not None
-        for experiment, architecture, changes in (
-            *(("sweep", architecture, {}) for architecture in _sweep_networks(config.sweep)),
-            *_controls(config, system),
-            *_learning_curve(config, len(system.split.train)),
-            *_resolutions(config, descriptor),
-        )
+        for experiment, architecture, changes in _variants(config, system, len(system.split.train), descriptor)
     ]
 
 
-def _controls(config: StudyConfig, system: StoredSystem) -> Iterator[Variant]:
-    """Other parametrisations, networks trained on the local energies themselves, and those on a pair potential.
+def _variants(
+    config: StudyConfig, system: StoredSystem, n_train: int, descriptor: Bispectrum
+) -> Iterator[tuple[str, Architecture, dict[str, Any]]]:
+    """Experiment, architecture, and what differs from the usual training, of all trainings on one system.
 
-    The latter learn the difference to the literature's potential, where it has one for all elements.
+    The controls are other parametrisations, networks trained on the local energies themselves, and networks that learn
+    the difference to the literature's pair potential, where it has one for all elements.
     """
-    for parametrisation in config.controls.parametrisations:
-        for width in config.controls.widths:
-            yield "parametrisation", Architecture("tanh", 1, width, parametrisation), {}
-    if "local_energy" in system.arrays:
-        settings = config.optimiser.model_copy(update={"force_weight": 0.0})
-        for width in config.controls.ceiling_widths:
-            yield "baseline", Architecture("tanh", 1, width), {"settings": settings, "target": "local"}
-    if set(system.elements) <= set(FLUIDS):
-        for width in config.controls.pair_widths:
-            yield "baseline", Architecture("tanh", 1, width), {"pair_potential": "literature"}
-
-
-def _learning_curve(config: StudyConfig, n_train: int) -> Iterator[Variant]:
-    for size in learning_sizes(config.learning_curve.fractions, n_train):
-        for width in config.learning_curve.widths:
-            yield "learning_curve", Architecture("tanh", 1, width), {"n_train": size}
+    kinds: list[tuple[Activation, int]] = [("tanh", 1), ("tanh", 2), ("linear", 1), ("linear", 2)]
+    for activation, depth in kinds:
+        for width in getattr(config.sweep, f"{activation}_{depth}"):
+            yield "sweep", Architecture(activation, depth, width), {}
+    controls = config.controls
+    for parametrisation, width in product(controls.parametrisations, controls.widths):
+        yield "parametrisation", Architecture("tanh", 1, width, parametrisation), {}
+    ceiling = {"settings": config.optimiser.model_copy(update={"force_weight": 0.0}), "target": "local"}
+    sizes = learning_sizes(config.learning_curve.fractions, n_train)
+    cutoffs = [replace(descriptor, rcut=rcut) for rcut in config.resolution.rcut]
+    pairs = set(system.elements) <= set(FLUIDS)
+    plan: list[tuple[str, list[int], list[dict[str, Any]]]] = [
+        ("baseline", controls.ceiling_widths, [ceiling] if "local_energy" in system.arrays else []),
+        ("baseline", controls.pair_widths, [{"pair_potential": "literature"}] if pairs else []),
+        ("learning_curve", config.learning_curve.widths, [{"n_train": count} for count in sizes]),
+        ("resolution", config.resolution.widths, [{"descriptor": other} for other in cutoffs]),
+    ]
+    for experiment, widths, changes in plan:
+        for change, width in product(changes, widths):
+            yield experiment, Architecture("tanh", 1, width), change
 
 
 def learning_sizes(fractions: Sequence[float], n_train: int) -> list[int]:
@@ -273,18 +247,6 @@ def learning_sizes(fractions: Sequence[float], n_train: int) -> list[int]:
     [2, 7, 74]
     """
     return sorted({max(round(fraction * n_train), 2) for fraction in fractions})
-
-
-def _resolutions(config: StudyConfig, chosen: Bispectrum) -> Iterator[Variant]:
-    for rcut in config.resolution.rcut:
-        for width in config.resolution.widths:
-            yield "resolution", Architecture("tanh", 1, width), {"descriptor": replace(chosen, rcut=rcut)}
-
-
-def _common_shape(systems: Sequence[StoredSystem]) -> tuple[int, int]:
-    """Training and validation frames to pad to, so that systems (and folds) share compiled programs."""
-    splits = [system.split for system in systems if system.split is not None]
-    return max(len(split.train) for split in splits) + 2, max(len(split.validation) for split in splits) + 2
 
 
 def compose_tasks(tasks: Sequence[TrainTask], systems: Sequence[StoredSystem]) -> list[ComposeTask]:
@@ -298,17 +260,13 @@ def compose_tasks(tasks: Sequence[TrainTask], systems: Sequence[StoredSystem]) -
     }
     composed = []
     for name, system in main.items():
-        if len(system.elements) == 1 or not set(system.elements) <= set(pure):
-            continue
-        parts = tuple((pure[element], element) for element in system.elements)
+        parts = tuple((pure.get(element, ""), element) for element in system.elements)
         for architecture, seed in dict.fromkeys((architecture, seed) for _, architecture, seed in trained):
-            found = [trained.get((own, architecture, seed)) for own, _ in parts]
-            own_tasks = [task for task in found if task is not None]
-            if len(own_tasks) < len(parts):
-                continue
-            models = tuple((element, task.name) for element, task in zip(system.elements, own_tasks, strict=True))
-            descriptor, definition = own_tasks[0].descriptor, own_tasks[0].definition
-            composed.append(ComposeTask(name, parts, models, architecture, descriptor, seed, definition))
+            own = [task for pure_one, _ in parts if (task := trained.get((pure_one, architecture, seed))) is not None]
+            if len(own) == len(parts) > 1:
+                models = tuple((element, task.name) for (_, element), task in zip(parts, own, strict=True))
+                which = (own[0].descriptor, seed, own[0].definition)
+                composed.append(ComposeTask(name, parts, models, architecture, *which))
     return composed
 
 
@@ -327,25 +285,16 @@ def fold_tasks(
     config: StudyConfig, systems: Sequence[StoredSystem], descriptor: Bispectrum, chosen: Chosen
 ) -> list[TrainTask]:
     """Out-of-fold trainings of each system's chosen architecture at its chosen learning rate."""
-    cross = config.cross_validation
-    return [
-        TrainTask(
-            "cross_validation",
-            system,
-            architecture,
-            descriptor,
-            config.optimiser.model_copy(update={"learning_rates": (rate,), "search_members": cross.members}),
-            cross.members,
-            config.seed,
-            fold=(fold, cross.folds, turn, cross.inner),
-            gap=config.split.gap,
-            pad_frames=_common_shape(systems),
-            definition=config.definition,
-        )
-        for system, (architecture, rate) in chosen.items()
-        for fold in range(cross.folds)
-        for turn in range(cross.inner)
-    ]
+    cross, shared = config.cross_validation, _shared(config, systems) | {"gap": config.split.gap}
+    shared |= {"members": cross.members, "descriptor": descriptor}
+    tasks = []
+    for system, (architecture, rate) in chosen.items():
+        update = {"learning_rates": (rate,), "search_members": cross.members}
+        shared["settings"] = config.optimiser.model_copy(update=update)
+        for fold, turn in product(range(cross.folds), range(cross.inner)):
+            place = (fold, cross.folds, turn, cross.inner)
+            tasks.append(TrainTask("cross_validation", system, architecture, fold=place, **shared))
+    return tasks
 
 
 def grid_tasks(config: TrainConfig, systems: Sequence[StoredSystem], descriptor: Bispectrum) -> list[TrainTask]:
@@ -364,23 +313,13 @@ def grid_tasks(config: TrainConfig, systems: Sequence[StoredSystem], descriptor:
         dict.fromkeys(config.n_train) if config.n_train else (None,),
         dict.fromkeys(config.seed),
     )
-    pad = _common_shape(systems)
+    shared = _shared(config, systems) | {"descriptor": descriptor, "pair_potential": config.pair_potential}
     tasks = []
     for system, activation, depth, width, parametrisation, n_train, seed in grid:
         experiment = "sweep" if parametrisation == "standard" else "parametrisation"
+        architecture = Architecture(activation, depth, width, parametrisation)
+        changes = {"n_train": n_train, "seed": seed}
         tasks.append(
-            TrainTask(
-                experiment if n_train is None else "learning_curve",
-                system,
-                Architecture(activation, depth, width, parametrisation),
-                descriptor,
-                config.optimiser,
-                config.members,
-                seed,
-                n_train=n_train,
-                pad_frames=pad,
-                definition=config.definition,
-                pair_potential=config.pair_potential,
-            )
+            TrainTask(experiment if n_train is None else "learning_curve", system, architecture, **(shared | changes))
         )
     return tasks

@@ -60,14 +60,10 @@ _FALLS = Statement(
     "Local energy fitting; Figs. 2 and 8",
 )
 _SMALL_BETTER = Statement(
-    "small-better",
-    "Networks of 12 to 100 nodes decompose the energy better than wider ones.",
-    "Conclusion",
+    "small-better", "Networks of 12 to 100 nodes decompose the energy better than wider ones.", "Conclusion"
 )
 _SMALL_SUFFICE = Statement(
-    "small-suffice",
-    "12 to 100 nodes suffice: no network outside this range has better local energies.",
-    "Conclusion",
+    "small-suffice", "12 to 100 nodes suffice: no network outside this range has better local energies.", "Conclusion"
 )
 _ARCHITECTURES_ALIKE = Statement(
     "architectures-alike",
@@ -75,9 +71,7 @@ _ARCHITECTURES_ALIKE = Statement(
     "Local energy fitting, first paragraph; Figs. 7 and 8",
 )
 _CHEAPER = Statement(
-    "small-cheaper",
-    "Smaller networks are faster to train at the accuracy of larger ones.",
-    "Conclusion",
+    "small-cheaper", "Smaller networks are faster to train at the accuracy of larger ones.", "Conclusion"
 )
 
 

@@ -18,20 +18,9 @@ from basinet.study.report.results import StudyResults
 
 @dataclass(frozen=True)
 class FigureEntry:
-    """A figure of the report.
+    """A figure of the report: its file name without suffix, what it shows in a few words, and how to read it.
 
-    Attributes
-    ----------
-    name
-        File name without suffix.
-    title
-        What it shows, in a few words.
-    caption
-        What is plotted, how to read it.
-    claims
-        Keys of the statements it informs.
-    draw
-        Draws it; raises AbsentError where the study has nothing to show.
+    `claims` are the keys of the statements it informs; `draw` raises AbsentError where the study has nothing to show.
     """
 
     name: str
@@ -238,17 +227,7 @@ EXTRA_FIGURES = (
 def write_figures(results: StudyResults, directory: str | Path) -> dict[str, bytes]:
     """Draw every figure as PNG and PDF; one that the study has no data for says what is missing.
 
-    Parameters
-    ----------
-    results
-        The study.
-    directory
-        Where the files go, created if missing.
-
-    Returns
-    -------
-    dict
-        The PNG of each figure by name, in the order of the report.
+    Returns the PNG of each figure by name, in the order of the report.
     """
     root = Path(directory)
     return {entry.name: _write_figure(results, entry, root) for entry in (*PAPER_FIGURES, *EXTRA_FIGURES)}

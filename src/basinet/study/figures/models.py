@@ -19,13 +19,13 @@ from basinet.plotting import (
     LINES,
     SKY,
     AbsentError,
+    Look,
     canvas,
     columns_size,
     correlation_axes,
     grid_of,
     legend_above,
     look,
-    width_axis,
 )
 from basinet.study.claims.members import (
     architecture_name,
@@ -33,11 +33,10 @@ from basinet.study.claims.members import (
     of_architecture,
     spearman,
     sweep_members,
-    width_grid,
 )
 from basinet.study.claims.transfer import paired_fidelity, transfers
-from basinet.study.figures.width import draw_members, target_panels
-from basinet.study.report.results import StudyResults, baseline, ensemble, floor, preferred_split, settings_text
+from basinet.study.figures.width import draw_targets
+from basinet.study.report.results import StudyResults, floor, model_row, preferred_split, settings_text
 from basinet.study.tables import (
     RESULTS,
     as_table,
@@ -68,17 +67,10 @@ _VARIANTS = {"network": "width", "ridge": "twojmax"}
 _SIZE_MODELS = (("network", "network", "-"), ("ridge", "ridge", "--"), ("lennard_jones", "pair potential", ":"))
 
 
-def _summary_row(results: StudyResults, model: str, system: str, target: str, gauge: str) -> dict[str, Any]:
-    """The row of a kind of model; empty if missing."""
-    if model == "network":
-        return ensemble(results, system, target, gauge)
-    return baseline(results, model, system, target, gauge)
-
-
 def draw_summary(results: StudyResults) -> Figure:
     """Pearson r with its interval over frames, by model and system; open symbols without the pair gauge."""
     rows = [
-        _summary_row(results, model, system, target, "raw")
+        model_row(results, model, system, target, "raw")
         for model, _ in _MODELS
         for system in results.systems
         for target in ("total", "local")
@@ -114,7 +106,7 @@ def _draw_target(axes: Axes, results: StudyResults, target: str) -> float:
         label = results.label(system) + (", pair gauge removed" if gauge == "pair" else "")
         face = "white" if gauge == "pair" else style.color
         for height, (model, _) in enumerate(_MODELS):
-            row = _summary_row(results, model, system, target, gauge)
+            row = model_row(results, model, system, target, gauge)
             if not row or row["pearson_r"] is None:
                 continue
             r = float(row["pearson_r"])
@@ -319,16 +311,12 @@ def draw_size(results: StudyResults) -> Figure:
 
 def _size_rows(results: StudyResults, rows: pd.DataFrame, system: str, model: str, target: str) -> list[Any]:
     """Rows of one model by size; that of the size trained on is added if it is not among them."""
-    chosen = mean_rows(select(rows, test_system=system, model=model, transferred=(False, None)))
+    chosen = mean_rows(select(rows, test_system=system, model=model))
     if model == "network":
         chosen = select(chosen, **results.chosen(system))
-        home = ensemble(results, system, target)
-    else:
-        home = baseline(results, model, system, target)
+    home = model_row(results, model, system, target)
     by_size = {row["n_atoms"]: row for row in [home, *records(chosen)] if row.get("n_atoms")}
-    if not len(chosen):
-        return []
-    return [by_size[size] for size in sorted(by_size) if by_size[size]["pearson_r"] is not None]
+    return [by_size[size] for size in sorted(by_size) if by_size[size]["pearson_r"] is not None] if len(chosen) else []
 
 
 def _draw_size_target(axes: Axes, results: StudyResults, rows: pd.DataFrame, target: str) -> None:
@@ -357,36 +345,18 @@ def _draw_size_target(axes: Axes, results: StudyResults, rows: pd.DataFrame, tar
 
 
 def draw_learning_curve(results: StudyResults) -> Figure:
-    """Pearson r against the number of training frames: a row per target, a column per system, a curve per model."""
-    rows = preferred_split(
-        select(results.table, experiment="learning_curve", species=("all", None), gauge=("raw", None))
-    )
-    systems = results.present(rows, "test_system")
-    if not systems:
+    """Pearson r against the number of training frames, by width of the network, and of ridge."""
+    rows = select(results.table, experiment="learning_curve", species=("all", None), gauge=("raw", None))
+    rows = preferred_split(rows)
+    if not results.present(rows, "test_system"):
         raise AbsentError("a learning curve")
-    note = "Networks: mean and standard deviation over seeds. Mixture: raw gauge."
-    size = columns_size(len(systems), 5.2)
-    figure = canvas("Fidelity against the number of training frames", settings_text(results, rows, note), size)
-    panels = target_panels(results, figure, systems, sharex=True, sharey="row")
-    for target, row in panels.items():
-        chosen = select(rows, target=target)
-        for axis, system in zip(row, systems, strict=True):
-            _draw_sizes(axis, select(chosen, test_system=system))
-            width_axis(axis, distinct(rows, "n_train"), "training frames" if target == "local" else "")
-        correlation_axes(row, pd.concat([member_rows(chosen), select(chosen, model="ridge")])["pearson_r"].tolist())
-    legend_above(figure, panels["total"][:1])
-    return figure
-
-
-def _draw_sizes(axes: Axes, rows: pd.DataFrame) -> None:
-    """One system and target: networks by width, and ridge."""
     networks = member_rows(select(rows, model="network"))
-    for index, width in enumerate(distinct(networks, "width")):
-        grid = width_grid(select(networks, width=width), by="n_train")
-        draw_members(axes, grid, look(index), f"network of width {width}", capsize=0.0)
-    ridge = select(rows, model="ridge").sort_values("n_train")
-    if len(ridge):
-        axes.plot(ridge["n_train"].to_numpy(float), ridge["pearson_r"], "--", color=GREY, marker="x", label="ridge")
+    widths = enumerate(distinct(networks, "width"))
+    curves = [(f"network of width {width}", look(index), select(networks, width=width)) for index, width in widths]
+    curves.append(("ridge", Look(GREY, "x", "--"), select(rows, model="ridge").assign(seed="0")))
+    note = "Networks: mean and standard deviation over seeds. Mixture: raw gauge."
+    against = ("n_train", "training frames")
+    return draw_targets(results, rows, "Fidelity against the number of training frames", note, curves, against)
 
 
 def draw_training_curves(results: StudyResults) -> Figure:

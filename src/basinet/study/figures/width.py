@@ -35,7 +35,7 @@ from basinet.study.claims.members import (
     sweep_members,
     width_grid,
 )
-from basinet.study.report.results import StudyResults, baseline, floor, settings_text
+from basinet.study.report.results import StudyResults, floor, model_row, settings_text
 from basinet.study.tables import distinct, member_rows, select
 
 _BASELINES = (("lennard_jones", "pair pot."), ("ridge", "ridge"), ("ceiling", "ceiling"))
@@ -168,7 +168,7 @@ def _draw_baselines(axes: Axes, results: StudyResults, curves: list[_Curve], tar
     """Baselines of every test system beside the panels."""
     names: list[str] = []
     for model, name in _BASELINES:
-        found = [(curve, baseline(results, model, curve.test, target, curve.gauge)) for curve in curves]
+        found = [(curve, model_row(results, model, curve.test, target, curve.gauge)) for curve in curves]
         found = [(curve, row) for curve, row in found if row]
         for index, (curve, row) in enumerate(found):
             x = len(names) + 0.2 * (index - (len(found) - 1) / 2.0)
@@ -180,27 +180,48 @@ def _draw_baselines(axes: Axes, results: StudyResults, curves: list[_Curve], tar
     axes.spines["left"].set_visible(False)
 
 
-def draw_controls(results: StudyResults) -> Figure:
-    """Pearson r against width by parametrisation: totals above, local energies below, a column per system."""
-    rows = _parametrisation_rows(results)
+def draw_targets(
+    results: StudyResults,
+    rows: pd.DataFrame,
+    title: str,
+    note: str,
+    curves: list[tuple[str, Look, pd.DataFrame]],
+    against: tuple[str, str] = ("width", "layer width"),
+) -> Figure:
+    """Mean and standard deviation over members of Pearson r: totals above, local energies below, a column per system.
+
+    Of each curve there are its name, look and rows; `against` are the column and the name of the abscissa.
+    """
+    column, axis_name = against
     systems = results.present(rows, "test_system")
-    found = sorted(distinct(rows, "parametrisation"), key=list(_PARAMETRISATIONS).index)
-    if not systems or len(found) < 2:
-        raise AbsentError("networks in more than one parametrisation")
-    note = "Mean and standard deviation over seeds; local energies in the raw gauge."
-    size = columns_size(len(systems), 5.4)
-    figure = canvas("Controls: parametrisation of the network", settings_text(results, rows, note), size)
+    figure = canvas(title, settings_text(results, rows, note), columns_size(len(systems), 5.3))
     panels = target_panels(results, figure, systems, sharex=True, sharey="row")
     for target, row in panels.items():
-        chosen = select(rows, target=target)
+        values: list[float] = []
         for axis, system in zip(row, systems, strict=True):
-            for index, name in enumerate(found):
-                grid = width_grid(select(chosen, test_system=system, parametrisation=name))
-                draw_members(axis, grid, look(index, lines=True), _PARAMETRISATIONS[name], 0.04 * (index - 1.5))
-            width_axis(axis, distinct(rows, "width"), "layer width" if target == "local" else "")
-        correlation_axes(row, chosen["pearson_r"].to_numpy(float).tolist())
+            for index, (name, style, drawn) in enumerate(curves):
+                own = select(drawn, target=target, test_system=system)
+                shift = 0.04 * (index - (len(curves) - 1) / 2.0)
+                draw_members(axis, width_grid(own, by=column), style, name, shift)
+                values += own["pearson_r"].tolist()
+            width_axis(axis, distinct(rows, column), axis_name if target == "local" else "")
+        correlation_axes(row, values)
     legend_above(figure, panels["total"][:1])
     return figure
+
+
+def draw_controls(results: StudyResults) -> Figure:
+    """Pearson r against width by parametrisation."""
+    rows = _parametrisation_rows(results)
+    found = sorted(distinct(rows, "parametrisation"), key=list(_PARAMETRISATIONS).index)
+    if len(found) < 2:
+        raise AbsentError("networks in more than one parametrisation")
+    note = "Mean and standard deviation over seeds; local energies in the raw gauge."
+    curves = [
+        (_PARAMETRISATIONS[name], look(index, lines=True), select(rows, parametrisation=name))
+        for index, name in enumerate(found)
+    ]
+    return draw_targets(results, rows, "Controls: parametrisation of the network", note, curves)
 
 
 def _parametrisation_rows(results: StudyResults) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from basinet.study.claims.verdict import SMALLEST_EFFECT, Claim
-from basinet.study.report.results import StudyResults, baseline, ensemble, floor
+from basinet.study.report.results import StudyResults, floor, model_row
 from basinet.study.report.tables import pearson_r
 
 _UNTESTABLE = "not testable here"
@@ -49,7 +49,7 @@ def _width_answer(claims: Sequence[Claim]) -> str:
 
 def _recovery(results: StudyResults, system: str) -> str:
     """Local fidelity of the chosen network in one system, between the marks that make it readable."""
-    row = ensemble(results, system, "local")
+    row = model_row(results, "network", system, "local")
     if not row:
         return ""
     name = ", ".join(
@@ -59,7 +59,7 @@ def _recovery(results: StudyResults, system: str) -> str:
         f"{results.label(system)}: networks that saw {results.trained_on} ({name}; mean of the ensemble) "
         f"recover the local DFT energies of unseen frames with Pearson {_r(row)}"
     )
-    corrected = ensemble(results, system, "local", "pair") if system in results.mixtures else {}
+    corrected = model_row(results, "network", system, "local", "pair") if system in results.mixtures else {}
     if corrected:
         words += f", and with {_r(corrected)} without the pair gauge, which totals cannot determine"
     marks = [
@@ -68,12 +68,12 @@ def _recovery(results: StudyResults, system: str) -> str:
             ("a literature pair potential reaches", "lennard_jones"),
             ("tanh networks trained on the local energies themselves", "ceiling"),
         )
-        if (mark := baseline(results, model, system, "local")).get("pearson_r") is not None
+        if (mark := model_row(results, model, system, "local")).get("pearson_r") is not None
     ]
     limit = floor(results, system, "local")
     if np.isfinite(limit):
         marks.append(f"95 % of untrained networks stay below {limit:.2f}")
-    total = ensemble(results, system, "total")
+    total = model_row(results, "network", system, "total")
     tail = f" Its total energies: {_r(total)}." if total else ""
     return words + (f"; {', '.join(marks)}" if marks else "") + "." + tail
 

@@ -168,26 +168,25 @@ def floor(results: StudyResults, system: str, target: str) -> float:
     return float(np.quantile(values, 0.95)) if values.size else float("nan")
 
 
-def baseline(results: StudyResults, model: str, system: str, target: str, gauge: str = "raw") -> dict[str, Any]:
-    """The row of a baseline on unseen frames (ensemble mean, else mean of r); empty if missing."""
-    rows = select(results.table, experiment="baseline", model=model, test_system=system, target=target)
-    rows = select(rows, species=("all", None), gauge=(gauge, None), transferred=(False, None))
+def model_row(results: StudyResults, model: str, system: str, target: str, gauge: str = "raw") -> dict[str, Any]:
+    """The row of a kind of model on unseen frames of a system: its ensemble mean, else the mean of r; empty if missing.
+
+    The ``network`` is the one chosen for the system, on the test frames of the sweep.
+    """
+    which = {"test_system": system, "target": target, "species": ("all", None), "gauge": (gauge, None)}
+    rows = select(results.table, model=model, transferred=(False, None), **which)
+    if model == "network":
+        rows = select(rows, experiment="sweep", split="test", seed="mean", **results.chosen(system))
+        return next(iter(records(rows)), {})
+    rows = select(rows, experiment="baseline")
     rows = select(rows, split="test") if len(select(rows, split="test")) else preferred_split(rows)
-    if model in ("ridge", "network"):
+    if model == "ridge":
         rows = select(rows, train_system=(system, None))
     means = records(mean_rows(rows))
     if means:
         return means[0]
-    values = rows["pearson_r"].to_numpy(float)
-    return {**records(rows)[0], "pearson_r": float(np.nanmean(values))} if len(rows) else {}
-
-
-def ensemble(results: StudyResults, system: str, target: str, gauge: str = "raw") -> dict[str, Any]:
-    """The ensemble mean of a system's chosen network on its own test frames; empty if missing."""
-    rows = select(results.table, model="network", experiment="sweep", split="test", test_system=system, seed="mean")
-    rows = select(rows, transferred=False, target=target, species=("all", None), gauge=(gauge, None))
-    found = records(select(rows, **results.chosen(system)))
-    return found[0] if found else {}
+    r = rows["pearson_r"].mean()
+    return {**records(rows)[0], "pearson_r": float(r)} if len(rows) else {}
 
 
 def settings_text(results: StudyResults, rows: pd.DataFrame, note: str = "") -> str:

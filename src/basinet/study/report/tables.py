@@ -19,7 +19,7 @@ from basinet.study.claims.members import (
     sweep_members,
     width_grid,
 )
-from basinet.study.report.results import StudyResults, baseline, ensemble, floor
+from basinet.study.report.results import StudyResults, floor, model_row
 from basinet.study.tables import mean_rows, records, select
 
 _METRICS = {
@@ -102,14 +102,17 @@ def pearson_r(row: Mapping[str, Any], name: str = "") -> str:
 
 def _headline(results: StudyResults, system: str) -> dict[str, Any]:
     """Pearson r of the chosen network between floor and ceiling."""
-    pair = pearson_r(ensemble(results, system, "local", "pair")) if len(results.gauges(system)) > 1 else "no such gauge"
+
+    def r(model: str, target: str = "local", gauge: str = "raw") -> str:
+        return pearson_r(model_row(results, model, system, target, gauge))
+
     return {
         "System": results.label(system),
-        "network, totals": pearson_r(ensemble(results, system, "total")),
-        "network, local": pearson_r(ensemble(results, system, "local")),
-        "local, pair gauge removed": pair,
-        "literature pair potential, local": pearson_r(baseline(results, "lennard_jones", system, "local")),
-        "ceiling, local": pearson_r(baseline(results, "ceiling", system, "local")),
+        "network, totals": r("network", "total"),
+        "network, local": r("network"),
+        "local, pair gauge removed": r("network", gauge="pair") if system in results.mixtures else "no such gauge",
+        "literature pair potential, local": r("lennard_jones"),
+        "ceiling, local": r("ceiling"),
         "floor, |r|": floor(results, system, "local"),
     }
 
