@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from basinet.cli.models import SUFFIX, _calculator_from, _composed, _models_and_others
+from basinet.cli.models import _calculator_from, _composed, _models_and_others
 from basinet.cli.options import Overwrite, Resume, Seed, option
 from basinet.errors import InputError
 
@@ -79,18 +79,15 @@ def _md(
     from basinet.config.loading import validated
     from basinet.md.settings import DynamicsConfig
 
-    models, others = _models_and_others(files, calculator, "no start given; name an extended XYZ file after the models")
-    if len(others) > 1:
-        raise InputError(
-            f"{others[0]} and {others[1]}: give one START; models end in {SUFFIX}, references go to --reference"
-        )
+    missing = "no start given; name an extended XYZ file after the models"
+    models, (start,) = _models_and_others(files, calculator, missing, one_start=True)
     config = validated(
         DynamicsConfig,
         {
             "models": [str(path) for path in models],
             "calculator": calculator,
             "member": member,
-            "start": str(others[0]),
+            "start": str(start),
             "frame": frame,
             "engine": engine,
             "ensemble": ensemble,

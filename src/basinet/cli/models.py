@@ -116,12 +116,18 @@ def _evaluate(
         typer.echo("The frames carry no labels that give local energies: totals only.")
 
 
-def _models_and_others(files: Sequence[Path], calculator: str | None, missing: str) -> tuple[list[Path], list[Path]]:
+def _models_and_others(
+    files: Sequence[Path], calculator: str | None, missing: str, *, one_start: bool = False
+) -> tuple[list[Path], list[Path]]:
     """Models among the files, and the others; refuse what lacks a model or, saying what is `missing`, others."""
     models = [path for path in files if path.suffix == SUFFIX]
     others = [path for path in files if path.suffix != SUFFIX]
     if not others:
         raise InputError(missing)
+    if one_start and len(others) > 1:
+        raise InputError(
+            f"{others[0]} and {others[1]}: give one START; models end in {SUFFIX}, references go to --reference"
+        )
     if calculator is None and not models:
         raise InputError(f"no model given; name one or several *{SUFFIX} files, or --calculator MODULE:CALLABLE")
     if calculator is not None and models:
