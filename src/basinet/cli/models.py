@@ -108,12 +108,15 @@ def _evaluate(
     model = _composed(models) if calculator is None else _calculator_from(calculator)
     read = read_frames(frames, energy_key=energy_key, forces_key=forces_key)
     energies = basinet.evaluate(model, read, definition=definition, engine=engine)
-    scores = pd.concat([energies, score_forces(model, read, engine=engine)], ignore_index=True)
+    forces = score_forces(model, read, engine=engine)
+    scores = pd.concat([energies, forces], ignore_index=True)
     if out is not None:
         write_table(out, scores)
     typer.echo(_text_table(_summary(scores), _COLUMNS))
     if not (scores["target"] == "local").any():
         typer.echo("The frames carry no labels that give local energies: totals only.")
+    for note in [*energies.attrs["notes"], *forces.attrs["notes"]]:
+        typer.echo(f"note: {note}")
 
 
 def _models_and_others(
@@ -144,7 +147,7 @@ def _calculator_from(text: str) -> Any:
     try:
         make = getattr(import_module(module_name), name)
         return make()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # Whatever the user's own code raises; it is theirs to mend.
         raise InputError(f"--calculator {text}: {type(error).__name__}: {error}") from error
     finally:

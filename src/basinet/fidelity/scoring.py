@@ -26,6 +26,7 @@ from basinet.frames.labels import (
     all_labelled,
     energy_label,
     force_labels,
+    frame_name,
 )
 from basinet.frames.splits import by_composition, by_system, divided, elements_of
 from basinet.potentials.dataset import Dataset, build_dataset, isolated_energies
@@ -87,16 +88,19 @@ def evaluation_rows(
     seeds: Sequence[Seed],
     labels: Mapping[str, Any],
     gauges: Mapping[str, Gauge] | None = None,
+    *,
+    totals: FloatArray | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Yield one row per member, target, gauge and species, with the columns `labels` besides.
 
     `prediction` are local energies relative to isolated atoms, ``(members, n_atoms_total)``, eV; `seeds` has one entry
     per member, and ``"mean"`` rows carry a block-bootstrap interval of Pearson's r; `gauges` are those of
-    `fitted_gauges`, for the same members.
+    `fitted_gauges`, for the same members. `totals`, ``(members, n_frames)`` eV, stand in where energies do not sum to
+    them.
     """
     data = frames.dataset
     shared = {**labels, "test_system": data.system, "n_atoms": int(data.n_atoms[0]), "split": frames.split}
-    totals = data.sum_over_atoms(prediction)
+    totals = data.sum_over_atoms(prediction) if totals is None else totals
     scores = total_metrics(totals, data.energy, data.n_atoms)
     number = np.arange(data.n_frames)
     for seed, values, metrics in zip(seeds, totals, scores, strict=True):
@@ -167,13 +171,14 @@ def evaluate(
     DataFrame
         One row per member and one for the ensemble's mean (``seed="mean"``), target (``total``, ``local``)
         and species, with the columns of ``results.csv``; ``rmse_mev`` and ``offset_mev`` in meV per atom. Rows of the
-        mean carry a 95 % block bootstrap interval of Pearson's r, ``pearson_r_low`` and ``pearson_r_high``.
+        mean carry a 95 % block bootstrap interval of Pearson's r, ``pearson_r_low`` and ``pearson_r_high``. The total
+        of a calculator is its ``energy``; where its ``energies`` do not sum to that, ``attrs["notes"]`` says so.
 
     Raises
     ------
     InputError
-        If labels are missing, a species has no network, the calculator gives no energies per atom, or LAMMPS is
-        asked for and missing.
+        If labels are missing, a species has no network, the calculator fails or gives no finite energy of every atom,
+        or LAMMPS is asked for and missing.
 
     Examples
     --------
@@ -189,17 +194,18 @@ def evaluate(
     """
     liquid, isolated = divided(frames)
     rows: list[dict[str, Any]] = []
+    notes: list[str] = []
     with _predictions(model, engine) as (predict, _):
         for name, own in by_system(liquid).items():
-            rows += _system_rows(name, own, isolated, model, predict, definition)
-    return pd.DataFrame(rows, columns=list(_SCORES)).astype(_SCORES)
+            rows += _system_rows(name, own, isolated, model, predict, definition, notes)
+    return _score_table(rows, notes)
 
 
 def score_forces(model: Ensemble | Calculator, frames: Sequence[Atoms], *, engine: Engine = "basinet") -> pd.DataFrame:
     """Fidelity of the forces of an ensemble's mean, or of a calculator that has forces.
 
-    Frames of one system and composition are scored together, those groups in which all carry ``REF_forces`` (eV/A).
-    Components x, y and z are pooled. With the engine ``lammps``, LAMMPS evaluates the ensemble.
+    Frames of one system and composition that carry ``REF_forces`` (eV/A) are scored together; ``attrs["notes"]`` tells
+    how many do not. Components x, y and z are pooled. With the engine ``lammps``, LAMMPS evaluates the ensemble.
 
     Returns
     -------
@@ -210,16 +216,25 @@ def score_forces(model: Ensemble | Calculator, frames: Sequence[Atoms], *, engin
     Raises
     ------
     InputError
-        If a label is not three finite numbers per atom, or an element has no network.
+        If a label is not three finite numbers per atom, the calculator fails, or an element has no network.
     """
     rows: list[dict[str, Any]] = []
+    liquid = divided(frames)[0]
+    labelled = [atoms for atoms in liquid if FORCES in atoms.arrays]
     if isinstance(model, Ensemble) or "forces" in model.implemented_properties:
         with _predictions(model, engine) as (_, forces):
-            for name, own in by_system(divided(frames)[0]).items():
+            for name, own in by_system(labelled).items():
                 for group in by_composition(own):
-                    if all(FORCES in atoms.arrays for atoms in group):
-                        rows += _force_rows(name, forces, group)
-    return pd.DataFrame(rows, columns=list(_SCORES)).astype(_SCORES)
+                    rows += _force_rows(name, forces, group)
+    some = 0 < len(labelled) < len(liquid)
+    return _score_table(rows, [f"forces: of the {len(labelled)} frames of {len(liquid)} that carry them"] if some else [])
+
+
+def _score_table(rows: list[dict[str, Any]], notes: list[str]) -> pd.DataFrame:
+    """Rows as a table with the columns and types of `_SCORES`, and remarks on them."""
+    scores = pd.DataFrame(rows, columns=list(_SCORES)).astype(_SCORES)
+    scores.attrs["notes"] = notes
+    return scores
 
 
 @contextmanager
@@ -232,7 +247,7 @@ def _predictions(
     if not isinstance(model, Ensemble):
         if engine == "lammps":
             raise InputError("LAMMPS evaluates models of basinet, no calculators; leave the engine out")
-        yield partial(_calculated, model), lambda atoms: model.get_property("forces", atoms)
+        yield partial(_local_of, model), lambda atoms: _calculated(model, "forces", atoms, (len(atoms), 3))
     elif engine == "lammps":
         from basinet.lammps.engine import lammps_engine
 
@@ -242,19 +257,53 @@ def _predictions(
         yield model.local_energies, lambda atoms: model.evaluate(atoms).forces
 
 
-def _calculated(calculator: Calculator, atoms: Atoms) -> FloatArray:
+def _local_of(calculator: Calculator, atoms: Atoms) -> FloatArray:
     """Energies per atom by an ASE calculator, ``(1, n_atoms)`` eV."""
-    from ase.calculators.calculator import CalculatorError, PropertyNotImplementedError
+    return _calculated(calculator, "energies", atoms, (len(atoms),))[None]
 
+
+def _calculated(calculator: Calculator, quantity: str, atoms: Atoms, shape: tuple[int, ...]) -> FloatArray:
+    """A property by an ASE calculator, which may be anybody's; InputError where it gives none of the shape."""
+    from ase.calculators.calculator import PropertyNotImplementedError
+
+    own, where = type(calculator).__name__, f"on {frame_name(atoms, None)} of {atoms.get_chemical_formula()}"
     try:
-        values = calculator.get_property("energies", atoms)
+        values = calculator.get_property(quantity, atoms)
+        found = np.asarray(values, dtype=np.float64)
     except (PropertyNotImplementedError, AttributeError) as error:
-        msg = f"{type(calculator).__name__} gives no energies per atom ('energies'); use a calculator that does"
-        raise InputError(msg) from error
-    except (CalculatorError, KeyError, ValueError, NotImplementedError) as error:
-        msg = f"{type(calculator).__name__} fails on a frame of {atoms.get_chemical_formula()}: {error!r}"
-        raise InputError(msg) from error
-    return np.asarray(values, dtype=np.float64)[None]
+        raise InputError(f"{own} gives no {quantity!r}; use a calculator that does ({error!r})") from error
+    except (Exception, SystemExit) as error:
+        raise InputError(f"{own} fails {where}: {error!r}; mend the calculator, or leave the frame out") from error
+    if values is None or found.shape != shape:
+        got = "None" if values is None else f"an array of shape {found.shape}"
+        raise InputError(f"{own} gives {got} for {quantity!r} {where}, where {shape} is expected; mend the calculator")
+    if not np.isfinite(found).all():
+        raise InputError(f"{own} gives {quantity!r} that are not finite {where}; mend the calculator")
+    return found
+
+
+_SUM = 1e-4
+"""eV per atom by which the energies of atoms may miss the energy, beyond a constant."""
+
+
+def _calculated_totals(
+    calculator: Calculator, frames: Sequence[Atoms], energies: Sequence[FloatArray], notes: list[str]
+) -> FloatArray | None:
+    """Total energies of frames of one composition by a calculator, (1, n_frames) eV; a note where energies miss them.
+
+    None where it has no ``energy``.
+    """
+    if "energy" not in calculator.implemented_properties:
+        return None
+    totals = np.array([float(_calculated(calculator, "energy", atoms, ())) for atoms in frames])
+    missed = (totals - [values.sum() for values in energies]) / len(frames[0])
+    if np.abs(missed).max() > _SUM:
+        kind = "vary, so that local energies leave something out" if np.ptp(missed) > _SUM else "are constant"
+        notes.append(
+            f"{type(calculator).__name__}: the energies of atoms do not sum to the energy; the differences, up to "
+            f"{1e3 * np.abs(missed).max():.4g} meV per atom of {frames[0].get_chemical_formula()}, {kind}"
+        )
+    return totals[None]
 
 
 def _system_rows(
@@ -264,21 +313,26 @@ def _system_rows(
     model: Ensemble | Calculator,
     predict: Callable[[Atoms], FloatArray],
     definition: Definition,
+    notes: list[str],
 ) -> Iterator[dict[str, Any]]:
     """Rows of one system: of each composition, every member of an ensemble and the mean, or a calculator's one."""
-    ensemble = model if isinstance(model, Ensemble) else None
-    e0 = dict(ensemble.e0) if ensemble is not None else isolated_energies(isolated, frames)
+    e0 = dict(model.e0) if isinstance(model, Ensemble) else isolated_energies(isolated, frames)
     # An element without a network is for the prediction to complain about, which names the remedy.
     e0 |= dict.fromkeys(set(elements_of(frames)) - set(e0), 0.0)
     local = _local_energies(name, frames, isolated, definition)
     for group in by_composition(frames):
         data = build_dataset(name, group, lambda atoms: np.empty((len(atoms), 0)), e0, local)
         origin = np.array([e0[element] for element in data.elements])[data.species]
-        values = np.concatenate([predict(atoms) for atoms in group], axis=1) - origin
+        predicted = [predict(atoms) for atoms in group]
+        values, totals = np.concatenate(predicted, axis=1) - origin, None
         seeds: list[Seed] = ["mean"]
-        if ensemble is not None:
-            values, seeds = with_mean(values, int(ensemble.training.get("seed", 0)))
-        for row in evaluation_rows(values, ScoredFrames(data, np.empty((len(data.frame), 0)), ""), seeds, {}):
+        if isinstance(model, Ensemble):
+            values, seeds = with_mean(values, int(model.training.get("seed", 0)))
+        else:
+            totals = _calculated_totals(model, group, predicted, notes)
+            totals = None if totals is None else totals - data.sum_over_atoms(origin)
+        scored = ScoredFrames(data, np.empty((len(data.frame), 0)), "")
+        for row in evaluation_rows(values, scored, seeds, {}, totals=totals):
             del row["split"]
             yield row
 

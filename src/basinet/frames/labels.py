@@ -73,7 +73,13 @@ def energy_label(atoms: Atoms, key: str, index: int | None) -> float:
     """One energy of a frame, eV; InputError where the label is missing, or not a finite number."""
     name = frame_name(atoms, index)
     if key not in atoms.info:
-        found = ", ".join(sorted(own for own in atoms.info if own.startswith("REF_"))) or "none"
+        energies = {own for own in atoms.info if "energ" in str(own).lower()} | {*getattr(atoms.calc, "results", {})}
+        found = ", ".join(sorted(energies - {"forces"})) or "none"
+        if key == TOTAL_ENERGY and energies:
+            raise InputError(
+                f"{name}: label {key} is missing; name the total energy among {found} with --energy-key, or "
+                f"energy_key=, or label the frame"
+            )
         raise InputError(
             f"{name}: label {key} is missing; label the frame with it or leave the frame out (labels found: {found})"
         )

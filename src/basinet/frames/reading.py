@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.io.extxyz import read_xyz, write_xyz
+from ase.io.extxyz import key_val_str_to_dict, read_xyz, write_xyz
 from ase.stress import voigt_6_to_full_3x3_stress
 from numpy.typing import NDArray
 
@@ -47,6 +47,7 @@ def _split_frames(text: str, source: str) -> Iterator[str]:
                 f"{where}: the file is cut short, {max(0, available - start - 2)} of {count} atoms; "
                 "copy it again or remove the frame"
             )
+        _check_keys(lines[start + 1], where)
         _check_columns(lines[start + 1], lines[start + 2 : stop], where)
         if stop == len(lines):
             _check_last_number(lines[start + 2 : stop], where)
@@ -68,6 +69,18 @@ def _atom_count(line: str, where: str) -> int:
     return count
 
 
+_QUOTED = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\{[^}]*\}|\[[^\]]*\]""")
+_KEY = re.compile(r"(?:^|\s)([^\s=]+)\s*=")
+
+
+def _check_keys(comment: str, where: str) -> None:
+    """Refuse a comment line that gives a key twice, of which ASE takes the last."""
+    keys = _KEY.findall(_QUOTED.sub("''", comment))
+    twice = [key for key, count in Counter(keys).items() if count > 1]
+    if twice:
+        raise InputError(f"{where}: the key {twice[0]} stands {keys.count(twice[0])} times; keep one of its values")
+
+
 def _check_columns(comment: str, rows: list[str], where: str) -> None:
     """Refuse atom lines that do not have the columns that the comment line declares."""
     declared = _PROPERTIES.search(comment)
@@ -78,9 +91,15 @@ def _check_columns(comment: str, rows: list[str], where: str) -> None:
             raise InputError(f"{where}: Properties {declared.group(1)[:60]!r} is malformed; mend the comment line")
         expected = sum(int(width) for width in widths)
     for number, row in enumerate(rows):
-        columns = len(row.split())
-        if columns < expected or (declared and columns > expected):
-            raise InputError(f"{where}: atom {number} has {columns} columns instead of {expected}; mend the frame")
+        columns = row.split()
+        if len(columns) < expected or (declared and len(columns) > expected):
+            raise InputError(f"{where}: atom {number} has {len(columns)} columns instead of {expected}; mend the frame")
+        if "_" in row and any(_SPLIT_NUMBER.fullmatch(word) for word in columns):
+            raise InputError(f"{where}: atom {number} has a number with an underscore, {row[:60]!r}; mend the frame")
+
+
+_SPLIT_NUMBER = re.compile(r"[-+]?[0-9.]+(_[0-9.]+)+([eE][-+]?[0-9]+)?")
+"""Python and ASE read 1_0 as ten."""
 
 
 def _check_last_number(rows: list[str], where: str) -> None:
@@ -121,6 +140,9 @@ def check_frame(atoms: Atoms, where: str) -> None:
         atom = int(np.argmin(np.isfinite(atoms.positions).all(axis=1)))
         raise InputError(f"{where}: the position of atom {atom} is NaN or infinite; mend or remove the frame")
     _check_cell(atoms, where)
+    kind = str(atoms.info.get("config_type", ""))
+    if len(atoms) == 1 and not is_isolated_atom(atoms) and re.fullmatch("isolated[ _-]?atom", kind, re.IGNORECASE):
+        raise InputError(f"{where}: config_type={kind} marks no isolated atom; write config_type=IsolatedAtom")
     for name, value in [*atoms.info.items(), *atoms.arrays.items()]:
         if str(name).startswith(LABEL_PREFIXES):
             _check_label(name, value, where)
@@ -296,11 +318,21 @@ def format_frame(atoms: Atoms) -> str:
     count, comment, *rows = header.getvalue().split("\n")
     if len(rows) != len(frame) + 1:
         raise ValueError("a label holds a line break, which extended XYZ cannot")
+    _check_survival(frame.info, key_val_str_to_dict(comment))
     cells = [frame.get_chemical_symbols(), *_texts(frame.positions)]
     for name in columns:
         cells += _texts(frame.arrays[name])
     lines = [" ".join(row) for row in zip(*cells, strict=True)]
     return "\n".join([count, comment, *lines, ""])
+
+
+def _check_survival(info: dict[str, Any], back: dict[str, Any]) -> None:
+    """Refuse texts that extended XYZ does not give back: an empty one, one with a tab or a backslash, ``T``, ``007``."""
+    for key, value in info.items():
+        if isinstance(value, str) and str(back.get(key)) != value:
+            raise InputError(
+                f"info[{key!r}] = {value!r} comes back from extended XYZ as {back.get(key)!r}; give it another text"
+            )
 
 
 def _with_results(atoms: Atoms) -> Atoms:
