@@ -47,6 +47,83 @@ def test_frames_with_totals_only_say_so(run, tmp_path, models, argon_frames):
     assert "totals only" in result.stdout
 
 
+FAKE = """
+import numpy as np
+from ase.calculators.lj import LennardJones
+
+class Fake(LennardJones):
+    def __init__(self, change):
+        super().__init__(sigma=3.405, epsilon=0.0103, rc=6.0)
+        self.change, self.calls = change, 0
+
+    def calculate(self, *arguments, **keywords):
+        super().calculate(*arguments, **keywords)
+        self.calls += 1
+        self.change(self)
+
+def fails(calculator):
+    if calculator.calls == 2:
+        raise SystemExit("the licence has expired")
+
+def change(how):
+    def of(calculator):
+        energies = calculator.results["energies"]
+        new = {"column": energies[:, None], "none": None, "nan": energies * np.nan, "committee": energies[:3]}
+        calculator.results["energies"] = new[how]
+    return of
+
+def parts(calculator):
+    calculator.results["energies"] = calculator.results["energies"] + 0.1 * calculator.calls
+
+def make_fails(): return Fake(fails)
+def make_parts(): return Fake(parts)
+def make_column(): return Fake(change("column"))
+def make_none(): return Fake(change("none"))
+def make_nan(): return Fake(change("nan"))
+def make_committee(): return Fake(change("committee"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("fails", ["Fake fails", "the licence has expired"]),
+        ("column", ["shape (32, 1)", "'energies'", "(32,) is expected"]),
+        ("none", ["None for 'energies'"]),
+        ("nan", ["not finite"]),
+        ("committee", ["shape (3,)"]),
+    ],
+)
+def test_calculators_that_misbehave_are_refused_in_one_line(run, tmp_path, argon_file, how, words):
+    (tmp_path / "fake.py").write_text(FAKE)
+    assert_refused(run("evaluate", argon_file, "--calculator", f"fake:make_{how}"), *words)
+
+
+def test_the_total_of_a_calculator_is_its_energy_and_other_sums_are_told(run, tmp_path, argon_file):
+    (tmp_path / "fake.py").write_text(FAKE)
+    result = run("evaluate", argon_file, "--calculator", "fake:make_parts", "--out", "s.csv")
+    assert "do not sum to the energy" in result.stdout
+    assert "vary" in result.stdout
+    total = next(row for row in read_rows(tmp_path / "s.csv") if row["target"] == "total")
+    assert total["pearson_r"] > 0.97  # that of the sums is that of the order of the calls
+
+
+def test_forces_are_scored_where_frames_carry_them(run, tmp_path, models, argon_frames):
+    some = [atoms.copy() for atoms in argon_frames[:4]]
+    del some[2].arrays["REF_forces"]
+    basinet.write_frames(tmp_path / "some.extxyz", some)
+    result = run("evaluate", models["ar"], "some.extxyz", "--out", "s.csv")
+    assert "forces: of the 3 frames of 4 that carry them" in result.stdout
+    forces = next(row for row in read_rows(tmp_path / "s.csv") if row["target"] == "force")
+    assert forces["n_values"] == 3 * 32 * 3
+
+
+def test_two_frames_have_no_interval(run, tmp_path, models, argon_frames):
+    basinet.write_frames(tmp_path / "two.extxyz", argon_frames[:2])
+    assert run("evaluate", models["ar"], "two.extxyz", "--out", "s.csv").exit_code == 0
+    assert all(row["pearson_r_low"] == "" for row in read_rows(tmp_path / "s.csv"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -48,6 +48,20 @@ def test_the_other_definition_gives_other_local_energies(run, tmp_path, argon_fi
     assert not np.allclose(total, electronic)
 
 
+def test_frames_that_show_no_relation_get_no_local_energies_unless_forced(run, tmp_path, argon_frames):
+    rng = np.random.default_rng(0)
+    frames = [atoms.copy() for atoms in argon_frames]
+    for atoms, energy in zip(frames, rng.permutation([atoms.info["REF_energy"] for atoms in frames]), strict=True):
+        atoms.info["REF_energy"] = energy
+    basinet.write_frames(tmp_path / "shuffled.extxyz", frames)
+    words = ["system ar shows no relation", "of frames left out", "--force"]
+    assert_refused(run("relate", "shuffled.extxyz", "--out", "local.extxyz"), *words)
+    assert not (tmp_path / "local.extxyz").exists()
+    assert "warning: system ar shows no relation" in run("relate", "shuffled.extxyz").stderr
+    assert run("relate", "shuffled.extxyz", "--out", "local.extxyz", "--force").exit_code == 0
+    assert (tmp_path / "local.extxyz").exists()
+
+
 def test_a_full_disk_is_one_line_and_leaves_nothing(run, tmp_path, argon_file, monkeypatch):
     def full(_descriptor):
         raise OSError(28, "No space left on device")

@@ -245,3 +245,34 @@ def test_a_label_that_would_break_the_format_is_not_written(tmp_path):
 
 def test_reading_does_not_need_a_final_line_break():
     assert len(parse_frames(FRAME.rstrip("\n"), "a")) == 1
+
+
+LINE = 'Lattice="9 0 0 0 9 0 0 0 9" Properties=species:S:1:pos:R:3 pbc="T T T"'
+
+
+@pytest.mark.parametrize(
+    ("comment", "row", "words"),
+    [
+        (f"{LINE} REF_energy=-1.0 REF_energy=-2.0", "Ar 0 0 0", "the key REF_energy stands 2 times"),
+        (LINE, "Ar 1_0 0 0", "a number with an underscore"),
+        (f"{LINE} config_type=isolated_atom", "Ar 0 0 0", "write config_type=IsolatedAtom"),
+        (f"{LINE} config_type=ISOLATEDATOM", "Ar 0 0 0", "write config_type=IsolatedAtom"),
+    ],
+)
+def test_what_is_read_otherwise_than_meant_is_refused(tmp_path, comment, row, words):
+    (tmp_path / "a.extxyz").write_text(f"1\n{comment}\n{row}\n")
+    with pytest.raises(InputError, match=rf"a\.extxyz, frame 0.*{words}"):
+        read_frames(tmp_path / "a.extxyz")
+
+
+def test_equal_signs_within_quotes_are_no_keys(tmp_path):
+    (tmp_path / "a.extxyz").write_text(f'1\n{LINE} note="a=1 b=2 a=3" a=4 b=5\nAr 0 0 0\n')
+    assert read_frames(tmp_path / "a.extxyz")[0].info["note"] == "a=1 b=2 a=3"
+
+
+@pytest.mark.parametrize("text", ["", "a\tb", "a\\b", "T", "007", "1_0"])
+def test_a_text_that_extended_xyz_does_not_give_back_is_not_written(tmp_path, text):
+    atoms = Atoms("Ar", info={"system": text})
+    with pytest.raises(InputError, match=r"info\['system'\].* comes back from extended XYZ as"):
+        write_frames(tmp_path / "a.extxyz", [atoms])
+    assert list(tmp_path.iterdir()) == []

@@ -227,3 +227,21 @@ def test_an_unknown_species_is_an_error():
     relation = fit_relation(frames_of({"Ar": 4}))
     with pytest.raises(InputError, match="knows no Kr"):
         relation.residuals(frames_of({"Kr": 4}))
+
+
+def test_a_line_is_told_from_none_by_frames_left_out_and_by_chance():
+    """r(E_rest, E_es) is below -0.99 in both; only one of them relates the energies."""
+    rng = np.random.default_rng(5)
+    related = fit_relation(frames_of({"Ar": 32}, n_frames=40, residual=1e-4))
+    unrelated = fit_relation([frame({"Ar": 32}, 3.2 * x, 0.2 * 3.2 * x + 0.3 * e) for x, e in rng.normal(size=(40, 2))])
+    assert max(related.pearson_r, unrelated.pearson_r) < -0.98
+    assert related.r2_out_of_sample > 0.99
+    assert related.p_value < 0.01
+    assert related.doubts == ""
+    assert unrelated.r2_out_of_sample < 0.1
+    assert unrelated.p_value > 0.05
+    assert "of frames left out" in unrelated.doubts
+
+
+def test_few_blocks_have_no_p_value():
+    assert np.isnan(fit_relation(frames_of({"Ar": 32}, n_frames=4)).p_value)

@@ -144,6 +144,8 @@ def test_the_json_entry_has_the_agreed_keys_and_units(relations):
         "null_r",
         "pearson_r_total_es",
         "unexplained_variance",
+        "r2_out_of_sample",
+        "p_value",
         "n_frames",
         "intervals",
     }

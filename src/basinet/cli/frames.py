@@ -25,6 +25,7 @@ from basinet.cli.options import (
     _text_table,
     option,
 )
+from basinet.errors import InputError
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -33,11 +34,11 @@ if TYPE_CHECKING:
 
 _COLUMNS = {
     "system": "", "frames": "d", "slope": ".4f", "intercept": ".3f", "rmse_mev": ".3f", "r": ".4f", "null_r": ".4f",
-    "r_total_es": ".4f", "unexplained": ".4f", "pinned_by": "",
+    "r_total_es": ".4f", "unexplained": ".4f", "r2_left_out": ".4f", "pinned_by": "",
 }  # fmt: skip
 _LEGEND = """E_rest = slope * E_es + intercept; intercept in eV per atom, rmse in meV per atom.
 r: of E_rest and E_es; null_r: the same with E_tot shuffled; r_total_es: of E_tot and E_es; unexplained: share of the
-variance of E_tot."""
+variance of E_tot; r2_left_out: share of it that the line explains in blocks of frames it was not fitted to."""
 
 
 def _relate(
@@ -48,10 +49,15 @@ def _relate(
     energy_key: EnergyKey = ENERGY_KEY,
     forces_key: ForcesKey = FORCES_KEY,
     seed: Seed = 0,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write local energies of frames that show no relation.")
+    ] = False,
 ) -> None:
     """Fit E_rest = a E_es + b to each system's frames; write the local DFT energies that follow from it.
 
-    Isolated atoms among the frames (config_type=IsolatedAtom) pin the offsets of a mixture's species.
+    Isolated atoms among the frames (config_type=IsolatedAtom) pin the offsets of a mixture's species. Where the line
+    explains less than half of the variance of total energies of frames that it was not fitted to, or no more than
+    chance does, there is no relation, and nothing is written without --force.
     """
     import json
 
@@ -67,6 +73,7 @@ def _relate(
         if relation.pinned_by == "equal shares":
             remedy = "add isolated atoms (config_type=IsolatedAtom), or compare local energies within an element alone"
             typer.echo(f"basinet: warning: {name}: nothing tells the elements' offsets apart; {remedy}", err=True)
+    _tell_doubts(relations, refuse=out is not None and not force)
     if out is not None:
         for index, atoms in enumerate(liquid):
             _label(atoms, relations, definition, index)
@@ -78,6 +85,15 @@ def _relate(
     typer.echo(_LEGEND)
     if out is not None:
         typer.echo(f"{out}: {len(liquid)} frames with REF_local_energy")
+
+
+def _tell_doubts(relations: dict[str, Relation], *, refuse: bool) -> None:
+    """Warn of systems whose frames show no relation, or refuse them."""
+    for name, relation in relations.items():
+        if relation.doubts and refuse:
+            raise InputError(f"system {name} shows no relation: {relation.doubts}; --force writes anyway")
+        if relation.doubts:
+            typer.echo(f"basinet: warning: system {name} shows no relation: {relation.doubts}", err=True)
 
 
 def _label(atoms: Atoms, relations: dict[str, Relation], definition: Any, index: int) -> None:
@@ -97,6 +113,7 @@ def _row(name: str, relation: Relation) -> dict[str, Any]:
         "null_r": relation.null_r,
         "r_total_es": relation.pearson_r_total_es,
         "unexplained": relation.unexplained_variance,
+        "r2_left_out": relation.r2_out_of_sample,
         "pinned_by": relation.pinned_by,
     }
 

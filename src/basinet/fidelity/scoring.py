@@ -128,11 +128,20 @@ def evaluation_rows(
 def _interval_columns(
     prediction: FloatArray, reference: FloatArray, frame: IntArray, species: IntArray | None, energy: FloatArray
 ) -> dict[str, float]:
-    """Interval of Pearson's r by a bootstrap over blocks of frames, as long as their total energies are correlated."""
+    """Interval of Pearson's r by a bootstrap over blocks of frames, as long as their total energies are correlated.
+
+    Two frames tell nothing of a third, so there is none.
+    """
+    if len(energy) < _FEWEST_FRAMES:
+        return {"pearson_r_low": np.nan, "pearson_r_high": np.nan}
     interval = pearson_interval(
         prediction, reference, frame, species, block_length=_block_length(energy.tobytes()), n_resamples=500
     )
     return {"pearson_r_low": interval.low, "pearson_r_high": interval.high}
+
+
+_FEWEST_FRAMES = 3
+"""Frames of which fewer have no interval."""
 
 
 @lru_cache(maxsize=64)
@@ -226,8 +235,8 @@ def score_forces(model: Ensemble | Calculator, frames: Sequence[Atoms], *, engin
             for name, own in by_system(labelled).items():
                 for group in by_composition(own):
                     rows += _force_rows(name, forces, group)
-    some = 0 < len(labelled) < len(liquid)
-    return _score_table(rows, [f"forces: of the {len(labelled)} frames of {len(liquid)} that carry them"] if some else [])
+    told = f"forces: of the {len(labelled)} frames of {len(liquid)} that carry them"
+    return _score_table(rows, [told] if 0 < len(labelled) < len(liquid) else [])
 
 
 def _score_table(rows: list[dict[str, Any]], notes: list[str]) -> pd.DataFrame:
@@ -319,7 +328,7 @@ def _system_rows(
     e0 = dict(model.e0) if isinstance(model, Ensemble) else isolated_energies(isolated, frames)
     # An element without a network is for the prediction to complain about, which names the remedy.
     e0 |= dict.fromkeys(set(elements_of(frames)) - set(e0), 0.0)
-    local = _local_energies(name, frames, isolated, definition)
+    local = _local_energies(name, frames, isolated, definition, notes)
     for group in by_composition(frames):
         data = build_dataset(name, group, lambda atoms: np.empty((len(atoms), 0)), e0, local)
         origin = np.array([e0[element] for element in data.elements])[data.species]
@@ -338,7 +347,7 @@ def _system_rows(
 
 
 def _local_energies(
-    name: str, frames: Sequence[Atoms], isolated: Sequence[Atoms], definition: Definition
+    name: str, frames: Sequence[Atoms], isolated: Sequence[Atoms], definition: Definition, notes: list[str]
 ) -> Callable[[Atoms], FloatArray] | None:
     """Function from a frame to its local DFT energies, or None where the labels do not give them."""
     relation = None
@@ -346,6 +355,8 @@ def _local_energies(
     electrostatic = all(all_labelled(frames, key) for key in (ELECTROSTATIC_ENERGY, LOCAL_HARTREE_ENERGY[definition]))
     if not exact and electrostatic and len(frames) > 2:
         relation = fit_relation(frames, isolated)
+        if relation.doubts:
+            notes.append(f"local energies of {name} mean little, since its frames show no relation: {relation.doubts}")
     return local_energy_labels(name, frames, relation, definition)
 
 

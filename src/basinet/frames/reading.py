@@ -327,7 +327,7 @@ def format_frame(atoms: Atoms) -> str:
 
 
 def _check_survival(info: dict[str, Any], back: dict[str, Any]) -> None:
-    """Refuse texts that extended XYZ does not give back: an empty one, one with a tab or a backslash, ``T``, ``007``."""
+    """Refuse texts that extended XYZ does not give back: empty ones, those with a tab or a backslash, T, 007."""
     for key, value in info.items():
         if isinstance(value, str) and str(back.get(key)) != value:
             raise InputError(

@@ -72,6 +72,8 @@ def fit_relation(
     known = _isolated_atoms(isolated, frames)
     alone = [atoms for atoms in known if len(atoms) != 1 or atoms.get_chemical_symbols()[0] in energies.elements]
     centred = _fittable(energies)
+    if block_length is None:
+        block_length = choose_block_length(np.stack([centred.electrostatic, centred.total], axis=-1))
     slope, rmse, pearson_r, pearson_r_total_es, unexplained = map(float, _fitted_statistics(centred))
     offsets, pinned_by = _species_offsets(energies, slope, _isolated_energies(alone))
     return Relation(
@@ -84,6 +86,8 @@ def fit_relation(
         null_r=_shuffled_correlation(centred, n_shuffles, seed),
         pearson_r_total_es=pearson_r_total_es,
         unexplained_variance=unexplained,
+        r2_out_of_sample=_out_of_sample_r2(centred),
+        p_value=_chance(centred, block_length, n_shuffles, seed),
         n_frames=energies.n_frames,
         intervals=_line_intervals(centred, block_length=block_length, n_resamples=n_resamples, level=level, seed=seed),
         self_energies=_core_self_energies(liquid, numbers, energies, alone),
@@ -159,12 +163,10 @@ def _fitted_statistics(energies: _CentredEnergies) -> FloatArray:
 
 
 def _line_intervals(
-    energies: _CentredEnergies, *, block_length: int | None, n_resamples: int, level: float, seed: int
+    energies: _CentredEnergies, *, block_length: int, n_resamples: int, level: float, seed: int
 ) -> dict[str, Interval]:
     """Block-bootstrap intervals of the figures; every resample refits the slope and the constants."""
     x, t, basis = energies.electrostatic, energies.total, energies.basis
-    if block_length is None:
-        block_length = choose_block_length(np.stack([x, t], axis=-1))
     columns = np.column_stack([x, t, basis])
     sums = np.einsum("fi,fj->fij", columns, columns)
     gram = resample_sums(sums, block_length, n_resamples, seed)
@@ -195,6 +197,36 @@ def _shuffled_correlation(energies: _CentredEnergies, n_shuffles: int = 200, see
     rest = rest - rest.mean(axis=-1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         return float(np.mean(rest @ x / np.sqrt((rest * rest).sum(axis=-1) * (x @ x))))
+
+
+def _out_of_sample_r2(energies: _CentredEnergies, n_folds: int = 5) -> float:
+    r""":math:`1 - \sum (t - \hat t)^2 / \sum (t - \bar t)^2` over frames left out in contiguous blocks.
+
+    Slope and constants are those of the other frames; so are the constants alone, which the line has to beat.
+    """
+    x, t, basis = energies.electrostatic, energies.total, energies.basis
+    columns, left = np.column_stack([x, basis]), np.zeros(2)
+    for test in np.array_split(np.arange(len(t)), min(n_folds, len(t))):
+        train = np.setdiff1d(np.arange(len(t)), test)
+        for k, known in enumerate((columns, basis)):
+            found = np.linalg.lstsq(known[train], t[train], rcond=None)[0]
+            left[k] += float(np.sum((t[test] - known[test] @ found) ** 2))
+    return float(1.0 - left[0] / left[1]) if left[1] > 0.0 else np.nan
+
+
+_FEWEST_BLOCKS = 5
+"""Blocks of which fewer have too few orders to tell."""
+
+
+def _chance(energies: _CentredEnergies, block_length: int, n_shuffles: int, seed: int) -> float:
+    """P value of r(E_tot, E_es): share of orders of blocks of frames, the present one included, with as large an r."""
+    x, t = energies.electrostatic, energies.total
+    blocks = np.array_split(np.arange(len(t)), max(1, len(t) // block_length))
+    if len(blocks) < _FEWEST_BLOCKS:
+        return np.nan
+    rng = np.random.default_rng(seed)
+    orders = [np.concatenate([blocks[k] for k in rng.permutation(len(blocks))]) for _ in range(n_shuffles)]
+    return float((1 + sum(abs(t[order] @ x) >= abs(t @ x) for order in orders)) / (1 + n_shuffles))
 
 
 @dataclass(frozen=True)

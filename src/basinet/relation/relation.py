@@ -33,6 +33,9 @@ _MAX_CLOSURE_ERROR = 0.05
 """eV per atom. Converged grids close to 1e-4; beyond this the labels are not parts of this Hartree energy."""
 _MAX_SELF_ENERGY_ERROR = 1e-3
 """eV per atom by which a frame's core self energy, a constant, may differ from the sum over its species."""
+_LEAST_R2 = 0.5
+"""Out-of-sample r^2 of total energies below which there is no relation: r of E_rest and E_es is close to -1 anyway."""
+_LARGEST_P = 0.05
 _MEV = {"rmse": "rmse_mev_per_atom"}
 """Figures that ``relation.json`` gives in meV per atom, with their names there."""
 
@@ -62,6 +65,11 @@ class Relation:
     pearson_r_total_es, unexplained_variance
         r(E_tot, E_es), and the share of the variance of E_tot that the relation leaves: the informative
         figures.
+    r2_out_of_sample
+        Share of the variance of E_tot in left-out blocks of frames that the line of the others explains.
+    p_value
+        Share of permutations of blocks of frames in which E_tot and E_es correlate as strongly; nan where there are too
+        few blocks to tell.
     n_frames
         Frames fitted to.
     intervals
@@ -82,9 +90,23 @@ class Relation:
     null_r: float
     pearson_r_total_es: float
     unexplained_variance: float
+    r2_out_of_sample: float
+    p_value: float
     n_frames: int
     intervals: dict[str, Interval] = field(default_factory=dict)
     self_energies: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def doubts(self) -> str:
+        """Why these frames show no relation, in words; empty where they do."""
+        if not self.r2_out_of_sample >= _LEAST_R2:
+            return (
+                f"the line explains {100 * max(self.r2_out_of_sample, 0.0):.0f} % of the variance of total energies of "
+                f"frames left out, and {100 * _LEAST_R2:.0f} % are the least"
+            )
+        if self.p_value > _LARGEST_P:
+            return f"blocks of frames in another order correlate as well in {100 * self.p_value:.0f} % of cases"
+        return ""
 
     def local_energies(self, atoms: Atoms, definition: Definition = "total", index: int | None = None) -> FloatArray:
         r"""Local DFT energies.
@@ -146,6 +168,8 @@ class Relation:
             "rmse_mev_per_atom": 1e3 * self.rmse,
             **{name: _defined(getattr(self, name)) for name in ("pearson_r", "null_r", "pearson_r_total_es")},
             "unexplained_variance": _defined(self.unexplained_variance),
+            "r2_out_of_sample": _defined(self.r2_out_of_sample),
+            "p_value": _defined(self.p_value),
             "n_frames": self.n_frames,
         }
         intervals: dict[str, object] = {}

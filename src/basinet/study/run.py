@@ -78,6 +78,9 @@ def load_data(config: StudyConfig | TrainConfig, note: Callable[[str], None]) ->
     checksums = _checksums(data)
     frames, isolated = load_frames(data, seed, note)
     systems = group_systems(frames, isolated, config.split, size_transfer=data.size_transfer, seed=seed)
+    for system in systems:
+        if system.relation is not None and system.relation.doubts:
+            note(f"local energies of {system.name} mean little, its frames show no relation: {system.relation.doubts}")
     if config.optimiser.force_weight > 0.0:
         for system in systems:
             for index, atoms in enumerate(system.frames if system.split is not None else ()):

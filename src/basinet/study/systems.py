@@ -223,6 +223,8 @@ class RelationRecord:
     evaluated: dict[str, dict[str, float]]
     isolated_atom_check_mev: dict[str, float] | None
     other_sizes: dict[str, dict[str, float]] = field(default_factory=dict)
+    r2_out_of_sample: float | None = None
+    p_value: float | None = None
 
     def interval(self, figure: str) -> Interval:
         """A figure with its 95 % interval; nan where it is not defined."""
