@@ -22,8 +22,7 @@ from scipy.interpolate import BSpline
 from scipy.ndimage import spline_filter1d
 
 from basinet.cp2k.run_directory import Cp2kRun, read_run
-from basinet.density.basins import integrate_basins
-from basinet.density.error_bars import INTEGRAL_ORDER, VOLUME_ORDER
+from basinet.density.basins import INTEGRAL_ORDER, VOLUME_ORDER, integrate_basins
 from basinet.density.files import read_cube
 from basinet.density.grid import renormalise
 from basinet.density.local_energies import LocalEnergies, local_hartree_energies

@@ -33,9 +33,8 @@ import numpy as np
 
 from basinet.descriptors.bispectrum import Bispectrum
 from basinet.frames.shipped import load_isolated_atoms, load_reference
-from basinet.potentials.dataset import build_dataset, fit_scaling
+from basinet.potentials.dataset import PackedFrames, build_dataset, fit_scaling, minibatches, pack
 from basinet.potentials.network import Architecture
-from basinet.potentials.packing import PackedFrames, minibatches, pack
 from basinet.potentials.program import train_networks
 from basinet.potentials.training import initial_networks
 

@@ -107,7 +107,7 @@ def test_other_names_come_back_as_they_are(name):
 
 
 def test_a_missing_config_is_named(run):
-    assert_refused(run("sample", "no.yaml"), "no.yaml", "no such config file")
+    assert_refused(run("sample", "no.yaml"), "no.yaml", "no such file")
 
 
 @pytest.mark.parametrize("name", ["out.extxyz", "out.yaml", "out.json"])

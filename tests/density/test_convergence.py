@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.density.gaussian_liquids import gaussian_liquid
 
-from basinet.density.basins import integrate_basins
-from basinet.density.error_bars import block_means, grid_errors
+from basinet.density.basins import block_means, grid_errors, integrate_basins
 
 FINE = 160
 

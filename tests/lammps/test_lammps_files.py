@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -202,18 +201,6 @@ def altered(**changes):
     return replace(random_ensemble(("Ar", "Kr")), **changes)
 
 
-def activation_of_another_name():
-    architecture = Architecture("tanh", 2, 6)
-    object.__setattr__(architecture, "activation", "softplus")
-    return altered(architecture=architecture)
-
-
-def descriptor_by_element():
-    settings = DESCRIPTOR.to_dict() | {"chemflag": True}
-    shadow = SimpleNamespace(to_dict=lambda: settings, n_components=DESCRIPTOR.n_components)
-    return altered(descriptor=shadow)
-
-
 def wider_second_layer():
     first, second, last = random_ensemble(("Ar", "Kr")).networks
     return altered(networks=(first, Layer(second.weight[..., :4], second.bias[..., :4]), last))
@@ -232,8 +219,6 @@ def constant_component():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (activation_of_another_name, "'softplus' for linear"),
-        (descriptor_by_element, "chemflag cannot be exported"),
         (wider_second_layer, "one architecture"),
         (lost_energy, "not finite"),
         (constant_component, "standard deviation of 0"),

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from tests.potentials.toys import toy_dataset
 
 from basinet.errors import InputError
-from basinet.potentials.dataset import fit_scaling
-from basinet.potentials.packing import minibatches, pack
+from basinet.potentials.dataset import fit_scaling, minibatches, pack
 
 DATA = toy_dataset(7, {"Ar": 3, "Kr": 2})
 SCALING = fit_scaling(DATA)

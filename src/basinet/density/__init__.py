@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from basinet.density.basins import Basins, Maxima, NonNuclear, Vacuum, integrate_basins
+from basinet.density.basins import Basins, GridErrors, Maxima, NonNuclear, Vacuum, grid_errors, integrate_basins
 from basinet.density.cores import Core, core_overlap_energies, core_self_energies
-from basinet.density.error_bars import GridErrors, grid_errors
 from basinet.density.files import read_chgcar, read_cube, read_density, read_locpot, write_cube
 from basinet.density.grid import Volume, electron_count, renormalise, same_grid
 from basinet.density.local_energies import LocalEnergies, direct_energies, local_hartree_energies

@@ -20,9 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from basinet.arrays import FloatArray
-from basinet.density.basins import checked_fields, integrate_basins
+from basinet.density.basins import GridErrors, checked_fields, grid_errors, integrate_basins
 from basinet.density.cores import Core, CoreLike, as_cores, core_overlap_energies, core_self_energies
-from basinet.density.error_bars import GridErrors, grid_errors
 from basinet.density.grid import TOLERANCE, checked_field, renormalise
 from basinet.density.potential import hartree_potential
 from basinet.errors import InputError

@@ -37,9 +37,6 @@ if TYPE_CHECKING:
     from basinet.potentials.ensemble import Ensemble
     from basinet.potentials.pair_potential import LennardJones
 
-ACTIVATIONS = ("linear", "tanh")
-"""Activations of ours that LAMMPS has under the same name. It takes any name that it does not know for linear."""
-
 WORDS = 30
 """Numbers on a line of a model file: the most that LAMMPS takes, which broadcasts line by line. They have 24 characters
 at most, and LAMMPS reads 1023 of a line."""
@@ -76,20 +73,7 @@ def n_coefficients(n_components: int, sizes: Sequence[int]) -> int:
 
 
 def _refuse_what_lammps_gets_wrong(ensemble: Ensemble) -> None:
-    """Refuse models that LAMMPS would read without complaint and evaluate to something else.
-
-    These are activations and settings of the descriptor that a file for LAMMPS cannot carry, layers that do not fit the
-    architecture (LAMMPS has one for all elements), and numbers that are not finite.
-    """
-    activation = ensemble.architecture.activation
-    if activation not in ACTIVATIONS:
-        raise InputError(
-            f"LAMMPS would take the activation {activation!r} for linear; export models with {' or '.join(ACTIVATIONS)}"
-        )
-    strange = set(ensemble.descriptor.to_dict()) - {"rcut", "twojmax", "weights", "radii"}
-    if strange:
-        msg = f"the descriptor's {', '.join(sorted(strange))} cannot be exported: LAMMPS' forces would be wrong with it"
-        raise InputError(msg)
+    """Refuse layers that do not fit the architecture, of which LAMMPS has one for all elements, and odd numbers."""
     n, members = len(ensemble.elements), ensemble.members
     sizes = ensemble.architecture.sizes(ensemble.descriptor.n_components)
     expected = [((members, n, before, after), (members, n, after)) for before, after in pairwise(sizes)]

@@ -46,8 +46,8 @@ from basinet.potentials.network import Layer, Network
 if TYPE_CHECKING:
     from jax import Array
 
+    from basinet.potentials.dataset import PackedFrames, _PackedForces
     from basinet.potentials.network import Architecture
-    from basinet.potentials.packing import PackedFrames, _PackedForces
 
 COLUMNS = 8
 """The first matrix has a multiple of this many columns: vector registers are filled, which gains 10 to 20 %."""
@@ -141,7 +141,7 @@ def _force_errors(slopes: Array, forces: _PackedForces) -> Array:
 def _energies_and_slopes(vectors: Array, rows: Array, count: Array, layout: _Layout) -> tuple[Array, Array]:
     """Energies ``(species, networks, frames)`` and their derivatives in the rows, without the count's.
 
-    Networks ``(species, networks, parameters)``; rows and count as in `basinet.potentials.packing`, the count
+    Networks ``(species, networks, parameters)``; rows and count as in `basinet.potentials.dataset`, the count
     before the components. The derivatives have the axes ``(species, networks, frames, rows, components)``.
     """
 

@@ -13,10 +13,18 @@ from basinet.config.loading import validated
 from basinet.errors import InputError
 from basinet.frames.reading import system_of
 from basinet.frames.splits import by_system, divided, elements_of
-from basinet.potentials.dataset import build_dataset, fit_range, fit_scaling, isolated_energies
+from basinet.potentials.dataset import (
+    PackedFrames,
+    _pack_forces,
+    build_dataset,
+    fit_range,
+    fit_scaling,
+    isolated_energies,
+    minibatches,
+    pack,
+)
 from basinet.potentials.ensemble import Ensemble
 from basinet.potentials.network import Architecture, Layer, Network
-from basinet.potentials.packing import PackedFrames, _pack_forces, minibatches, pack
 from basinet.potentials.pair_potential import LennardJones, _fitted_pair_potential, chosen_pair_potential
 from basinet.potentials.settings import TrainingSettings, default_descriptor
 

@@ -51,7 +51,7 @@ class TrainTask:
 
     `n_train` is a number of training frames, the last ones in time, None for all; `fold` is ``(fold, folds, turn,
     turns)`` for out-of-fold prediction, else None; `pad_frames` are training and validation frames after padding, which
-    change no result (see `basinet.potentials.packing`). To the `pair_potential` networks learn the difference. With the
+    change no result (see `basinet.potentials.dataset`). To the `pair_potential` networks learn the difference. With the
     target ``"total"`` total energies (and forces) are fitted, with ``"local"`` the local energies, for the ceiling.
     """
 
