@@ -158,26 +158,12 @@ class _Kind:
 
 @dataclass(frozen=True)
 class Cp2kInput:
-    """Cell, atoms and kinds of a calculation.
+    """Cell (3, 3), rows in Å, atoms (n_atoms, 3) in Å and kinds, by name in capitals, of a calculation.
 
-    Attributes
-    ----------
-    project
-        Name that CP2K's files begin with.
-    run_type, method, poisson_solver, ensemble
-        ``ENERGY_FORCE``, ``GPW`` (of ``&QS``), ``PERIODIC``, of ``&MD``: in capitals, as CP2K takes them by default.
-    cell
-        Vectors (3, 3), rows in Å.
-    names, positions
-        Name of each atom, which is that of its kind, and (n_atoms, 3) in Å.
-    centred
-        True if CP2K moves the atoms to the middle of the cell first.
-    restarted
-        True if CP2K takes cell and atoms from a restart file instead.
-    kinds
-        The ``&KIND`` sections by name in capitals.
-    rvv10
-        Parameters b and C of rVV10 and the cutoff of its convolution (Ry); None for other functionals.
+    The project is the name that CP2K's files begin with; method, solver and ensemble are in capitals, as CP2K takes
+    them by default. The name of an atom is that of its kind. CP2K moves the atoms to the middle of the cell first if
+    they are `centred`, and takes cell and atoms from a restart file instead if `restarted`. `rvv10` are the parameters
+    b and C of rVV10 and the cutoff of its convolution (Ry); None for other functionals.
     """
 
     path: Path

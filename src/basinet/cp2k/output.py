@@ -229,30 +229,12 @@ _BANNER = "PROGRAM STARTED AT"
 class Cp2kOutput:
     """Content of an output. Whatever CP2K did not print is None, or absent from `energies`; nothing is ever made zero.
 
-    Attributes
-    ----------
-    version, method, poisson_solver
-        ``2023.1``, ``GPW``, ``PERIODIC``, say.
-    input_name, data_directory
-        As the run's head states them.
-    cell
-        Vectors (3, 3), rows in Å, as precise as printed: lengths to 6 decimals, angles to 6, directions as near.
-    symbols, positions
-        Elements, and positions (n_atoms, 3) at the start of the run in Å, to 6 decimals.
-    kinds
-        The kinds in their order, with the cores of their pseudopotentials where they are printed.
-    grid
-        Points of the finest grid, as many as the cubes have at ``STRIDE 1 1 1``.
-    electrons
-        Number of electrons, of both spins.
-    eps_scf
-        The convergence asked for.
-    evaluations
-        One for each energy: one of a single point, one per step of a trajectory.
-    finished
-        True if CP2K came to its regular end.
-    abort_line
-        The line of CP2K's message of failure.
+    Version, method and solver read ``2023.1``, ``GPW``, ``PERIODIC``; input and data directory are as the run's head
+    states them. The cell (3, 3), rows in Å, is as precise as printed: lengths to 6 decimals, angles to 6, directions as
+    near; the positions (n_atoms, 3) at the start of the run in Å to 6 decimals. The finest grid has as many points as
+    the cubes at ``STRIDE 1 1 1``. Electrons are of both spins, `eps_scf` is the convergence asked for. There is one
+    evaluation of a single point, and one per step of a trajectory. A run is finished that came to its regular end;
+    `abort_line` is that of CP2K's message of failure.
     """
 
     path: Path

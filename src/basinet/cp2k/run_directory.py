@@ -160,31 +160,14 @@ _ENERGY_DIGITS = 1e-8
 
 @dataclass(frozen=True)
 class Cp2kRun:
-    """A CP2K run, or a step of one, as the partition of its density needs it.
+    """A CP2K run, or a step of one, as the partition of its density needs it; None is what was not printed or written.
 
-    Attributes
-    ----------
-    atoms
-        Periodic, with cell and positions (Å) at the precision of the input.
-    cores
-        Charge Z (e) and radius r_loc (Å) of each atom's Gaussian core.
-    labels
-        Energies in eV (``REF_energy``, ``REF_hartree_energy``, ...); what was not printed is absent.
-    forces
-        (n_atoms, 3) in eV/Å, or None.
-    electrons
-        Number of electrons.
-    density
-        Cube of the electron density in e/bohr^3; None if there is none and none was required.
-    total_density, hartree_potential, local_energy
-        CP2K's cubes of the neutral charge density, the Hartree potential (hartree) and the energy density
-        (hartree/bohr^3), if written.
-    local_energy_gap, rvv10, grid, eps_scf, version
-        See `Cp2kEvaluation`, `Cp2kInput` and `Cp2kOutput`.
-    step
-        Of the trajectory that this is; None for a single point.
-    input, output
-        The files read.
+    Cell and positions (Å) of the periodic atoms are as precise as the input. Cores are the charge Z (e) and radius
+    r_loc (Å) of each atom, labels energies in eV (``REF_energy``, ``REF_hartree_energy``, ...), forces (n_atoms, 3) in
+    eV/Å. Of CP2K's cubes, the electron density is in e/bohr^3, the neutral charge density (`total_density`) too, the
+    Hartree potential in hartree, the energy density (`local_energy`) in hartree/bohr^3. For the rest see
+    `Cp2kEvaluation`, `Cp2kInput` and `Cp2kOutput`; the step is that of the trajectory, input and output are the files
+    read.
     """
 
     atoms: Atoms

@@ -23,24 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Maxima:
-    """Maxima of the density on the grid, in the order of their grid points.
+    """Maxima of the density (e/A^3) on the grid, in the order of their grid points, positions (m, 3) in A, in the cell.
 
-    Valence densities of pseudopotentials have a hole at the nucleus and, on the shell around it, tens to hundreds
-    of them for one atom. A plateau without a way up is one maximum.
-
-    Attributes
-    ----------
-    positions : (m, 3) float64
-        Angstrom, in the cell.
-    density : (m,) float64
-        e/A^3.
-    atom : (m,) int64
-        The nearest nucleus, or -1 if none is within the nuclear radius.
-    distance : (m,) float64
-        To the nearest nucleus, Angstrom.
-    tied : (m,) bool
-        As near to another atom as the grid can tell: the basin is shared out in equal parts.
-        Valence densities of covalent bonds have such maxima.
+    Valence densities of pseudopotentials have a hole at the nucleus and, on the shell around it, tens to hundreds of them
+    for one atom. A plateau without a way up is one maximum. ``atom`` is the nearest nucleus, or -1 if none is within the
+    nuclear radius, and ``distance`` that to the nearest, A. Where another atom is as near as the grid can tell, a maximum
+    is ``tied``, as in covalent bonds: its basin is shared out in equal parts.
     """
 
     positions: FloatArray

@@ -116,23 +116,12 @@ _ATOM = "%5d" + " %24.16E" * 4
 def read_cube(path: str | Path, *, dataset: int = 0) -> Volume:
     """Read a cube file, plain or compressed with gzip.
 
-    Lengths are in bohr in the file, or in Angstrom where its voxel counts are negative; here they are in Angstrom.
-    The cell is spanned by the voxel edges times their counts, so that it is only as precise as the header: six
-    decimals in CP2K's. A cube states no unit of its values. They come as they are: densities commonly in e/bohr^3,
-    potentials in Hartree.
-
-    Parameters
-    ----------
-    path
-        The file.
-    dataset
-        Which of several values per voxel, for a file of several orbitals (its number of atoms is negative) or of
-        several values (the fifth number of its third line).
-
-    Returns
-    -------
-    Volume
-        An origin other than zero is folded in: the atoms are shifted so that grid point (0, 0, 0) is at zero.
+    Lengths are in bohr in the file, or in Angstrom where its voxel counts are negative; here they are in Angstrom. The
+    cell is spanned by the voxel edges times their counts, so that it is only as precise as the header: six decimals in
+    CP2K's. A cube states no unit of its values. They come as they are: densities commonly in e/bohr^3, potentials in
+    Hartree. An origin other than zero is folded in: the atoms are shifted so that grid point (0, 0, 0) is at zero. The
+    data set is one of several values per voxel, for a file of several orbitals (its number of atoms is negative) or of
+    several values (the fifth number of its third line).
 
     Raises
     ------
@@ -241,25 +230,10 @@ def _cube_values(stream: TextStream, shape: tuple[int, int, int], per_voxel: int
 def write_cube(path: str | Path, values: FloatArray, atoms: Atoms, *, comment: str = "") -> None:
     """Write a cube file in bohr, atomically; compressed with gzip where the name ends in ``.gz``.
 
-    All numbers have 17 significant digits: the values come back bit for bit, the lengths to round-off.
-
-    Parameters
-    ----------
-    path
-        The file.
-    values : (n1, n2, n3) array
-        Written as they are: give densities in e/bohr^3 to please other programs.
-    atoms
-        With the cell. The array ``nuclear_charges`` goes along; the charges are zero without it.
-    comment
-        Two lines at most.
-
-    Raises
-    ------
-    InputError
-        The file cannot be written.
-    ValueError
-        `values` is not three-dimensional or not finite, or the comment has more than two lines.
+    All numbers have 17 significant digits: the values (n1, n2, n3) come back bit for bit, the lengths to round-off.
+    Values are written as they are: give densities in e/bohr^3 to please other programs. The atoms have the cell; the
+    array ``nuclear_charges`` goes along, zero without it. InputError where the file cannot be written, ValueError where
+    values are not finite or on no grid, or the comment has more than two lines.
     """
     lines = comment.split("\n")
     if len(lines) > 2:

@@ -99,10 +99,10 @@ def electron_count(density: ArrayLike, cell: ArrayLike) -> float:
 def renormalise(
     density: ArrayLike, cell: ArrayLike, electrons: float, tolerance: float = TOLERANCE, *, overwrite: bool = False
 ) -> tuple[FloatArray, float]:
-    r"""Scale a density to an exact count of electrons, :math:`\rho_e \to f \rho_e`.
+    r"""Scale a density to an exact count of electrons, :math:`\rho_e \to f \rho_e`; return it and f.
 
-    The header of a cube has the cell with six decimals only, which alone is 2 meV per atom in the Hartree energy
-    of liquid argon (and 1e-5 in the count); so does a cell in the wrong precision.
+    The header of a cube has the cell with six decimals only, which alone is 2 meV per atom in the Hartree energy of
+    liquid argon (and 1e-5 in the count); so does a cell in the wrong precision.
 
     Parameters
     ----------
@@ -116,11 +116,6 @@ def renormalise(
         Largest share of the electrons by which the density may be off.
     overwrite
         Whether a float64 array may be scaled in place, which saves memory.
-
-    Returns
-    -------
-    density, factor
-        (n1, n2, n3) array, e / A^3, and f, by which it was scaled.
 
     Raises
     ------

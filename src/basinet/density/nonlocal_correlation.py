@@ -40,7 +40,7 @@ SATURATION_ORDER = 12
 def rvv10_correlation(
     density: FloatArray, cell: FloatArray, *, b: float = 6.3, c: float = 0.0093, cutoff: float = 160.0
 ) -> tuple[FloatArray, FloatArray]:
-    r"""Energy density and potential of the non-local correlation of rVV10.
+    r"""Energy density (eV/Å^3) and potential (eV) :math:`\delta E / \delta \rho` of the non-local correlation of rVV10.
 
     .. math:: E_c^{nl} = \int \rho \left[ \beta + \tfrac12 \int \Phi(r, r') \rho(r') dr' \right] dr
                        = \int \left[ \beta \rho + \tfrac14 \sum_i \theta_i u_i \right] dr,
@@ -49,24 +49,10 @@ def rvv10_correlation(
 
     with :math:`\beta = (3 / b^2)^{3/4} / 32`, cubic splines :math:`P_i` that are 1 at the i-th :math:`q` and 0 at the
     others, and :math:`q_0 = \omega_0 / \kappa` where :math:`\omega_0^2 = 4 C |\nabla \rho / \rho|^4 + 16 \pi \rho / 3`
-    and :math:`\kappa = 3 \pi b (\rho / 9 \pi)^{1/6}` (atomic units), saturated at the largest q.
-
-    Parameters
-    ----------
-    density
-        (nx, ny, nz), e/Å^3, of both spins, on a grid that spans the cell.
-    cell
-        (3, 3), rows in Å.
-    b, c
-        Parameters of the functional.
-    cutoff
-        Of plane waves in Ry: the convolution is done on a grid of its own, as CP2K's ``CUTOFF`` of ``&NON_LOCAL``; inf
-        for that of the density.
-
-    Returns
-    -------
-    energy_density, potential
-        Both (nx, ny, nz): eV/Å^3, whose integral is the energy, and eV, :math:`\delta E / \delta \rho`.
+    and :math:`\kappa = 3 \pi b (\rho / 9 \pi)^{1/6}` (atomic units), saturated at the largest q. The density (nx, ny,
+    nz), e/Å^3, is that of both spins, on a grid that spans the cell (3, 3), rows in Å. Plane waves end at a cutoff in
+    Ry: the convolution is done on a grid of its own, as CP2K's ``CUTOFF`` of ``&NON_LOCAL``; inf for that of the
+    density.
     """
     grid = _Grid(np.asarray(cell) / Bohr, density.shape, cutoff)
     rho_g = grid.to_coarse(density * Bohr**3)

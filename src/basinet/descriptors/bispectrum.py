@@ -61,25 +61,12 @@ def element_radii(elements: Iterable[str], sizes: Sizes | Mapping[str, float] = 
 
     .. math:: R_s = \frac{\rho_s}{2 \min_t \rho_t}
 
-    with the van der Waals radii :math:`\rho`, rounded to four digits: two atoms of the smallest element are cut off at
-    ``rcut``, all others further out. By the law of corresponding states, simple liquids look alike in units of their
-    atoms' sizes; one cutoff for all pairs would end at another shell of each. Radii of ASE's table: Bondi, J. Phys.
-    Chem. 68, 441 (1964), and sources named there.
+    with the van der Waals radii :math:`\rho` (InputError where there is none), rounded to four digits: two atoms of the
+    smallest element are cut off at ``rcut``, all others further out. By the law of corresponding states, simple liquids
+    look alike in units of their atoms' sizes; one cutoff for all pairs would end at another shell of each. ``"equal"``
+    sizes are 1/2 each; radii are returned as they are. Radii of ASE's table: Bondi, J. Phys. Chem. 68, 441 (1964), and
+    sources named there.
 
-    Parameters
-    ----------
-    elements
-        Chemical symbols.
-    sizes
-        ``"van_der_waals"``; ``"equal"``: 1/2 for every element; or radii, which are returned as they are.
-
-    Raises
-    ------
-    InputError
-        An element without a van der Waals radius.
-
-    Examples
-    --------
     >>> element_radii(["Ar", "Kr"])
     {'Ar': 0.5, 'Kr': 0.5372}
     """
@@ -98,16 +85,9 @@ def element_radii(elements: Iterable[str], sizes: Sizes | Mapping[str, float] = 
 
 @dataclass(frozen=True)
 class Gradient:
-    """Derivatives of a sum of atomic energies.
+    """Forces (n_atoms, 3), energy per Angstrom, and virial (3, 3) of a sum of atomic energies, and the bispectrum.
 
-    Attributes
-    ----------
-    forces : (n_atoms, 3) array
-        Minus the derivative of the energy in the positions: its unit per Angstrom.
-    virial : (3, 3) array
-        Minus the derivative of the energy in the strain, its unit.
-    descriptors : (n_atoms, n_components) array
-        The bispectrum.
+    The virial is minus the derivative of the energy in the strain.
     """
 
     forces: FloatArray
@@ -118,14 +98,8 @@ class Gradient:
 class PairDerivatives(NamedTuple):
     r"""Derivatives of a frame's components, pair by pair; every pair of neighbours stands twice, once from either end.
 
-    Attributes
-    ----------
-    n_atoms : int
-        Atoms of the frame.
-    atom, neighbour : (n_pairs,) int64 arrays
-        Atom i, and its neighbour j. An atom may be its own neighbour's image.
-    derivative : (n_pairs, n_components, 3) float64 array
-        :math:`\partial B_{ic} / \partial \mathbf r_{ij}`, with :math:`\mathbf r_{ij}` from atom to neighbour, 1/A.
+    ``derivative`` (n_pairs, n_components, 3) is :math:`\partial B_{ic} / \partial \mathbf r_{ij}`, 1/A, with
+    :math:`\mathbf r_{ij}` from atom i to its neighbour j, which may be an image of itself.
     """
 
     n_atoms: int
@@ -293,19 +267,12 @@ class Bispectrum:
         return Gradient(forces, virial, descriptors)
 
     def derivatives(self, atoms: Atoms) -> PairDerivatives:
-        r"""Derivatives of the bispectrum of every atom in the places of its neighbours, exact to rounding.
+        """Derivatives of the bispectrum of every atom in the places of its neighbours, exact to rounding.
 
         The gradient of the energy :math:`B_{ic}`: the way back from an energy to the neighbours' places, with the slope
         1 in one component at a time. The result takes 24 n_components bytes a pair (8 kB an atom at 11 neighbours and
         ``twojmax`` 6); what it needs besides does not grow with the number of atoms.
 
-        Raises
-        ------
-        InputError
-            As for a call.
-
-        Examples
-        --------
         >>> from ase import Atoms
         >>> pair = Bispectrum(5.0, 2).derivatives(Atoms("Ar2", positions=[[0, 0, 0], [0, 0, 3.0]]))
         >>> pair.atom.tolist(), pair.neighbour.tolist(), pair.derivative.shape

@@ -40,14 +40,8 @@ _FEWEST_CELLS = 4.0
 class Neighbours(NamedTuple):
     """Neighbours of every atom, one atom after the other (a tuple, so that numba accepts it).
 
-    Attributes
-    ----------
-    first : (n_atoms + 1,) int64
-        The neighbours of atom i are the pairs ``first[i]`` to ``first[i + 1]``.
-    atom : (n_pairs,) int64
-        Index of the neighbour; the same one several times if several of its images are within the cutoff.
-    vector : (n_pairs, 3) float64
-        From the central atom to its neighbour, Angstrom.
+    Those of atom i are the pairs ``first[i]`` to ``first[i + 1]``: the index of the neighbour, which comes several
+    times if several of its images are within the cutoff, and the vector to it, (n_pairs, 3), Angstrom.
     """
 
     first: IntArray
@@ -112,34 +106,12 @@ def _search_reach(points: FloatArray, box: FloatArray, axes: NDArray[np.bool_], 
 def find_neighbours(
     positions: ArrayLike, cell: ArrayLike, pbc: ArrayLike, cutoff: float, *, threads: int = 1
 ) -> Neighbours:
-    """List all neighbours within a cutoff, for any cell and any cutoff, beyond half the box too.
+    """List all neighbours within a cutoff (A), each pair twice, for any cell and any cutoff, beyond half the box too.
 
-    Parameters
-    ----------
-    positions : (n_atoms, 3) array_like
-        Angstrom; atoms may lie outside the cell.
-    cell : (3, 3) array_like
-        Cell vectors as rows, Angstrom; three lengths for a rectangular one. Free axes need none.
-    pbc : bool or (3,) array_like of bool
-        Which axes repeat.
-    cutoff
-        Angstrom.
-    threads
-        Threads that search.
-
-    Returns
-    -------
-    Neighbours
-        Each pair twice, once from either end.
-
-    Raises
-    ------
-    InputError
-        A coordinate that is not finite, a periodic cell without volume, two atoms in one place.
-
-    Examples
-    --------
-    A simple cubic crystal of one atom has six nearest neighbours, all images of itself:
+    Positions (n_atoms, 3) may lie outside the cell, whose vectors are rows (three lengths for a rectangular one; free
+    axes need none). `pbc` tells which axes repeat. InputError for a coordinate that is not finite, a periodic cell
+    without volume, or two atoms in one place. A simple cubic crystal of one atom has six nearest neighbours, all images
+    of itself:
 
     >>> neighbours = find_neighbours([[0.0, 0.0, 0.0]], [3.0, 3.0, 3.0], True, cutoff=3.1)
     >>> neighbours.first.tolist(), neighbours.atom.tolist()
