@@ -81,16 +81,12 @@ def explained(path: Path, only: tuple[int, ...] | None = None) -> Iterator[None]
 
 def _sync_directory(directory: Path) -> None:
     """Make a rename durable, where the file system lets a directory be synchronised."""
-    try:
+    with suppress(OSError):
         descriptor = os.open(directory, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        pass
-    finally:
-        os.close(descriptor)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def plain(value: Any) -> Any:
@@ -187,16 +183,25 @@ def read_table(path: str | Path, columns: Mapping[str, str] | None = None) -> pd
     return table.assign(**absent)[[*columns]]
 
 
-def read_bytes(path: str | Path) -> bytes:
-    """Read the content of a file; InputError where there is none, it is a directory, or it cannot be read."""
+@contextmanager
+def reading(path: str | Path) -> Iterator[None]:
+    """Turn a refusal of the operating system to read into an InputError."""
     try:
-        return Path(path).read_bytes()
+        yield
+    except InputError:
+        raise
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; check the path") from error
     except IsADirectoryError as error:
         raise InputError(f"{path}: is a directory; name a file") from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); check the path and its permissions") from error
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Read the content of a file; InputError where there is none, it is a directory, or it cannot be read."""
+    with reading(path):
+        return Path(path).read_bytes()
 
 
 def decode(content: bytes, source: str) -> str:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from basinet.arrays import FloatArray
 from basinet.compiled import jit
 from basinet.errors import InputError
+from basinet.files import reading
 
 PIECE = 1 << 18
 """Bytes read at a time: they stay in the processor's second-level cache until they are used."""
@@ -118,20 +119,12 @@ def _parse(  # noqa: C901, PLR0912, PLR0915 - to hand the text to a second funct
 
 def _open(path: Path) -> BinaryIO | gzip.GzipFile:
     """Open a file; gzip is known by its first bytes, whatever the name."""
-    try:
-        if path.is_dir():
-            raise InputError(f"{path}: is a directory; name a file")
-        if path.exists() and not path.is_file():
+    with reading(path):
+        if path.exists() and not (path.is_file() or path.is_dir()):
             raise InputError(f"{path}: not a regular file; write it to the disk first")
         stream = path.open("rb", buffering=0)
         magic = stream.read(6)
         stream.seek(0)
-    except InputError:
-        raise
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; check the path") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); check the path and its permissions") from error
     for first, program in _REFUSED.items():
         if magic.startswith(first):
             stream.close()

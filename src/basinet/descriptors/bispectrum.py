@@ -304,13 +304,7 @@ class Bispectrum:
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> Bispectrum:
-        """Make a descriptor from what :meth:`to_dict` returned.
-
-        Raises
-        ------
-        InputError
-            A setting that is missing, not known or out of range.
-        """
+        """Make a descriptor from what :meth:`to_dict` returned; InputError where a setting lacks or is out of range."""
         expected = {"rcut", "twojmax", "weights"}
         if set(settings) - {"radii"} != expected:
             raise InputError(f"descriptor settings are {sorted(settings)}; give exactly {sorted(expected)}")
