@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 class Maxima:
     """Maxima of the density (e/A^3) on the grid, in the order of their grid points, positions (m, 3) in A, in the cell.
 
-    Valence densities of pseudopotentials have a hole at the nucleus and, on the shell around it, tens to hundreds of them
-    for one atom. A plateau without a way up is one maximum. ``atom`` is the nearest nucleus, or -1 if none is within the
-    nuclear radius, and ``distance`` that to the nearest, A. Where another atom is as near as the grid can tell, a maximum
-    is ``tied``, as in covalent bonds: its basin is shared out in equal parts.
+    Valence densities of pseudopotentials have a hole at the nucleus and, on the shell around it, tens to hundreds of
+    them for one atom. A plateau without a way up is one maximum. ``atom`` is the nearest nucleus, or -1 if none is
+    within the nuclear radius, and ``distance`` that to the nearest, A. Where another atom is as near as the grid can
+    tell, a maximum is ``tied``, as in covalent bonds: its basin is shared out in equal parts.
     """
 
     positions: FloatArray
@@ -363,14 +363,15 @@ def grid_errors(
     basins: Basins,
     *,
     nuclear_radius: float = 1.0,
+    reference: FloatArray | None = None,
     vacuum: float | None = None,
     threads: int | None = None,
 ) -> GridErrors | None:
     """Error bars of a partition by repeating it on blocks of points, at a fifth of its cost.
 
-    Blocks are 2 x 2 x 2 points; along an axis of an odd number n of points there are (n - 1) / 2 blocks of equal
-    width, and points on a border count for both sides. Parameters as for `integrate_basins`, and what that returned
-    for them. None if an axis has fewer than eight points.
+    Blocks are 2 x 2 x 2 points; along an axis of an odd number n of points there are (n - 1) / 2 blocks of equal width,
+    and points on a border count for both sides. Parameters as for `integrate_basins`, and what that returned for them.
+    None if an axis has fewer than eight points, or an atom that has a basin of its own has none on the blocks.
     """
     if min(density.shape) < FEWEST_POINTS:
         return None
@@ -383,9 +384,13 @@ def grid_errors(
         positions - shift @ cell,
         {name: block_means(field) for name, field in fields.items()},
         nuclear_radius=nuclear_radius,
+        reference=None if reference is None else block_means(reference),
         vacuum=vacuum,
         threads=threads,
     )
+    lost = set(coarse.empty_atoms) - set(basins.empty_atoms)
+    if lost or (coarse.maxima.tied.any() and not basins.maxima.tied.any()):
+        return None  # the same atoms no longer have basins of their own
     ratio = float(np.prod(width) ** (1.0 / 3.0))
 
     def error(fine: FloatArray, rough: FloatArray, order: float) -> FloatArray:
