@@ -188,7 +188,15 @@ def run_input(folder: Path, ranks: int, *arguments: str) -> Atoms:
 @pytest.mark.parametrize("cell", ["orthorhombic", "triclinic"])
 @pytest.mark.parametrize("elements", [("Ar",), ("Ar", "Kr")], ids="+".join)
 @pytest.mark.parametrize(
-    "shape", [("linear", 1, 4), ("linear", 2, 500), ("tanh", 1, 500), ("tanh", 2, 4), ("tanh", 2, 500)], ids=str
+    "shape",
+    [
+        ("linear", 1, 4),
+        pytest.param(("linear", 2, 500), marks=pytest.mark.long),
+        pytest.param(("tanh", 1, 500), marks=pytest.mark.long),
+        ("tanh", 2, 4),
+        pytest.param(("tanh", 2, 500), marks=pytest.mark.long),
+    ],
+    ids=str,
 )
 def test_the_input_runs_as_it_is_on_one_rank_and_on_two(tmp_path, shape, elements, cell):
     ensemble = random_ensemble(elements, Architecture(*shape), descriptor=UNEQUAL, members=2)

@@ -35,20 +35,24 @@ def temperatures():
     return record(argon(), 5.0, 8000, lambda chain: _kinetic_temperature(chain.atoms))
 
 
+@pytest.mark.long
 def test_the_mean_temperature_is_the_one_asked_for(temperatures):
     """With three degrees of freedom too many it would be 123.9 K."""
     assert temperatures.mean() == pytest.approx(120.0, abs=1.0)
 
 
+@pytest.mark.long
 def test_the_kinetic_energy_fluctuates_as_in_the_canonical_ensemble(temperatures):
     assert temperatures.std() / temperatures.mean() == pytest.approx(np.sqrt(2.0 / 93.0), rel=0.08)
 
 
+@pytest.mark.long
 def test_the_kinetic_energy_has_the_distribution_of_the_canonical_ensemble(temperatures):
     """2 E_kin / k_B T is chi-squared with 3 N - 3 degrees of freedom; half its width would be 0.16 away from it."""
     assert kstest(93.0 * temperatures / 120.0, chi2(93).cdf).statistic < 0.06
 
 
+@pytest.mark.long
 def test_momenta_are_those_of_maxwell_and_boltzmann():
     momenta = record(
         argon(), 5.0, 4000, lambda chain: chain.atoms.get_momenta() / np.sqrt(chain.atoms.get_masses())[:, None]

@@ -102,6 +102,7 @@ def test_a_timestep_too_long_is_named():
         sample({"Ar": 16}, temperature=3000, density=1.2, **QUICK | {"timestep": 20})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("element", "density", "temperature"), [("Ne", 1.2, 27.0), ("Xe", 2.94, 165.0)])
 def test_neon_and_xenon_near_their_boiling_points_are_liquids(element, density, temperature):
     found = sample({element: 32}, density=density, temperature=temperature, frames=2, **QUICK).diagnostics

@@ -112,7 +112,14 @@ def test_claims_are_written_as_json_without_nan(report):
     }
 
 
-@pytest.mark.parametrize("kind", ["pure_directory", "mixture_directory", "bare_directory"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("pure_directory", marks=pytest.mark.long),
+        pytest.param("mixture_directory", marks=pytest.mark.long),
+        "bare_directory",
+    ],
+)
 def test_poor_studies_have_all_figures_and_a_report_too(kind, request):
     page = write_report(request.getfixturevalue(kind))
     words = re.sub('base64,[^"]*', "", page.read_text(encoding="utf-8"))
