@@ -16,7 +16,7 @@ import numpy as np
 from ase.data import atomic_numbers, chemical_symbols
 
 from basinet.arrays import FloatArray
-from basinet.cp2k.language import _length_unit, _Line, _parse_number, _read_sections, _Section, read_cp2k_text
+from basinet.cp2k.language import _Line, _parse_number, _read_sections, _Section, _unit, read_cp2k_text
 from basinet.cp2k.potentials import Core, _parse_core
 from basinet.errors import InputError
 
@@ -68,7 +68,7 @@ def _quantities(line: _Line, table: dict[str, float] | None = None, unit: str = 
         elif table is not None and unit.lower() in table:
             numbers.append(_parse_number(word, line.where) * table[unit.lower()])
         else:
-            numbers.append(_parse_number(word, line.where) * _length_unit(unit, line.where))
+            numbers.append(_parse_number(word, line.where) * _unit("length", unit, line.where))
     if len(numbers) != 3:
         raise InputError(f"{line.where}: expected three numbers, found {line.text!r}; mend the input")
     return tuple(numbers)
@@ -99,7 +99,7 @@ def _read_atoms(subsys: _Section, cell: FloatArray, directory: Path) -> tuple[tu
     if coord.flag("SCALED"):
         return names, numbers @ cell
     unit = coord.text("UNIT").strip("[]") or "angstrom"
-    return names, numbers * _length_unit(unit, coord.where)
+    return names, numbers * _unit("length", unit, coord.where)
 
 
 def _xyz_frames(path: Path) -> Iterator[tuple[str, tuple[str, ...], FloatArray, str]]:

@@ -58,58 +58,37 @@ def _find_number(text: str, label: str, where: str) -> float | None:
     return None if found is None else _parse_number(found.split()[0], where)
 
 
-_ENERGIES = {
-    "hartree": units.Hartree,
-    "au_e": units.Hartree,
-    "a.u.": units.Hartree,
-    "ry": units.Rydberg,
-    "ev": 1.0,
-    "kev": 1e3,
-    "k_e": units.kB,
-    "wavenumber_e": units.invcm,
-    "kcalmol": units.kcal / units.mol,
-    "kjmol": units.kJ / units.mol,
-    "jmol": 1e-3 * units.kJ / units.mol,
-    "joule": units.J,
-    "j": units.J,
-}
-
-_LENGTHS = {"bohr": units.Bohr, "au_l": units.Bohr, "angstrom": 1.0, "nm": 10.0, "pm": 0.01, "m": units.m}
-
-_ATOMIC_FORCES = ("a.u.", "au_f")
+_UNITS = {
+    "energy": {
+        "hartree": units.Hartree, "au_e": units.Hartree, "a.u.": units.Hartree, "ry": units.Rydberg,
+        "ev": 1.0, "kev": 1e3, "k_e": units.kB, "wavenumber_e": units.invcm,
+        "kcalmol": units.kcal / units.mol, "kjmol": units.kJ / units.mol, "jmol": 1e-3 * units.kJ / units.mol,
+        "joule": units.J, "j": units.J,
+    },
+    "length": {"bohr": units.Bohr, "au_l": units.Bohr, "angstrom": 1.0, "nm": 10.0, "pm": 0.01, "m": units.m},
+}  # fmt: skip
+"""CP2K's units in eV and Å."""
 
 
-def _energy_unit(name: str, where: str) -> float:
-    """Size of a unit of energy in eV; `where` names the place in messages.
+def _unit(quantity: str, name: str, where: str) -> float:
+    """Size of a unit of energy, length or force, in eV, Å or eV/Å; `where` names the place in messages.
 
-    >>> round(1 / _energy_unit("kJmol", "frame.out"), 4)
+    A unit of force is ``a.u.``, or an energy over a length: ``hartree/bohr`` or ``eV*nm^-1``.
+
+    >>> round(1 / _unit("energy", "kJmol", "frame.out"), 4)
     96.4853
     """
-    return _look_up(name, _ENERGIES, "energy", where)
-
-
-def _length_unit(name: str, where: str) -> float:
-    """Size of a unit of length in Å; `where` names the place in messages."""
-    return _look_up(name, _LENGTHS, "length", where)
-
-
-def _force_unit(name: str, where: str) -> float:
-    """Size of a unit of force in eV/Å: ``a.u.``, or an energy over a length, ``hartree/bohr`` or ``eV*nm^-1``."""
-    if name.lower() in _ATOMIC_FORCES:
-        return units.Hartree / units.Bohr
-    parts = re.fullmatch(r"([^/*]+)(?:/([^^]+)|\*([^^]+)\^-1)", name.strip())
-    if parts is None:
-        raise InputError(f"{where}: unknown unit of force {name!r}; basinet reads hartree/bohr and the like")
-    return _energy_unit(parts[1], where) / _length_unit(parts[2] or parts[3], where)
-
-
-def _look_up(name: str, table: dict[str, float], quantity: str, where: str) -> float:
-    """Find a unit by its name, in any case."""
-    try:
-        return table[name.strip().lower()]
-    except KeyError:
-        known = ", ".join(table)
-        raise InputError(f"{where}: unknown unit of {quantity} {name!r}; basinet reads {known}") from None
+    spelled = name.strip().lower()
+    if quantity == "force":
+        parts = re.fullmatch(r"([^/*]+)(?:/([^^]+)|\*([^^]+)\^-1)", spelled)
+        if spelled not in ("a.u.", "au_f") and parts is None:
+            raise InputError(f"{where}: unknown unit of force {name!r}; basinet reads hartree/bohr and the like")
+        energy, length = (parts[1], parts[2] or parts[3]) if parts else ("hartree", "bohr")
+        return _unit("energy", energy, where) / _unit("length", length, where)
+    if spelled not in _UNITS[quantity]:
+        known = ", ".join(_UNITS[quantity])
+        raise InputError(f"{where}: unknown unit of {quantity} {name!r}; basinet reads {known}")
+    return _UNITS[quantity][spelled]
 
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?:-([^}]*))?\}|\$(\w+)")

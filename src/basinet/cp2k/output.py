@@ -12,12 +12,10 @@ from basinet import units
 from basinet.arrays import FloatArray
 from basinet.cp2k.input import _from_angles
 from basinet.cp2k.language import (
-    _energy_unit,
     _find_line,
     _find_number,
-    _force_unit,
-    _length_unit,
     _parse_number,
+    _unit,
     read_cp2k_text,
 )
 from basinet.cp2k.potentials import Core
@@ -84,9 +82,9 @@ def _read_evaluations(text: str, source: str, offset: int = 0) -> tuple[Cp2kEval
         if event["component"]:
             now.energies[_COMPONENTS[event["component"]]] = _parse_number(event["value"], where) * units.Hartree
         elif event["total"]:
-            now.energies["REF_energy"] = _parse_number(event["total"], where) * _energy_unit(event["unit"], where)
+            now.energies["REF_energy"] = _parse_number(event["total"], where) * _unit("energy", event["unit"], where)
         elif event["forces"]:
-            now.forces = _read_forces(text, event.end(), _force_unit(event["force_unit"], where), where)
+            now.forces = _read_forces(text, event.end(), _unit("force", event["force_unit"], where), where)
         elif event["whole"]:
             whole, local = (_parse_number(event[name], where) for name in ("whole", "local"))
             now.local_energy_gap = (local - whole) * units.Hartree
@@ -149,7 +147,7 @@ def _read_printed_cell(text: str, where: str) -> FloatArray | None:
     vectors, angles = _VECTOR.findall(text)[-3:], _ANGLE.findall(text)[-3:]
     if len(vectors) < 3 or len(angles) < 3:
         return None
-    scale = _length_unit(vectors[0][0], where)
+    scale = _unit("length", vectors[0][0], where)
     printed = np.array([[_parse_number(word, where) for word in row[1:4]] for row in vectors]) * scale
     lengths = tuple(_parse_number(row[4], where) * scale for row in vectors)
     shape = _from_angles(lengths, tuple(_parse_number(angle, where) for angle in angles))
@@ -169,7 +167,7 @@ def _read_coordinates(text: str, where: str) -> tuple[tuple[str, ...], FloatArra
     if not rows or any(len(row) != 9 for row in rows):
         raise InputError(f"{where}: the table of atomic coordinates is damaged; run CP2K again")
     positions = np.array([[_parse_number(word, where) for word in row[4:7]] for row in rows])
-    return tuple(row[2] for row in rows), positions * _length_unit(table[1], where)
+    return tuple(row[2] for row in rows), positions * _unit("length", table[1], where)
 
 
 def _read_kinds(text: str, where: str) -> tuple[_PrintedKind, ...]:

@@ -270,11 +270,6 @@ class _Calculation:
     electrons: int
 
     @cached_property
-    def start(self) -> FloatArray:
-        """Positions of a single point."""
-        return _agreed_positions(self.output, self.given)
-
-    @cached_property
     def trajectory(self) -> dict[int, _Frame]:
         """Positions and energies by the number of their step."""
         return read_trajectory(self.output.path.parent / f"{self.given.project}-pos-1.xyz", self.given.names)
@@ -308,7 +303,7 @@ def _choose_step(calculation: _Calculation, cube: Path | None) -> tuple[int | No
     """The evaluation that the density belongs to, its number if it is a step of a trajectory, and its positions."""
     output, given = calculation.output, calculation.given
     if len(output.evaluations) == 1:
-        return None, output.evaluations[0], calculation.start
+        return None, output.evaluations[0], _agreed_positions(output, given)
     step = None if cube is None else step_of(cube)
     if step is None:
         raise InputError(
