@@ -159,7 +159,8 @@ def _frame_of(atoms: Atoms, row: Mapping[str, Any], *, results: bool = False) ->
         frame.set_masses(atoms.get_masses())  # momenta mean nothing without
     frame.set_momenta(atoms.get_momenta())
     frame.info["step"], frame.info["time_ps"] = row["step"], row["time_ps"]
-    frame.info["energy"] = row["potential_ev"]
+    if "potential_ev" in row:
+        frame.info["energy"] = row["potential_ev"]
     for name in PER_ATOM if results else ():
         value = np.asarray(getattr(atoms.calc, "results", {}).get(name, ()))
         if value.ndim and len(value) == len(atoms):
@@ -282,10 +283,13 @@ def simulate(
         (folder / FAILURE).unlink(missing_ok=True)
         failure = None
         kept = {"inputs": inputs, "guard": vars(guard)}
-        with (
-            _begun(folder, atoms, config, guard, point) as motion,
-            _RunFiles(folder, config, kept, report, point) as files,
-        ):
+        step, state = (0, None) if point is None else (point.step, point.arrays)
+        moving: AbstractContextManager[_Motion] = (
+            _lammps_motion(folder, atoms, config, guard, step, state)
+            if config.engine == "lammps"
+            else nullcontext(_AseMotion.of_config(atoms, config, guard, step, state))
+        )
+        with moving as motion, _RunFiles(folder, config, kept, report, point) as files:
             first, started = motion.step, time.monotonic()
             if begin is not None:
                 begin(first)
@@ -296,26 +300,8 @@ def simulate(
                 files.mark(motion)
             except _RunFailedError as error:
                 failure = str(error)
-                _write_failure(folder / FAILURE, motion)
+                if np.isfinite(motion.atoms.positions).all():
+                    row = {"step": motion.step, "time_ps": config.time(motion.step)}
+                    write_frames(folder / FAILURE, [_frame_of(motion.atoms, row)])
     done = motion.step - first
     return Ending(motion.step, failure, guard, (time.monotonic() - started) / done if done else None)
-
-
-def _begun(
-    folder: Path, atoms: Atoms, config: DynamicsConfig, guard: _Guard, point: _RestartPoint | None
-) -> AbstractContextManager[_Motion]:
-    """Set the atoms in motion, from the start or from a restart point."""
-    step, state = (0, None) if point is None else (point.step, point.arrays)
-    if config.engine == "lammps":
-        return _lammps_motion(folder, atoms, config, guard, step, state)
-    return nullcontext(_AseMotion.of_config(atoms, config, guard, step, state))
-
-
-def _write_failure(path: Path, motion: _Motion) -> None:
-    """Keep the configuration at which a run was given up, if it is one."""
-    if not np.isfinite(motion.atoms.positions).all():
-        return
-    row = {"step": motion.step, "time_ps": motion.step * motion.timestep / 1000.0, "potential_ev": 0.0}
-    frame = _frame_of(motion.atoms, row)
-    del frame.info["energy"]
-    write_frames(path, [frame])
