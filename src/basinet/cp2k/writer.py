@@ -88,20 +88,9 @@ _Tree = Mapping[str, "str | _Tree | None"]
 class Request:
     """Start, length and files of a calculation: all of it that is no physics.
 
-    Attributes
-    ----------
-    guess
-        ``RESTART``: start from the wave functions of the calculation before.
-    density
-        Write the cube of the electron density.
-    keep_wavefunction
-        Write the wave functions for the next calculation.
-    steps
-        Of molecular dynamics, in this calculation; 0: a single point.
-    continued
-        Molecular dynamics goes on from the calculation before.
-    seed
-        Of the velocities at the start.
+    The guess ``RESTART`` starts from the wave functions of the calculation before. Cubes of the `density` and, for the
+    next calculation, wave functions are written if asked for. There are so many steps of molecular dynamics (0: a
+    single point) with velocities of a seed, unless `continued` from the calculation before.
     """
 
     guess: _Guess = "ATOMIC"
@@ -116,7 +105,12 @@ def cp2k_input(settings: Cp2kSettings, atoms: Atoms, request: Request, aimd: Aim
     """Write the complete input of one calculation, coordinates with all digits; InputError for non-periodic atoms."""
     check_atoms(atoms)
     tree: dict[str, str | _Tree | None] = {
-        "&GLOBAL": _global_section(request),
+        "&GLOBAL": {
+            "PROJECT": PROJECT,
+            "RUN_TYPE": "MD" if request.steps else "ENERGY_FORCE",
+            "PRINT_LEVEL": "MEDIUM",
+            "SEED": _random_seed(request) if request.steps else None,
+        },
         "&FORCE_EVAL": {
             "METHOD": "QS",
             "&DFT": _dft_section(settings, request, aimd),
@@ -142,16 +136,6 @@ def check_atoms(atoms: Atoms) -> None:
         raise InputError("not periodic in three directions; give every frame a cell and pbc='T T T'")
 
 
-def _global_section(request: Request) -> _Tree:
-    """Section ``&GLOBAL``."""
-    return {
-        "PROJECT": PROJECT,
-        "RUN_TYPE": "MD" if request.steps else "ENERGY_FORCE",
-        "PRINT_LEVEL": "MEDIUM",
-        "SEED": _random_seed(request) if request.steps else None,
-    }
-
-
 def _random_seed(request: Request) -> str:
     """Seed of the velocities; 2000 is CP2K's own."""
     return str(2000 + request.seed)
@@ -175,7 +159,8 @@ def _dft_section(settings: Cp2kSettings, request: Request, aimd: AimdSettings | 
             "EPS_SCF": _spelled(settings.eps_scf),
             "MAX_SCF": str(settings.max_scf),
             "&OT": {"MINIMIZER": settings.minimiser, "PRECONDITIONER": "FULL_ALL"},
-            "&PRINT": _wavefunction_section(request),
+            # CP2K writes wave functions by default.
+            "&PRINT": {"&RESTART": {"BACKUP_COPIES": "0"}} if request.keep_wavefunction else {"&RESTART OFF": {}},
         },
         "&XC": {
             "&XC_FUNCTIONAL": {"&GGA_X_RPW86": {}, "&GGA_C_PBE": {}},
@@ -197,11 +182,6 @@ def _dft_section(settings: Cp2kSettings, request: Request, aimd: AimdSettings | 
         if request.density
         else None,
     }
-
-
-def _wavefunction_section(request: Request) -> _Tree:
-    """Section ``&SCF/&PRINT``: wave functions, which CP2K writes by default, only where they are wanted."""
-    return {"&RESTART": {"BACKUP_COPIES": "0"}} if request.keep_wavefunction else {"&RESTART OFF": {}}
 
 
 def _cube_section(request: Request, aimd: AimdSettings | None) -> _Tree:
