@@ -70,22 +70,6 @@ class ExtrapolationWarning(UserWarning):
     """Descriptors of some atoms lie outside of the training range."""
 
 
-def _extrapolation_message(atoms: Atoms, excess: FloatArray, margin: float) -> str:
-    """Say how many atoms leave the training range, and which one the farthest.
-
-    >>> import numpy as np
-    >>> from ase import Atoms
-    >>> _extrapolation_message(Atoms("ArKr"), np.array([0.0, 2.5]), 0.1)
-    '1 of 2 atoms leave the training range, atom 1 (Kr) by 2.5 times its width: energies and forces are extrapolated'
-    """
-    worst = int(np.argmax(excess))
-    count = int(np.count_nonzero(excess > margin))
-    return (
-        f"{count} of {len(atoms)} atoms leave the training range, atom {worst} ({atoms.symbols[worst]}) by"
-        f" {excess[worst]:.1f} times its width: energies and forces are extrapolated"
-    )
-
-
 MARGIN = 0.1
 """Widths of the training range by which a component may leave it before an atom counts as extrapolating."""
 
@@ -185,7 +169,13 @@ class Calculator(_ExactCalculator):
         if outside.any():
             self.extrapolated_frames += 1
             if self.extrapolated_frames == 1:
-                warnings.warn(_extrapolation_message(frame, excess, self.margin), ExtrapolationWarning, stacklevel=2)
+                worst = int(np.argmax(excess))
+                message = (
+                    f"{np.count_nonzero(outside)} of {len(frame)} atoms leave the training range, atom {worst} "
+                    f"({frame.symbols[worst]}) by {excess[worst]:.1f} times its width: energies and forces are "
+                    "extrapolated"
+                )
+                warnings.warn(message, ExtrapolationWarning, stacklevel=2)
 
 
 class PairPotentialCalculator(_ExactCalculator):

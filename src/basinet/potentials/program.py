@@ -334,20 +334,15 @@ def _compile_once(lowered: Any) -> Any:
     where locks cannot be written.
     """
     cache: str | None = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
-    if cache is None or not _takes_locks(cache):
+    if cache is None or "://" in cache:  # JAX takes buckets (gs://...), too
+        return lowered.compile()
+    with suppress(OSError):
+        Path(cache).mkdir(parents=True, exist_ok=True)
+    if not os.access(cache, os.W_OK):
         return lowered.compile()
     name = hashlib.sha256(lowered.as_text().encode()).hexdigest()[:16]
     with holding(Path(cache) / f"{name}.lock", wait=True):
         return lowered.compile()
-
-
-def _takes_locks(cache: str) -> bool:
-    """Whether a cache is a folder to write to, made if need be; JAX also takes buckets (gs://...)."""
-    if "://" in cache:
-        return False
-    with suppress(OSError):
-        Path(cache).mkdir(parents=True, exist_ok=True)
-    return os.access(cache, os.W_OK)
 
 
 def _run_program(
