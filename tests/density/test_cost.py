@@ -14,13 +14,13 @@ import pytest
 MEASURE = """
 import sys
 from pathlib import Path
-from basinet import density
+from basinet.density import files
 
 def memory(kind):
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(kind))
 
-reader = getattr(density, sys.argv[1])
+reader = getattr(files, sys.argv[1])
 reader(sys.argv[2])  # compiles, or loads what is compiled
 # The peak counts from here; getrusage's would begin with that of the process that started this one.
 Path("/proc/self/clear_refs").write_text("5")

@@ -51,10 +51,8 @@ def hartree_potential(
     ----------
     density : (n1, n2, n3) array_like
         Valence electrons, e / A^3, at the fractions (i / n1, j / n2, k / n3) of the cell; left as it is.
-    cell : (3, 3) array_like
-        Vectors as rows, Angstrom.
-    positions : (n_atoms, 3) array_like
-        Angstrom; any periodic image of an atom will do.
+    cell, positions : (3, 3) and (n_atoms, 3) array_like
+        Vectors as rows, and atoms, of which any periodic image will do, Angstrom.
     cores
         A :class:`~basinet.density.cores.Core` or (Z, rloc in Angstrom) per atom.
     charge
@@ -65,11 +63,8 @@ def hartree_potential(
 
     Returns
     -------
-    rho : (n1, n2, n3) array
-        Electrons less cores, e / A^3. It integrates to what the density does, less the cores: see
-        :func:`~basinet.density.grid`.
-    v_h : (n1, n2, n3) array
-        eV, with mean zero.
+    rho, v_h : (n1, n2, n3) arrays
+        Electrons less cores, e / A^3, which integrate to what the density does, less the cores; and eV, with mean zero.
 
     Raises
     ------

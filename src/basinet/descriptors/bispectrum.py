@@ -191,20 +191,10 @@ class Bispectrum:
         return set(self.radii.values()) == {EQUAL}
 
     def __call__(self, atoms: Atoms, *, threads: int = 1) -> FloatArray:
-        """Bispectrum of every atom of a frame.
+        """Bispectrum of every atom of a frame, (n_atoms, n_components) float64 without unit, in the order of `component_labels`.
 
-        Parameters
-        ----------
-        atoms
-            Positions, cell, periodic axes and elements are read; nothing is changed. Any cell, and smaller than the
-            cutoff if need be.
-        threads
-            Threads to share the atoms. The result does not depend on it.
-
-        Returns
-        -------
-        (n_atoms, n_components) float64 array
-            No unit; components in the order of `component_labels`.
+        Any cell, and smaller than the cutoff if need be. The atoms are shared by threads, on whose number the result
+        does not depend.
 
         Raises
         ------
@@ -225,24 +215,10 @@ class Bispectrum:
            \mathbf W = -\sum_i \sum_{j} \mathbf r_{ij} \otimes \frac{\partial e_i}{\partial \mathbf r_{ij}}
 
         The derivatives of the components are never formed: the slopes are carried back to the neighbour density and
-        from there to each neighbour (:mod:`basinet.descriptors.kernels`).
-
-        Parameters
-        ----------
-        atoms, threads
-            As for a call. Memory grows with the number of threads, not with the atoms'.
-        slopes
-            Called with some atoms' indices and components; returns :math:`\partial e_i / \partial B_i`. With several
-            threads it is called from all of them.
-
-        Raises
-        ------
-        InputError
-            As for a call.
-
-        Examples
-        --------
-        The slope 1 in every component of two atoms: equal and opposite forces along the bond.
+        from there to each neighbour (:mod:`basinet.descriptors.kernels`). `slopes` is called with some atoms' indices
+        and components, with several threads from all of them, and returns :math:`\partial e_i / \partial B_i`. Memory
+        grows with the number of threads, not with the atoms'. Errors are those of a call. The slope 1 in every
+        component of two atoms gives equal and opposite forces along the bond:
 
         >>> from ase import Atoms
         >>> pair = Atoms("Ar2", positions=[[0, 0, 0], [0, 0, 3.0]])

@@ -104,31 +104,12 @@ def export_lammps(
     """Write an ensemble for ``pair_style mliap model nn ... descriptor sna ...``, and check it through LAMMPS.
 
     ``member_000.nn`` and so on: the members; ``mean.nn``: one network that is their mean, left out where evaluating the
-    members in turn costs LAMMPS less, which ``in.lammps`` then does; ``model.descriptor``; ``in.lammps``, which runs
-    as it is on ``start.data``; ``check.json``: the largest deviations from our own energies and forces. The energies of
-    the isolated atoms are inside, so that LAMMPS' ``pe`` compares with DFT's total energies.
+    members in turn costs LAMMPS less, which ``in.lammps`` then does; ``model.descriptor``; ``in.lammps``, which runs as
+    it is on ``start.data``; ``check.json``, which is returned: the largest deviations from our own energies and forces.
+    The energies of the isolated atoms are inside, so that LAMMPS' ``pe`` compares with DFT's total energies.
 
-    The folder appears when it is complete and has passed the check.
-
-    Parameters
-    ----------
-    ensemble
-        A trained or composed ensemble.
-    folder
-        Where to write.
-    start
-        Atoms for ``start.data`` and the check; a shaken crystal of all the model's elements unless given.
-    member
-        Export this member alone.
-    check
-        Whether to check; without, ``check.json`` says that nothing was.
-    overwrite
-        Replace an earlier export.
-
-    Returns
-    -------
-    dict
-        What ``check.json`` holds.
+    The folder, which may replace an earlier export, appears when it is complete and has passed the check. That is done
+    on the start; a shaken crystal of all the model's elements unless given. One member may be exported alone.
 
     Raises
     ------

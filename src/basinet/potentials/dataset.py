@@ -41,26 +41,12 @@ class PairShare:
 class Dataset:
     """Frames of one system, atom after atom; energies in eV above those of the isolated atoms, ``sum_i E0[element_i]``.
 
-    Attributes
-    ----------
-    system, elements
-        Its name, such as ``"ar"``, and the chemical symbols that occur, sorted.
-    frame, species
-        Frame of each atom, non-decreasing from 0, and its index into `elements`, ``(n_atoms_total,)``.
-    descriptors
-        ``(n_atoms_total, n_components)``.
-    energy
-        Total energy of each frame, ``(n_frames,)``.
-    local_energy
-        DFT local energy of each atom, ``(n_atoms_total,)``, or None where the frames carry none.
-    forces, derivatives
-        DFT forces ``(n_atoms_total, 3)``, eV/A, and the derivatives of each frame's descriptors (24 n_components bytes
-        a pair of neighbours); None unless forces are to be trained on.
-    pairs
-        Share of a pair potential in all of these, if networks are to learn the rest.
+    Every atom has its frame (non-decreasing from 0), its species (an index into the sorted elements), its descriptors
+    ``(n_atoms_total, n_components)`` and, where frames carry them, its DFT local energy, ``(n_atoms_total,)``; every
+    frame its total energy. There are DFT forces ``(n_atoms_total, 3)``, eV/A, and derivatives of each frame's
+    descriptors (24 n_components bytes a pair of neighbours) only if forces are to be trained on, and the share of a
+    pair potential in all of these if networks are to learn the rest.
 
-    Examples
-    --------
     >>> import numpy as np
     >>> pair = Dataset(
     ...     "ar", ("Ar",), np.array([0, 0, 1, 1]), np.zeros(4, int), np.ones((4, 3)), np.array([-1.0, -2.0]), None

@@ -25,19 +25,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an ensemble says of a frame.
+    """Local energies of every member (members, n_atoms), forces (n_atoms, 3) and virial (3, 3) of the members' mean.
 
-    Attributes
-    ----------
-    local_energies : (members, n_atoms) array
-        eV, E0 included: their sum over atoms compares with ``REF_energy``.
-    forces : (n_atoms, 3) array
-        Of the members' mean, eV/A.
-    virial : (3, 3) array
-        Of the members' mean: minus the derivative of the energy in the strain, eV. The stress is minus the virial
-        over the volume.
-    descriptors : (n_atoms, n_components) array
-        What the networks read.
+    Energies are in eV, E0 included: their sum over atoms compares with ``REF_energy``; forces in eV/A. The virial, eV,
+    is minus the derivative of the energy in the strain; the stress is minus the virial over the volume. The descriptors
+    (n_atoms, n_components) are what the networks read.
     """
 
     local_energies: FloatArray

@@ -171,24 +171,13 @@ def _prepare(
 
 @dataclass(frozen=True)
 class TrainedEnsemble:
-    """An ensemble with the record of its training.
+    """An ensemble, with the weights of every member that are best on validation frames, and the record of its training.
 
-    Attributes
-    ----------
-    ensemble
-        Best-on-validation weights of every member; with forces, the loss on validation frames decides.
-    train_rmse, validation_rmse, force_rmse
-        Per member at those weights, eV per atom (total energies; of local energies for the ceiling), and with forces
-        eV/A.
-    epochs
-        Passes over the training frames until those weights, per member.
-    curves
-        ``epoch (n_blocks,)``; ``train`` and ``validation`` ``(n_blocks, members)``: RMSE in eV per atom, NaN once
-        stopped; with forces also ``train_force`` and ``validation_force`` in eV/A.
-    rate_errors
-        Mean validation RMSE in eV per atom for each candidate learning rate; with forces, the root of the loss.
-    cpu_seconds
-        CPU time of search and training, compilation not included.
+    RMSE per member are in eV per atom of total energies (local ones for the ceiling), those of forces in eV/A; with
+    forces, the loss decides. Epochs are passes over the training frames until those weights. Curves are
+    ``epoch (n_blocks,)`` and ``train``, ``validation`` and with forces ``train_force``, ``validation_force``,
+    ``(n_blocks, members)``, NaN once stopped. There is the mean validation RMSE for each candidate learning rate (with
+    forces the root of the loss), and the CPU time of search and training, compilation not included.
     """
 
     ensemble: Ensemble
