@@ -1,3 +1,1 @@
 """CP2K itself: what it writes, its input, one run of it."""
-
-from __future__ import annotations

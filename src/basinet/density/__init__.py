@@ -1,3 +1,1 @@
 """An electron density on a grid: its potential, its Bader basins, and the energies of its atoms."""
-
-from __future__ import annotations

@@ -193,8 +193,8 @@ class Bispectrum:
     def __call__(self, atoms: Atoms, *, threads: int = 1) -> FloatArray:
         """Bispectrum of every atom of a frame, (n_atoms, n_components), no unit, in the order of `component_labels`.
 
-        Any cell, and smaller than the cutoff if need be. The atoms are shared by threads, on whose number the result does not
-        depend.
+        Any cell, and smaller than the cutoff if need be. The atoms are shared by threads, on whose number the result
+        does not depend.
 
         Raises
         ------

@@ -1,3 +1,1 @@
 """Labelled frames: reading and writing them, their labels and neighbours, how they are split, and those shipped."""
-
-from __future__ import annotations

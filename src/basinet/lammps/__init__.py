@@ -1,3 +1,1 @@
 """Trained potentials at work in LAMMPS."""
-
-from __future__ import annotations

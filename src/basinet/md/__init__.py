@@ -1,3 +1,1 @@
 """Molecular dynamics: one run, liquids to start from, and what is measured on trajectories."""
-
-from __future__ import annotations

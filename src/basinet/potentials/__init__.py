@@ -1,3 +1,1 @@
 """Potentials that give every atom an energy: networks, ridge, pair potentials, and their training."""
-
-from __future__ import annotations
