@@ -194,17 +194,10 @@ def read_run(
 ) -> Cp2kRun:
     """Read a finished CP2K run, in eV, Å and e, and check it.
 
-    Parameters
-    ----------
-    path
-        The run's directory, or its output where the directory holds several.
-    density
-        The cube of the electron density. By default the one named ``PROJECT-ELECTRON_DENSITY-...cube`` (or
-        ``.cube.gz``) beside the output. Of a trajectory that wrote several, it chooses the step.
-    need_density
-        A run without a density is an error.
-    allow_unconverged
-        A run whose SCF did not converge is no error.
+    The path is the run's directory, or its output where the directory holds several. The cube of the electron density
+    is by default the one named ``PROJECT-ELECTRON_DENSITY-...cube`` (or ``.cube.gz``) beside the output; of a
+    trajectory that wrote several, it chooses the step. A run without a density, or whose SCF did not converge, is an
+    error unless allowed.
 
     Raises
     ------

@@ -31,25 +31,12 @@ _CP2K_QUANTITY = re.compile(r"-Quickstep-\n(.*(?:POTENTIAL|SPIN|TOTAL DENSITY).*
 
 
 def read_density(path: str | Path) -> Volume:
-    """Read an electron density; the file's name tells its format.
+    """Read an electron density, e/A^3, electrons positive; the file's name tells its format.
 
-    Parameters
-    ----------
-    path
-        A cube (``.cube`` or ``.cub``) in e/bohr^3, as CP2K, Gaussian and most others write it, or VASP's ``CHGCAR``,
-        ``CHG``, ``AECCAR0``, ``AECCAR2`` or ``PARCHG`` (the name may go on); ``.gz`` may follow.
-
-    Returns
-    -------
-    Volume
-        e/A^3, electrons positive.
-
-    Raises
-    ------
-    InputError
-        The name tells no format, the file is one of CP2K's cubes of another quantity, holds orbitals or several
-        values per voxel, is negative by more than a hundredth or repeats its end planes, or the reader of the
-        format (`read_cube`, `read_chgcar`) refuses it.
+    That is a cube (``.cube`` or ``.cub``) in e/bohr^3, as CP2K, Gaussian and most others write it, or VASP's
+    ``CHGCAR``, ``CHG``, ``AECCAR0``, ``AECCAR2`` or ``PARCHG`` (the name may go on); ``.gz`` may follow. InputError
+    where the name tells no format, the file is one of CP2K's cubes of another quantity, or the reader of the format
+    (`read_cube`, `read_chgcar`) refuses it.
     """
     name = Path(path).name
     if CUBE.search(name):

@@ -211,22 +211,11 @@ class Sample:
 def sample(composition: Mapping[str, int], *, progress: Progress | None = None, **settings: Any) -> Sample:
     """Sample decorrelated configurations of a liquid of noble gases by classical molecular dynamics.
 
-    Parameters
-    ----------
-    composition
-        Atoms of each element, of Ne, Ar, Kr and Xe.
-    progress
-        Called with what is done, and with the steps done and in all.
-    **settings
-        Any key of a config of ``basinet sample``, such as ``temperature=120``, ``frames=10`` or ``seed=1``.
+    The composition are the atoms of each element, of Ne, Ar, Kr and Xe; the settings are keys of a config of
+    ``basinet sample``, such as ``temperature=120``, ``frames=10`` or ``seed=1``. `progress` is called with what is
+    done, and with the steps done and in all. InputError where a setting is unknown or impossible, or what was sampled
+    is no liquid: a Bragg peak survives, or the atoms do not travel.
 
-    Raises
-    ------
-    InputError
-        A setting is unknown or impossible, or what was sampled is no liquid.
-
-    Examples
-    --------
     >>> short = {"melting": 2, "cooling": 2, "equilibration": 2, "measurement": 20, "timestep": 10}
     >>> liquid = sample({"Ar": 12, "Kr": 4}, frames=3, **short)
     >>> len(liquid.frames), liquid.frames[0].info["system"]
