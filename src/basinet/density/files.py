@@ -34,10 +34,10 @@ def read_density(path: str | Path) -> Volume:
     """Read an electron density, e/A^3, electrons positive; the file's name tells its format.
 
     That is a cube (``.cube`` or ``.cub``) in e/bohr^3, as CP2K, Gaussian and most others write it, or VASP's
-    ``CHGCAR``, ``CHG``, ``AECCAR0``, ``AECCAR2`` or ``PARCHG`` (the name may go on); ``.gz`` may follow. InputError where
-    the name tells no format, the file is one of CP2K's cubes of another quantity, holds orbitals or several values per
-    voxel, is negative by more than a hundredth or repeats its end planes, or the reader of the format (`read_cube`,
-    `read_chgcar`) refuses it.
+    ``CHGCAR``, ``CHG``, ``AECCAR0``, ``AECCAR2`` or ``PARCHG`` (the name may go on); ``.gz`` may follow. InputError
+    where the name tells no format, the file is one of CP2K's cubes of another quantity, holds orbitals or several
+    values per voxel, is negative by more than a hundredth or repeats its end planes, or the reader of the format
+    (`read_cube`, `read_chgcar`) refuses it.
     """
     name = Path(path).name
     if CUBE.search(name):
