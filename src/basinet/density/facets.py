@@ -67,14 +67,6 @@ def obtuse_superbase(lattice: FloatArray) -> IntArray:
         superbase[i], superbase[j] = -v_i, v_j
 
 
-def _facet_candidates(lattice: FloatArray) -> IntArray:
-    """Integer coordinates (7, 3) of the lattice vectors that can pass through a facet, one of each opposite pair."""
-    superbase = obtuse_superbase(lattice)
-    singles = [superbase[i] for i in range(4)]
-    pairs = [superbase[0] + superbase[i] for i in range(1, 4)]
-    return np.array(singles + pairs)
-
-
 def _facet_area(normal: FloatArray, others: FloatArray) -> float:
     """Area of the part of the plane x.n = n.n/2 that is not beyond the like plane of any other vector."""
     length = np.linalg.norm(normal)
@@ -116,7 +108,8 @@ def grid_facets(cell: FloatArray, shape: tuple[int, int, int]) -> Facets:
     (12, 2.0)
     """
     lattice = np.asarray(cell, dtype=np.float64) / np.array(shape)[:, None]
-    candidates = _facet_candidates(lattice)
+    superbase = obtuse_superbase(lattice)
+    candidates = np.array([*superbase, *(superbase[0] + superbase[1:])])  # of each opposite pair one
     half = candidates @ lattice
     both = np.concatenate([half, -half])
     areas = np.array([_facet_area(half[i], np.delete(both, [i, i + len(half)], axis=0)) for i in range(len(half))])

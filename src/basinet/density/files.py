@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import gzip
 import re
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 from ase import Atoms
@@ -124,7 +124,11 @@ def _read_cube(path: str | Path, dataset: int) -> tuple[Volume, int, bool]:
     """A cube, how many values it has per voxel, and whether these are orbitals: see `read_cube`."""
     with TextStream(path) as stream:
         comment = "\n".join((stream.line().strip(), stream.line().strip()))
-        _check_loops(stream, comment)
+        loops = _LOOPS.search(comment)
+        if loops and "".join(loops.groups()).upper() != "XYZ":
+            raise InputError(
+                f"{stream.path}: the comment states {loops.group()!r}, only X, Y, Z is read; write it again"
+            )
         count, origin, per_voxel = _read_count(stream)
         shape, cell, unit = _read_voxels(stream)
         atoms = _cube_atoms(stream, abs(count), origin, unit)
@@ -138,13 +142,6 @@ def _read_cube(path: str | Path, dataset: int) -> tuple[Volume, int, bool]:
         stream.expect_end()
     atoms.set_cell(cell)
     return Volume(values, cell, atoms, comment, stream.path), per_voxel, count < 0
-
-
-def _check_loops(stream: TextStream, comment: str) -> None:
-    """Refuse a file whose comment states another order of its values than x, y, z."""
-    loops = _LOOPS.search(comment)
-    if loops and "".join(loops.groups()).upper() != "XYZ":
-        raise InputError(f"{stream.path}: the comment states {loops.group()!r}, only X, Y, Z is read; write it again")
 
 
 def _read_count(stream: TextStream) -> tuple[int, FloatArray, int]:
@@ -237,18 +234,13 @@ def write_cube(path: str | Path, values: FloatArray, atoms: Atoms, *, comment: s
     # Six a line, and a new line for each row, as Gaussian does.
     size = values.shape[2]
     row_format = "\n".join([" %.16E" * min(6, size - start) for start in range(0, size, 6)]) + "\n"
-    with atomic_write(path, "wb") as stream, _maybe_compressed(stream, path) as out:
+    with atomic_write(path, "wb") as stream, ExitStack() as stack:
+        out: IO[bytes] | gzip.GzipFile = stream
+        if Path(path).suffix == ".gz":  # no time stamp: the same values give the same file
+            out = stack.enter_context(gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0))
         out.write("\n".join([*header, ""]).encode())
         for plane in values:
             out.write("".join([row_format % tuple(row) for row in plane.tolist()]).encode())
-
-
-def _maybe_compressed(stream: IO[bytes], path: str | Path) -> AbstractContextManager[Any]:
-    """Compress what goes to the stream if the name asks for it."""
-    if Path(path).suffix != ".gz":
-        return nullcontext(stream)
-    # No time stamp: the same values give the same file.
-    return gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0)
 
 
 _UNKNOWN = "X"

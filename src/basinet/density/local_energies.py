@@ -175,6 +175,7 @@ def local_hartree_energies(  # noqa: PLR0913 - one keyword per option
     checked = None if cores is None else as_cores(cores, len(points))
     further = _further_fields(fields, energy_density, electrons.shape)
     factor, total = 1.0, None
+    energies: dict[str, FloatArray] = {}
     if checked is not None:
         if potential is not None:
             raise InputError("there are both cores and a potential; give one of them")
@@ -184,8 +185,12 @@ def local_hartree_energies(  # noqa: PLR0913 - one keyword per option
         with _timed(seconds, "electrostatics"):
             energies = _energy_densities(electrons, box, points, checked, charge, threads, inspect)
             total = float(energies[TOTAL].sum() * abs(np.linalg.det(box)) / electrons.size)
-    else:
-        energies = {} if potential is None else {ELECTRONIC: _electronic_density(electrons, potential)}
+    elif potential is not None:
+        field = checked_field(potential, "the potential")
+        if field.shape != electrons.shape:
+            raise InputError(f"density and potential are on different grids, {electrons.shape} and {field.shape}")
+        energies[ELECTRONIC] = electrons * field  # 1/2 rho_e V, eV/A^3
+        energies[ELECTRONIC] *= 0.5
     integrands = energies | further
     leading = None if reference is None else checked_field(reference, "the reference density")
     options = _Options(nuclear_radius=nuclear_radius, reference=leading, vacuum=vacuum, threads=threads)
@@ -275,13 +280,3 @@ def _energy_densities(
     v_h *= electrons
     v_h *= 0.5
     return {TOTAL: rho, ELECTRONIC: v_h}
-
-
-def _electronic_density(electrons: FloatArray, potential: ArrayLike) -> FloatArray:
-    """1/2 rho_e V, (n1, n2, n3), eV/A^3, in the potential (eV) of another program."""
-    field = checked_field(potential, "the potential")
-    if field.shape != electrons.shape:
-        raise InputError(f"density and potential are on different grids, {electrons.shape} and {field.shape}")
-    energy: FloatArray = electrons * field
-    energy *= 0.5
-    return energy
