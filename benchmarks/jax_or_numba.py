@@ -25,8 +25,8 @@ import numpy as np
 from descriptors import DENSITY, liquid_like, seconds
 
 from basinet.descriptors.bispectrum import Bispectrum
-from basinet.descriptors.clebsch_gordan import clebsch_gordan, component_labels, matrix_offsets
-from basinet.descriptors.kernels import RFAC0, normalisation
+from basinet.descriptors.clebsch_gordan import clebsch_gordan, component_labels, matrix_offsets, normalisation
+from basinet.descriptors.kernels import RFAC0
 from basinet.frames.neighbours import find_neighbours
 
 

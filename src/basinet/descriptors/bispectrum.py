@@ -299,15 +299,12 @@ class _Environments:
     weight: FloatArray
     reach: FloatArray
     tables: _CouplingTables
-    factors: FloatArray
     order: IntArray
     threads: int
 
     @classmethod
     def of(cls, descriptor: Bispectrum, atoms: Atoms, threads: int) -> _Environments:
         """Find the neighbours within a descriptor's cutoffs."""
-        from basinet.descriptors.kernels import normalisation
-
         symbols, twojmax = atoms.get_chemical_symbols(), descriptor.twojmax
         for index, symbol in enumerate(symbols):
             if symbol not in descriptor.weights:
@@ -319,7 +316,7 @@ class _Environments:
         cutoff = 2 * float(reach.max(initial=0.5 * descriptor.rcut))
         neighbours = find_neighbours(atoms.positions, np.array(atoms.cell), atoms.pbc, cutoff, threads=threads)
         order = np.argsort(np.diff(neighbours.first), kind="stable")
-        return cls(neighbours, weight, reach, _coupling_tables(twojmax), normalisation(twojmax), order, threads)
+        return cls(neighbours, weight, reach, _coupling_tables(twojmax), order, threads)
 
     def each_block(self, size: int, action: Callable[[IntArray], object]) -> None:
         """Call an action for blocks of atoms of about that size, in the threads."""
@@ -341,7 +338,7 @@ class _Environments:
         """Write the components of some atoms to their rows of ``out``, and leave their matrices in ``matrices``."""
         from basinet.descriptors.kernels import _bispectrum_of_groups
 
-        _bispectrum_of_groups(atoms, self.neighbours, self.weight, self.reach, self.factors, self.tables, matrices, out)
+        _bispectrum_of_groups(atoms, self.neighbours, self.weight, self.reach, self.tables, matrices, out)
         # The isolated atom's bispectrum, 2j + 1, is the zero of the scale (LAMMPS' bzeroflag 1).
         out[atoms] -= [twoj + 1 for _, _, twoj in component_labels(len(self.tables.offsets) - 2)]
         return out[atoms]
@@ -353,7 +350,7 @@ class _Environments:
         from basinet.descriptors.kernels import _gradients_of_groups
 
         _gradients_of_groups(
-            atoms, self.neighbours, self.weight, self.reach, self.factors, tables,
+            atoms, self.neighbours, self.weight, self.reach, tables,
             matrices, np.ascontiguousarray(slopes, dtype=np.float64), out,
         )  # fmt: skip
 

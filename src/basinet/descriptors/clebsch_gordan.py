@@ -97,6 +97,22 @@ def matrix_offsets(twojmax: int) -> IntArray:
     return np.concatenate([[0], np.cumsum(np.arange(1, twojmax + 2) ** 2)]).astype(np.int64)
 
 
+def normalisation(twojmax: int) -> FloatArray:
+    r"""Factors :math:`\sqrt{(j-a)!\, a! / ((j-b)!\, b!)}` from polynomials to Wigner matrices, (n_elements,).
+
+    >>> normalisation(1).tolist()
+    [1.0, 1.0, 1.0, 1.0, 1.0]
+    """
+    return np.array(
+        [
+            sqrt(factorial(j - a) * factorial(a) / (factorial(j - b) * factorial(b)))
+            for j in range(twojmax + 1)
+            for b in range(j + 1)
+            for a in range(j + 1)
+        ]
+    )
+
+
 class _CouplingTables(NamedTuple):
     """Products of two matrices, and what they mean for components and slopes; a tuple, as numba wants it.
 
@@ -108,6 +124,7 @@ class _CouplingTables(NamedTuple):
     """
 
     offsets: IntArray
+    normalisation: FloatArray
     couplings: IntArray
     factor: FloatArray
     chosen: IntArray
@@ -150,6 +167,7 @@ def _coupling_tables(twojmax: int) -> _CouplingTables:
             factor.append(label.count(j) * ratio)
     return _CouplingTables(
         matrix_offsets(twojmax),
+        normalisation(twojmax),
         np.array(couplings, dtype=np.int64),
         np.array(factor),
         np.array(chosen, dtype=np.int64),

@@ -59,8 +59,7 @@ recursion and eight multiplications per coefficient. :math:`P` itself follows fr
 
 from __future__ import annotations
 
-from functools import lru_cache
-from math import factorial, pi, sqrt
+from math import factorial, pi
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -75,23 +74,6 @@ if TYPE_CHECKING:
 
 RFAC0 = 0.99363
 """Part of the half circle that the cutoff maps to; LAMMPS' recommended value."""
-
-
-@lru_cache(maxsize=16)
-def normalisation(twojmax: int) -> FloatArray:
-    r"""Factors :math:`\sqrt{(j-a)!\, a! / ((j-b)!\, b!)}` from polynomials to Wigner matrices, (n_elements,).
-
-    >>> normalisation(1).tolist()
-    [1.0, 1.0, 1.0, 1.0, 1.0]
-    """
-    return np.array(
-        [
-            sqrt(factorial(j - a) * factorial(a) / (factorial(j - b) * factorial(b)))
-            for j in range(twojmax + 1)
-            for b in range(j + 1)
-            for a in range(j + 1)
-        ]
-    )
 
 
 def _taylor_coefficients(first: int) -> tuple[float, ...]:
@@ -241,16 +223,14 @@ def _add_neighbour(
 
 
 @jit()
-def _complete_matrices(
-    twojmax: int, offsets: IntArray, factors: FloatArray, real: FloatArray, imag: FloatArray
-) -> None:
+def _complete_matrices(tables: _CouplingTables, real: FloatArray, imag: FloatArray) -> None:
     """Normalise the summed rows, add the atom itself (the unit matrix), and fill the lower rows."""
-    zero = splat(0.0)
-    for j in range(twojmax + 1):
+    zero, offsets = splat(0.0), tables.offsets
+    for j in range(len(offsets) - 1):
         for b in range(j // 2 + 1):
             k = offsets[j] + b * (j + 1)
             for a in range(j + 1):
-                factor = splat(factors[k + a])
+                factor = splat(tables.normalisation[k + a])
                 value_real = fma(factor, load_row(real, k + a), splat(1.0 if a == b else 0.0))
                 value_imag = mul(factor, load_row(imag, k + a))
                 store_row(real, k + a, value_real)
@@ -353,20 +333,20 @@ TABLES = 8
 
 @jit()
 def _gradient_coefficients(
-    twojmax: int, offsets: IntArray, factors: FloatArray, y_real: FloatArray, y_imag: FloatArray, gradient: FloatArray
+    tables: _CouplingTables, y_real: FloatArray, y_imag: FloatArray, gradient: FloatArray
 ) -> None:
     """Coefficients of the gradient of P in the upper rows of the matrices of all momenta but the largest.
 
-    ``factors`` are those of `normalisation`, Y comes from `_density_slopes`; ``gradient`` (8 n_elements, 8) is written:
-    eight rows for each element of a matrix.
+    Y comes from `_density_slopes`; ``gradient`` (8 n_elements, 8) is written: eight rows for each element of a matrix.
     """
     gradient[:] = 0.0
-    for j in range(1, twojmax + 1):
+    offsets = tables.offsets
+    for j in range(1, len(offsets) - 1):
         for b in range(j // 2 + 1):
             twice = 1.0 if 2 * b == j else 2.0  # this row stands for its mirror image too
             for a in range(j + 1):
                 k = offsets[j] + b * (j + 1) + a
-                scale = twice * factors[k]
+                scale = twice * tables.normalisation[k]
                 real, imag = mul(splat(scale), load_row(y_real, k)), mul(splat(-scale), load_row(y_imag, k))
                 _spread_coefficient(offsets, j, b, a, real, imag, gradient)
 
@@ -504,7 +484,6 @@ def _bispectrum_of_groups(
     neighbours: Neighbours,
     weight: FloatArray,
     reach: FloatArray,
-    factors: FloatArray,
     tables: _CouplingTables,
     matrices: FloatArray,
     out: FloatArray,
@@ -527,7 +506,7 @@ def _bispectrum_of_groups(
         for rank in range(_most_neighbours(first, atoms)):
             _gather_neighbours(rank, atoms, neighbours, weight, reach, gathered)
             _add_neighbour(twojmax, offsets, _rotations(gathered), row, real, imag)
-        _complete_matrices(twojmax, offsets, factors, real, imag)
+        _complete_matrices(tables, real, imag)
         _contract(tables, real, imag, z[0], z[1], components)
         for lane, atom in enumerate(atoms):
             out[atom, :] = components[:, lane]
@@ -539,7 +518,6 @@ def _gradients_of_groups(
     neighbours: Neighbours,
     weight: FloatArray,
     reach: FloatArray,
-    factors: FloatArray,
     tables: _CouplingTables,
     matrices: FloatArray,
     slopes: FloatArray,
@@ -561,7 +539,7 @@ def _gradients_of_groups(
         for lane in range(len(atoms)):
             own[:, lane] = slopes[start + lane]
         _density_slopes(tables, matrices[group, 0], matrices[group, 1], own, z[0], z[1], y[0], y[1])
-        _gradient_coefficients(twojmax, offsets, factors, y[0], y[1], coefficients)
+        _gradient_coefficients(tables, y[0], y[1], coefficients)
         constant = load_row(y[0], 0)
         for rank in range(_most_neighbours(neighbours.first, atoms)):
             _gather_neighbours(rank, atoms, neighbours, weight, reach, gathered)
