@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import errno
+import gzip
 import json
 import os
 import stat
@@ -21,6 +23,7 @@ from basinet.files import (
     atomic_write,
     read_json,
     read_table,
+    read_text,
     write_json,
     write_table,
     write_yaml,
@@ -197,3 +200,19 @@ def test_any_bytes_are_a_table_or_refused(tmp_path_factory, content):
     else:
         return
     assert str(path) in message
+
+
+def test_a_pipe_and_compressed_text_are_named(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "a.extxyz.gz").write_bytes(gzip.compress(b"text"))
+    (tmp_path / "a.extxyz.bz2").write_bytes(bz2.compress(b"text"))
+    for name, words in (("pipe", "a pipe"), ("a.extxyz.gz", "with gzip"), ("a.extxyz.bz2", "with bzip2")):
+        with pytest.raises(InputError, match=rf"{name}: .*{words}"):
+            read_text(tmp_path / name)
+
+
+def test_a_loop_of_links_is_no_place_to_write_to(tmp_path):
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(InputError, match="a loop of symbolic links"), atomic_write(tmp_path / "a"):
+        pass

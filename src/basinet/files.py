@@ -44,7 +44,10 @@ def atomic_write(path: str | Path, mode: Literal["w", "wb"] = "w") -> Iterator[I
         if target.exists() and not stat.S_ISREG(target.stat().st_mode):
             raise InputError(f"{target}: not a regular file; name a file to write")
         # A symbolic link stays a link: what it points to is replaced.
-        target = target.resolve()
+        try:
+            target = target.resolve()
+        except RuntimeError as error:
+            raise InputError(f"{target}: a loop of symbolic links; name another file") from error
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.tmp")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
@@ -199,9 +202,20 @@ def reading(path: str | Path) -> Iterator[None]:
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """Read the content of a file; InputError where there is none, it is a directory, or it cannot be read."""
+    """Read the content of a file; InputError where there is none, it is a directory or a pipe, or it cannot be read."""
     with reading(path):
+        if Path(path).is_fifo() and Path(path).parent != Path("/dev/fd"):  # those of a shell's <(...) have a writer
+            raise InputError(f"{path}: a pipe, not a file; write it to the disk first")
         return Path(path).read_bytes()
+
+
+_COMPRESSED = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"PK\x03\x04": "zip",
+}
 
 
 def decode(content: bytes, source: str) -> str:
@@ -209,6 +223,9 @@ def decode(content: bytes, source: str) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
+        for first, program in _COMPRESSED.items():
+            if content.startswith(first):
+                raise InputError(f"{source}: compressed with {program}; decompress it first") from error
         line = content.count(b"\n", 0, error.start) + 1
         raise InputError(f"{source}, line {line}: not text (UTF-8); check the path and the format") from error
 

@@ -43,6 +43,7 @@ def grid(tmp_path, argon_file, mixture_file):
         (["reproduce", "more.xyz"], ["more.xyz"]),
         (["train", "bad.yaml"], ["bad.yaml", "'membrs'", "members"]),
         (["train", "missing.yaml"], ["missing.yaml"]),
+        (["train", "empty.yaml"], ["empty.yaml", "has no settings", "data"]),
         (["train", "system.yaml"], ["'kr'", "ar"]),
         (["train", "n_train.yaml"], ["n_train", "500"]),
         (["train", "weights.yaml"], ["weights", "Ar"]),
@@ -55,6 +56,7 @@ def test_wrong_settings_are_refused_before_anything_is_written(run, tmp_path, ar
     (tmp_path / "bad.yaml").write_text("membrs: 2\n")
     data = f"data: {{frames: ['{argon_file}']}}\n"
     (tmp_path / "system.yaml").write_text(f"{data}system: kr\n")
+    (tmp_path / "empty.yaml").write_text("# nothing\n")
     (tmp_path / "n_train.yaml").write_text(f"{data}n_train: 500\n")
     (tmp_path / "weights.yaml").write_text(f"{data}descriptor: {{weights: {{Kr: 1.0}}}}\n")
     (tmp_path / "seeds.yaml").write_text(f"{data}seed: [0, 1]\n")
@@ -104,6 +106,13 @@ def test_a_grid_is_trained_resumed_and_guarded(run, tmp_path, grid, argon_file):
     result = run("train", grid, "--out", "out", "--resume")
     assert (result.exit_code, result.stdout) == (0, "out/report.html\n")
     assert (out / "results.csv").stat().st_mtime_ns == before
+
+    # But for a model that was removed.
+    lost = next((out / "models").glob("sweep-ar-*"))
+    content = lost.read_bytes()
+    lost.unlink()
+    assert run("train", grid, "--out", "out", "--resume").exit_code == 0
+    assert lost.read_bytes() == content
 
     # Another config, or other data under the same name, do not mix with what is there.
     text = grid.read_text()

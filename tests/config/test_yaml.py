@@ -77,6 +77,14 @@ def test_a_key_given_twice_is_refused(text, word):
         read(text)
 
 
+@pytest.mark.parametrize(
+    "text", ["a: !!bool x\n", "a: !!int x\n", "a: !!timestamp x\n", "a: !!python/object:os.system x\n"]
+)
+def test_values_that_are_not_of_their_tag_are_refused(text):
+    with pytest.raises(InputError, match="not valid YAML"):
+        read(text)
+
+
 def test_a_directory_and_a_missing_file_are_refused(tmp_path):
     with pytest.raises(InputError, match="no such"):
         read_yaml(tmp_path / "missing.yaml")

@@ -79,6 +79,11 @@ def test_preset_paper_differs_from_it_by_the_cutoff_of_the_paper_and_has_no_ener
     }
 
 
+def test_a_functional_is_told_where_it_can_be_had():
+    with pytest.raises(InputError, match=r"cp2k: functional PBE: the functional here is rVV10; key template"):
+        settings(cp2k={"functional": "PBE"})
+
+
 def test_molecular_dynamics_is_that_of_the_paper():
     aimd = settings(preset="paper", mode="aimd").aimd
     found = keywords(cp2k_input(Cp2kSettings(), ATOMS, Request(steps=50, seed=3), aimd))

@@ -169,7 +169,7 @@ def test_other_cubes_of_another_run_are_refused(copied):
 
 def test_options_for_plain_cubes_are_refused(argon_run):
     assert "leave out" in refusal(argon_run, potential=argon_run / "argon-v_hartree-1_0.cube")
-    with pytest.raises(InputError, match="--structure is for plain cubes"):
+    with pytest.raises(InputError, match="--structure is for cubes and VASP"):
         partition_input(PartitionInput(argon_run, argon_run / "argon.inp"), PartitionSettings())
 
 

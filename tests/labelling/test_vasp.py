@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ase.io import write
 from tests.labelling import neutral_atoms as known
 
 from basinet.density.potential import hartree_potential
@@ -76,3 +77,24 @@ def test_the_potential_is_looked_for_under_the_name_of_the_density(tmp_path, chg
 def test_cores_are_refused(chgcar):
     with pytest.raises(InputError, match="PAW has no Gaussian cores"):
         partition_input(PartitionInput(chgcar), PartitionSettings(cores=known.PAIRS))
+
+
+def test_a_structure_names_the_elements_that_the_header_lacks(tmp_path, chgcar):
+    lines = chgcar.read_text().split("\n")
+    names = next(index for index, line in enumerate(lines) if line.split() == known.SYMBOLS)
+    chgcar.write_text("\n".join(["a liquid", *lines[1:names], *lines[names + 1 :]]))
+    nameless = partition_input(PartitionInput(chgcar), SETTINGS)
+    assert set(nameless.atoms.symbols) == {"X"}
+    assert any("--structure" in note for note in nameless.report["notes"])
+    write(tmp_path / "POSCAR", known.neutral_atoms(), format="vasp")
+    named = partition_input(PartitionInput(chgcar, tmp_path / "POSCAR"), SETTINGS)
+    assert list(named.atoms.symbols) == known.SYMBOLS
+    assert np.array_equal(named.atoms.arrays["bader_population"], nameless.atoms.arrays["bader_population"])
+
+
+def test_a_header_of_no_atoms_is_refused(tmp_path, chgcar):
+    lines = chgcar.read_text().split("\n")
+    counts = next(index for index, line in enumerate(lines) if line.split() == ["1", "1"])
+    (tmp_path / "CHGCAR_none").write_text("\n".join([*lines[:counts], " 0 0", *lines[counts + 1 :]]))
+    with pytest.raises(InputError, match=rf"CHGCAR_none, line {counts + 1}: expected numbers of atoms"):
+        partition_input(PartitionInput(tmp_path / "CHGCAR_none"), SETTINGS)

@@ -88,7 +88,7 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
         line = "" if error.problem_mark is None else f", line {error.problem_mark.line + 1}"
         msg = f"{source}{line}: not valid YAML ({error.problem}); check indentation, colons and brackets"
         raise InputError(msg) from error
-    except (yaml.YAMLError, RecursionError, ValueError, TypeError, AttributeError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError, TypeError, AttributeError) as error:
         # Values of odd tags (dates, sets, numbers) fail in the constructors of PyYAML with Python's own errors.
         msg = f"{source}: not valid YAML ({' '.join(str(error).split()) or type(error).__name__})"
         raise InputError(msg) from error

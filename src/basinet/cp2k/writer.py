@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from ase import Atoms
@@ -54,6 +54,17 @@ class Cp2kSettings(Section):
     potential: _Word = Field("GTH-PBE", description="GTH pseudopotential, the same for every element")
     potential_file: _Word = Field("GTH_POTENTIALS", description="file of pseudopotentials")
     energy_density: bool = Field(False, description="print the energy density too, for direct energies of the atoms")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _functional_in_place(cls, values: Any) -> Any:
+        """Tell who asks for a functional where it can be had."""
+        for key in ("functional", "xc", "xc_functional"):
+            if isinstance(values, dict) and key in values:
+                raise ValueError(
+                    f"{key} {values[key]}: the functional here is rVV10; key template takes an input of any"
+                )
+        return values
 
 
 class AimdSettings(Section):

@@ -294,7 +294,7 @@ def _read_species(stream: TextStream, comment: str) -> list[str]:
         species = [_UNKNOWN] * len(words)
     # Behind the counts there may be a comment.
     counts = [int(word) for word in words[: len(species)] if re.fullmatch("[0-9]{1,7}", word)]
-    if not counts or len(counts) != len(species):
+    if not any(counts) or len(counts) != len(species):
         raise stream.error(f"expected numbers of atoms, found {' '.join(words)[:60]!r}; check the format")
     return [symbol for symbol, count in zip(species, counts, strict=True) for _ in range(count)]
 

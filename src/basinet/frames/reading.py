@@ -253,6 +253,8 @@ def parse_frames(text: str, source: str, energy_key: str = TOTAL_ENERGY, forces_
         except Exception as error:
             # ASE meets malformed text with exceptions of many types.
             reason = " ".join(str(error).split())[:200]
+            if re.fullmatch("'[0-9]+'", reason):
+                reason = f"the species {reason} is a number, where symbols of elements are expected"
             raise InputError(f"{where}: not readable as extended XYZ ({reason}); mend or remove the frame") from error
         present |= {*atoms.info, *atoms.arrays, *getattr(atoms.calc, "results", {})}
         found |= {key for key, ours in asked if _rename(atoms, key, ours)}

@@ -61,7 +61,7 @@ def contiguous_split(n_frames: int, fractions: tuple[float, float, float] = (0.6
     if min(len(train), len(validation), len(test)) < 2:
         raise InputError(
             f"{n_frames} frames are too few for blocks {fractions} with a gap of {gap}, at least two frames each: "
-            "give more frames or a smaller gap"
+            "give more frames or a smaller gap (split.gap)"
         )
     return Split(train, validation, test)
 

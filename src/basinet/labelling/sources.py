@@ -297,10 +297,10 @@ def _read_source(item: PartitionInput, settings: PartitionSettings) -> DensitySo
     if kind == "cube":
         run = None if plain else _run_of_cube(item.path)
         return _cube_source(item, settings) if run is None else _cp2k_source(run, item.path, settings)
-    if item.structure is not None:
-        raise InputError(f"{item.path}: has its own cell and positions; --structure is for plain cubes")
     if kind == "vasp":
         return _vasp_source(item, settings)
+    if item.structure is not None:
+        raise InputError(f"{item.path}: has its own cell and positions; --structure is for cubes and VASP's files")
     if plain:
         raise InputError(f"{item.path}: a CP2K run has its own cores and potential; leave out the options for cubes")
     return _cp2k_source(item.path, None, settings)
@@ -378,11 +378,7 @@ def _run_atoms(run: Cp2kRun) -> Atoms:
 def _cube_source(item: PartitionInput, settings: PartitionSettings) -> DensitySource:
     """A cube of any program, with the cores that are given, or GTH-PBE's if the electrons are as many."""
     volume = read_density(item.path)
-    atoms, files = volume.atoms.copy(), [item.path]
-    if item.structure is not None:
-        atoms = _read_structure(item.structure, item.index)
-        _check_same_structure(volume, atoms, item.structure)
-        files.append(item.structure)
+    atoms, files = _structure_of(volume, item)
     atoms.arrays.pop("nuclear_charges", None)
     _check_electrons(volume, atoms)
     source = DensitySource("cube", atoms, volume, tuple(files))
@@ -441,16 +437,25 @@ def _vasp_source(item: PartitionInput, settings: PartitionSettings) -> DensitySo
     if settings.cores or settings.potential_file:
         raise InputError(f"{item.path}: PAW has no Gaussian cores; leave out --cores and --potential-file")
     volume = read_density(item.path)
-    source = DensitySource("vasp", volume.atoms.copy(), volume, (item.path,))
+    atoms, files = _structure_of(volume, item)
+    notes = [] if np.all(atoms.numbers) else ["the header names no elements (X); --structure FILE tells them"]
+    if not settings.reference and item.path.name.startswith("CHG"):
+        notes.append("the basins are those of the valence density; give --reference AECCAR0 AECCAR2 (LAECHG = .TRUE.)")
     beside = item.path.with_name(re.sub("CHGCAR|AECCAR[0-9]|CHG", "LOCPOT", item.path.name, count=1))
     potential = settings.potential or beside
-    if not settings.reference and item.path.name.startswith("CHG"):
-        valence = "the basins are those of the valence density; give --reference AECCAR0 AECCAR2 (LAECHG = .TRUE.)"
-        source = replace(source, notes=(valence,))
     if potential != item.path and (settings.potential is not None or potential.is_file()):
-        return _with_potential(source, potential)
-    note = f"{_ONLY_POPULATIONS}: no {beside.name} beside it (LVHAR = .TRUE.), no --potential"
-    return replace(source, files=(item.path, beside), notes=(*source.notes, note))
+        return _with_potential(DensitySource("vasp", atoms, volume, tuple(files), notes=tuple(notes)), potential)
+    notes.append(f"{_ONLY_POPULATIONS}: no {beside.name} beside it (LVHAR = .TRUE.), no --potential")
+    return DensitySource("vasp", atoms, volume, (*files, beside), notes=tuple(notes))
+
+
+def _structure_of(volume: Volume, item: PartitionInput) -> tuple[Atoms, list[Path]]:
+    """Cell and atoms of a density, from the structure that is given where there is one, and the files read."""
+    if item.structure is None:
+        return volume.atoms.copy(), [item.path]
+    atoms = _read_structure(item.structure, item.index)
+    _check_same_structure(volume, atoms, item.structure)
+    return atoms, [item.path, item.structure]
 
 
 def _with_potential(source: DensitySource, path: Path) -> DensitySource:

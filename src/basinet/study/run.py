@@ -133,12 +133,14 @@ def _refuse_changed(root: Path, checksums: Mapping[str, str]) -> None:
 
 
 def finished_report(root: Path, data: DataSettings) -> Path | None:
-    """Path of the report of a run on these data that is complete, or None."""
+    """Path of the report of a run on these data that is complete, with all its models, or None."""
     report, record = root / "report.html", root / "provenance.json"
     if not (report.is_file() and record.is_file() and (root / "results.csv").is_file()):
         return None
     _refuse_changed(root, _checksums(data))
-    return report if read_json(record).get("complete") is True else None
+    found = read_json(record)
+    models = all((root / "models" / name).is_file() for name in found.get("models", []))
+    return report if found.get("complete") is True and models else None
 
 
 class Run:
@@ -203,6 +205,7 @@ class Run:
             "stages": [{"name": name, "wall_seconds": seconds} for name, seconds in self.stages.items()],
             "total": {name: seconds + before.get(name, 0.0) for name, seconds in spent.items()},
             "complete": complete,
+            "models": sorted(path.name for path in (self.root / "models").glob("*.basinet")),
         }
         write_json(self.root / "provenance.json", provenance() | record)
 

@@ -28,7 +28,7 @@ from basinet.study.tasks import ComposeTask, DescribeTask, Task, TrainTask
 
 def run_all(pool: Workers, store: Store, tasks: Sequence[Task], progress: Progress, stage: str) -> None:
     """Run all tasks that are not done; each keeps its own result, so a kill at any moment loses one task at most."""
-    pending = [task for task in tasks if not store.done(task)]
+    pending = [task for task in tasks if not _is_done(store, task)]
     progress.start(stage, [task.cost for task in tasks], [task.cost for task in tasks if task not in pending])
     longest_first = iter(sorted(pending, key=lambda task: -task.cost))
     run = partial(_run_task, str(store.root.resolve()))
@@ -40,10 +40,16 @@ def run_all(pool: Workers, store: Store, tasks: Sequence[Task], progress: Progre
     progress.finish()
 
 
+def _is_done(store: Store, task: Task) -> bool:
+    """Tell if the result of a task is there, and its model where it leaves one."""
+    leaves_model = isinstance(task, TrainTask) and task.fold is None
+    return store.done(task) and (not leaves_model or store.model(task.name).is_file())
+
+
 def _run_task(root: str, task: Task) -> str:
     """Run a task in this process, unless it is done; return its name."""
     store = Store(root)
-    if not store.done(task):
+    if not _is_done(store, task):
         work: Any = {DescribeTask: _describe, TrainTask: _train, ComposeTask: _compose}[type(task)]
         store.keep(task, work(store, task))
     return task.name

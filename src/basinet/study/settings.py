@@ -208,5 +208,8 @@ def load_study_config(
 
 
 def load_train_config(path: str | Path, changes: Mapping[str, Any] | None = None) -> TrainConfig:
-    """Settings of a training run from a file."""
-    return validated(TrainConfig, overlay(read_yaml(path), dict(changes or {})), str(path))
+    """Settings of a training run from a file, which has to name some: by default all shipped frames are trained on."""
+    given = read_yaml(path)
+    if not given:
+        raise InputError(f"{path}: has no settings; name the frames at least, such as data: {{frames: [ar.extxyz]}}")
+    return validated(TrainConfig, overlay(given, dict(changes or {})), str(path))
