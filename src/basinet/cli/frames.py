@@ -28,8 +28,6 @@ from basinet.cli.options import (
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
-    from ase import Atoms
-
     from basinet.relation.relation import Relation
 
 _COLUMNS = {
@@ -62,7 +60,7 @@ def _relate(
     import json
 
     from basinet.files import plain
-    from basinet.frames.reading import read_frames, write_frames
+    from basinet.frames.reading import read_frames, system_of, write_frames
     from basinet.frames.splits import by_system, divided
     from basinet.relation.fit import fit_relation
 
@@ -76,7 +74,8 @@ def _relate(
     _tell_doubts(relations, refuse=out is not None and not force)
     if out is not None:
         for index, atoms in enumerate(liquid):
-            _label(atoms, relations, definition, index)
+            local = relations[system_of(atoms)].local_energies(atoms, definition, index)
+            atoms.arrays["REF_local_energy"] = local
         write_frames(out, everything)
     if as_json:
         typer.echo(json.dumps(plain({name: relation.to_dict() for name, relation in relations.items()}), indent=2))
@@ -94,12 +93,6 @@ def _tell_doubts(relations: dict[str, Relation], *, refuse: bool) -> None:
             raise InputError(f"system {name} shows no relation: {relation.doubts}; --force writes anyway")
         if relation.doubts:
             typer.echo(f"basinet: warning: system {name} shows no relation: {relation.doubts}", err=True)
-
-
-def _label(atoms: Atoms, relations: dict[str, Relation], definition: Any, index: int) -> None:
-    from basinet.frames.reading import system_of
-
-    atoms.arrays["REF_local_energy"] = relations[system_of(atoms)].local_energies(atoms, definition, index)
 
 
 def _row(name: str, relation: Relation) -> dict[str, Any]:

@@ -60,7 +60,9 @@ class _Commands(TyperGroup):
         except _Interrupted as error:
             code = _complain(error.message, error.exit_code, kind="")
         except typer.TyperException as error:
-            code = _complain(error.format_message() + _hint(error), 2)
+            context = getattr(error, "ctx", None)
+            hint = "" if context is None else f" (see '{context.command_path} --help')"
+            code = _complain(error.format_message() + hint, 2)
         except typer.Abort:
             code = 1
         if standalone_mode:
@@ -72,12 +74,6 @@ def _complain(message: str, code: int, kind: str = "error: ") -> int:
     """Write one line; whatever line breaks a message brings along are spaces."""
     typer.echo(f"basinet: {kind}{' '.join(message.split())}", err=True)
     return code
-
-
-def _hint(error: typer.TyperException) -> str:
-    """Name the help page of the command that was misused."""
-    context = getattr(error, "ctx", None)
-    return f" (see '{context.command_path} --help')" if context is not None else ""
 
 
 @contextmanager

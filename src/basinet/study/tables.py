@@ -88,17 +88,14 @@ def write_results(path: Path, rows: Iterable[Mapping[str, Any]], definition: str
     table = as_table(({"definition": definition, **row} for row in rows), RESULTS)
     numbers = [name for name, kind in RESULTS.items() if kind == _NUMBER]
     table[numbers] = table[numbers].map(rounded)
-    write_table(path, table.sort_values([*RESULT_KEYS], key=_order, na_position="first", kind="stable"))
+    seed = table["seed"].replace("mean", "inf").astype(float)  # members by the numbers of their seeds, then the mean
+    ordered = table.assign(seed=seed).sort_values([*RESULT_KEYS], na_position="first", kind="stable")
+    write_table(path, table.loc[ordered.index])
 
 
 def rounded(value: float) -> float:
     """Round to ten significant digits: what lies beyond is rounding of the arithmetic."""
     return float(f"{value:.10g}") if math.isfinite(value) else math.nan
-
-
-def _order(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Members by the numbers of their seeds, then the mean."""
-    return column.replace("mean", "inf").astype(float) if column.name == "seed" else column
 
 
 def read_rows(path: Path, schema: Schema) -> pd.DataFrame:

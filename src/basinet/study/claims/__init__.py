@@ -7,19 +7,9 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from basinet.study.claims.members import sweep_members
+from basinet.study.claims.networks import network_claims
 from basinet.study.claims.relation import relation_claims
-from basinet.study.claims.transfer import mixture_struggles, transfer_claims
 from basinet.study.claims.verdict import Claim
-from basinet.study.claims.width import (
-    architectures_alike,
-    local_curves,
-    local_falls,
-    small_networks,
-    small_networks_cheaper,
-    small_networks_scatter,
-    total_curves,
-    totals_stay_accurate,
-)
 from basinet.study.systems import RelationRecord
 from basinet.study.tables import select, system_elements
 
@@ -42,40 +32,13 @@ def evaluate_claims(
 
     Many statements are tested at once without a correction: read the intervals, not only the verdicts.
 
-    Parameters
-    ----------
-    table
-        The rows of ``results.csv``, with the columns of `basinet.study.tables.RESULTS`.
-    relations
-        The entries of ``relation.json``, by system.
-    elements
-        Elements of each system; by default those that have rows of their own.
+    `table` holds the rows of ``results.csv``, `relations` the entries of ``relation.json`` by system, `elements` those
+    of each system, by default those that have rows of their own. The claims are in the paper's order, one per
+    statement and system.
 
-    Returns
-    -------
-    list of Claim
-        In the paper's order; one row per statement and system.
-
-    Examples
-    --------
     >>> from basinet.study.tables import RESULTS, as_table
-    >>> claims = evaluate_claims(as_table([], RESULTS))
-    >>> {claim.verdict for claim in claims}
+    >>> {claim.verdict for claim in evaluate_claims(as_table([], RESULTS))}
     {'not testable here'}
     """
-    rows = sweep_members(table)
     systems = system_elements(select(table, transferred=False), elements) or {"study": ()}
-    totals, curves = total_curves(rows, systems), local_curves(rows, systems)
-    small = [small_networks(*curve) for curve in curves]
-    return [
-        *relation_claims(relations or {}, systems),
-        *(totals_stay_accurate(*curve) for curve in totals),
-        *(small_networks_scatter(*curve) for curve in totals),
-        *(local_falls(*curve) for curve in curves),
-        *mixture_struggles(table, rows, systems),
-        *(architectures_alike(*curve) for curve in curves),
-        *transfer_claims(rows, systems),
-        *(better for better, _ in small),
-        *(suffice for _, suffice in small),
-        small_networks_cheaper(table, rows, systems),
-    ]
+    return relation_claims(relations or {}, systems) + network_claims(table, sweep_members(table), systems)

@@ -18,7 +18,7 @@ from scipy.stats import rankdata
 
 from basinet.arrays import FloatArray
 from basinet.frames.bootstrap import Interval, percentile_interval
-from basinet.study.tables import member_rows, most_common, select
+from basinet.study.tables import member_rows, most_common, select, system_label
 
 Architecture = tuple[str, int]
 Elements = Mapping[str, tuple[str, ...]]
@@ -54,6 +54,35 @@ def architecture_name(architecture: Architecture) -> str:
 def of_architecture(rows: pd.DataFrame, architecture: Architecture) -> pd.DataFrame:
     """Rows of one architecture."""
     return select(rows, activation=architecture[0], depth=architecture[1])
+
+
+def transfers(rows: pd.DataFrame, elements: Elements) -> dict[str, tuple[str, str]]:
+    """System trained on and system tested on of every transfer, by a label such as ``Mx to Ar``."""
+    pairs = select(rows, transferred=True)[["train_system", "test_system"]].itertuples(index=False, name=None)
+    return {
+        " to ".join(system_label(name, elements.get(name, ())) for name in pair): pair for pair in sorted(set(pairs))
+    }
+
+
+def moved_rows(rows: pd.DataFrame, train: str, test: str, target: str) -> pd.DataFrame:
+    """Members of one transfer, raw gauge, all species."""
+    moved = select(rows, train_system=train, test_system=test, transferred=True)
+    return select(moved, target=target, species="all", gauge="raw")
+
+
+def paired_fidelity(
+    rows: pd.DataFrame, train: str, test: str, target: str
+) -> tuple[FloatArray, FloatArray, list[tuple[str, int, int]]]:
+    """Local r at home and transferred r of the same model, with each model's (activation, depth, width).
+
+    Home of pure models side by side (``ar+kr``) is the mean over their systems.
+    """
+    homes = [own_rows(rows, home, "local") for home in train.split("+")]
+    tables = [*homes, moved_rows(rows, train, test, target)]
+    series = [table.set_index(["activation", "depth", "width", "seed"])["pearson_r"] for table in tables]
+    pairs = pd.concat(series, axis="columns", join="inner").dropna()
+    at_home, moved = pairs.iloc[:, :-1].mean(axis="columns"), pairs.iloc[:, -1]
+    return at_home.to_numpy(float), moved.to_numpy(float), [key[:3] for key in pairs.index]
 
 
 def width_grid(rows: pd.DataFrame, quantity: str = "pearson_r", by: str = "width") -> pd.DataFrame:
@@ -121,13 +150,13 @@ def spearman(x: FloatArray, y: FloatArray) -> FloatArray:
     nan where fewer than three pairs are left, or one side is constant.
     """
     present = np.isfinite(x) & np.isfinite(y)
-    first, second = (centred_ranks(np.where(present, values, np.nan)) for values in (x, y))
+    first, second = (_centred_ranks(np.where(present, values, np.nan)) for values in (x, y))
     with np.errstate(invalid="ignore"):
         r = (first * second).sum(axis=-1) / np.sqrt((first**2).sum(axis=-1) * (second**2).sum(axis=-1))
     return np.asarray(np.where(present.sum(axis=-1) >= 3, r, np.nan))
 
 
-def centred_ranks(values: FloatArray) -> FloatArray:
+def _centred_ranks(values: FloatArray) -> FloatArray:
     """Ranks along the last axis less their mean, equal values sharing theirs; 0 where there is no value."""
     ranks = rankdata(values, axis=-1, nan_policy="omit")
     count = np.isfinite(values).sum(axis=-1, keepdims=True)

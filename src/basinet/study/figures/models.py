@@ -31,10 +31,11 @@ from basinet.study.claims.members import (
     architecture_name,
     architectures,
     of_architecture,
+    paired_fidelity,
     spearman,
     sweep_members,
+    transfers,
 )
-from basinet.study.claims.transfer import paired_fidelity, transfers
 from basinet.study.figures.width import draw_targets
 from basinet.study.report.results import StudyResults, floor, model_row, preferred_split, settings_text
 from basinet.study.tables import (

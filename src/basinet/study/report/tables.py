@@ -55,6 +55,10 @@ def tables(results: StudyResults) -> dict[str, pd.DataFrame]:
     """All tables of the report by the key of their section, those of provenance apart."""
     unseen = mean_rows(select(results.table, experiment="baseline", species=("all", None), split="test"))
     folds = mean_rows(select(results.table, experiment="cross_validation", split="out_of_fold"))
+    total = {"name": "all before this report", **results.provenance.get("total", {})}
+    stages = [*results.provenance.get("stages", []), total]
+    headings = {"stage": "name", "wall seconds": "wall_seconds", "CPU seconds": "cpu_seconds"}
+    rest = {key: value for key, value in results.provenance.items() if key not in ("stages", "total", "complete")}
     built = {
         "headline": [_headline(results, system) for system in results.systems],
         "architectures": _architectures(results),
@@ -75,8 +79,11 @@ def tables(results: StudyResults) -> dict[str, pd.DataFrame]:
             for row in records(results.selection)
         ],
         "data": [_data_row(results, name, entry) for name, entry in results.main_systems.items()],
-        "stages": _stages(results),
-        "provenance": _provenance(results),
+        "stages": [{heading: stage.get(key) for heading, key in headings.items()} for stage in stages],
+        "provenance": [
+            {"what": name, "value": "not recorded" if value is None else str(value)}
+            for name, value in _flattened(rest).items()
+        ],
     }
     return {key: pd.DataFrame(rows, dtype=object) for key, rows in built.items()}
 
@@ -175,21 +182,6 @@ def _data_row(results: StudyResults, name: str, entry: Mapping[str, Any]) -> dic
         "frames by split": "; ".join(f"{split} {count}" for split, count in entry.get("n_by_split", {}).items()),
         "contiguous blocks (frame numbers)": "; ".join(f"{key} {ends}" for key, ends in pairs.items()),
     }
-
-
-def _stages(results: StudyResults) -> list[dict[str, Any]]:
-    """Wall and CPU time of each stage up to this report."""
-    total = {"name": "all before this report", **results.provenance.get("total", {})}
-    headings = {"stage": "name", "wall seconds": "wall_seconds", "CPU seconds": "cpu_seconds"}
-    stages = [*results.provenance.get("stages", []), total]
-    return [{heading: stage.get(key) for heading, key in headings.items()} for stage in stages]
-
-
-def _provenance(results: StudyResults) -> list[dict[str, str]]:
-    """Everything else that was recorded."""
-    rest = {key: value for key, value in results.provenance.items() if key not in ("stages", "total", "complete")}
-    cells = _flattened(rest).items()
-    return [{"what": name, "value": "not recorded" if value is None else str(value)} for name, value in cells]
 
 
 def _flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
