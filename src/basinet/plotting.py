@@ -16,6 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from numpy.typing import ArrayLike
 
 SINGLE = (4.6, 3.9)
 GRID = (6.2, 5.9)
@@ -157,9 +158,10 @@ def width_axis(axes: Axes, widths: Sequence[float], label: str = "layer width") 
         axes.set_xlim(shown[0] / 1.3, shown[-1] * 1.3)
 
 
-def correlation_axes(axes: Iterable[Axes], values: Sequence[float], label: str = "Pearson r") -> None:
+def correlation_axes(axes: Iterable[Axes], values: ArrayLike, label: str = "Pearson r") -> None:
     """Axes of a correlation side by side, which end at 1 and start below the lowest value; the first is labelled."""
-    low = min((value for value in values if np.isfinite(value)), default=0.0)
+    finite = np.asarray(values, dtype=np.float64)
+    low = finite[np.isfinite(finite)].min(initial=1.0) if np.isfinite(finite).any() else 0.0
     span = max(1.0 - low, 0.02)
     step = 0.05 if span > 0.2 else 0.01
     for number, axis in enumerate(axes):

@@ -105,6 +105,7 @@ class Builder:
             "r": [3.0, 5.0],
             "h_ev": [0.001, 0.0],
             "h_control_ev": [0.0, 0.0],
+            "local_r": {"Ar": {"raw": 0.7, "pair": 0.9}, "Kr": {"raw": 0.7, "pair": 0.9}},
         }
         (root / "gauge.json").write_text(json.dumps({"mix": [gauge]} if "mix" in self.systems else {}))
         (root / "relation.json").write_text(json.dumps({name: relation() for name in self.systems}))

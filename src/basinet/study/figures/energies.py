@@ -73,23 +73,16 @@ def _draw_points(axes: Axes, points: pd.DataFrame, quantity: str, unit: float) -
         if not len(chosen):
             continue
         sizes = ", ".join(map(str, distinct(chosen, "n_atoms")))
-        axes.plot(
-            _MEV * chosen["e_es_ev"].to_numpy(float),
-            unit * chosen[quantity].to_numpy(float),
-            marker,
-            color=color,
-            mfc=color if split == "train" else "none",
-            ms=4,
-            alpha=0.8,
-            label=f"{name}: {len(chosen)} frames, {sizes} atoms",
-        )
+        x, y = _MEV * chosen["e_es_ev"].to_numpy(float), unit * chosen[quantity].to_numpy(float)
+        label, face = f"{name}: {len(chosen)} frames, {sizes} atoms", color if split == "train" else "none"
+        axes.plot(x, y, marker, color=color, mfc=face, ms=4, alpha=0.8, label=label)
 
 
 def _draw_line(axes: Axes, points: pd.DataFrame, slope: float) -> None:
     """The line through the training frames, across the range of all frames."""
     fitted = select(points, split="train") if len(select(points, split="train")) else points
-    intercept = np.mean(_MEV * (fitted["e_rest_ev"].to_numpy(float) - slope * fitted["e_es_ev"].to_numpy(float)))
-    ends = _MEV * np.array([points["e_es_ev"].to_numpy(float).min(), points["e_es_ev"].to_numpy(float).max()])
+    intercept = _MEV * (fitted["e_rest_ev"] - slope * fitted["e_es_ev"]).mean()
+    ends = _MEV * np.array([points["e_es_ev"].min(), points["e_es_ev"].max()])
     axes.plot(ends, intercept + slope * ends, color="black", linewidth=1.0, label=f"line, slope {slope:.4f}")
 
 
@@ -162,35 +155,27 @@ def draw_gauge(results: StudyResults) -> Figure:
     entries = [(system, entry) for system, found in results.gauge.items() for entry in found if entry.get("r")]
     if not entries:
         raise AbsentError("a pair gauge (it takes a mixture with local energies)")
-    effects = "; ".join(_effect(entry) for _, entry in entries)
+    effects = "; ".join(
+        f"local r with {entry['model']}: "
+        + ", ".join(f"{name} {r['raw']:.2f} to {r['pair']:.2f}" for name, r in entry["local_r"].items())
+        for _, entry in entries
+    )
     note = (
         "e_i changes by + h(r) for the first species and - h(r) for the second, for every unlike pair: "
         f"totals do not change. Grey: the control with equal signs, which is no gauge. {effects}."
     )
-    pairs = sorted({str(entry.get("pair", "")) for _, entry in entries})
+    pairs = sorted({entry["pair"] for _, entry in entries})
     figure = canvas(f"The pair gauge h(r), {', '.join(pairs)}", note, (SINGLE[0], 4.2))
     axes = figure.subplots()
     axes.axhline(0.0, color="black", linewidth=0.8)
     for index, (system, entry) in enumerate(entries):
         style = look(index, lines=True)
-        values = [_MEV * value for value in entry["h_ev"]]
-        name = f"{results.label(system)}, {entry.get('model', 'model')}"
+        values, control = (_MEV * np.array(entry[name]) for name in ("h_ev", "h_control_ev"))
+        name = f"{results.label(system)}, {entry['model']}"
         axes.plot(entry["r"], values, style.line, color=style.color, label=name)
-        if entry.get("h_control_ev"):
-            control = [_MEV * value for value in entry["h_control_ev"]]
-            axes.plot(entry["r"], control, style.line, color=GREY, linewidth=1.0)
+        axes.plot(entry["r"], control, style.line, color=GREY, linewidth=1.0)
     axes.plot([], [], color=GREY, linewidth=1.0, label="control")
     axes.set_xlabel("distance r (Å)")
     axes.set_ylabel("h (meV per pair)")
     axes.legend(loc="best")
     return figure
-
-
-def _effect(entry: Mapping[str, Any]) -> str:
-    """Local r before and after, by species."""
-    found = entry.get("local_r", {})
-    words = [
-        f"{name} {value.get('raw', float('nan')):.2f} to {value.get('pair', float('nan')):.2f}"
-        for name, value in found.items()
-    ]
-    return f"local r with {entry.get('model', 'model')}: {', '.join(words)}" if words else str(entry.get("model", ""))

@@ -26,6 +26,7 @@ from basinet.plotting import (
     grid_of,
     legend_above,
     look,
+    width_axis,
 )
 from basinet.study.claims.members import (
     architecture_name,
@@ -183,7 +184,7 @@ def draw_resolution(results: StudyResults) -> Figure:
         for axis, system in zip(row, systems, strict=True):
             _draw_scan(axis, select(rows, model=model, test_system=system), model)
             axis.set_title(f"{results.label(system)}, {model}")
-    correlation_axes(axes.ravel(), rows["pearson_r"].to_numpy(float).tolist(), "")
+    correlation_axes(axes.ravel(), rows["pearson_r"], "")
     figure.supylabel("Pearson r", fontsize=9.5)
     for axis in axes[-1]:
         axis.set_xlabel("cutoff (Å)")
@@ -240,7 +241,7 @@ def draw_weights(results: StudyResults) -> Figure:
     size = columns_size(len(panels), 4.4, each=3.0)
     figure = canvas("Fidelity against weight and size of the species", settings_text(results, rows), size)
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    correlation_axes(axes, pd.concat([scan["pearson_r"] for *_, scan in panels]).tolist(), "")
+    correlation_axes(axes, pd.concat([scan["pearson_r"] for *_, scan in panels]), "")
     for axis, (system, radii, scan) in zip(axes, panels, strict=True):
         _draw_curves(axis, scan, results.systems[system])
         element = results.systems[system][-1]
@@ -304,7 +305,6 @@ def draw_size(results: StudyResults) -> Figure:
     for axis, target in zip(axes, ("total", "local"), strict=True):
         _draw_size_target(axis, results, select(rows, target=target), target)
         axis.set_title(f"{target} energies")
-        axis.set_xlabel("atoms per frame")
         axis.set_ylabel("Pearson r")
     legend_above(figure, axes[1:])
     return figure
@@ -325,24 +325,20 @@ def _draw_size_target(axes: Axes, results: StudyResults, rows: pd.DataFrame, tar
     sizes: set[float] = set()
     for index, system in enumerate(results.systems):
         for offset, (model, name, line) in enumerate(_SIZE_MODELS):
-            found = _size_rows(results, rows, system, model, target)
-            if not found:
+            found = as_table(_size_rows(results, rows, system, model, target), RESULTS)
+            x, style = found["n_atoms"].to_numpy(float), look(index)
+            if not x.size:
                 continue
-            sizes |= {float(row["n_atoms"]) for row in found}
-            style = look(index)
-            x = [float(row["n_atoms"]) * (1.0 + 0.02 * (3 * offset + index - 4)) for row in found]
-            y = [row["pearson_r"] for row in found]
-            low = [max(0.0, r - (row.get("pearson_r_low") or r)) for r, row in zip(y, found, strict=True)]
-            high = [max(0.0, (row.get("pearson_r_high") or r) - r) for r, row in zip(y, found, strict=True)]
+            sizes |= set(x)
+            r = found["pearson_r"]
+            bars = [(r - found["pearson_r_low"]).clip(0.0), (found["pearson_r_high"] - r).clip(0.0)]
+            x = x * (1.0 + 0.02 * (3 * offset + index - 4))
             axes.errorbar(
-                x, y, [low, high], color=style.color, marker=style.marker, linestyle=line, elinewidth=0.8,
-                mfc=style.color if model == "network" else "white", label=f"{results.label(system)}, {name}",
+                x, r, [bar.fillna(0.0) for bar in bars], color=style.color, marker=style.marker, linestyle=line,
+                elinewidth=0.8, mfc=style.color if model == "network" else "white",
+                label=f"{results.label(system)}, {name}",
             )  # fmt: skip
-    axes.set_xscale("log")
-    axes.set_xticks(sorted(sizes), [f"{size:.0f}" for size in sorted(sizes)])
-    axes.minorticks_off()
-    if sizes:
-        axes.set_xlim(min(sizes) / 1.4, max(sizes) * 1.4)
+    width_axis(axes, sorted(sizes), "atoms per frame")
 
 
 def draw_learning_curve(results: StudyResults) -> Figure:

@@ -197,15 +197,13 @@ def draw_targets(
     figure = canvas(title, settings_text(results, rows, note), columns_size(len(systems), 5.3))
     panels = target_panels(results, figure, systems, sharex=True, sharey="row")
     for target, row in panels.items():
-        values: list[float] = []
+        correlation_axes(row, pd.concat([select(drawn, target=target) for *_, drawn in curves])["pearson_r"])
         for axis, system in zip(row, systems, strict=True):
             for index, (name, style, drawn) in enumerate(curves):
                 own = select(drawn, target=target, test_system=system)
                 shift = 0.04 * (index - (len(curves) - 1) / 2.0)
                 draw_members(axis, width_grid(own, by=column), style, name, shift)
-                values += own["pearson_r"].tolist()
             width_axis(axis, distinct(rows, column), axis_name if target == "local" else "")
-        correlation_axes(row, values)
     legend_above(figure, panels["total"][:1])
     return figure
 
