@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from basinet.cli.options import (
     ENERGY_KEY,
     FORCES_KEY,
-    DefinitionOption,
     EnergyKey,
     ForcesKey,
     Frames,
@@ -28,6 +27,10 @@ from basinet.cli.options import (
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ase import Atoms
+
     from basinet.relation.relation import Relation
 
 _COLUMNS = {
@@ -42,7 +45,9 @@ variance of E_tot; r2_left_out: share of it that the line explains in blocks of 
 def _relate(
     frames: Frames,
     out: Annotated[Path | None, option("FILE.extxyz", "Write all frames with REF_local_energy.")] = None,
-    definition: DefinitionOption = "total",
+    definition: Annotated[
+        Literal["total", "electronic"], typer.Option(help="Reading of the local Hartree energy.")
+    ] = "total",
     as_json: Annotated[bool, typer.Option("--json", help="Print relation.json's entries.")] = False,
     energy_key: EnergyKey = ENERGY_KEY,
     forces_key: ForcesKey = FORCES_KEY,
@@ -82,6 +87,7 @@ def _relate(
         return
     typer.echo(_text_table([_row(name, relation) for name, relation in relations.items()], _COLUMNS))
     typer.echo(_LEGEND)
+    _show_direct(relations, liquid, definition)
     if out is not None:
         typer.echo(f"{out}: {len(liquid)} frames with REF_local_energy")
 
@@ -93,6 +99,30 @@ def _tell_doubts(relations: dict[str, Relation], *, refuse: bool) -> None:
             raise InputError(f"system {name} shows no relation: {relation.doubts}; --force writes anyway")
         if relation.doubts:
             typer.echo(f"basinet: warning: system {name} shows no relation: {relation.doubts}", err=True)
+
+
+_DIRECT_COLUMNS = {
+    "test_system": "", "n_atoms": "d", "species": "", "n_values": "d", "pearson_r": ".4f", "pearson_r_low": ".4f",
+    "pearson_r_high": ".4f", "pearson_r_within": ".4f", "slope": ".4f", "rmse_mev": ".3f",
+}  # fmt: skip
+
+
+def _show_direct(
+    relations: dict[str, Relation], liquid: Sequence[Atoms], definition: Literal["total", "electronic"]
+) -> None:
+    """Where frames of a system carry direct energies: how these go with the relation's, atom by atom."""
+    from basinet.fidelity.scoring import score_relation
+    from basinet.frames.labels import DIRECT_ENERGY, all_labelled
+    from basinet.frames.splits import by_system
+
+    rows: list[dict[str, Any]] = []
+    for name, own in by_system(liquid).items():
+        if all_labelled(own, DIRECT_ENERGY):
+            found = score_relation(relations[name], own, definition).to_dict("records")
+            rows += [{str(column): value for column, value in row.items()} for row in found]
+    if rows:
+        typer.echo("\nDirect energies, not fitted, beside the relation's, atom by atom (slope 1 expected; meV):")
+        typer.echo(_text_table(rows, _DIRECT_COLUMNS))
 
 
 def _row(name: str, relation: Relation) -> dict[str, Any]:

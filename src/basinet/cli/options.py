@@ -35,7 +35,8 @@ Scheduler = Annotated[
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with what lies in the output directory.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Delete the output directory's content first.")]
 DefinitionOption = Annotated[
-    Literal["total", "electronic"], typer.Option("--definition", help="Reading of the local Hartree energy.")
+    Literal["direct", "total", "electronic"],
+    typer.Option(help="Of local energies: direct, or with a reading of the local Hartree energy: total, electronic."),
 ]
 
 ENERGY_KEY = "REF_energy"

@@ -171,10 +171,17 @@ _ARRAYS = {
     "hartree_energy_error": "local_hartree_energy_error",
     "hartree_energy_electronic": "REF_local_hartree_energy_electronic",
     "hartree_energy_electronic_error": "local_hartree_energy_electronic_error",
+    "direct_energy": "REF_direct_energy",
+    "direct_energy_error": "direct_energy_error",
 }
 """Per-atom quantities of a document, and the arrays of the frame."""
 
-_ENERGY = {"total": "hartree_energy", "electronic": "hartree_energy_electronic"}
+_ENERGY = {"direct": "direct_energy", "total": "hartree_energy", "electronic": "hartree_energy_electronic"}
+_MEANING = {
+    "direct": "direct DFT energy of the region",
+    "total": "local Hartree energy, reading total",
+    "electronic": "local Hartree energy, reading electronic",
+}
 
 
 def _document(atoms: Atoms, report: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,7 +226,9 @@ def _totals(found: Mapping[str, Any], definition: str) -> list[str]:
     lines = []
     info = found["info"]
     if _ENERGY[definition] in found["atoms"]:
-        lines.append(f"energy: local Hartree energy, reading {definition}, eV; +- from the grid, eV")
+        lines.append(f"energy: {_MEANING[definition]}, eV; +- from the grid, eV")
+    if definition == "direct" and "direct_closure_error" in info:
+        lines[-1] += f"; atoms less printed total energy: {info['direct_closure_error']:.1e}"
     if "hartree_energy" in found:
         lines.append(f"Hartree energy of the density: {found['hartree_energy']:.6f} eV")
     if "closure_error" in info:

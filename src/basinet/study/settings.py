@@ -29,6 +29,7 @@ from basinet.config.loading import (
 from basinet.errors import InputError
 from basinet.potentials.network import Activation, Parametrisation
 from basinet.potentials.settings import FixedDescriptor, TrainingSettings
+from basinet.relation.relation import Definition
 
 Width = Annotated[int, Field(ge=1, le=512)]
 Depth = Annotated[int, Field(ge=1, le=2)]
@@ -141,7 +142,9 @@ class StudyConfig(Section):
     title: str = "Atomic energies of noble-gas potentials against density-functional theory"
     data: DataSettings = DataSettings()
     split: SplitSettings = SplitSettings()
-    definition: Literal["total", "electronic"] = Field("total", description="reading of the local Hartree energy")
+    definition: Definition = Field(
+        "total", description="of local energies: direct, or by the relation with a reading: total, electronic"
+    )
     descriptor: DescriptorSettings = DescriptorSettings()
     sweep: SweepSettings = SweepSettings()
     members: int = Field(3, ge=1, description="networks (seeds) per ensemble")
@@ -158,7 +161,9 @@ class TrainConfig(Section):
 
     data: DataSettings = DataSettings()
     split: SplitSettings = SplitSettings()
-    definition: Literal["total", "electronic"] = Field("total", description="reading of the local Hartree energy")
+    definition: Definition = Field(
+        "total", description="of local energies: direct, or by the relation with a reading: total, electronic"
+    )
     descriptor: FixedDescriptor = FixedDescriptor()
     system: Listed[str] | None = Field(None, description="systems to train on; every one in the frames unless given")
     activation: Listed[Activation] = Field(["tanh"], description="activation; a list makes a grid")

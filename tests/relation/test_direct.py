@@ -1,0 +1,61 @@
+"""Direct energies of argon, the first frames of the second edition: nothing is fitted, and the relation is tested."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import basinet
+from basinet.errors import InputError
+from basinet.fidelity.scoring import score_relation
+from basinet.potentials.calculator import PairPotentialCalculator
+from basinet.potentials.pair_potential import literature_lennard_jones
+from basinet.units import Hartree
+
+FRAMES = Path(__file__).parents[2] / "campaigns" / "second" / "ar32.extxyz"
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return basinet.read_frames(FRAMES)
+
+
+def test_direct_energies_sum_to_the_total_energy(frames):
+    for atoms in frames:
+        missed = atoms.arrays["REF_direct_energy"].sum() - atoms.info["REF_energy"]
+        assert abs(missed) < 4e-4 * Hartree  # of 675 hartree: five digits of the cube
+        assert missed == pytest.approx(atoms.info["direct_closure_error"], abs=1e-6)
+
+
+def test_the_relation_of_totals_is_nearly_that_of_atoms(frames):
+    """Chance would give r = 0, and local energies out of order between frames r = 0 as well."""
+    relation = basinet.fit_relation(frames)
+    (row,) = score_relation(relation, frames).to_dict("records")
+    assert row["pearson_r"] > 0.9
+    assert row["pearson_r_low"] < row["pearson_r"] < row["pearson_r_high"]
+    assert row["slope"] == pytest.approx(1.0, abs=0.15)
+    assert row["rmse_mev"] < 3.0
+    turned = [atoms.copy() for atoms in frames]
+    for atoms in turned:
+        atoms.arrays["REF_direct_energy"] = np.roll(atoms.arrays["REF_direct_energy"], 5)
+    assert abs(score_relation(relation, turned)["pearson_r"][0]) < 0.1
+
+
+def test_a_potential_is_judged_by_direct_energies_where_asked(frames):
+    potential = PairPotentialCalculator(literature_lennard_jones())
+    scores = {name: basinet.evaluate(potential, frames, definition=name) for name in ("direct", "total")}
+    local = {name: table[table["target"] == "local"]["pearson_r"].item() for name, table in scores.items()}
+    assert 0.9 < local["direct"] < local["total"]
+
+
+def test_frames_without_direct_energies_are_refused_or_scored_on_totals(frames):
+    shipped = basinet.load_reference("ar")[:8]
+    with pytest.raises(InputError, match="system ar: no frame has REF_direct_energy"):
+        score_relation(basinet.fit_relation(shipped), shipped)
+    potential = PairPotentialCalculator(literature_lennard_jones())
+    assert set(basinet.evaluate(potential, shipped, definition="direct")["target"]) == {"total"}
+    some = [*frames[:3], *shipped[:1]]
+    with pytest.raises(InputError, match="REF_direct_energy is missing"):
+        basinet.evaluate(potential, some, definition="direct")
