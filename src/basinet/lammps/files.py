@@ -73,7 +73,7 @@ def n_coefficients(n_components: int, sizes: Sequence[int]) -> int:
 
 
 def _refuse_what_lammps_gets_wrong(ensemble: Ensemble) -> None:
-    """Refuse layers that do not fit the architecture, of which LAMMPS has one for all elements, or numbers that are none."""
+    """Refuse layers that do not fit the architecture (LAMMPS has one for all elements), and numbers not finite."""
     n, members = len(ensemble.elements), ensemble.members
     sizes = ensemble.architecture.sizes(ensemble.descriptor.n_components)
     expected = [((members, n, before, after), (members, n, after)) for before, after in pairwise(sizes)]
