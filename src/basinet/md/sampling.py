@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import combinations_with_replacement
 from math import gcd
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,8 @@ from ase.md.velocitydistribution import Stationary, thermalize_momenta
 from basinet.arrays import FloatArray
 from basinet.config.loading import read_yaml, validated
 from basinet.errors import InputError
+from basinet.frames.neighbours import species_pairs
+from basinet.frames.splits import elements_of
 from basinet.md.liquids import (
     DALTON_PER_CUBIC_ANGSTROM,
     WINDOW,
@@ -334,9 +335,8 @@ def _describe_order(liquid: _Liquid, judgements: list[_Judgement]) -> dict[str, 
 
 def _describe_peaks(frames: list[Atoms]) -> dict[str, Any]:
     """First peak of each pair distribution that has one: position (A) and height."""
-    elements = sorted(set(frames[0].get_chemical_symbols()))
     peaks = {}
-    for a, b in combinations_with_replacement(elements, 2):
+    for a, b in species_pairs(elements_of(frames[:1])):
         position, height = pair_distribution(frames, a, b).first_peak()
         if height > 0.0:  # a single atom of an element meets no other within reach
             peaks[f"{a}-{b}"] = {"peak_angstrom": position, "height": height}

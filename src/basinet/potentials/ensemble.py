@@ -259,23 +259,17 @@ def compose(**models: Ensemble) -> Ensemble:
                     f"models of {first.elements[0]} and {part.elements[0]} differ in their {name} "
                     f"({getattr(first, name)} and {getattr(part, name)}): only equal ones compose"
                 )
-    scaling = Scaling(*(np.concatenate(arrays) for arrays in zip(*(part.scaling for part in parts), strict=True)))
     ranges = [part.range for part in parts if part.range is not None]
     layers = tuple(
-        Layer(
-            np.concatenate([layer.weight for layer in same], axis=1),
-            np.concatenate([layer.bias for layer in same], axis=1),
-        )
+        Layer(*(np.concatenate(arrays, axis=1) for arrays in zip(*same, strict=True)))
         for same in zip(*(part.networks for part in parts), strict=True)
     )
-    return Ensemble(
-        first.descriptor,
-        first.architecture,
-        tuple(sorted(models)),
-        {part.elements[0]: part.e0[part.elements[0]] for part in parts},
-        scaling,
-        layers,
-        {part.elements[0]: dict(part.training) for part in parts},
-        DescriptorRange(*map(np.concatenate, zip(*ranges, strict=True))) if len(ranges) == len(parts) else None,
-        first.baseline,
+    return replace(
+        first,
+        elements=tuple(sorted(models)),
+        e0={part.elements[0]: part.e0[part.elements[0]] for part in parts},
+        scaling=Scaling(*map(np.concatenate, zip(*(part.scaling for part in parts), strict=True))),
+        networks=layers,
+        training={part.elements[0]: dict(part.training) for part in parts},
+        range=DescriptorRange(*map(np.concatenate, zip(*ranges, strict=True))) if len(ranges) == len(parts) else None,
     )
