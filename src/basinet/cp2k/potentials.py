@@ -103,40 +103,24 @@ def _kind_core(kind: _Kind, element: str, printed: Core | None, output: Cp2kOutp
             f"{kind.where}: kind {kind.name} has the potential {kind.potential}; "
             "basinet reads only GTH pseudopotentials"
         )
-    exact = kind.core or _tabulated_core(kind, element, output, given, required=printed is None)
-    if printed is None:
-        if exact is None:
-            raise InputError(f"{kind.where}: kind {kind.name} has no potential; name it with POTENTIAL")
-        return exact
-    return exact if exact is not None and _agree(exact, printed) else printed
-
-
-def _agree(exact: Core, printed: Core) -> bool:
-    """Tell if a core is the one printed, to the digits printed."""
-    return exact[0] == printed[0] and abs(exact[1] - printed[1]) < _PRINTED_DIGITS * printed[1]
-
-
-def _tabulated_core(kind: _Kind, element: str, output: Cp2kOutput, given: Cp2kInput, *, required: bool) -> Core | None:
-    """Core from the potential files; None if it is not there and not `required`."""
     places = list(dict.fromkeys(data_directories(given.path.parent, output.data_directory)))
-    files: list[Path] = []
-    for name in kind.files:
-        file = find_potential_file(name, places)
+    files = {name: find_potential_file(name, places) for name in kind.files}
+    wanted = (element, kind.potential.upper())
+    tables = (read_gth_potentials(file) for file in files.values() if file is not None)
+    exact = kind.core or next((table[wanted] for table in tables if wanted in table), None)
+    if printed is not None:
+        if exact is None or exact[0] != printed[0] or abs(exact[1] - printed[1]) > _PRINTED_DIGITS * printed[1]:
+            return printed
+        return exact
+    if exact is not None:
+        return exact
+    for name, file in files.items():
         if file is None:
-            if required:
-                looked = ", ".join(str(place) for place in places)
-                raise InputError(
-                    f"{given.path}: potential file {name} not found in {looked}; set CP2K_DATA_DIR to its directory"
-                )
-            continue
-        files.append(file)
-        core = read_gth_potentials(file).get((element, kind.potential.upper()))
-        if core is not None:
-            return core
-    if required:
-        looked = ", ".join(str(file) for file in files)
-        raise InputError(
-            f"{kind.where}: no GTH pseudopotential {kind.potential!r} of {element} in {looked}; "
-            "correct POTENTIAL or POTENTIAL_FILE_NAME"
-        )
-    return None
+            raise InputError(
+                f"{given.path}: potential file {name} not found in {', '.join(map(str, places))}; "
+                "set CP2K_DATA_DIR to its directory"
+            )
+    raise InputError(
+        f"{kind.where}: no GTH pseudopotential {kind.potential!r} of {element} in {', '.join(map(str, files.values()))}; "
+        "correct POTENTIAL or POTENTIAL_FILE_NAME"
+    )
