@@ -120,7 +120,8 @@ def _kind_core(kind: _Kind, element: str, printed: Core | None, output: Cp2kOutp
                 f"{given.path}: potential file {name} not found in {', '.join(map(str, places))}; "
                 "set CP2K_DATA_DIR to its directory"
             )
+    looked = ", ".join(map(str, files.values()))
     raise InputError(
-        f"{kind.where}: no GTH pseudopotential {kind.potential!r} of {element} in {', '.join(map(str, files.values()))}; "
+        f"{kind.where}: no GTH pseudopotential {kind.potential!r} of {element} in {looked}; "
         "correct POTENTIAL or POTENTIAL_FILE_NAME"
     )
