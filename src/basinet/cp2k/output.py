@@ -178,15 +178,9 @@ def _read_kinds(text: str, where: str) -> tuple[_PrintedKind, ...]:
     for head, end in zip(heads, ends, strict=False):
         block = text[head.end() : end]
         potential = _POTENTIAL.search(block)
-        core = None if potential is None or potential[1] != "GTH" else _read_core(block[potential.end() :], where)
-        kinds.append(
-            _PrintedKind(
-                name=head[1],
-                potential=None if potential is None else potential[2],
-                potential_type=None if potential is None else potential[1],
-                core=core,
-            )
-        )
+        form, name = (None, None) if potential is None else (potential[1], potential[2])
+        core = _read_core(block[potential.end() :], where) if potential is not None and form == "GTH" else None
+        kinds.append(_PrintedKind(head[1], name, form, core))
     return tuple(kinds)
 
 
