@@ -172,12 +172,7 @@ def read_table(path: str | Path, columns: Mapping[str, str] | None = None) -> pd
         raise InputError(f"{path}, line {reader.line_num}: not a CSV table ({error}); write it again") from error
     known = None if columns is None else {name: kind for name, kind in columns.items() if name in header}
     try:
-        table = pd.read_csv(
-            io.StringIO(text, newline=""),
-            dtype=known,
-            keep_default_na=False,
-            na_values=[""],
-        )
+        table = pd.read_csv(io.StringIO(text, newline=""), dtype=known, keep_default_na=False, na_values=[""])
     except ValueError as error:
         raise InputError(f"{path}: not the table expected ({error}); write it again") from error
     if columns is None:

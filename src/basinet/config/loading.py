@@ -8,14 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    ValidationError,
-)
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import CoreSchema
 from pydantic_core.core_schema import no_info_before_validator_function
 
@@ -23,8 +16,6 @@ from basinet.errors import InputError
 from basinet.files import read_text
 
 Count = Annotated[int, Field(ge=1)]
-
-
 Positive = Annotated[float, Field(gt=0)]
 Cutoff = Annotated[float, Field(ge=2, le=15)]
 TwoJMax = Annotated[int, Field(ge=0, le=14)]

@@ -11,13 +11,7 @@ import numpy as np
 from basinet import units
 from basinet.arrays import FloatArray
 from basinet.cp2k.input import _from_angles
-from basinet.cp2k.language import (
-    _find_line,
-    _find_number,
-    _parse_number,
-    _unit,
-    read_cp2k_text,
-)
+from basinet.cp2k.language import _find_line, _find_number, _parse_number, _unit, read_cp2k_text
 from basinet.cp2k.potentials import Core
 from basinet.errors import InputError
 
