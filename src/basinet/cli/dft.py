@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from basinet.cli.options import OptionalSeed, Overwrite, Resume, Scheduler, Seed, _check_scheduler, option
-from basinet.cli.output import _kept
+from basinet.cli.output import _interruption
 from basinet.errors import InputError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _campaign_directory(
         with prepared(root, resume=resume, overwrite=overwrite):
             yield create_campaign(root, settings, frames, template)
     except KeyboardInterrupt:
-        raise _kept(root) from None
+        raise _interruption(root) from None
 
 
 def _check_program(settings: CampaignConfig, scheduler: str | None, frames: list[Atoms]) -> None:

@@ -206,7 +206,11 @@ def lammps(
     """
     if out is None:
         raise InputError("no output given; name a directory with --out")
-    ensemble = _chosen_model(models or [], compose or [])
+    if models and compose:
+        raise InputError(f"--compose and the model {models[0]} exclude each other; give one")
+    if not models and not compose:
+        raise InputError(f"no model given; name one or several *{SUFFIX} files, or --compose ELEMENT=MODEL...")
+    ensemble = _composed_by_element(compose) if compose else _composed(models or [])
 
     from basinet.jobs.directory import refuse_inputs_inside
     from basinet.lammps.export import export_lammps
@@ -216,15 +220,6 @@ def lammps(
     atoms = _read_start(start) if start is not None else None
     record = export_lammps(ensemble, out, start=atoms, member=member, check=not no_check, overwrite=overwrite)
     typer.echo(_export_summary(out, record))
-
-
-def _chosen_model(models: Sequence[Path], compose: Sequence[str]) -> Ensemble:
-    """Load the model that the arguments name in one way or the other."""
-    if models and compose:
-        raise InputError(f"--compose and the model {models[0]} exclude each other; give one")
-    if not models and not compose:
-        raise InputError(f"no model given; name one or several *{SUFFIX} files, or --compose ELEMENT=MODEL...")
-    return _composed_by_element(compose) if compose else _composed(models)
 
 
 def _read_start(path: Path) -> Atoms:

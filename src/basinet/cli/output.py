@@ -111,10 +111,10 @@ def results_directory(
                 _clear_away(root, existed=existed)
             raise
         except KeyboardInterrupt:
-            raise _kept(root) from None
+            raise _interruption(root) from None
 
 
-def _kept(root: Path) -> _Interrupted:
+def _interruption(root: Path) -> _Interrupted:
     """What an interrupted command says that can go on."""
     return _Interrupted(f"interrupted; what is done is kept in {root}, the same command with --resume goes on")
 

@@ -151,21 +151,9 @@ def fit_gauge(
 
     .. math:: \min_c \sum_i \left(q_i - p_i - s_i \sum_k c_k F_{i,k}\right)^2
 
-    with all of p, q and sF centred per species and size, as the metrics are. Fit it on frames that are not
-    scored.
-
-    Parameters
-    ----------
-    features
-        (n_atoms, 8 n_pairs), from :func:`pair_features`.
-    kind
-        ``pair`` or ``control``.
-    prediction
-        (..., n_atoms) eV; leading axes are members, each with coefficients of its own.
-    reference
-        (n_atoms,) eV.
-    species, frame
-        (n_atoms,) indices of the species and of the frame of each atom.
+    with all of p, q and sF centred per species and size, as the metrics are. Fit it on frames that are not scored.
+    The prediction is (..., n_atoms), the reference (n_atoms,), eV, leading axes being members with coefficients of
+    their own; features are those of :func:`pair_features`, species and frame (n_atoms,) indices of each atom.
     """
     p, q = np.asarray(prediction, dtype=np.float64), np.asarray(reference, dtype=np.float64)
     of_frame, index = np.asarray(frame, dtype=np.int64), np.asarray(species, dtype=np.int64)

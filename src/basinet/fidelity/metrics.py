@@ -57,22 +57,9 @@ class Metrics:
 def total_metrics(prediction: ArrayLike, reference: ArrayLike, n_atoms: ArrayLike) -> list[Metrics]:
     """Fidelity of the total energies of each member, per atom and centred per size.
 
-    Parameters
-    ----------
-    prediction
-        (n_members, n_frames) eV.
-    reference
-        (n_frames,) eV.
-    n_atoms
-        (n_frames,) or a single number.
+    The prediction is (n_members, n_frames), the reference (n_frames,), eV; `n_atoms` (n_frames,) or one number.
+    ValueError where shapes disagree or the reference is not finite.
 
-    Raises
-    ------
-    ValueError
-        If shapes disagree or the reference is not finite.
-
-    Examples
-    --------
     >>> (metrics,) = total_metrics([[0.0, 2.0, 4.0]], [1.0, 2.0, 3.0], 10)
     >>> print(f"{metrics.pearson_r:.2f} {metrics.slope:.2f} {metrics.offset_mev:.2f}")
     1.00 2.00 0.00
@@ -87,25 +74,10 @@ def local_metrics(
 ) -> list[Metrics]:
     """Fidelity of the local energies of each member, centred per species and size, the centred species pooled.
 
-    Parameters
-    ----------
-    prediction
-        (n_members, n_atoms_total) eV.
-    reference
-        (n_atoms_total,) eV.
-    frame
-        (n_atoms_total,) frame index of each atom, from 0. With one species selected out of a mixture, the
-        size is the number of its atoms.
-    species
-        (n_atoms_total,) species index of each atom, from 0; None: one species.
+    The prediction is (n_members, n_atoms_total), the reference (n_atoms_total,), eV; `frame` and `species` are the
+    indices of each atom, from 0, no species meaning one. With one species selected out of a mixture, the size is the
+    number of its atoms. ValueError where shapes disagree or the reference is not finite.
 
-    Raises
-    ------
-    ValueError
-        If shapes disagree or the reference is not finite.
-
-    Examples
-    --------
     Offsets between species neither help nor harm:
 
     >>> (metrics,) = local_metrics([[5.0, 6.0, 0.0, 1.0]], [0.0, 1.0, 7.0, 8.0], [0, 1, 0, 1], [0, 0, 1, 1])
@@ -253,13 +225,6 @@ def pearson_interval(
     """95 % block-bootstrap interval of Pearson r, each species centred.
 
     Values, frame index (from 0) and species index are (n,) each, per atom or per frame, in one unit.
-
-    Examples
-    --------
-    >>> energy = np.array([0.0, 1.0, 2.0, 3.0])
-    >>> interval = pearson_interval(energy, 2 * energy, np.arange(4), block_length=1)
-    >>> print(f"{interval.estimate:.3f}")
-    1.000
     """
     sums = _pearson_sums(prediction, reference, frame, species)
     return block_bootstrap(sums, _pearson_from_sums, block_length=block_length, n_resamples=n_resamples, seed=seed)
@@ -270,8 +235,6 @@ def seed_interval(values: ArrayLike) -> Interval:
 
     Members without a value (nan, such as the correlation of a constant prediction) are left out.
 
-    Examples
-    --------
     >>> interval = seed_interval([0.8, 0.9, 1.0])
     >>> print(f"{interval.estimate:.2f} {interval.low:.2f} {interval.high:.2f}")
     0.90 0.65 1.15

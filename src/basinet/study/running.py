@@ -50,12 +50,16 @@ def _run_task(root: str, task: Task) -> str:
     """Run a task in this process, unless it is done; return its name."""
     store = Store(root)
     if not _is_done(store, task):
-        work: Any = {DescribeTask: _describe, TrainTask: _train, ComposeTask: _compose}[type(task)]
-        store.keep(task, work(store, task))
+        work: dict[type, Any] = {
+            DescribeTask: _descriptor_result,
+            TrainTask: _training_result,
+            ComposeTask: _composition_result,
+        }
+        store.keep(task, work[type(task)](store, task))
     return task.name
 
 
-def _describe(store: Store, task: DescribeTask) -> dict[str, Any]:
+def _descriptor_result(store: Store, task: DescribeTask) -> dict[str, Any]:
     """Ridge on one descriptor: errors by folds within the fitted frames (selection), fidelity on test frames."""
     selection: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
@@ -81,25 +85,16 @@ def _describe(store: Store, task: DescribeTask) -> dict[str, Any]:
     return {"selection": selection, "rows": rows}
 
 
-def _train(store: Store, task: TrainTask) -> dict[str, Any]:
+def _training_result(store: Store, task: TrainTask) -> dict[str, Any]:
     from basinet.potentials.training import train_ensemble
 
     system = store.main(task.system)
     pairs = chosen_pair_potential(task.pair_potential, system.elements)
     dataset = store.dataset(system, task.descriptor, pairs, forces=task.settings.force_weight > 0.0)
     train, validation, held = _training_frames(system, task)
-    trained = train_ensemble(
-        dataset.select(train),
-        dataset.select(validation),
-        task.descriptor,
-        system.e0,
-        task.architecture,
-        task.settings,
-        members=task.members,
-        seed=task.seed,
-        pad_frames=task.pad_frames,
-        target=task.target,
-    )
+    frames = dataset.select(train), dataset.select(validation)
+    options: dict[str, Any] = {name: getattr(task, name) for name in ("members", "seed", "pad_frames", "target")}
+    trained = train_ensemble(*frames, task.descriptor, system.e0, task.architecture, task.settings, **options)
     record: dict[str, Any] = {
         "learning_rate": trained.learning_rate,
         "rate_errors": [[rate, 1e3 * error] for rate, error in trained.rate_errors.items()],
@@ -142,15 +137,13 @@ def _network_rows(store: Store, task: TrainTask, trained: TrainedEnsemble) -> It
         "definition": task.definition,
         "train_seconds": trained.cpu_seconds / task.members,
     }
-    per_member = {
-        task.seed + m: {
-            "epochs": trained.epochs[m],
-            "train_rmse_mev": 1e3 * trained.train_rmse[m],
-            "validation_rmse_mev": 1e3 * trained.validation_rmse[m],
-        }
-        for m in range(task.members)
+    columns = {
+        "epochs": trained.epochs,
+        "train_rmse_mev": 1e3 * trained.train_rmse,
+        "validation_rmse_mev": 1e3 * trained.validation_rmse,
     }
-    per_member_mean = {key: float(np.mean([m[key] for m in per_member.values()])) for key in per_member[task.seed]}
+    of_member = {task.seed + m: {name: values[m] for name, values in columns.items()} for m in range(task.members)}
+    of_mean = {name: float(np.mean(values)) for name, values in columns.items()}
     for system in store.systems():
         if not set(system.elements) <= set(own.elements):
             continue
@@ -160,10 +153,10 @@ def _network_rows(store: Store, task: TrainTask, trained: TrainedEnsemble) -> It
         where = {"experiment": task.experiment if main else "size_transfer", "transferred": not home}
         splits = ("validation", "test") if home and main else ("test",)
         for row in _ensemble_rows(store, trained.ensemble, task, system, labels | where, splits):
-            yield row | per_member.get(row["seed"], per_member_mean)
+            yield row | of_member.get(row["seed"], of_mean)
 
 
-def _compose(store: Store, task: ComposeTask) -> dict[str, Any]:
+def _composition_result(store: Store, task: ComposeTask) -> dict[str, Any]:
     """Fidelity of pure models side by side on their mixture."""
     models = {element: load_model(store.model(name)) for element, name in task.models}
     labels = {
@@ -193,11 +186,11 @@ def _ensemble_rows(
     splits: Sequence[str],
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of an ensemble, its members and their mean, on blocks of one system."""
+    seeds = [*range(task.seed, task.seed + ensemble.members), "mean"]
 
     def predict(dataset: Dataset) -> FloatArray:
         return with_mean(ensemble.predict(dataset), task.seed)[0]
 
-    seeds = [*range(task.seed, task.seed + ensemble.members), "mean"]
     return _model_rows(store, system, task.descriptor, predict, seeds, labels, splits, ensemble.baseline)
 
 
@@ -210,11 +203,8 @@ def ridge_rows(
     splits: Sequence[str] = ("test",),
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of one ridge model on blocks of one system."""
-
-    def predict(dataset: Dataset) -> FloatArray:
-        return model.predict(dataset)[None]
-
-    return _model_rows(store, system, descriptor, predict, ["mean"], {"model": "ridge", **labels}, splits)
+    labels = {"model": "ridge", **labels}
+    return _model_rows(store, system, descriptor, lambda data: model.predict(data)[None], ["mean"], labels, splits)
 
 
 def _model_rows(
