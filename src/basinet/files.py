@@ -114,17 +114,17 @@ def write_json(path: str | Path, value: Any) -> None:
         stream.write(text + "\n")
 
 
-def read_json(path: str | Path) -> Any:
-    """Read a JSON file; InputError, with the line, where it is missing, cut short, or not JSON."""
+def read_json(path: str | Path, remedy: str = "write it again") -> Any:
+    """Read a JSON file; InputError, with the line and the remedy, where it is missing, cut short, or not JSON."""
     text = read_text(path)
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(
-            f"{path}, line {error.lineno}: not valid JSON ({error.msg}); it may be cut short, write it again"
+            f"{path}, line {error.lineno}: not valid JSON ({error.msg}); it may be cut short, {remedy}"
         ) from error
     except (RecursionError, ValueError) as error:
-        raise InputError(f"{path}: not valid JSON ({error}); write it again") from error
+        raise InputError(f"{path}: not valid JSON ({error}); {remedy}") from error
 
 
 def write_yaml(path: str | Path, value: Any) -> None:
@@ -228,6 +228,31 @@ def decode(content: bytes, source: str) -> str:
 def read_text(path: str | Path) -> str:
     """Read the text of a file; InputError where it is missing, unreadable or not UTF-8."""
     return decode(read_bytes(path), str(path))
+
+
+def free_memory() -> int:
+    """Bytes that can be had without swapping, within the limits of a control group."""
+    import psutil
+
+    limits = [psutil.virtual_memory().available]
+    group = Path("/sys/fs/cgroup")
+    try:
+        most = (group / "memory.max").read_text(encoding="ascii").strip()
+        if most != "max":
+            limits.append(int(most) - int((group / "memory.current").read_text(encoding="ascii")))
+    except (OSError, ValueError):
+        pass
+    return max(min(limits), 0)
+
+
+_LITTLE = 1 << 26
+"""Bytes that are not asked about."""
+
+
+def refuse_beyond_memory(needed: float, what: str, remedy: str) -> None:
+    """Refuse what needs more bytes than are free; InputError names both numbers."""
+    if needed > _LITTLE and needed > (free := free_memory()):
+        raise InputError(f"{what} needs {needed / 1e9:.3g} GB of memory, and {free / 1e9:.3g} GB are free; {remedy}")
 
 
 @contextmanager

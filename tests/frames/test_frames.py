@@ -7,12 +7,13 @@ import pytest
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import read, write
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from basinet.errors import InputError
-from basinet.frames.labels import energy_label, force_labels
+from basinet.frames.labels import energy_label, for_each_frame, force_labels
+from basinet.frames.neighbours import refuse_overlap
 from basinet.frames.reading import parse_frames, read_frames, system_of, write_frames
 
 FRAME = """2
@@ -196,6 +197,10 @@ NUMBERS = st.floats(-1e5, 1e5).map(lambda x: x + 0.0)
 def test_numbers_survive_the_round_trip_exactly(tmp_path_factory, positions, local, energy):
     path = tmp_path_factory.getbasetemp() / "round.extxyz"
     frame = Atoms("Ar2Kr", positions, cell=[[7.1, 0, 0], [0.3, 8.2, 0], [0, 0.1, 9.3]], pbc=[True, True, False])
+    try:
+        refuse_overlap(frame)
+    except InputError:
+        reject()
     frame.info.update(REF_energy=energy, system="mix", frame=3, checked=True, note="two words")
     frame.arrays["REF_local_energy"] = local
     frame.arrays["group"] = np.array([0, 1, 2])
@@ -209,6 +214,30 @@ def test_numbers_survive_the_round_trip_exactly(tmp_path_factory, positions, loc
     assert loaded.info == frame.info
     assert bare.info == {}
     assert set(bare.arrays) == {"numbers", "positions"}
+
+
+def test_atoms_in_one_place_are_refused_with_file_and_frame(tmp_path):
+    frames = [Atoms("Ar2", [[0, 0, 0], [0, 0, 3.8]], cell=[9, 9, 9], pbc=True) for _ in range(3)]
+    frames[1].positions[1] = [9.0, 0, 0.01]  # through the cell's face
+    write_frames(tmp_path / "a.extxyz", frames)
+    with pytest.raises(InputError, match=r"a\.extxyz, frame 1: atoms 0 and 1 are in one place \(0\.01 A apart\)"):
+        read_frames(tmp_path / "a.extxyz")
+
+
+def test_messages_name_the_file_and_the_frame_in_it(tmp_path):
+    frames = [Atoms("Ar2", [[0, 0, 0], [0, 0, 3.8]], info={"REF_energy": -1.0}) for _ in range(3)]
+    write_frames(tmp_path / "a.extxyz", frames)
+    del frames[1].info["REF_energy"]
+    write_frames(tmp_path / "b.extxyz", frames)
+    found = read_frames([tmp_path / "a.extxyz", tmp_path / "b.extxyz"])
+    with pytest.raises(InputError, match=r"b\.extxyz, frame 1: label REF_energy is missing"):
+        for_each_frame(lambda atoms: energy_label(atoms, "REF_energy", 0), found)
+
+    def failing(_atoms):
+        raise InputError("no network for Ar")
+
+    with pytest.raises(InputError, match=r"b\.extxyz, frame 0: no network for Ar"):
+        for_each_frame(failing, found[3:])
 
 
 def test_results_of_a_calculator_are_written_under_ases_names(tmp_path):

@@ -13,7 +13,7 @@ from basinet.study.store import Store
 def test_a_name_that_came_with_data_leads_nowhere_else(tmp_path, name):
     for place in (
         lambda: file_of(tmp_path, name, ".bin"),
-        lambda: Results(tmp_path).put(name, "fingerprint", 1),
+        lambda: Results(tmp_path, int).put(name, "fingerprint", 1),
         lambda: Store(tmp_path).model(name),
     ):
         with pytest.raises(InputError, match="cannot be the name of a file"):

@@ -186,5 +186,5 @@ def test_workers_are_as_many_as_memory_allows(tmp_path, monkeypatch):
     need = _peak_memory(paths[0])
     assert need > _PEAK_ARRAYS * 8 * 200**3
     for share, expected in ((0.5, 1), (2.1, 2), (3.5, 3), (100, 4)):
-        monkeypatch.setattr(run_module, "_free_memory", partial(int, share * need / _SHARE))
+        monkeypatch.setattr(run_module, "free_memory", partial(int, share * need / _SHARE))
         assert _choose_workers(paths) == expected

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -10,6 +13,7 @@ from tests.tables import read_rows
 
 from basinet.errors import InputError
 from basinet.frames.reading import read_frames
+from basinet.jobs.arrays import load_arrays, save_arrays
 from basinet.md import run as run_module
 from basinet.md.motion import _Guard, _RunFailedError
 from basinet.md.run import simulate
@@ -207,3 +211,50 @@ def test_settings_that_do_not_fit_are_refused():
     assert config(every=50).log_interval == 10
     assert config(every=7).log_interval == 7
     assert config(every=30).restart_interval == 120
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sizes": {"../precious": 0}},
+        {"trajectory": -1},
+        {"log": "many"},
+        {"inputs": []},
+        {"step": None},
+        {"hottest": {}},
+    ],
+)
+def test_a_restart_point_of_other_contents_is_refused_and_cuts_no_other_file(tmp_path, changes):
+    settings = config(steps=100)
+    simulate(folder(tmp_path, "md"), start(settings), settings)
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    path = tmp_path / "md" / "restart.checkpoint"
+    header, arrays = load_arrays(path)
+    save_arrays(path, header | changes, arrays)
+    with pytest.raises(InputError, match=r"restart\.checkpoint: .*; start anew with --overwrite"):
+        simulate(tmp_path / "md", start(settings), settings)
+    save_arrays(path, header, {"positions": arrays["positions"][:3]})
+    with pytest.raises(InputError, match=r"restart\.checkpoint: holds no positions and momenta of .* atoms"):
+        simulate(tmp_path / "md", start(settings), settings)
+    assert precious.read_text() == "mine"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_told_in_one_line(tmp_path, monkeypatch):
+    settings = config(steps=100)
+    real = Path.open
+
+    class FullDisk(io.FileIO):
+        def truncate(self, _size=None):
+            return 0
+
+    def full(path, *arguments, **options):
+        if path.name == "trajectory.extxyz":
+            return io.BufferedWriter(FullDisk("/dev/full", "a"))
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(InputError, match=r"trajectory\.extxyz: disk full") as caught:
+        simulate(folder(tmp_path, "md"), start(settings), settings)
+    assert isinstance(caught.value.__cause__, OSError)

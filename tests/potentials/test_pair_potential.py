@@ -161,7 +161,7 @@ def test_mistakes_are_refused_with_what_to_do():
         LennardJones({("Ar", "Ar"): argon}, 0.0)
     with pytest.raises(InputError, match="no parameters for Xe; known are Ar, Kr"):
         POTENTIAL.energy(Atoms("Xe"))
-    with pytest.raises(InputError, match="atoms 0 and 1 coincide"):
+    with pytest.raises(InputError, match="atoms 0 and 1 are in one place"):
         POTENTIAL.energy(Atoms("Ar2"))
     frame = load_reference("ar")[0]
     with pytest.raises(InputError, match="1 frames determine 1 of 2 coefficients"):

@@ -165,6 +165,7 @@ def _describe(
 
     from basinet.descriptors import Bispectrum, element_radii
     from basinet.files import atomic_write
+    from basinet.frames.labels import for_each_frame
     from basinet.frames.reading import read_frames
     from basinet.frames.splits import elements_of
     from basinet.potentials.settings import default_descriptor
@@ -174,7 +175,7 @@ def _describe(
     chosen = chosen or dict(default_descriptor(elements_of(read)).weights)
     descriptor = Bispectrum(rcut, twojmax, chosen, element_radii(chosen, _sizes(radii)))
     arrays: dict[str, Any] = {
-        "descriptors": np.concatenate([descriptor(atoms) for atoms in read]),
+        "descriptors": np.concatenate(for_each_frame(descriptor, read)),
         "frame": np.repeat(np.arange(len(read)), [len(atoms) for atoms in read]),
         "numbers": np.concatenate([atoms.numbers for atoms in read]),
         "components": np.array(descriptor.component_labels),

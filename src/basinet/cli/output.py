@@ -5,6 +5,7 @@ Exit codes are 0 for success, 2 with one line for a user's mistake, and 130 wher
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -65,6 +66,11 @@ class _Commands(TyperGroup):
             code = _complain(error.format_message() + hint, 2)
         except typer.Abort:
             code = 1
+        except MemoryError as error:
+            code = _complain(f"not enough memory ({error}); give less at a time", 2)
+        except OSError as error:
+            code = _complain(f"{error.filename or 'output'}: {error.strerror or error}; write elsewhere", 2)
+            _let_go_of_output()
         if standalone_mode:
             sys.exit(code if isinstance(code, int) else 0)
         return code
@@ -74,6 +80,14 @@ def _complain(message: str, code: int, kind: str = "error: ") -> int:
     """Write one line; whatever line breaks a message brings along are spaces."""
     typer.echo(f"basinet: {kind}{' '.join(message.split())}", err=True)
     return code
+
+
+def _let_go_of_output() -> None:
+    """Drop what standard output does not take, which Python would try to write once more at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

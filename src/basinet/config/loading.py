@@ -99,8 +99,8 @@ def overlay(base: dict[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def validated(model: type[Settings], values: Mapping[str, Any], source: str) -> Settings:
-    """Check values against a model; the first error becomes one readable line.
+def validated(model: type[Settings], values: Any, source: str, remedy: str = "") -> Settings:
+    """Check values, of a config or of a file of ours, against a model; the first error becomes one readable line.
 
     InputError names source, key, what is wrong and, for an unknown key, the nearest known one.
     """
@@ -123,7 +123,7 @@ def validated(model: type[Settings], values: Mapping[str, Any], source: str) -> 
             got = "" if isinstance(given, dict) else f", got {_short(given)}"
             msg = f"{where}: {message[:1].lower()}{message[1:]}{got}{more}"
         # Keys of a file may hold line breaks.
-        raise InputError(" ".join(msg.split())) from None
+        raise InputError(" ".join(f"{msg}; {remedy}".removesuffix("; ").split())) from None
 
 
 def _short(value: Any) -> str:

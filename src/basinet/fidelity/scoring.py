@@ -26,6 +26,7 @@ from basinet.frames.labels import (
     TOTAL_ENERGY,
     all_labelled,
     energy_label,
+    for_each_frame,
     force_labels,
     frame_name,
 )
@@ -361,7 +362,7 @@ def _system_rows(
     for group in by_composition(frames):
         data = build_dataset(name, group, lambda atoms: np.empty((len(atoms), 0)), e0, local)
         origin = np.array([e0[element] for element in data.elements])[data.species]
-        predicted = [predict(atoms) for atoms in group]
+        predicted = for_each_frame(predict, group)
         values, totals = np.concatenate(predicted, axis=1) - origin, None
         seeds: list[Seed] = ["mean"]
         if isinstance(model, Ensemble):
@@ -394,7 +395,7 @@ def _local_energies(
 def _force_rows(name: str, forces: Callable[[Atoms], FloatArray], frames: Sequence[Atoms]) -> list[dict[str, Any]]:
     """Rows of one composition: all atoms and, in a mixture, each element."""
     reference = np.concatenate([force_labels(atoms, index) for index, atoms in enumerate(frames)])
-    predicted = np.concatenate([forces(atoms) for atoms in frames])
+    predicted = np.concatenate(for_each_frame(forces, frames))
     frame = np.repeat(np.arange(len(frames)), len(frames[0]))
     symbols = np.concatenate([atoms.get_chemical_symbols() for atoms in frames])
     energy = np.array([energy_label(atoms, TOTAL_ENERGY, index) for index, atoms in enumerate(frames)])

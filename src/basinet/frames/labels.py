@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from ase import Atoms
@@ -19,6 +20,9 @@ LOCAL_HARTREE_ENERGY = {"total": "REF_local_hartree_energy", "electronic": "REF_
 LOCAL_ENERGY = "REF_local_energy"
 DIRECT_ENERGY = "REF_direct_energy"
 _ISOLATED_ATOM = "IsolatedAtom"
+ORIGIN = "basinet_origin"
+"""Attribute of atoms that were read: file and frame, for messages."""
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,22 @@ def is_isolated_atom(atoms: Atoms) -> bool:
 def frame_name(atoms: Atoms, index: int | None) -> str:
     """Name a frame in a message: its position where known, and what it says of itself."""
     own = [f"{key}={atoms.info[key]}" for key in ("system", "frame", "config_type") if key in atoms.info]
-    position = "the frame" if index is None else f"frame {index}"
+    position = getattr(atoms, ORIGIN, "the frame" if index is None else f"frame {index}")
     return position + (f" ({', '.join(own)})" if own else "")
+
+
+def for_each_frame(function: Callable[[Atoms], Result], frames: Sequence[Atoms]) -> list[Result]:
+    """Value of a function for each frame; what it refuses is told with the frame's name."""
+    values = []
+    for index, atoms in enumerate(frames):
+        try:
+            values.append(function(atoms))
+        except InputError as error:
+            if type(error) is not InputError:
+                raise  # no fault of the frame
+            name = frame_name(atoms, index)
+            raise error if str(error).startswith(name) else InputError(f"{name}: {error}") from error
+    return values
 
 
 def all_labelled(frames: Sequence[Atoms], key: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, product
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from vesin import NeighborList
 
 from basinet.arrays import FloatArray, IntArray
 from basinet.errors import InputError
+from basinet.files import refuse_beyond_memory
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -125,20 +126,41 @@ def find_neighbours(
     box = checked_cell(cell, axes)
     # Each pair once is what vesin finds fastest, and the second end is known with the first.
     reach = _search_reach(points, box, axes, cutoff)
+    _refuse_too_many_pairs(points, box, axes, reach)
     search = NeighborList(cutoff=reach, full_list=False, n_threads=threads)
     one, other, vector = search.compute(points, box, axes, quantities="ijD", copy=False)
     if reach > cutoff:
         near = np.einsum("ij,ij->i", vector, vector) < cutoff * cutoff
         one, other, vector = one[near], other[near], vector[near]
     first, atom, vectors, closest = group_by_atom(len(points), one, other, vector)
-    if closest >= 0 and (apart := float(np.linalg.norm(vector[closest]))) < OVERLAP:
-        i, j = int(one[closest]), int(other[closest])
-        if i == j:
-            raise InputError(
-                f"atom {i} and its own image are {apart:.2g} A apart: the cell is too small; check its unit"
-            )
-        raise InputError(f"atoms {i} and {j} are in one place ({apart:.2g} A apart); remove one")
+    if closest >= 0:
+        _refuse_overlap(int(one[closest]), int(other[closest]), float(np.linalg.norm(vector[closest])))
     return Neighbours(first, atom, vectors)
+
+
+def _refuse_overlap(i: int, j: int, apart: float) -> None:
+    """Refuse two atoms that are too near to be two."""
+    if apart < OVERLAP and i == j:
+        raise InputError(f"atom {i} and its own image are {apart:.2g} A apart: the cell is too small; check its unit")
+    if apart < OVERLAP:
+        raise InputError(f"atoms {i} and {j} are in one place ({apart:.2g} A apart); remove one")
+
+
+_BYTES_PER_PAIR = 2 * (8 + 3 * 8) + 2 * 8 + 3 * 8
+"""Of the lists that a search makes: both ends, and each pair once."""
+
+
+def _refuse_too_many_pairs(points: FloatArray, box: FloatArray, axes: NDArray[np.bool_], cutoff: float) -> None:
+    """Refuse a cutoff within which there are more pairs than the memory holds.
+
+    The number of pairs is that of atoms spread evenly, in the cell along periodic axes, in what they span along others.
+    """
+    lengths = np.linalg.norm(box, axis=1)
+    spans = np.where(axes, lengths, np.maximum(np.ptp(points, axis=0), 1.0) if len(points) else 1.0)
+    within = np.where(axes, 2.0 * cutoff, np.minimum(2.0 * cutoff, spans))
+    share = np.pi / 6.0 * float(np.prod(within / spans)) * float(np.prod(lengths)) / abs(float(np.linalg.det(box)))
+    needed = 0.5 * len(points) ** 2 * share * _BYTES_PER_PAIR
+    refuse_beyond_memory(needed, f"the cutoff of {cutoff:g} A", "choose a smaller one")
 
 
 Pair = tuple[str, str]
@@ -168,6 +190,37 @@ def species_indices(atoms: Atoms, elements: Sequence[str]) -> IntArray:
     return np.array([lookup[symbol] for symbol in symbols], dtype=np.int64)
 
 
+_MOST_BINS = 2_000_000
+"""Along an axis: the number of a bin of three axes then fits 64 bits."""
+
+
+def refuse_overlap(atoms: Atoms) -> None:
+    """Refuse nuclei closer than `OVERLAP`; InputError names the atoms.
+
+    Of two such atoms, one of eight grids of bins twice as wide, each shifted by half a bin along some axes, has both in
+    one bin: no search for neighbours is needed, which would take longer than to read the frame.
+    """
+    axes = np.asarray(atoms.pbc)
+    cell = checked_cell(atoms.cell.array, axes)
+    inverse = np.linalg.inv(cell)
+    scaled = atoms.positions @ inverse
+    scaled -= np.where(axes, np.floor(scaled), scaled.min(axis=0))
+    spans = np.where(axes, 1.0, scaled.max(axis=0) + 1.0)
+    bins = np.clip(spans / np.linalg.norm(inverse, axis=0) / (2 * OVERLAP), 1, _MOST_BINS).astype(np.int64)
+    for shift in product((0.0, 0.5), repeat=3):
+        places = np.floor(scaled / spans * bins + shift).astype(np.int64)
+        places = np.where(axes, places % bins, places)
+        number = (places[:, 0] * (bins[1] + 2) + places[:, 1]) * (bins[2] + 2) + places[:, 2]
+        order = np.argsort(number)
+        same = np.flatnonzero(number[order][1:] == number[order][:-1])
+        first, second = order[same], order[same + 1]
+        apart = scaled[second] - scaled[first]
+        distances = np.linalg.norm((apart - np.where(axes, np.rint(apart), 0.0)) @ cell, axis=1)
+        for pair in np.flatnonzero(distances < OVERLAP)[:1]:
+            i, j = sorted((int(first[pair]), int(second[pair])))
+            _refuse_overlap(i, j, float(distances[pair]))
+
+
 def half_list(cutoff: float, skin: float = 0.0) -> NeighborList:
     """Make a neighbour list that names each pair once; a skin (A) lets it keep candidates between steps."""
     # One thread: callers run many of these side by side, and the lists are small.
@@ -188,5 +241,5 @@ def neighbour_pairs(atoms: Atoms, neighbours: NeighborList) -> tuple[IntArray, I
         first, second, vectors, squared = first[near], second[near], vectors[near], squared[near]
     if squared.size and squared.min() == 0.0:
         where = int(np.argmin(squared))
-        raise InputError(f"pair potential: atoms {int(first[where])} and {int(second[where])} coincide")
+        _refuse_overlap(int(first[where]), int(second[where]), 0.0)
     return first.astype(np.int64), second.astype(np.int64), vectors, squared

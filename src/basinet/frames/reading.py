@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.io.extxyz import key_val_str_to_dict, read_xyz, write_xyz
+from ase.io.extxyz import _read_xyz_frame, key_val_str_to_dict, write_xyz
 from ase.stress import voigt_6_to_full_3x3_stress
 from numpy.typing import NDArray
 
 from basinet.errors import InputError
 from basinet.files import atomic_write, read_text
-from basinet.frames.labels import FORCES, TOTAL_ENERGY, is_isolated_atom
+from basinet.frames.labels import FORCES, ORIGIN, TOTAL_ENERGY, is_isolated_atom
+from basinet.frames.neighbours import refuse_overlap
 
 _PROPERTIES = re.compile(r"""(?:^|\s)Properties\s*=\s*"?([^\s"]+)""")
 _PLAIN_COLUMNS = 4
@@ -143,6 +144,10 @@ def check_frame(atoms: Atoms, where: str) -> None:
     kind = str(atoms.info.get("config_type", ""))
     if len(atoms) == 1 and not is_isolated_atom(atoms) and re.fullmatch("isolated[ _-]?atom", kind, re.IGNORECASE):
         raise InputError(f"{where}: config_type={kind} marks no isolated atom; write config_type=IsolatedAtom")
+    try:
+        refuse_overlap(atoms)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
     for name, value in [*atoms.info.items(), *atoms.arrays.items()]:
         if str(name).startswith(LABEL_PREFIXES):
             _check_label(name, value, where)
@@ -249,7 +254,9 @@ def parse_frames(text: str, source: str, energy_key: str = TOTAL_ENERGY, forces_
     for index, block in enumerate(_split_frames(text, source)):
         where = f"{source}, frame {index}"
         try:
-            (atoms,) = read_xyz(io.StringIO(block), index=slice(None))
+            stream = io.StringIO(block)
+            # ASE's own loop over frames reads their first line in an assert, which python -O leaves out.
+            atoms = _read_xyz_frame(stream, int(stream.readline()))
         except Exception as error:
             # ASE meets malformed text with exceptions of many types.
             reason = " ".join(str(error).split())[:200]
@@ -259,6 +266,7 @@ def parse_frames(text: str, source: str, energy_key: str = TOTAL_ENERGY, forces_
         present |= {*atoms.info, *atoms.arrays, *getattr(atoms.calc, "results", {})}
         found |= {key for key, ours in asked if _rename(atoms, key, ours)}
         check_frame(atoms, where)
+        setattr(atoms, ORIGIN, where)
         frames.append(atoms)
     for key, ours in asked:
         if key not in found and key != ours:

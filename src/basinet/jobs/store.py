@@ -8,7 +8,7 @@ again what depends on them, and only that.
 Examples
 --------
 >>> import tempfile
->>> results = Results(Path(tempfile.mkdtemp()) / "results")
+>>> results = Results(Path(tempfile.mkdtemp()) / "results", dict[str, int])
 >>> tasks = {f"square-{number}": fingerprint("square", number) for number in range(3)}
 >>> results.put("square-1", tasks["square-1"], {"value": 1})
 >>> results.missing(tasks)
@@ -23,10 +23,12 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from ase.io.jsonio import encode, object_hook
+from pydantic import ConfigDict, TypeAdapter
 
 from basinet.errors import InputError
 from basinet.files import atomic_write, plain
@@ -54,15 +56,20 @@ _LONGEST_NAME = 200
 """Bytes; file systems take 255, temporary files have some more than the file."""
 
 
-class Results:
+WITH_ATOMS = ConfigDict(arbitrary_types_allowed=True)
+"""Of dataclasses of results that hold `ase.Atoms`."""
+Kept = TypeVar("Kept")
+
+
+class Results(Generic[Kept]):
     """A directory of results by key.
 
     A result is anything that JSON can hold, and beside it arrays and `ase.Atoms`, which come back as what they were,
-    with all their digits.
+    with all their digits. It is of the type `kind`; what is not, as in a damaged file, is no result.
     """
 
-    def __init__(self, directory: str | Path) -> None:
-        self.directory = Path(directory)
+    def __init__(self, directory: str | Path, kind: type[Kept]) -> None:
+        self.directory, self._adapter = Path(directory), TypeAdapter(kind)
 
     def path(self, key: str) -> Path:
         """File of a task's result."""
@@ -70,14 +77,20 @@ class Results:
 
     def has(self, key: str, fingerprint: str) -> bool:
         """Tell if a task is done."""
-        return self._read(key, fingerprint) is not None
+        return self.get(key, fingerprint) is not None
 
-    def get(self, key: str, fingerprint: str) -> Any:
+    def get(self, key: str, fingerprint: str) -> Kept | None:
         """Result of a task; None if it is not done."""
-        kept = self._read(key, fingerprint)
-        return None if kept is None else kept["result"]
+        try:
+            kept = json.loads(self.path(key).read_text(encoding="utf-8"), object_hook=object_hook)
+            if kept["fingerprint"] != fingerprint:
+                return None
+            found: Kept = self._adapter.validate_python(kept["result"])
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, MemoryError):
+            return None  # none, or damaged
+        return found
 
-    def put(self, key: str, fingerprint: str, result: Any) -> None:
+    def put(self, key: str, fingerprint: str, result: Kept) -> None:
         """Keep the result of a task.
 
         Raises
@@ -85,7 +98,7 @@ class Results:
         InputError
             The file cannot be written.
         """
-        text = encode({"fingerprint": fingerprint, "result": result})
+        text = encode({"fingerprint": fingerprint, "result": _plainly(result)})
         with atomic_write(self.path(key)) as stream:
             stream.write(text)
 
@@ -93,10 +106,9 @@ class Results:
         """Keys of the tasks (key to fingerprint) that are to be done."""
         return [key for key, fingerprint in tasks.items() if not self.has(key, fingerprint)]
 
-    def _read(self, key: str, fingerprint: str) -> dict[str, Any] | None:
-        try:
-            kept = json.loads(self.path(key).read_text(encoding="utf-8"), object_hook=object_hook)
-        except (OSError, ValueError, TypeError, KeyError):  # none, or damaged
-            return None
-        ours = isinstance(kept, dict) and "result" in kept and kept.get("fingerprint") == fingerprint
-        return kept if ours else None
+
+def _plainly(result: Any) -> Any:
+    """A result as JSON can hold it, dataclasses as their fields."""
+    if is_dataclass(result) and not isinstance(result, type):
+        return vars(result)
+    return [_plainly(item) for item in result] if isinstance(result, list) else result

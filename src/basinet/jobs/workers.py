@@ -21,7 +21,8 @@ from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from basinet.errors import InputError
+from basinet.errors import DiskFullError, InputError
+from basinet.files import FULL_DISK
 from basinet.jobs.provenance import available_processors
 
 if TYPE_CHECKING:
@@ -103,6 +104,10 @@ def attempt(function: Callable[[_Task], _Value], task: _Task) -> _Value | InputE
         return function(task)
     except InputError as error:
         return error
+    except OSError as error:
+        if error.errno not in FULL_DISK:
+            raise
+        return DiskFullError(f"{error.filename or 'disk'}: disk full; free some space and run again")
     except MemoryError as error:
         return InputError(f"not enough memory ({error}); use fewer --workers, or smaller inputs")
 

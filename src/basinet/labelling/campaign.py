@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from ase import Atoms
+from pydantic.dataclasses import dataclass as checked_dataclass
 
 from basinet.config.loading import read_yaml, validated
 from basinet.cp2k.writer import Request, Template, check_atoms, cp2k_input, read_template
 from basinet.errors import InputError
 from basinet.files import atomic_write, write_yaml
+from basinet.frames.labels import frame_name
 from basinet.frames.reading import read_frames, write_frames
-from basinet.jobs.store import Results, fingerprint
+from basinet.jobs.store import WITH_ATOMS, Results, fingerprint
 from basinet.labelling.settings import CampaignConfig
 
 
@@ -124,7 +126,7 @@ def _unit_key(unit: Unit, config: CampaignConfig, template: Template | None, ato
     return fingerprint(_RESULT_VERSION, text, unit.start, config.partition, config.error_bars)
 
 
-@dataclass(frozen=True)
+@checked_dataclass(frozen=True, config=WITH_ATOMS)
 class UnitResult:
     """A finished unit.
 
@@ -153,7 +155,7 @@ class UnitResult:
     restart: str | None = None
 
 
-@dataclass(frozen=True)
+@checked_dataclass(frozen=True, config=WITH_ATOMS)
 class FailedTry:
     """A try of a unit that gave nothing; `forgiven` ones no longer count against the retries."""
 
@@ -220,18 +222,17 @@ class Campaign:
         return fingerprint(self.root.resolve())[:12]
 
     @property
-    def results(self) -> Results:
+    def results(self) -> Results[UnitResult]:
         """Results of units, by name."""
-        return Results(self.root / "results")
+        return Results(self.root / "results", UnitResult)
 
     def result(self, name: str) -> UnitResult | None:
         """Result of a unit; None if it is not done."""
-        found = self.results.get(name, self.keys[name])
-        return None if found is None else UnitResult(**found)
+        return self.results.get(name, self.keys[name])
 
     def keep(self, name: str, result: UnitResult) -> None:
         """Keep the result of a unit."""
-        self.results.put(name, self.keys[name], vars(result))
+        self.results.put(name, self.keys[name], result)
 
     def done(self) -> dict[str, float]:
         """Names of units that are done, with the seconds they took."""
@@ -239,12 +240,16 @@ class Campaign:
 
     def failures(self, name: str) -> list[FailedTry]:
         """Tries of a unit that failed, in their order."""
-        found = Results(self.root / "failures").get(name, self.keys[name])
-        return [FailedTry(**values) for values in found or []]
+        return self._failures.get(name, self.keys[name]) or []
 
     def keep_failures(self, name: str, failures: Sequence[FailedTry]) -> None:
         """Keep all failed tries of a unit."""
-        Results(self.root / "failures").put(name, self.keys[name], [vars(failure) for failure in failures])
+        self._failures.put(name, self.keys[name], list(failures))
+
+    @property
+    def _failures(self) -> Results[list[FailedTry]]:
+        """Failed tries of units, by name."""
+        return Results(self.root / "failures", list[FailedTry])
 
     def keep_log(self, name: str, attempt: int, *outputs: Path) -> str | None:
         """Copy the end of CP2K's output and complaints; give back its path in the campaign's directory."""
@@ -284,7 +289,7 @@ def load_inputs(config: CampaignConfig) -> tuple[list[Atoms], Template | None]:
         try:
             check_atoms(atoms)
         except InputError as error:
-            raise InputError(f"{', '.join(config.frames)}, frame {index}: {error}") from error
+            raise InputError(f"{frame_name(atoms, index)}: {error}") from error
     template = None if config.template is None else read_template(config.template)
     if template is not None:
         steps = config.aimd.segment if config.mode == "aimd" else 0

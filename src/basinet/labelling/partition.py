@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 from ase import Atoms
+from pydantic.dataclasses import dataclass as checked_dataclass
 
 from basinet.arrays import FloatArray
 from basinet.cp2k.run_directory import DENSITY
@@ -24,11 +24,11 @@ from basinet.density.files import read_cube
 from basinet.density.local_energies import DIRECT, ELECTRONIC, TOTAL, LocalEnergies, local_hartree_energies
 from basinet.density.potential import cross_check
 from basinet.errors import InputError
-from basinet.files import atomic_write, plain
+from basinet.files import atomic_write, free_memory, plain
 from basinet.frames.reading import format_frame, system_of
 from basinet.jobs.progress import Progress
 from basinet.jobs.provenance import PACKAGE, available_processors, version
-from basinet.jobs.store import Results, fingerprint
+from basinet.jobs.store import WITH_ATOMS, Results, fingerprint
 from basinet.jobs.workers import ThisProcess, open_workers
 from basinet.labelling.partition_settings import PartitionInput, PartitionSettings, _named
 from basinet.labelling.sources import (
@@ -185,7 +185,7 @@ def _notes(source: DensitySource, local: LocalEnergies, atoms: Atoms, settings: 
     return said
 
 
-@dataclass(frozen=True)
+@checked_dataclass(frozen=True, config=WITH_ATOMS)
 class Partitioned:
     """A finished input.
 
@@ -381,12 +381,12 @@ def _task(item: PartitionInput, settings: PartitionSettings) -> tuple[str, str]:
 
 def _kept(folder: Path | None, item: PartitionInput, settings: PartitionSettings) -> Partitioned | None:
     """Result of an input; None if there is none, or its files have changed since. They may be gone, though."""
-    result = None if folder is None else Results(folder).get(*_task(item, settings))
+    result = None if folder is None else Results(folder, Partitioned).get(*_task(item, settings))
     if result is None:
         return None
-    now = {path: _file_stamp(path) for path in result["stamps"]}
-    changed = any(now[path] is not None and now[path] != before for path, before in result["stamps"].items())
-    return None if changed else Partitioned(**result)
+    now = {path: _file_stamp(path) for path in result.stamps}
+    changed = any(now[path] is not None and now[path] != before for path, before in result.stamps.items())
+    return None if changed else result
 
 
 def _finish(
@@ -397,7 +397,7 @@ def _finish(
     done = partition_input(item, settings)
     if folder is None:
         return done
-    Results(folder).put(*_task(item, settings), vars(done))
+    Results(folder, Partitioned).put(*_task(item, settings), done)
     return None
 
 
@@ -417,7 +417,7 @@ def _choose_workers(paths: Sequence[Path]) -> int:
     """Number of worker processes for some inputs, at least 1."""
     processors = available_processors() or 1
     peak = max((_peak_memory(path) for path in paths), default=_BASE)
-    return max(1, min(processors, len(paths), int(_SHARE * _free_memory() / peak)))
+    return max(1, min(processors, len(paths), int(_SHARE * free_memory() / peak)))
 
 
 def _peak_memory(path: Path) -> int:
@@ -434,16 +434,3 @@ def _density_size(path: Path) -> int:
         return path.stat().st_size * (_COMPRESSION if path.suffix == ".gz" else 1)
     except OSError:
         return 0
-
-
-def _free_memory() -> int:
-    """Bytes that can be had without swapping, within the limits of a control group."""
-    limits = [psutil.virtual_memory().available]
-    group = Path("/sys/fs/cgroup")
-    try:
-        most = (group / "memory.max").read_text(encoding="ascii").strip()
-        if most != "max":
-            limits.append(int(most) - int((group / "memory.current").read_text(encoding="ascii")))
-    except (OSError, ValueError):
-        pass
-    return max(min(limits), 0)

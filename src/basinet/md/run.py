@@ -7,22 +7,23 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 import pandas as pd
 from ase import Atoms
-from numpy.typing import NDArray
+from pydantic import Field
 
+from basinet.config.loading import Section, validated
 from basinet.errors import InputError
 from basinet.files import FULL_DISK, explained, read_bytes
 from basinet.frames.reading import format_frame, read_frames, write_frames
 from basinet.jobs.arrays import load_arrays, save_arrays
 from basinet.md.lammps_motion import _lammps_motion
-from basinet.md.motion import COLUMNS, _AseMotion, _drive, _Guard, _Motion, _RunFailedError, set_velocities
+from basinet.md.motion import COLUMNS, State, _AseMotion, _drive, _Guard, _Motion, _RunFailedError, set_velocities
 from basinet.md.settings import DynamicsConfig
 from basinet.md.structure import _refuse_other_system
 from basinet.potentials.calculator import ExtrapolationWarning
@@ -30,44 +31,46 @@ from basinet.potentials.calculator import ExtrapolationWarning
 TRAJECTORY = "trajectory.extxyz"
 LOG = "log.csv"
 RESTART = "restart.checkpoint"
-KIND = "basinet-dynamics"
 
 PER_ATOM = ("forces", "energies", "spread", "extrapolating")
 """Results of the calculator that a frame may carry."""
 
 
-@dataclass(frozen=True)
-class _RestartPoint:
-    """Where a run can be taken up: its step, the state of atoms and thermostat, and what else was kept in the header.
+class _RestartHeader(Section):
+    """Where a run can be taken up, beside the state of atoms and thermostat; it names no files.
 
-    `sizes` are the bytes of trajectory and log that were written until then.
+    `trajectory` and `log` are the bytes of these files that were written until then.
     """
 
-    step: int
-    arrays: Mapping[str, NDArray[Any]]
-    sizes: Mapping[str, int]
-    header: Mapping[str, Any]
+    kind: Literal["basinet-dynamics"] = "basinet-dynamics"
+    step: int = Field(ge=0)
+    trajectory: int = Field(ge=0)
+    log: int = Field(gt=0)
+    inputs: dict[str, str]
+    closest: float
+    hottest: float
 
 
-def _read_restart(folder: Path) -> _RestartPoint | None:
+def _read_restart(folder: Path, n_atoms: int) -> tuple[_RestartHeader, State] | None:
     """Read the restart point of a run, None where there is none yet; InputError where its files are altered or cut."""
-    path = folder / RESTART
+    path, remedy = folder / RESTART, "start anew with --overwrite"
     if not path.exists():
         return None
     try:
-        header, arrays = load_arrays(path)
+        values, arrays = load_arrays(path)
     except InputError as error:
-        raise InputError(f"{path}: the restart point is cut short or altered; start anew with --overwrite") from error
-    if header.get("kind") != KIND:
-        raise InputError(f"{path}: is no restart point of a run; start anew with --overwrite")
-    for name, size in header["sizes"].items():
+        raise InputError(f"{path}: the restart point is cut short or altered; {remedy}") from error
+    header = validated(_RestartHeader, values, str(path), remedy)
+    if any(name not in arrays or arrays[name].shape != (n_atoms, 3) for name in ("positions", "momenta")):
+        raise InputError(f"{path}: holds no positions and momenta of {n_atoms} atoms; {remedy}")
+    for name, size in ((TRAJECTORY, header.trajectory), (LOG, header.log)):
         there = (folder / name).stat().st_size if (folder / name).exists() else 0
         if there < size:
             raise InputError(
                 f"{folder / name}: has {there} bytes, and had {size} at the restart point; "
-                "put the file back, or start anew with --overwrite"
+                f"put the file back, or {remedy}"
             )
-    return _RestartPoint(header["step"], arrays, header["sizes"], header["kept"])
+    return header, arrays
 
 
 Report = Callable[[int, Mapping[str, Any]], None]
@@ -80,27 +83,26 @@ PAUSE = 1.0
 class _RunFiles:
     """Trajectory, log and restart point of a run, which grow as it goes on; what was written after `since` is cut off.
 
-    A restart point keeps `kept` besides; `report` is called at every line of the log.
+    A restart point keeps `inputs` besides; `report` is called at every line of the log.
     """
 
     def __init__(
         self,
         folder: Path,
         config: DynamicsConfig,
-        kept: Mapping[str, Any],
+        inputs: dict[str, str],
         report: Report | None = None,
-        since: _RestartPoint | None = None,
+        since: _RestartHeader | None = None,
     ) -> None:
-        self.folder, self.config, self.kept, self.report = folder, config, kept, report
+        self.folder, self.config, self.inputs, self.report = folder, config, inputs, report
         self._marked, self._marked_at = -1, -PAUSE
-        sizes = since.sizes if since is not None else {TRAJECTORY: 0, LOG: 0}
         self._streams: dict[str, IO[bytes]] = {}
-        for name, size in sizes.items():
+        for name, size in ((TRAJECTORY, since.trajectory if since else 0), (LOG, since.log if since else 0)):
             with explained(folder / name):
                 stream = (folder / name).open("ab")
                 stream.truncate(size)
                 self._streams[name] = stream
-        if not sizes[LOG]:
+        if since is None:
             self._append(LOG, ",".join(COLUMNS) + "\n")
 
     def __enter__(self) -> _RunFiles:
@@ -108,9 +110,10 @@ class _RunFiles:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        """Close the files."""
+        """Close the files; what does not fit the disk has been told."""
         for stream in self._streams.values():
-            stream.close()
+            with suppress(OSError):
+                stream.close()
 
     def note(self, motion: _Motion) -> None:
         """Write a line of the log, and where they are due a frame of the trajectory and the restart point."""
@@ -139,8 +142,10 @@ class _RunFiles:
                 stream.flush()
                 os.fsync(stream.fileno())
                 sizes[name] = stream.seek(0, os.SEEK_END)
-        header = {"kind": KIND, "step": motion.step, "sizes": sizes, "kept": dict(self.kept)}
-        save_arrays(self.folder / RESTART, header, motion.state)
+        header = _RestartHeader(
+            step=motion.step, trajectory=sizes[TRAJECTORY], log=sizes[LOG], inputs=self.inputs, **vars(motion.guard)
+        )
+        save_arrays(self.folder / RESTART, header.model_dump(), motion.state)
         self._marked, self._marked_at = motion.step, time.monotonic()
 
     def _append(self, name: str, text: str) -> None:
@@ -267,29 +272,28 @@ def simulate(
     with warnings.catch_warnings():
         # The log counts what the warning of the first such step would say.
         warnings.simplefilter("ignore", ExtrapolationWarning)
-        point = _read_restart(folder)
+        point, state = _read_restart(folder, len(atoms)) or (None, None)
         inputs = dict(inputs or {})
         if point is None:
             guard = _Guard.for_start(atoms, config.temperature, config.closest, config.hottest)
         else:
             for name, checksum in inputs.items():
-                if point.header["inputs"].get(name) != checksum:
+                if point.inputs.get(name) != checksum:
                     raise InputError(
                         f"{name}: changed since the run in {folder} was begun; use --overwrite or another --out"
                     )
             if point.step > config.steps:
                 raise InputError(f"{folder}: has {point.step} steps already; resume with --steps of at least that")
-            guard = _Guard(**point.header["guard"])
+            guard = _Guard(point.closest, point.hottest)
         (folder / FAILURE).unlink(missing_ok=True)
         failure = None
-        kept = {"inputs": inputs, "guard": vars(guard)}
-        step, state = (0, None) if point is None else (point.step, point.arrays)
-        moving: AbstractContextManager[_Motion] = (
-            _lammps_motion(folder, atoms, config, guard, step, state)
-            if config.engine == "lammps"
-            else nullcontext(_AseMotion.of_config(atoms, config, guard, step, state))
-        )
-        with moving as motion, _RunFiles(folder, config, kept, report, point) as files:
+        step = 0 if point is None else point.step
+        begun: AbstractContextManager[_Motion]
+        if config.engine == "lammps":
+            begun = _lammps_motion(folder, atoms, config, guard, step, state)
+        else:
+            begun = nullcontext(_AseMotion.of_config(atoms, config, guard, step, state))
+        with begun as motion, _RunFiles(folder, config, inputs, report, point) as files:
             first, started = motion.step, time.monotonic()
             if begin is not None:
                 begin(first)

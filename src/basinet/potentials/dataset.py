@@ -15,7 +15,7 @@ import numpy as np
 
 from basinet.arrays import FloatArray, IntArray
 from basinet.errors import InputError
-from basinet.frames.labels import TOTAL_ENERGY, energy_label, force_labels, frame_name
+from basinet.frames.labels import TOTAL_ENERGY, energy_label, for_each_frame, force_labels, frame_name
 from basinet.frames.splits import elements_of
 
 if TYPE_CHECKING:
@@ -181,24 +181,24 @@ def build_dataset(
     local = None
     if local_energies is not None:
         own = np.array([e0[element] for element in elements])[species]
-        local = np.concatenate([local_energies(atoms) for atoms in frames]) - own
+        local = np.concatenate(for_each_frame(local_energies, frames)) - own
     return Dataset(
         system,
         elements,
         np.repeat(np.arange(len(frames)), [len(atoms) for atoms in frames]),
         species,
-        np.concatenate([descriptor(atoms) for atoms in frames]),
+        np.concatenate(for_each_frame(descriptor, frames)),
         np.array(energy),
         local,
         None if derivatives is None else np.concatenate([force_labels(atoms, i) for i, atoms in enumerate(frames)]),
-        None if derivatives is None else tuple(derivatives(atoms) for atoms in frames),
+        None if derivatives is None else tuple(for_each_frame(derivatives, frames)),
         None if pair_potential is None else pair_share(frames, pair_potential),
     )
 
 
 def pair_share(frames: Sequence[Atoms], potential: LennardJones) -> PairShare:
     """Energies and forces that a pair potential gives to the atoms of all frames."""
-    evaluated = [potential.evaluate(atoms) for atoms in frames]
+    evaluated = for_each_frame(potential.evaluate, frames)
     return PairShare(
         potential,
         np.concatenate([evaluation.local_energies for evaluation in evaluated]),

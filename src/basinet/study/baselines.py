@@ -14,6 +14,7 @@ from basinet.arrays import FloatArray, IntArray
 from basinet.descriptors.bispectrum import Bispectrum
 from basinet.errors import InputError
 from basinet.fidelity.scoring import ScoredFrames, evaluation_rows, fitted_gauges
+from basinet.frames.labels import for_each_frame
 from basinet.frames.splits import blocked_folds
 from basinet.potentials.dataset import Dataset
 from basinet.potentials.ensemble import Ensemble, load_model
@@ -94,7 +95,7 @@ def _pair_potentials(store: Store) -> Iterator[tuple[str, LennardJones, str | No
 
 def _pair_energies(potential: LennardJones, system: StoredSystem) -> FloatArray:
     """Local energies of all frames by a pair potential, ``(n_atoms_total,)``, eV."""
-    return np.concatenate([potential.local_energies(atoms) for atoms in system.frames()])
+    return np.concatenate(for_each_frame(potential.local_energies, system.frames()))
 
 
 def _untrained_rows(store: Store, descriptor: Bispectrum, members: int, seed: int) -> Iterator[dict[str, Any]]:

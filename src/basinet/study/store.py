@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from basinet.arrays import FloatArray
 from basinet.descriptors.bispectrum import Bispectrum
+from basinet.errors import InputError
 from basinet.fidelity.gauge import stack_pair_features
 from basinet.fidelity.scoring import ScoredFrames
-from basinet.frames.labels import LOCAL_HARTREE_ENERGY, force_labels
+from basinet.frames.labels import LOCAL_HARTREE_ENERGY, ORIGIN, for_each_frame, force_labels
 from basinet.frames.splits import Split
 from basinet.jobs.arrays import load_arrays, save_arrays
 from basinet.jobs.store import Results, file_of
@@ -42,6 +43,7 @@ class StoredSystem:
     e0: Mapping[str, float]
     split: Split | None
     arrays: Mapping[str, NDArray[Any]]
+    origins: Sequence[str] = ()
     e0_given: bool = True
 
     @property
@@ -52,10 +54,13 @@ class StoredSystem:
     def frames(self) -> list[Atoms]:
         """Elements, positions and cells of all frames."""
         symbols, frame = np.array(self.elements)[self.arrays["species"]], self.arrays["frame"]
-        return [
+        found = [
             Atoms(symbols[frame == index], self.arrays["positions"][frame == index], cell=cell, pbc=pbc)
             for index, (cell, pbc) in enumerate(zip(self.arrays["cell"], self.arrays["pbc"], strict=True))
         ]
+        for atoms, origin in zip(found, self.origins, strict=False):
+            setattr(atoms, ORIGIN, origin)
+        return found
 
 
 def descriptor_key(descriptor: Bispectrum) -> str:
@@ -70,7 +75,7 @@ class Store:
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
-        self.results = Results(self.root / "work" / "results")
+        self.results = Results(self.root / "work" / "results", dict[str, Any])
 
     def model(self, task_name: str) -> Path:
         """File of a trained ensemble."""
@@ -82,11 +87,13 @@ class Store:
 
     def keep(self, task: Task, result: Mapping[str, Any]) -> None:
         """Keep the result of a task."""
-        self.results.put(task.name, task.fingerprint, result)
+        self.results.put(task.name, task.fingerprint, dict(result))
 
     def result(self, task: Task) -> dict[str, Any]:
         """Result of a task that is done."""
-        found: dict[str, Any] = self.results.get(task.name, task.fingerprint)
+        found = self.results.get(task.name, task.fingerprint)
+        if found is None:
+            raise InputError(f"{self.results.path(task.name)}: is gone or damaged; run again with --resume")
         return found
 
     def write_system(self, system: StudySystem, definition: Definition, *, forces: bool = False) -> None:
@@ -120,6 +127,7 @@ class Store:
             "e0": dict(system.e0),
             "main": system.split is not None,
             "e0_given": system.e0_given,
+            "origins": [getattr(atoms, ORIGIN, f"frame {index}") for index, atoms in enumerate(system.frames)],
         }
         save_arrays(file_of(self.root / "work" / "systems", f"{system.name}-{system.n_atoms}", ".bin"), header, arrays)
 
@@ -150,23 +158,25 @@ class Store:
         difference, are quicker made than read, and never written.
         """
         path = file_of(self.root / "work" / "descriptors" / descriptor_key(descriptor), system.key, ".bin")
-        if not path.exists():
-            values = [descriptor(atoms) for atoms in system.frames()]
-            save_arrays(path, {"descriptor": descriptor.to_dict()}, {"descriptors": np.concatenate(values)})
+        try:
+            descriptors = _read_descriptors(path, _stamp(path))
+        except (InputError, OSError):  # none, or damaged
+            descriptors = np.concatenate(for_each_frame(descriptor, system.frames()))
+            save_arrays(path, {"descriptor": descriptor.to_dict()}, {"descriptors": descriptors})
         arrays = system.arrays
         dataset = Dataset(
             system.name,
             system.elements,
             arrays["frame"],
             arrays["species"],
-            _read_descriptors(path, _stamp(path)),
+            descriptors,
             arrays["energy"],
             arrays.get("local_energy"),
             pairs=None if pair_potential is None else pair_share(system.frames(), pair_potential),
         )
         if not forces:
             return dataset
-        derivatives = tuple(descriptor.derivatives(atoms) for atoms in system.frames())
+        derivatives = tuple(for_each_frame(descriptor.derivatives, system.frames()))
         return replace(dataset, forces=arrays["forces"], derivatives=derivatives)
 
     def block(
