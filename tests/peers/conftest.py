@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 WHERE = {
     "baderkit": "no Python here has baderkit (name one that has by BASINET_PEERS_PYTHON; see tests/peers/programs.py)",
     "pybader": "no Python here has pybader (name one that has by BASINET_PEERS_PYTHON; see tests/peers/programs.py)",
+    "dftpy": "no Python here has dftpy (name one that has by BASINET_PEERS_PYTHON; see tests/peers/programs.py)",
     "bader": "Henkelman's bader is not on the PATH",
     "critic2": "critic2 is not on the PATH",
 }

@@ -1,9 +1,10 @@
 """Other programs' partitions of a density: baderkit and pybader (Python), Henkelman's bader and critic2 (executables).
 
-baderkit and pybader want versions of their dependencies that exclude ours, and so have an environment of their own::
+baderkit, pybader and dftpy (rVV10) want versions of their dependencies that exclude ours, and so have an environment of
+their own::
 
     python -m venv peers
-    peers/bin/pip install baderkit pybader "setuptools<81"
+    peers/bin/pip install baderkit pybader dftpy "setuptools<81"
     export BASINET_PEERS_PYTHON=peers/bin/python
 
 The executables ``bader`` and ``critic2`` are looked for on the PATH. They read cube files, written here with the 17
@@ -63,7 +64,7 @@ def python_with(package: str) -> str | None:
 
 def is_present(name: str) -> bool:
     """Whether a peer can be run here."""
-    return bool(python_with(name) if name in {"baderkit", "pybader"} else shutil.which(name))
+    return bool(python_with(name) if name in {"baderkit", "pybader", "dftpy"} else shutil.which(name))
 
 
 def run_python(package: str, case: Case, vacuum: float | None = None) -> Partition:
