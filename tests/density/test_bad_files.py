@@ -166,7 +166,11 @@ def test_values_beyond_those_stated(tmp_path):
         ("   36    0.000000", "  360    0.000000", ": an atom's number is none of an element; check the header"),
         ("   36    0.000000", "   Kr    0.000000", ", line 8: expected an atom: its number, charge and position"),
         ("-Quickstep-", "OUTER LOOP: Z, MIDDLE LOOP: Y, INNER LOOP: X", ": the comment states 'OUTER LOOP: Z, "),
-        ("   15    0.529123", "999999999999    0.1", ": the header states 999999999999 x 15 x 18 points, more than"),
+        (
+            "   15    0.529123",
+            "999999999999    0.1",
+            ": a grid of 999999999999 x 15 x 18 points takes 5.4e+05 GB of text, and the file has",
+        ),
         ("    2    0.000000", "   -2    0.000000", ", line 9: expected the number of data sets"),
         ("    2    0.000000    0.000000    0.000000", "    2 0 0 0 0", ", line 3: 0 values per voxel"),
     ],

@@ -8,12 +8,20 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic_core import CoreSchema
 from pydantic_core.core_schema import no_info_before_validator_function
 
 from basinet.errors import InputError
-from basinet.files import read_text
+from basinet.files import read_json, read_text
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -124,6 +132,24 @@ def validated(model: type[Settings], values: Any, source: str, remedy: str = "")
             msg = f"{where}: {message[:1].lower()}{message[1:]}{got}{more}"
         # Keys of a file may hold line breaks.
         raise InputError(" ".join(f"{msg}; {remedy}".removesuffix("; ").split())) from None
+
+
+def read_record(path: Path, kind: Any, remedy: str = "delete it and run again with --resume") -> Any:
+    """Read a JSON file of ours, and check it against a type; nothing where there is no file.
+
+    InputError, with the remedy, where the file is damaged or holds something else.
+    """
+    if not path.exists():
+        return {}
+    value = read_json(path, remedy)
+    try:
+        TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ": ".join([str(path), *([".".join(map(str, problem["loc"]))] if problem["loc"] else [])])
+        message = f"{where}: {problem['msg'].lower()}, got {_short(problem['input'])}; {remedy}"
+        raise InputError(" ".join(message.split())) from None
+    return value
 
 
 def _short(value: Any) -> str:

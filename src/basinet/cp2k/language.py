@@ -169,6 +169,10 @@ def _read_sections(path: Path) -> _Section:
     return root
 
 
+_LONGEST_VALUE = 10_000
+"""Characters of a variable, which may hold others many times."""
+
+
 def _directives(path: Path, directory: Path, variables: dict[str, str], including: tuple[Path, ...]) -> Iterator[_Line]:
     """Lines of a file after the preprocessor; included files are looked for in the run's directory."""
     if path in including:
@@ -216,6 +220,8 @@ def _expand(match: re.Match[str], variables: dict[str, str], where: str) -> str:
     value = variables.get(match[1] or match[3], match[2])
     if value is None:
         raise InputError(f"{where}: the variable {match[0]} has no value; give it one with @SET")
+    if len(value) > _LONGEST_VALUE:
+        raise InputError(f"{where}: the variable {match[0]} has {len(value)} characters; shorten it")
     return value
 
 

@@ -196,9 +196,8 @@ def _read_dataset_count(stream: TextStream, per_voxel: int) -> int:
 
 def _cube_values(stream: TextStream, shape: tuple[int, int, int], per_voxel: int, dataset: int) -> FloatArray:
     """Read the values of one data set; those of all data sets stand together for each voxel."""
-    values = stream.allocate(shape)
+    values = stream.allocate(shape, per_voxel)
     flat = values.reshape(-1)
-    stream.expected = flat.size * per_voxel
     if per_voxel == 1:
         stream.fill(flat)
         return values
@@ -296,6 +295,7 @@ def _read_species(stream: TextStream, comment: str) -> list[str]:
     counts = [int(word) for word in words[: len(species)] if re.fullmatch("[0-9]{1,7}", word)]
     if not any(counts) or len(counts) != len(species):
         raise stream.error(f"expected numbers of atoms, found {' '.join(words)[:60]!r}; check the format")
+    stream.refuse_beyond_file(3 * sum(counts), f"{stream.path}: a list of {sum(counts)} positions")
     return [symbol for symbol, count in zip(species, counts, strict=True) for _ in range(count)]
 
 
@@ -349,11 +349,14 @@ def _read_vasp(path: str | Path, *, times_volume: bool) -> Volume:
     return Volume(values, np.array(atoms.cell), atoms, comment, stream.path)
 
 
+_MOST_BLANK_LINES = 100
+"""Behind the atoms of a VASP file; there is one."""
+
+
 def _read_shape(stream: TextStream) -> tuple[int, int, int]:
     """Read the size of the grid, behind an empty line."""
-    line = stream.line()
-    while not line.strip():
-        line = stream.line()
+    lines = (stream.line() for _ in range(_MOST_BLANK_LINES))
+    line = next((line for line in lines if line.strip()), "")
     words = line.split()
     if len(words) != 3 or not all(re.fullmatch("[0-9]{1,9}", word) and int(word) > 0 for word in words):
         raise stream.error(
@@ -366,7 +369,6 @@ def _vasp_values(stream: TextStream, shape: tuple[int, int, int], divisor: float
     """Read the values, the first axis fastest, and divide them, into a C-ordered array: some planes at a time."""
     values = stream.allocate(shape)
     n1, n2, n3 = shape
-    stream.expected = values.size
     step = max(1, min(_PLANES, n3 // 4))
     block = np.empty((step, n2, n1))
     for start in range(0, n3, step):

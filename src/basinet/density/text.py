@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import re
 import zlib
 from pathlib import Path
@@ -15,13 +16,20 @@ from numpy.typing import NDArray
 from basinet.arrays import FloatArray
 from basinet.compiled import jit
 from basinet.errors import InputError
-from basinet.files import reading
+from basinet.files import reading, refuse_beyond_memory
 
 PIECE = 1 << 18
 """Bytes read at a time: they stay in the processor's second-level cache until they are used."""
 
 _REFUSED = {b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip"}
 """First bytes of compressed files that are not read, and the program's name."""
+_PACKED = 1032
+"""Times that gzip shrinks a text at most."""
+_MANY_VALUES = 1 << 20
+"""Up to which the end of the file tells soon enough that some are missing."""
+_WIDEST = 256
+"""Bytes of a value with the blanks around it; more is not the text of a header's values."""
+_LONGEST_HEADER = 1 << 30
 _LONGEST_LINE = 1 << 16
 """Bytes of a header's line, or of a number; more is no text."""
 _FELLOWS = 400
@@ -141,6 +149,7 @@ class TextStream:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.expected = 0
+        self._last = _LONGEST_HEADER
         self._source = _open(self.path)
         self._text = b""
         self._begin = self._offset = self._mark = 0
@@ -171,6 +180,8 @@ class TextStream:
 
     def _refill(self) -> None:
         """Drop what was read, but for the last numbers, and read on behind the rest."""
+        if self._offset > self._last:
+            raise InputError(f"{self.path}: far more text than its header states values; is it damaged?")
         read, kept = self._read(), max(0, self._begin - _FELLOWS)
         self._text = self._text[kept:] + read
         self._offset += kept
@@ -221,15 +232,23 @@ class TextStream:
             raise self.error(f"expected {what}, found {value}; check the path and the format")
         return int(value)
 
-    def allocate(self, shape: tuple[int, int, int]) -> FloatArray:
-        """Make room for the values; InputError where the header states more than memory can hold."""
-        try:
-            return np.empty(shape)
-        except (MemoryError, ValueError) as error:
-            sizes = " x ".join(map(str, shape))
+    def allocate(self, shape: tuple[int, int, int], per_point: int = 1) -> FloatArray:
+        """Make room for one value of each point; InputError where the header states more than file or memory hold."""
+        self.expected = math.prod(shape) * per_point
+        each = f" of {per_point} values" if per_point > 1 else ""
+        sizes = f"{self.path}: a grid of {' x '.join(map(str, shape))} points{each}"
+        self.refuse_beyond_file(self.expected, sizes)
+        refuse_beyond_memory(8 * (math.prod(shape) + PIECE // 8 + per_point), sizes, "take a coarser grid")
+        self._last = self._offset + len(self._text) + _WIDEST * self.expected
+        return np.empty(shape)
+
+    def refuse_beyond_file(self, count: int, what: str) -> None:
+        """Refuse more numbers than the file can hold: each takes two bytes at least, a thousandth of that in gzip."""
+        packed = _PACKED if isinstance(self._source, gzip.GzipFile) else 1
+        if count > _MANY_VALUES and 2 * count > packed * (size := self.path.stat().st_size):
             raise InputError(
-                f"{self.path}: the header states {sizes} points, more than the memory holds; is it damaged?"
-            ) from error
+                f"{what} takes {2e-9 * count:.3g} GB of text, and the file has {size} bytes; is its header damaged?"
+            )
 
     def fill(self, out: FloatArray) -> None:
         """Read as many numbers as `out` (one-dimensional, contiguous) has room for; errors name the line."""

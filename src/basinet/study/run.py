@@ -15,9 +15,10 @@ from typing import Any
 
 from ase import Atoms
 
+from basinet.config.loading import read_record
 from basinet.descriptors.bispectrum import Bispectrum
 from basinet.errors import InputError
-from basinet.files import read_bytes, read_json, write_json
+from basinet.files import read_bytes, write_json
 from basinet.frames.labels import force_labels
 from basinet.frames.splits import elements_of
 from basinet.jobs.progress import Progress
@@ -29,6 +30,7 @@ from basinet.study.running import run_all
 from basinet.study.settings import DataSettings, DescriptorSettings, StudyConfig, TrainConfig
 from basinet.study.store import Store
 from basinet.study.systems import (
+    ProvenanceRecord,
     StudySystem,
     describe_systems,
     group_systems,
@@ -126,7 +128,7 @@ def _checksums(data: DataSettings) -> dict[str, str]:
 def _refuse_changed(root: Path, checksums: Mapping[str, str]) -> None:
     """Refuse to go on in a directory that was begun with other data, naming a file: results of both would mix."""
     path = root / "provenance.json"
-    before = read_json(path).get("data_checksums", {}) if path.exists() else checksums
+    before = read_record(path, ProvenanceRecord).get("data_checksums", {}) if path.exists() else checksums
     changed = sorted(name for name in before.keys() | checksums.keys() if before.get(name) != checksums.get(name))
     if changed:
         raise InputError(f"{changed[0]}: not the data that {root} was begun with; use --overwrite or another --out")
@@ -135,10 +137,11 @@ def _refuse_changed(root: Path, checksums: Mapping[str, str]) -> None:
 def finished_report(root: Path, data: DataSettings) -> Path | None:
     """Path of the report of a run on these data that is complete, with all its models, or None."""
     report, record = root / "report.html", root / "provenance.json"
-    if not (report.is_file() and record.is_file() and (root / "results.csv").is_file()):
+    needed = (report, record, *(root / name for name in ("results.csv", "study.json", "relation.json")))
+    if not all(path.is_file() for path in needed):
         return None
     _refuse_changed(root, _checksums(data))
-    found = read_json(record)
+    found = read_record(record, ProvenanceRecord)
     models = all((root / "models" / name).is_file() for name in found.get("models", []))
     return report if found.get("complete") is True and models else None
 
@@ -155,7 +158,7 @@ class Run:
         self.checksums: dict[str, str] = {}
         self.study: dict[str, Any] = {}
         path = root / "provenance.json"
-        self.earlier: dict[str, Any] = read_json(path) if path.exists() else {}
+        self.earlier: dict[str, Any] = read_record(path, ProvenanceRecord)
         self.stages = {stage["name"]: stage["wall_seconds"] for stage in self.earlier.get("stages", [])}
 
     @contextmanager

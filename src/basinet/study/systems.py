@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
+from pydantic import BaseModel
 
 from basinet.arrays import FloatArray, IntArray
 from basinet.errors import InputError
@@ -197,6 +198,21 @@ def refuse_few(systems: Sequence[StudySystem], settings: CrossValidationSettings
                 f"system {system.name}: {error}; give more frames, or fewer of cross_validation.folds "
                 f"({settings.folds}, 0 leaves them out) and cross_validation.inner ({settings.inner})"
             ) from error
+
+
+class _Stage(BaseModel):
+    name: str
+    wall_seconds: float
+
+
+class ProvenanceRecord(BaseModel):
+    """The part of ``provenance.json`` that a run goes on from."""
+
+    data_checksums: dict[str, str] = {}
+    stages: list[_Stage] = []
+    total: dict[str, float] = {}
+    models: list[str] = []
+    complete: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import BaseModel
 
+from basinet.config.loading import read_record
 from basinet.errors import InputError
-from basinet.files import read_json
+from basinet.files import read_text
 from basinet.study.claims import evaluate_claims
 from basinet.study.claims.verdict import Claim
-from basinet.study.systems import RelationRecord
+from basinet.study.systems import ProvenanceRecord, RelationRecord
 from basinet.study.tables import (
     CURVES,
     LEARNING_RATES,
@@ -37,6 +39,26 @@ TOTALS_ONLY = "total energies only"
 """Training data of the paper's networks; captions say it in these words."""
 _SPLITS = ("out_of_fold", "test", "validation", "train")
 """Splits in the order in which figures prefer them."""
+
+
+class _System(BaseModel):
+    elements: list[str] = []
+    splits: dict[str, Any] = {}
+    n_by_split: dict[str, Any] = {}
+
+
+class _Data(BaseModel):
+    systems: dict[str, _System] = {}
+
+
+class _Study(BaseModel):
+    """The part of ``study.json`` that is looked into."""
+
+    data: _Data = _Data()
+    descriptor: dict[str, Any] = {}
+    chosen_architectures: dict[str, dict[str, Any]] = {}
+    command: str = ""
+    force_weight: float | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +136,7 @@ def load_results(directory: str | Path) -> StudyResults:
         problem = "holds no results.csv" if root.is_dir() else "no such directory"
         raise InputError(f"{root}: {problem}; give the output directory of `basinet reproduce` or `train`")
     table = read_rows(root / "results.csv", RESULTS)
-    study = _read_mapping(root / "study.json")
+    study = read_record(root / "study.json", _Study)
     named = study.get("data", {}).get("systems", {})
     tested = distinct(table, "test_system")
     elements = {str(name): tuple(entry.get("elements", ())) for name, entry in named.items() if name in tested}
@@ -122,25 +144,17 @@ def load_results(directory: str | Path) -> StudyResults:
     return StudyResults(
         table=table,
         systems=system_elements(select(table, transferred=(False, None)), elements),
-        relation=_read_mapping(root / "relation.json"),
-        gauge=_read_mapping(root / "gauge.json"),
+        relation=read_record(root / "relation.json", dict[str, dict[str, Any]]),
+        gauge=read_record(root / "gauge.json", dict[str, list[dict[str, Any]]]),
         study=study,
-        provenance=_read_mapping(root / "provenance.json"),
+        provenance=read_record(root / "provenance.json", ProvenanceRecord),
         relation_points=read_rows(root / "relation_points.csv", RELATION_POINTS),
         parity=read_rows(root / "parity.csv", PARITY),
         curves=read_rows(root / "curves.csv", CURVES),
         learning_rates=read_rows(root / "learning_rates.csv", LEARNING_RATES),
         selection=read_rows(root / "selection.csv", SELECTION),
-        config=config.read_text(encoding="utf-8") if config.is_file() else "",
+        config=read_text(config) if config.is_file() else "",
     )
-
-
-def _read_mapping(path: Path) -> dict[str, Any]:
-    """A JSON object; empty if there is no such file."""
-    value = read_json(path) if path.is_file() else {}
-    if not isinstance(value, dict):
-        raise InputError(f"{path}: not a JSON object; run the study again or remove the file")
-    return value
 
 
 def _best_on_validation(table: pd.DataFrame, system: str) -> dict[str, Any]:
