@@ -116,7 +116,7 @@ def write_json(path: str | Path, value: Any) -> None:
 
 def read_json(path: str | Path, remedy: str = "write it again") -> Any:
     """Read a JSON file; InputError, with the line and the remedy, where it is missing, cut short, or not JSON."""
-    text = read_text(path)
+    text = decode(read_bytes(path), str(path), remedy)
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
@@ -213,7 +213,7 @@ _COMPRESSED = {
 }
 
 
-def decode(content: bytes, source: str) -> str:
+def decode(content: bytes, source: str, remedy: str = "check the path and the format") -> str:
     """Decode bytes as UTF-8 text; InputError where they are none."""
     try:
         return content.decode("utf-8")
@@ -222,7 +222,7 @@ def decode(content: bytes, source: str) -> str:
             if content.startswith(first):
                 raise InputError(f"{source}: compressed with {program}; decompress it first") from error
         line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{source}, line {line}: not text (UTF-8); check the path and the format") from error
+        raise InputError(f"{source}, line {line}: not text (UTF-8); {remedy}") from error
 
 
 def read_text(path: str | Path) -> str:
