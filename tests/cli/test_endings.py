@@ -1,4 +1,4 @@
-"""Every end of a command is one line: interrupted while it begins, a full output, assertions left out, damaged records."""
+"""Every end of a command is one line: interrupted, a full output, no assertions, damaged records."""
 
 from __future__ import annotations
 
