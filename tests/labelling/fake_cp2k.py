@@ -1,7 +1,8 @@
 """Stands in for CP2K: ``python fake_cp2k.py PLAN -i INPUT -o OUTPUT`` answers at once, or fails as the plan says.
 
 The output is that of the real CP2K in ``tests/dft/fixtures/argon``, with the atoms of the input in place of its own and
-energies that depend on them; the density is a Gaussian of eight electrons on each atom. The plan, JSON, has under
+energies that depend on them; the density is a Gaussian of eight electrons on each atom, and the Hartree energy that of
+the density. The plan, JSON, has under
 ``fates`` a list for each frame (by the number in its first atom's x coordinate, see ``campaigns.frames``): what happens
 at the first try, at the second, and so on, the last one for good. Every try is entered in ``journal``. With
 ``together`` the first ones wait until so many have begun.
@@ -24,6 +25,8 @@ SHAPE = (36, 36, 36)
 BOHR = 0.529177210903
 WIDTH = 0.7
 """Å."""
+CORE = 0.4
+"""bohr: r_loc of argon's pseudopotential."""
 
 
 def main(plan: Path, *arguments: str) -> None:
@@ -102,6 +105,7 @@ def atoms(text: str) -> np.ndarray:
 def answer(text: str, frame: int) -> str:
     whole = OUTPUT.read_text().replace("run.inp", "basinet.inp")
     whole = whole.replace("-84.294679538663303", f"{-84.294679538663303 - 1e-6 * frame:.15f}")
+    whole = whole.replace("68.39489872710200", f"{hartree_energy(text):.14f}")
     table = "".join(
         f"{number:7d}    1 Ar   18  {x:12.6f}  {y:12.6f}  {z:12.6f}   8.0000  39.9480\n"
         for number, (x, y, z) in enumerate(atoms(text), start=1)
@@ -109,7 +113,8 @@ def answer(text: str, frame: int) -> str:
     return re.sub(r"(?<=Mass\n)(?: +\d+ +1 Ar .*\n)+", table, whole)
 
 
-def write_cube(text: str, path: Path) -> None:
+def density_of(text: str) -> tuple[np.ndarray, np.ndarray]:
+    """Electrons (e/bohr^3) and lengths of the cell (Å)."""
     places = atoms(text)
     lengths = np.array([float(re.search(rf"^ *{axis} .*$", text, re.MULTILINE)[0].split()[number + 1])
                         for number, axis in enumerate("ABC")])  # fmt: skip
@@ -122,7 +127,24 @@ def write_cube(text: str, path: Path) -> None:
             factors.append(np.exp(-0.5 * (distance / WIDTH) ** 2))
         density += np.einsum("i,j,k->ijk", *factors)
     voxel = np.prod(lengths / SHAPE) / BOHR**3
-    density *= 8 * len(places) / (density.sum() * voxel)
+    return density * (8 * len(places) / (density.sum() * voxel)), lengths
+
+
+def hartree_energy(text: str) -> float:
+    """Of electrons and cores, hartree: 2 pi V sum_G |rho(G)|^2 / G^2."""
+    density, lengths = density_of(text)
+    volume = np.prod(lengths) / BOHR**3
+    waves = np.meshgrid(*[2 * np.pi * np.fft.fftfreq(n, length / BOHR / n)
+                          for n, length in zip(SHAPE, lengths, strict=True)], indexing="ij")  # fmt: skip
+    squared = sum(wave**2 for wave in waves)
+    phases = sum(np.exp(-1j * sum(w * x for w, x in zip(waves, place / BOHR, strict=True))) for place in atoms(text))
+    rho = np.fft.fftn(density) / density.size - 8 / volume * np.exp(-0.5 * CORE**2 * squared) * phases
+    squared[0, 0, 0] = np.inf
+    return float(2 * np.pi * volume * np.sum(np.abs(rho) ** 2 / squared))
+
+
+def write_cube(text: str, path: Path) -> None:
+    places, (density, lengths) = atoms(text), density_of(text)
     with path.open("w") as stream:
         stream.write("-Quickstep-\n ELECTRON DENSITY\n")
         stream.write(f"{len(places):5d}    0.000000    0.000000    0.000000\n")

@@ -147,6 +147,16 @@ def test_an_unconverged_run_is_refused_unless_allowed(copied, done):
     assert np.array_equal(accepted.arrays[LOCAL], done.atoms.arrays[LOCAL])
 
 
+def test_energies_that_miss_the_printed_sum_are_refused_unless_allowed(copied):
+    output = copied / "argon.out"
+    text = output.read_text()
+    printed = re.search(r"Hartree energy:\s+(-?[0-9.]+)", text)
+    output.write_text(text.replace(printed[0], printed[0].replace(printed[1], f"{float(printed[1]) + 1.0:.8f}")))
+    assert "local energies miss the printed Hartree energy by -27.2" in refusal(copied)
+    accepted = partition_input(PartitionInput(copied), PartitionSettings(threads=1, allow_open=True)).atoms
+    assert accepted.info["closure_error"] == pytest.approx(-Hartree, abs=0.01)
+
+
 def test_an_unknown_pseudopotential_is_refused(copied):
     given = copied / "argon.inp"
     given.write_text(given.read_text().replace("POTENTIAL GTH-PBE", "POTENTIAL GTH-MISSING"))

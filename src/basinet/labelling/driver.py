@@ -250,6 +250,8 @@ def _size(campaign: Campaign, unit: Unit) -> float:
 def _tell(campaign: Campaign, outcome: Outcome, progress: Progress, *, settled: bool) -> None:
     """Report an outcome."""
     progress.spent = (progress.spent or 0.0) + outcome.seconds
+    for note in outcome.notes:
+        progress.note(f"  {outcome.unit}: note: {note}")
     if outcome.kind is not None:
         where = "" if outcome.log is None else f" ({campaign.root / outcome.log})"
         then = "given up" if settled else "tried again"

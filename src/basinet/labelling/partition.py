@@ -241,6 +241,8 @@ def partition_input(item: PartitionInput, settings: PartitionSettings) -> Partit
             local = _source_energies(source, fields, settings, checks)
             _refuse_empty(local.basins, source)
         atoms = _labelled_atoms(source, local, settings)
+        if not settings.allow_open:
+            _refuse_open(atoms, local.basins)
     known = {"renormalisation": local.renormalisation - 1.0, "hartree_energy": local.total_energy}
     report = checks if source.cores is None else known | checks
     report |= _report(source, local, atoms, settings)
@@ -262,6 +264,24 @@ def _refuse_empty(basins: Basins, source: DensitySource) -> None:
         f"{source.volume.path}: {basins.empty_atoms.size} of {len(symbols)} atoms have no maximum of the density: "
         f"{names}{told}; a valence density need not have one, so give the all-electron density, --reference FILE..."
     )
+
+
+_MAX_CLOSURE_ERROR = 0.05
+"""eV per atom by which local energies may miss the printed Hartree energy."""
+
+
+def _refuse_open(atoms: Atoms, basins: Basins) -> None:
+    """Refuse local energies that do not sum to the printed energy, as where maxima far from nuclei hold electrons."""
+    missed = atoms.info.get("closure_error", 0.0)
+    if abs(missed) > _MAX_CLOSURE_ERROR * len(atoms):
+        alone = basins.non_nuclear
+        held = (
+            f"{len(alone)} maxima far from nuclei hold {alone.population.sum():.3g} electrons; " if len(alone) else ""
+        )
+        raise InputError(
+            f"local energies miss the printed Hartree energy by {missed:.4g} eV; {held}widen --nuclear-radius, give "
+            "--reference, or take it with --allow-open"
+        )
 
 
 def _source_energies(

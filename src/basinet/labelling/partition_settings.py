@@ -141,6 +141,10 @@ class PartitionSettings:
         default=False, metadata={"help": "Compare with CP2K's cubes of the total density and the potential."}
     )
     allow_unconverged: bool = field(default=False, metadata={"help": "Accept CP2K runs whose SCF did not converge."})
+    allow_open: bool = field(
+        default=False,
+        metadata={"help": "Accept atoms whose local energies miss the printed Hartree energy by 0.05 eV each or more."},
+    )
     system: str | None = field(
         default=None,
         metadata={

@@ -260,13 +260,17 @@ def _whole_energy(start: Atoms, evaluation: Cp2kEvaluation, output: Cp2kOutput) 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A try of a unit that has ended: ``kind`` and ``message`` of a failure, or None and nothing; seconds it took."""
+    """A try of a unit that has ended: ``kind`` and ``message`` of a failure, or None and nothing; seconds it took.
+
+    ``notes`` are the partition's remarks on its frames.
+    """
 
     unit: str
     seconds: float
     kind: str | None = None
     message: str = ""
     log: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 _LOST = "its worker died (killed, out of memory, or its job ended)"
@@ -309,7 +313,8 @@ def run_unit(root: str, name: str, attempt: int, session: str = "") -> Outcome:
         except OSError as error:
             return _failed(campaign, unit, attempt, campaign.scratch, error, time.monotonic() - begun)
     _clear_predecessor(campaign, unit)
-    return Outcome(name, result.seconds)
+    notes = dict.fromkeys(note for frame in result.report["frames"] for note in frame.get("notes", []))
+    return Outcome(name, result.seconds, notes=tuple(notes))
 
 
 def _calculate(
