@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
@@ -143,7 +144,7 @@ def read_record(path: Path, kind: Any, remedy: str = "delete it and run again wi
         return {}
     value = read_json(path, remedy)
     try:
-        TypeAdapter(kind).validate_python(value)
+        TypeAdapter(kind).validate_json(json.dumps(value))  # as JSON, which messages then speak of
     except ValidationError as error:
         problem = error.errors()[0]
         where = ": ".join([str(path), *([".".join(map(str, problem["loc"]))] if problem["loc"] else [])])
