@@ -67,7 +67,7 @@ def test_a_density_with_other_electrons_says_how_many(tmp_path):
 def test_a_density_in_another_unit(tmp_path):
     message = refusal(known.write_neutral_atoms(tmp_path / "unit.cube", factor=1 / Bohr**3))
     assert "94.4" in message
-    assert "STRIDE 1 1 1" in message
+    assert "divide them by 6.748" in message
 
 
 def test_an_element_without_a_core(tmp_path, atoms_cube):

@@ -380,10 +380,10 @@ def _cube_source(item: PartitionInput, settings: PartitionSettings) -> DensitySo
     volume = read_density(item.path)
     atoms, files = _structure_of(volume, item)
     atoms.arrays.pop("nuclear_charges", None)
-    _check_electrons(volume, atoms)
     source = DensitySource("cube", atoms, volume, tuple(files))
     symbols = atoms.get_chemical_symbols()
     given = _given_cores(symbols, settings)
+    _check_electrons(volume, atoms, _default_cores(symbols) if given is None else given[0])
     if settings.potential_file is not None:
         source = replace(source, files=(*source.files, settings.potential_file))
     if given is not None:
@@ -401,12 +401,11 @@ _UNITS = {
 """Factors by which the electrons are off where a cube is in other units."""
 
 
-def _check_electrons(volume: Volume, atoms: Atoms) -> None:
+def _check_electrons(volume: Volume, atoms: Atoms, cores: tuple[Core, ...] | None) -> None:
     """Refuse a density that is off by a factor of units, or has more electrons than there could be."""
     count, protons = electron_count(volume.values, atoms.cell.array), float(atoms.numbers.sum())
-    valence = _default_cores(atoms.get_chemical_symbols())
     charges = volume.atoms.arrays.get("nuclear_charges", np.zeros(1))
-    for expected in (charges.sum(), protons, 0.0 if valence is None else sum(core.charge for core in valence)):
+    for expected in (charges.sum(), protons, sum(core.charge for core in cores or ())):
         for factor, cause in _UNITS.items():
             if expected and abs(count / expected - factor) < 0.01 * factor:
                 raise InputError(f"{volume.path}: {count:.6g} electrons are {factor:.4g} times {expected:g}: {cause}")
