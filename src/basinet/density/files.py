@@ -171,10 +171,10 @@ def _cube_atoms(stream: TextStream, count: int, origin: FloatArray, unit: float)
     """Read the atoms: number, nuclear charge, position."""
     rows = [stream.row(5, "an atom: its number, charge and position")[:5] for _ in range(count)]
     table = np.array(rows).reshape(count, 5)
-    numbers = table[:, 0].astype(int)
-    if np.any(numbers != table[:, 0]) or np.any((numbers < 0) | (numbers >= len(chemical_symbols))):
+    numbers = table[:, 0]
+    if np.any(numbers != np.round(numbers)) or np.any((numbers < 0) | (numbers >= len(chemical_symbols))):
         raise InputError(f"{stream.path}: an atom's number is none of an element; check the header")
-    atoms = Atoms(numbers=numbers, positions=(table[:, 2:] - origin) * unit, pbc=True)
+    atoms = Atoms(numbers=numbers.astype(int), positions=(table[:, 2:] - origin) * unit, pbc=True)
     if np.any(table[:, 1] != 0.0):
         atoms.set_array("nuclear_charges", table[:, 1])
     return atoms
