@@ -20,7 +20,7 @@ LOCAL = "REF_local_hartree_energy"
 
 
 def labelled(symbols: str, energy: float, system: str) -> Atoms:
-    atoms = Atoms(symbols, positions=np.arange(3.0 * len(Atoms(symbols))).reshape(-1, 3), cell=[9, 9, 9], pbc=True)
+    atoms = Atoms(symbols, positions=np.arange(3.0 * len(Atoms(symbols))).reshape(-1, 3), cell=[20, 20, 20], pbc=True)
     atoms.info.update(system=system, REF_energy=energy, REF_electrostatic_energy=-energy)
     atoms.arrays[LOCAL] = np.linspace(1, 2, len(atoms))
     atoms.arrays["REF_forces"] = np.zeros((len(atoms), 3))

@@ -10,15 +10,23 @@ import sys
 import time
 
 import numpy as np
-from dftpy.field import DirectField
-from dftpy.functional.xc.rvv10 import RVV10NL
-from dftpy.grid import DirectGrid
 
-with np.load(sys.argv[1]) as given:
-    density, cell = given["density"], given["cell"]
-functional = RVV10NL()
-field = DirectField(DirectGrid(lattice=cell, nr=density.shape), griddata_3d=density)
-begun = time.process_time()
-found = functional.compute(field, calcType={"E", "V"})
-seconds = time.process_time() - begun
-np.savez(sys.argv[2], energy=float(found.energy), potential=np.asarray(found.potential), seconds=seconds)
+
+def main(source: str, target: str) -> None:
+    """One call, timed."""
+    from dftpy.field import DirectField
+    from dftpy.functional.xc.rvv10 import RVV10NL
+    from dftpy.grid import DirectGrid
+
+    with np.load(source) as given:
+        density, cell = given["density"], given["cell"]
+    functional = RVV10NL()
+    field = DirectField(DirectGrid(lattice=cell, nr=density.shape), griddata_3d=density)
+    begun = time.process_time()
+    found = functional.compute(field, calcType={"E", "V"})
+    seconds = time.process_time() - begun
+    np.savez(target, energy=float(found.energy), potential=np.asarray(found.potential), seconds=seconds)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
