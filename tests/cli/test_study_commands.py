@@ -108,7 +108,7 @@ def test_a_grid_is_trained_resumed_and_guarded(run, tmp_path, grid, argon_file):
     assert (out / "results.csv").stat().st_mtime_ns == before
 
     # But for a model that was removed.
-    lost = next((out / "models").glob("sweep-ar-*"))
+    lost = min((out / "models").glob("*.basinet"))
     content = lost.read_bytes()
     lost.unlink()
     assert run("train", grid, "--out", "out", "--resume").exit_code == 0

@@ -31,7 +31,8 @@ def place(tmp_path, argon_run, dynamics, monkeypatch):
     shutil.copytree(dynamics, tmp_path / "md")
     shutil.copy(argon_run / "argon-ELECTRON_DENSITY-1_0.cube", tmp_path / "density.cube")
     write_frames(tmp_path / "atoms.extxyz", [read_run(argon_run).atoms])
-    write_vasp(tmp_path / "CHGCAR", known.density() * np.linalg.det(known.CELL))
+    for name in ("CHGCAR", "AECCAR0", "AECCAR2"):
+        write_vasp(tmp_path / name, known.density() * np.linalg.det(known.CELL))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

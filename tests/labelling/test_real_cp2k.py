@@ -45,7 +45,7 @@ def test_dynamics_are_labelled_segment_by_segment_and_their_densities_deleted(cp
     process = start("dft", "run", "argon.yaml", cwd=tmp_path)
     most = 0
     while process.poll() is None:
-        most = max(most, sum(1 for _ in tmp_path.glob("argon/scratch/*/*.cube")))
+        most = max(most, sum(1 for _ in tmp_path.glob("argon/scratch/*/*ELECTRON_DENSITY*.cube")))
         time.sleep(0.1)
     _, stderr = process.communicate()
     assert process.returncode == 0, stderr
@@ -77,4 +77,4 @@ def test_wave_functions_of_the_frame_before_change_no_energy_by_more_than_verify
     result = run("dft", "verify", "argon", "2", "--workers", "1", "--json")
     assert result.exit_code == 0, result.stdout
     restarted = json.loads(result.stdout)[1]
-    assert restarted["energy"] != 0.0
+    assert restarted["electrostatic"] != 0.0  # first order in the wave functions; the energy is the same to all digits
