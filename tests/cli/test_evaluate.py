@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from ase.calculators.lj import LennardJones
 from tests.cli.refusal import assert_refused
 from tests.tables import read_rows
 
@@ -106,6 +107,18 @@ def test_the_total_of_a_calculator_is_its_energy_and_other_sums_are_told(run, tm
     assert "vary" in result.stdout
     total = next(row for row in read_rows(tmp_path / "s.csv") if row["target"] == "total")
     assert total["pearson_r"] > 0.97  # that of the sums is that of the order of the calls
+
+
+def test_a_calculator_calculates_a_frame_once(argon_frames):
+    calls = []
+
+    class Counting(LennardJones):
+        def calculate(self, *arguments, **keywords):
+            calls.append(1)
+            super().calculate(*arguments, **keywords)
+
+    basinet.evaluate(Counting(sigma=3.405, epsilon=0.0103, rc=6.0), argon_frames[:5])
+    assert len(calls) == 5
 
 
 def test_forces_are_scored_where_frames_carry_them(run, tmp_path, models, argon_frames):

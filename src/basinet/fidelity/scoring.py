@@ -28,7 +28,6 @@ from basinet.frames.labels import (
     energy_label,
     for_each_frame,
     force_labels,
-    frame_name,
 )
 from basinet.frames.reading import system_of
 from basinet.frames.splits import by_composition, by_system, divided, elements_of
@@ -286,7 +285,10 @@ def _predictions(
     if not isinstance(model, Ensemble):
         if engine == "lammps":
             raise InputError("LAMMPS evaluates models of basinet, no calculators; leave the engine out")
-        yield partial(_local_of, model), lambda atoms: _calculated(model, "forces", atoms, (len(atoms), 3))
+        yield (
+            lambda atoms: _calculated_energies(model, atoms)[0][None],
+            lambda atoms: _calculated(model, "forces", atoms, (len(atoms), 3)),
+        )
     elif engine == "lammps":
         from basinet.lammps.engine import lammps_engine
 
@@ -296,16 +298,11 @@ def _predictions(
         yield model.local_energies, lambda atoms: model.evaluate(atoms).forces
 
 
-def _local_of(calculator: Calculator, atoms: Atoms) -> FloatArray:
-    """Energies per atom by an ASE calculator, ``(1, n_atoms)`` eV."""
-    return _calculated(calculator, "energies", atoms, (len(atoms),))[None]
-
-
 def _calculated(calculator: Calculator, quantity: str, atoms: Atoms, shape: tuple[int, ...]) -> FloatArray:
     """A property by an ASE calculator, which may be anybody's; InputError where it gives none of the shape."""
     from ase.calculators.calculator import PropertyNotImplementedError
 
-    own, where = type(calculator).__name__, f"on {frame_name(atoms, None)} of {atoms.get_chemical_formula()}"
+    own, where = type(calculator).__name__, f"for {atoms.get_chemical_formula()}"
     try:
         values = calculator.get_property(quantity, atoms)
         found = np.asarray(values, dtype=np.float64)
@@ -325,24 +322,24 @@ _SUM = 1e-4
 """eV per atom by which the energies of atoms may miss the energy, beyond a constant."""
 
 
-def _calculated_totals(
-    calculator: Calculator, frames: Sequence[Atoms], energies: Sequence[FloatArray], notes: list[str]
-) -> FloatArray | None:
-    """Total energies of frames of one composition by a calculator, (1, n_frames) eV; a note where energies miss them.
-
-    None where it has no ``energy``.
-    """
+def _calculated_energies(calculator: Calculator, atoms: Atoms) -> tuple[FloatArray, float | None]:
+    """Energies of the atoms, (n_atoms,) eV, and the energy of the frame by one calculation; None without ``energy``."""
+    energies = _calculated(calculator, "energies", atoms, (len(atoms),))
     if "energy" not in calculator.implemented_properties:
-        return None
-    totals = np.array([float(_calculated(calculator, "energy", atoms, ())) for atoms in frames])
-    missed = (totals - [values.sum() for values in energies]) / len(frames[0])
-    if np.abs(missed).max() > _SUM:
-        kind = "vary, so that local energies leave something out" if np.ptp(missed) > _SUM else "are constant"
-        notes.append(
-            f"{type(calculator).__name__}: the energies of atoms do not sum to the energy; the differences, up to "
-            f"{1e3 * np.abs(missed).max():.4g} meV per atom of {frames[0].get_chemical_formula()}, {kind}"
-        )
-    return totals[None]
+        return energies, None
+    return energies, float(_calculated(calculator, "energy", atoms, ()))
+
+
+def _sum_notes(calculator: Calculator, frames: Sequence[Atoms], missed: FloatArray) -> list[str]:
+    """Say that energies of atoms miss the energy, by eV per atom (n_frames,) of frames of one composition."""
+    if np.abs(missed).max() <= _SUM:
+        return []
+    kind = "vary, so that local energies leave something out" if np.ptp(missed) > _SUM else "are constant"
+    told = (
+        f"{type(calculator).__name__}: the energies of atoms do not sum to the energy; the differences, up to "
+        f"{1e3 * np.abs(missed).max():.4g} meV per atom of {frames[0].get_chemical_formula()}, {kind}"
+    )
+    return [told]
 
 
 def _system_rows(
@@ -362,14 +359,17 @@ def _system_rows(
     for group in by_composition(frames):
         data = build_dataset(name, group, lambda atoms: np.empty((len(atoms), 0)), e0, local)
         origin = np.array([e0[element] for element in data.elements])[data.species]
-        predicted = for_each_frame(predict, group)
-        values, totals = np.concatenate(predicted, axis=1) - origin, None
-        seeds: list[Seed] = ["mean"]
+        totals, seeds = None, list[Seed](["mean"])
         if isinstance(model, Ensemble):
+            values = np.concatenate(for_each_frame(predict, group), axis=1) - origin
             values, seeds = with_mean(values, int(model.training.get("seed", 0)))
         else:
-            totals = _calculated_totals(model, group, predicted, notes)
-            totals = None if totals is None else totals - data.sum_over_atoms(origin)
+            found = for_each_frame(partial(_calculated_energies, model), group)
+            values = np.concatenate([energies for energies, _ in found])[None] - origin
+            if found[0][1] is not None:
+                totals = np.array([[total for _, total in found]]) - data.sum_over_atoms(origin)
+                missed = (totals - data.sum_over_atoms(values))[0] / data.n_atoms
+                notes += _sum_notes(model, group, missed)
         scored = ScoredFrames(data, np.empty((len(data.frame), 0)), "")
         for row in evaluation_rows(values, scored, seeds, {}, totals=totals):
             del row["split"]
