@@ -121,7 +121,8 @@ def renew(name: str, labelled: Path | None, edition: Path, left: Path | None) ->
     done = {atoms.info["frame"]: atoms for atoms in (read_frames(edition) if edition.is_file() else [])}
     for index, atoms in enumerate([] if labelled is None else read_frames(labelled)):
         old = shipped.get(atoms.info["frame"])
-        if old is None or (old.numbers != atoms.numbers).any() or not np.allclose(old.positions, atoms.positions, atol=1e-8):
+        same = old is not None and np.array_equal(old.numbers, atoms.numbers)
+        if not (same and np.allclose(old.positions, atoms.positions, atol=1e-8)):
             raise InputError(f"{labelled}, frame {index}: is not the frame {atoms.info['frame']} of {name}")
         done[atoms.info["frame"]] = atoms
     if done:
