@@ -62,10 +62,7 @@ def text_of(atoms: Atoms, number: int) -> str:
     columns = ":".join(f"{name}:R:{np.size(atoms.arrays[name][0])}" for name in arrays)
     energies = " ".join(f"{name}={atoms.info[name]:.10f}" for name in ENERGIES if name in atoms.info)
     named = f"system={atoms.info['system']} frame={number} {energies}"
-    lines = [
-        str(len(atoms)),
-        f'Lattice="{lattice}" Properties=species:S:1:pos:R:3:{columns} {named} pbc="T T T"',
-    ]
+    lines = [str(len(atoms)), f'Lattice="{lattice}" Properties=species:S:1:pos:R:3:{columns} {named} pbc="T T T"']
     for index, symbol in enumerate(atoms.get_chemical_symbols()):
         words = [symbol, *(f"{x:.8f}" for x in atoms.positions[index])]
         for name, decimals in arrays.items():

@@ -19,15 +19,7 @@ from hypothesis import strategies as st
 
 from basinet import files
 from basinet.errors import InputError
-from basinet.files import (
-    atomic_write,
-    read_json,
-    read_table,
-    read_text,
-    write_json,
-    write_table,
-    write_yaml,
-)
+from basinet.files import atomic_write, read_json, read_table, read_text, write_json, write_table, write_yaml
 
 
 def listing(directory: Path) -> list[str]:

@@ -10,12 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from basinet.descriptors.clebsch_gordan import (
-    _coupling_tables,
-    clebsch_gordan,
-    component_labels,
-    matrix_offsets,
-)
+from basinet.descriptors.clebsch_gordan import _coupling_tables, clebsch_gordan, component_labels, matrix_offsets
 
 momenta = st.integers(min_value=0, max_value=9)
 

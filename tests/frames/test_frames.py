@@ -98,19 +98,10 @@ def test_an_empty_file_is_refused(text):
         (FRAME.replace("-1148.37", "inf"), "frame 0: the label REF_energy is NaN or infinite"),
         (FRAME.replace("-1148.37", "abc"), "frame 0: the label REF_energy is not a number"),
         (FRAME.replace("-0.10000000", "nan"), "frame 0: the label REF_forces is NaN or infinite"),
-        (
-            FRAME.replace("9 0 0 0 9 0 0 0 9", "0 0 0 0 0 0 0 0 0"),
-            "frame 0: periodic, but the cell has no sensible",
-        ),
-        (
-            FRAME.replace("9 0 0 0 9 0 0 0 9", "9 0 0 9 0 0 0 0 9"),
-            "frame 0: periodic, but the cell has no sensible",
-        ),
+        (FRAME.replace("9 0 0 0 9 0 0 0 9", "0 0 0 0 0 0 0 0 0"), "frame 0: periodic, but the cell has no sensible"),
+        (FRAME.replace("9 0 0 0 9 0 0 0 9", "9 0 0 9 0 0 0 0 9"), "frame 0: periodic, but the cell has no sensible"),
         (FRAME.replace("Ar 3", "Xx 3"), "frame 0: not readable"),
-        (
-            FRAME.replace("REF_forces:R:3", "REF_forces:R:2:x:R:1"),
-            "frame 0: the forces are not three numbers",
-        ),
+        (FRAME.replace("REF_forces:R:3", "REF_forces:R:2:x:R:1"), "frame 0: the forces are not three numbers"),
         ("0\n\n", "a frame of no atoms"),
     ],
 )
@@ -243,12 +234,7 @@ def test_messages_name_the_file_and_the_frame_in_it(tmp_path):
 def test_results_of_a_calculator_are_written_under_ases_names(tmp_path):
     frame = Atoms("Ar2", [[0, 0, 0], [0, 0, 3.8]], cell=[9, 9, 9], pbc=True)
     stress = np.arange(6.0)
-    results = {
-        "energy": -1.25,
-        "forces": np.eye(3)[:2],
-        "energies": np.array([-1.0, -0.25]),
-        "stress": stress,
-    }
+    results = {"energy": -1.25, "forces": np.eye(3)[:2], "energies": np.array([-1.0, -0.25]), "stress": stress}
     frame.calc = SinglePointCalculator(frame, **results)
     write_frames(tmp_path / "p.extxyz", [frame])
     loaded = read(tmp_path / "p.extxyz")

@@ -17,14 +17,7 @@ from basinet.frames.shipped import (
 )
 from basinet.md.liquids import _box_length
 
-COUNTS = {
-    ("ar", 32): 205,
-    ("kr", 32): 203,
-    ("mix", 32): 205,
-    ("ar", 108): 42,
-    ("kr", 108): 42,
-    ("mix", 108): 41,
-}
+COUNTS = {("ar", 32): 205, ("kr", 32): 203, ("mix", 32): 205, ("ar", 108): 42, ("kr", 108): 42, ("mix", 108): 41}
 
 
 def test_every_shipped_file_has_its_checksum():

@@ -67,11 +67,7 @@ def test_the_line_of_the_liquid_passes_below_the_isolated_atoms_by_half_a_millih
 
 
 def test_isolated_atoms_pin_the_mixture(relations):
-    assert [relations[system].pinned_by for system in SYSTEMS] == [
-        "single species",
-        "single species",
-        "isolated atoms",
-    ]
+    assert [relations[system].pinned_by for system in SYSTEMS] == ["single species", "single species", "isolated atoms"]
 
 
 def test_a_relation_fitted_to_early_frames_holds_for_late_ones(frames, isolated):

@@ -54,10 +54,7 @@ def study(local, total=lambda _system, _width: 0.98, *, systems=("ar",), scatter
                 for member in SEEDS:
                     same = {"activation": activation, "depth": depth}
                     noise = scatter * rng.standard_normal(2)
-                    values = {
-                        "total": total(system, width) + noise[0],
-                        "local": local(system, width) + noise[1],
-                    }
+                    values = {"total": total(system, width) + noise[0], "local": local(system, width) + noise[1]}
                     for target, r in values.items():
                         rows.append(network(system, target, width, member, r, **same))
                         rows.append(network(system, target, width, member, r, **same, split="validation"))

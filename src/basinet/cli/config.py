@@ -71,9 +71,7 @@ def _configs() -> dict[_ConfigKind, tuple[type[BaseModel], Callable[[Path], obje
 
 
 @config_commands.command(epilog="Example: basinet config schema --kind train > train.schema.json")
-def schema(
-    kind: Annotated[_ConfigKind, typer.Option(help=f"{_MEANING}.")] = _ConfigKind.study,
-) -> None:
+def schema(kind: Annotated[_ConfigKind, typer.Option(help=f"{_MEANING}.")] = _ConfigKind.study) -> None:
     """Print the JSON schema of a config, for editors: every key with its type, default and meaning."""
     import json
 

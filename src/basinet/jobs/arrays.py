@@ -59,12 +59,7 @@ def save_arrays(path: str | Path, header: Mapping[str, Any], arrays: Mapping[str
             raise ValueError(f"array {name!r}: dtype {values.dtype} cannot be saved")
         table.append({"name": name, "dtype": little.dtype.str, "shape": list(values.shape)})
         payload += little.tobytes()
-    line = {
-        "format": _FORMAT,
-        "version": _VERSION,
-        **plain(header),
-        "arrays": table,
-    }
+    line = {"format": _FORMAT, "version": _VERSION, **plain(header), "arrays": table}
     line["sha256"] = _checksum(line, payload)
     with atomic_write(path, "wb") as stream:
         stream.write(json.dumps(line, allow_nan=False).encode("utf-8") + b"\n")

@@ -14,14 +14,7 @@ from ase.geometry import find_mic
 
 from basinet.arrays import FloatArray
 from basinet.cp2k.potentials import read_gth_potentials
-from basinet.cp2k.run_directory import (
-    DENSITY,
-    Cp2kRun,
-    densities_of_steps,
-    find_output,
-    is_output,
-    read_run,
-)
+from basinet.cp2k.run_directory import DENSITY, Cp2kRun, densities_of_steps, find_output, is_output, read_run
 from basinet.density.cores import Core
 from basinet.density.files import CHGCAR, CUBE, NO_DENSITY, read_cube, read_density, read_locpot
 from basinet.density.grid import HEADER_ROUNDING, TOLERANCE, Volume, electron_count, same_grid

@@ -131,13 +131,7 @@ class Builder:
         for system in self.systems:
             for frame in range(30):
                 x = self.rng.standard_normal()
-                base = {
-                    "experiment": "sweep",
-                    "model": "network",
-                    "system": system,
-                    "split": "test",
-                    "frame": frame,
-                }
+                base = {"experiment": "sweep", "model": "network", "system": system, "split": "test", "frame": frame}
                 base |= {"reference_mev": x, "prediction_mev": 0.9 * x}
                 rows += [base | {"target": "total", "species": "all"}]
                 rows += [base | {"target": "local", "species": element} for element in ELEMENTS[system]]

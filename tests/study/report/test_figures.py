@@ -61,14 +61,7 @@ def test_figures_against_width_have_the_widths_as_ticks_and_name_pearson(results
     assert [label.get_text() for label in panel.get_xticklabels()] == ["4", "16", "64"]
     assert panel.get_ylabel() == "Pearson r"
     footer = " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
-    for setting in (
-        "32 atoms",
-        "60 training frames",
-        "3 networks",
-        "cutoff 5.25 Å",
-        "twojmax 6",
-        "test frames",
-    ):
+    for setting in ("32 atoms", "60 training frames", "3 networks", "cutoff 5.25 Å", "twojmax 6", "test frames"):
         assert setting in footer
 
 

@@ -74,14 +74,7 @@ def test_every_link_leads_somewhere(report, content):
 def test_all_figures_tables_and_settings_are_in_it(content):
     for name in [f"figure_{number:02d}" for number in range(1, 11)]:
         assert f'id="{name}"' in content
-    for words in (
-        "The answer",
-        "95 % interval",
-        "Baselines",
-        "Frames out of fold",
-        "basinet reproduce",
-        "Provenance",
-    ):
+    for words in ("The answer", "95 % interval", "Baselines", "Frames out of fold", "basinet reproduce", "Provenance"):
         assert words in content
 
 
@@ -104,12 +97,7 @@ def test_the_answer_leads_with_the_numbers_of_the_study(content, results):
 def test_claims_are_written_as_json_without_nan(report):
     claims = json.loads((report.parent / "claims.json").read_text(), parse_constant=pytest.fail)
     assert {"key", "claim", "source", "statistic", "value", "interval", "verdict", "detail"} <= set(claims[0])
-    assert {claim["verdict"] for claim in claims} <= {
-        "supported",
-        "contradicted",
-        "not resolved",
-        "not testable here",
-    }
+    assert {claim["verdict"] for claim in claims} <= {"supported", "contradicted", "not resolved", "not testable here"}
 
 
 @pytest.mark.parametrize(
