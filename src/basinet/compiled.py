@@ -5,8 +5,6 @@ takes from another file. Here compiled code lies in a folder that is named by a 
 file of its package that this one imports, directly or not, so that nothing out of date is ever run.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import stat

@@ -1,7 +1,5 @@
 """Exceptions for what the user, the input or the machine is to blame for, by what can be done about it."""
 
-from __future__ import annotations
-
 
 class InputError(ValueError):
     """Bad input: the message says what is wrong, where (file, frame, line or key), and what to do about it.

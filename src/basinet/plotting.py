@@ -1,7 +1,5 @@
 """The look of all figures: colours for every eye, sizes legible at 85 mm, one footer with the settings."""
 
-from __future__ import annotations
-
 import io
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence

@@ -4,8 +4,6 @@
 atoms. The reference data were converted with CODATA 2018, so all of this package is.
 """
 
-from __future__ import annotations
-
 from ase.units import create_units
 
 _CODATA = create_units("2018")

@@ -1,7 +1,5 @@
 """The command line: each command translates between the shell and a function of another room."""
 
-from __future__ import annotations
-
 import signal
 import sys
 

@@ -1,7 +1,5 @@
 """The commands under one roof. Nothing heavy is imported before a command runs."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

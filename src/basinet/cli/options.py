@@ -1,7 +1,5 @@
 """Options that commands share, how their values are read, and tables on the terminal."""
 
-from __future__ import annotations
-
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence

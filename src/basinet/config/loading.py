@@ -1,7 +1,5 @@
 """Reading and checking of configs: YAML read safely, settings checked strictly, errors that name key and remedy."""
 
-from __future__ import annotations
-
 import difflib
 import json
 from collections.abc import Hashable, Mapping

@@ -5,8 +5,6 @@ out of memory) ends the program and all that it started within a fraction of a s
 guard, should that be killed. Imports nothing of basinet: it must start at once.
 """
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import os

@@ -4,8 +4,6 @@ CP2K's output gives positions to 6 decimals and cell vectors to 3, and the heade
 what the calculation was done with.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Energies and forces in CP2K's output: one evaluation for a single point, one per step of a trajectory."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """CP2K as a program: found, recent enough, run, and how a run of it can fail."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

@@ -1,7 +1,5 @@
 """A finished CP2K run: its files, whether they tell the same story, and what they give to a partition."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Sequence

@@ -4,15 +4,13 @@ Keywords are those of CP2K's manual (manual.cp2k.org, version 2023.1); the setti
 arXiv:2403.00377's method, with rVV10 after R. Sabatini, T. Gorni, S. de Gironcoli, Phys. Rev. B 87, 041108 (2013).
 """
 
-from __future__ import annotations
-
 import difflib
 import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from ase import Atoms
@@ -84,7 +82,7 @@ class AimdSettings(Section):
     seed: int = Field(0, ge=0, le=10**8, description="of the first trajectory's velocities; the next ones count on")
 
     @model_validator(mode="after")
-    def _whole_segments(self) -> AimdSettings:
+    def _whole_segments(self) -> Self:
         if self.segment % self.density_every or self.steps % self.density_every:
             raise ValueError(f"segment and steps must be multiples of density_every = {self.density_every}")
         return self

@@ -10,8 +10,6 @@ Source: S. Goedecker, M. Teter, J. Hutter, Phys. Rev. B 54, 1703 (1996), Eq. 1; 
 Phys. Commun. 167, 103 (2005), Eqs. 6-9.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

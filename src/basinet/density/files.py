@@ -5,8 +5,6 @@ values, the last axis fastest (https://gaussian.com/cubegen). VASP's files have 
 the grid, and the values, the first axis fastest (https://vasp.at/wiki/CHGCAR).
 """
 
-from __future__ import annotations
-
 import gzip
 import re
 from contextlib import ExitStack

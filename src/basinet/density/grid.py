@@ -1,7 +1,5 @@
 """Values on the grid points of a periodic cell: checks, and the count of electrons."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -6,8 +6,6 @@ Rev. B 87, 041108 (2013); the sum over interpolated kernels is that of G. Roman-
 (``qs_dispersion_nonloc.F``), so that its printed energy is met, not only that of the functional.
 """
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np

@@ -5,8 +5,6 @@ One pass over the half spectrum of the electrons' density, plane by plane, subtr
 is taken for a wave and an atom, and no array of waves times atoms exists.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass

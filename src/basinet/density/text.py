@@ -1,14 +1,12 @@
 """Text files of a header and many numbers, plain or compressed with gzip, read a piece at a time."""
 
-from __future__ import annotations
-
 import gzip
 import math
 import re
 import zlib
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -159,7 +157,7 @@ class TextStream:
         self._done = 0
         self._hard = np.empty((PIECE // 2 + _LONGEST_LINE, 3), dtype=np.uint64)
 
-    def __enter__(self) -> TextStream:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

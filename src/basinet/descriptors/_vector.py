@@ -9,8 +9,6 @@ A row of a C-contiguous (n, 8) array is one vector: `load_row` and `store_row` m
 lanes, and `add`, `mul`, `div`, `root`, `fma` (``x y + z``) and `fnma` (``z - x y``) work lane by lane.
 """
 
-from __future__ import annotations
-
 from typing import Any, TypeAlias
 
 from llvmlite import ir  # type: ignore[import-untyped]

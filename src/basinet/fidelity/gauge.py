@@ -13,8 +13,6 @@ stands the control, the same correction with equal signs, which is no gauge: it 
 changes the totals.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations

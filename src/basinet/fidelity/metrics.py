@@ -5,8 +5,6 @@ the offset are those of centred values. One call serves one test system; a leadi
 little more than a single one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 

@@ -5,8 +5,6 @@ frames are drawn, in contiguous blocks. Statistics of sums (means, correlations,
 frame's sums only, and a resample is then one row of a matrix product.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache

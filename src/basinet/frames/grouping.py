@@ -1,7 +1,5 @@
 """Compiled grouping of pairs by their atoms; apart from `neighbours`, for importing that loads no compiler."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,7 +1,5 @@
 """The labels of frames that the relation needs, read with care: a missing label is missing, never zero."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar

@@ -4,8 +4,6 @@ ASE stops at a blank line, ignores surplus columns, and takes a number that lost
 So the text is checked for completeness before ASE reads it, and the frame after.
 """
 
-from __future__ import annotations
-
 import io
 import re
 from collections import Counter

@@ -1,7 +1,5 @@
 """Reference data that ships with the package, and its loader."""
 
-from __future__ import annotations
-
 import hashlib
 from functools import lru_cache
 from importlib import resources

@@ -6,8 +6,6 @@ Neighbouring frames of a trajectory resemble each other, so frames drawn at rand
 training set; a block of time with a gap does not.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass

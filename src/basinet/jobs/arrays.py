@@ -5,8 +5,6 @@ and a SHA-256 checksum. What follows are the arrays one after the other, C order
 covers both, so that an altered hyper-parameter is found as well as an altered weight.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

@@ -17,8 +17,6 @@ Examples
 ({'value': 1}, None)
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,3 +1,1 @@
 """From inputs or configurations to labelled frames."""
-
-from __future__ import annotations

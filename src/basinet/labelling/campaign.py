@@ -1,7 +1,5 @@
 """The calculations of a campaign, each a unit with a result of its own."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """A campaign from its beginning to its end: which calculation is next, who does it, and how far it has come."""
 
-from __future__ import annotations
-
 import json
 import re
 import secrets

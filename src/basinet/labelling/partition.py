@@ -3,8 +3,6 @@
 What is not known of a frame is left out, never written as zero.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext

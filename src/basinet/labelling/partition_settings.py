@@ -3,8 +3,6 @@
 Imports nothing heavy, since the command line does so to explain itself.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

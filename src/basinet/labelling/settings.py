@@ -1,7 +1,5 @@
 """Settings of a campaign of CP2K calculations (`basinet dft run`): every key with its type, default and meaning."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 from importlib import resources

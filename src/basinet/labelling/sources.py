@@ -1,7 +1,5 @@
 """Densities to partition, from whichever program, with cell, positions, cores and labels."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Finished frames in one file, and beside it where they come from."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

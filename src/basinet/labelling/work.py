@@ -1,7 +1,5 @@
 """Directories that calculations run in, and what is left of those that were killed."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

@@ -1,7 +1,5 @@
 """What a run shows: read from its log and its trajectory, into a summary, a table of g(r) and a figure."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,11 +1,9 @@
 """Atoms that move, what they say of themselves on the way, and when their motion is given up."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from ase import Atoms, units
@@ -50,7 +48,7 @@ class _Guard:
     @classmethod
     def for_start(
         cls, atoms: Atoms, temperature: float | None, closest: float | None = None, hottest: float | None = None
-    ) -> _Guard:
+    ) -> Self:
         """Set the bounds that are not given by the start: its distances and its temperature, or the thermostat's."""
         if closest is None:
             *_, squared = neighbour_pairs(atoms, half_list(NEIGHBOURS))
@@ -275,7 +273,7 @@ class _AseMotion(_Motion):
     @classmethod
     def of_config(
         cls, atoms: Atoms, config: DynamicsConfig, guard: _Guard, step: int = 0, state: State | None = None
-    ) -> _AseMotion:
+    ) -> Self:
         """Set atoms in motion as a config says, from what `state` gave at that step if it is given."""
         if state is not None:
             atoms.set_positions(state["positions"])

@@ -1,7 +1,5 @@
 """The files of a run: trajectory and log, appended, and the restart point that says how much of them counts."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import time
@@ -10,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -105,7 +103,7 @@ class _RunFiles:
         if since is None:
             self._append(LOG, ",".join(COLUMNS) + "\n")
 
-    def __enter__(self) -> _RunFiles:
+    def __enter__(self) -> Self:
         """Nothing to do: the files are open."""
         return self
 

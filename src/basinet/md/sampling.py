@@ -5,8 +5,6 @@
 network learns from their totals can be checked against local energies without any density-functional theory.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import gcd

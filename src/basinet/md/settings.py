@@ -1,10 +1,8 @@
 """Settings of `basinet md`, of `basinet sample` and of the synthetic liquid."""
 
-from __future__ import annotations
-
 import re
 from math import gcd
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -51,7 +49,7 @@ class DynamicsConfig(Section):
     seed: int = Field(0, ge=0, description="seed of new velocities")
 
     @model_validator(mode="after")
-    def _possible(self) -> DynamicsConfig:
+    def _possible(self) -> Self:
         """Refuse intervals that do not fit, and a temperature that is missing."""
         if self.every % self.log_interval:
             raise ValueError(f"every ({self.every}) must be a multiple of log_every ({self.log_interval})")
@@ -153,7 +151,7 @@ class SampleConfig(Section):
         return value
 
     @model_validator(mode="after")
-    def _possible(self) -> SampleConfig:
+    def _possible(self) -> Self:
         """Refuse a melt colder than the liquid, too short a cutoff, and a box of no liquid or not determined."""
         if self.melting > 0 and self.hot <= self.temperature:
             msg = f"melt_temperature {self.hot:g} K is not above temperature {self.temperature:g} K; raise it"

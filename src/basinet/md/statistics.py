@@ -1,7 +1,5 @@
 """How long a liquid remembers: autocorrelation, its integral, and how many frames a run is worth."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Pair distribution functions g(r), with errors, and their first peak."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

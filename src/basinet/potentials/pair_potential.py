@@ -12,12 +12,10 @@ the cutoff, which molecular dynamics needs to conserve energy (LAMMPS' ``lj/smoo
     v_s(r) = v(r) - v(rcut) - (r - rcut) v'(rcut)
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import sqrt
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 from ase import Atoms
@@ -41,7 +39,7 @@ class PairCoefficients:
     c12: float
 
     @classmethod
-    def from_lennard_jones(cls, epsilon: float, sigma: float) -> PairCoefficients:
+    def from_lennard_jones(cls, epsilon: float, sigma: float) -> Self:
         """Convert ``v(r) = 4 epsilon ((sigma/r)^12 - (sigma/r)^6)``, with epsilon in eV and sigma in A.
 
         >>> argon = PairCoefficients.from_lennard_jones(epsilon=0.0103, sigma=3.405)
@@ -102,7 +100,7 @@ class LennardJones:
         return {"pairs": pairs, "cutoff": self.cutoff, "smooth": self.smooth}
 
     @classmethod
-    def from_dict(cls, settings: Mapping[str, Any]) -> LennardJones:
+    def from_dict(cls, settings: Mapping[str, Any]) -> Self:
         """Make a potential from what `to_dict` returned."""
         pairs = {}
         for name, value in settings["pairs"].items():

@@ -4,8 +4,6 @@ It is empirical: with non-local pseudopotentials and away from stationary states
 give it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """A fitted relation E_rest = a E_es + b: its residuals, and the local DFT energies of the atoms of a frame."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial

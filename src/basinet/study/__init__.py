@@ -1,3 +1,1 @@
 """The study: systems -> descriptors -> trainings -> evaluations -> tables; resumable, on one machine or many."""
-
-from __future__ import annotations

@@ -1,7 +1,5 @@
 """What makes a correlation readable: ridge, pair potentials, untrained networks, and out-of-fold prediction."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """`basinet reproduce` and `basinet train`: frames, tasks in stages, the tables of their results, and the report."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 import resource

@@ -1,7 +1,5 @@
 """How a worker does a task: fit or train, score on blocks of frames, keep the result."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial

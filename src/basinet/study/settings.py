@@ -3,13 +3,11 @@
 `basinet config schema` prints these as JSON schema, for editors.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -69,7 +67,7 @@ class SplitSettings(Section):
     gap: int = Field(1, ge=0, description="frames left out between blocks")
 
     @model_validator(mode="after")
-    def _sums_to_one(self) -> SplitSettings:
+    def _sums_to_one(self) -> Self:
         if abs(sum(self.fractions) - 1) > 1e-9:
             raise ValueError(f"fractions {list(self.fractions)} sum to {sum(self.fractions):g}, not 1")
         return self
@@ -181,7 +179,7 @@ class TrainConfig(Section):
     optimiser: TrainingSettings = TrainingSettings()
 
     @model_validator(mode="after")
-    def _seeds_apart(self) -> TrainConfig:
+    def _seeds_apart(self) -> Self:
         """Refuse ensembles that share seeds: the table tells networks apart by them."""
         seeds = sorted(self.seed)
         for low, high in pairwise(seeds):

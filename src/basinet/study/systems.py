@@ -1,7 +1,5 @@
 """The systems of a study: frames, their split in time, and their local DFT energies."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace

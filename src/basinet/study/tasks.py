@@ -1,7 +1,5 @@
 """Units of work, each with a name and a fingerprint of all that settles its result, and the plan of a study."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import product

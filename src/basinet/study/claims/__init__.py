@@ -1,7 +1,5 @@
 """The paper's statements, each with the statistic that tests it here, an interval and a verdict."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """Statements about the relation between electrostatic and remaining energy."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A tested statement, and the rules that turn an interval into a verdict."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Every figure: its file name, the caption that reads alone, the statements it informs, and what draws it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial

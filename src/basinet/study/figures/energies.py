@@ -1,7 +1,5 @@
 """Figures of energies themselves: the relation (1, 5 and 6), predictions beside DFT, and the pair gauge."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Figures of kinds of models: side by side, after transfer, and by descriptor, training frames, size and epoch."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Figures against the width of the network: 2 to 4, 7 to 10, parametrisations, species, learning rates and cost."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The answer in plain words, put together from verdicts and numbers; no sentence here presumes a result."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The report: one HTML page that needs nothing outside itself, from the template ``report.html`` of this folder."""
 
-from __future__ import annotations
-
 import base64
 import math
 import re

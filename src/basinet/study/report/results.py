@@ -1,7 +1,5 @@
 """A results directory in memory: all that figures and the report are made of. Missing files are empty."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

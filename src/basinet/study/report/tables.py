@@ -3,8 +3,6 @@
 Energies are centred per system, species and size; RMSE is per atom.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
