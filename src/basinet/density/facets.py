@@ -10,18 +10,12 @@ by Selling's algorithm. The vectors to all neighbours that can share a facet are
 the 14 proper subsets (Conway & Sloane, Proc. R. Soc. Lond. A 436, 55 (1992)).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from basinet.arrays import FloatArray, IntArray
-
-if TYPE_CHECKING:
-    pass
 
 _NEGLIGIBLE = 1e-9
 """Share of the facet area (volume^(2/3)) below which a facet is one by rounding only, as at an orthorhombic corner."""

@@ -8,27 +8,22 @@ Two readings of :math:`\rho`: ``total``, electrons less cores, whose energies ad
 ``electronic``, the electrons alone, which do not, and which a shift c of the potential moves by :math:`c N_i / 2`.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from basinet.arrays import FloatArray
-from basinet.density.basins import GridErrors, checked_fields, grid_errors, integrate_basins
+from basinet.density.basins import Basins, GridErrors, checked_fields, grid_errors, integrate_basins
 from basinet.density.cores import Core, CoreLike, as_cores, core_overlap_energies, core_self_energies
 from basinet.density.grid import TOLERANCE, checked_field, renormalise
 from basinet.density.potential import hartree_potential
 from basinet.errors import InputError
 from basinet.frames.neighbours import checked_cell
-
-if TYPE_CHECKING:
-    from basinet.density.basins import Basins
 
 TOTAL, ELECTRONIC, DIRECT = "hartree_energy", "hartree_energy_electronic", "direct_energy"
 """Names of the integrals: of the two readings, and of the energy density."""

@@ -14,25 +14,19 @@ by side and move together.
 Bytes for each grid point beside the arrays that are passed in: 8 for each of volume, density and fields, and 1.
 """
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from basinet.arrays import FloatArray, IntArray
 from basinet.compiled import jit
+from basinet.density.facets import Facets
 from basinet.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from basinet.density.facets import Facets
 
 _TOP = 128
 """Added to the number of neighbours that a point awaits if none is higher than the point."""

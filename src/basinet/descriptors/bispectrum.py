@@ -13,16 +13,15 @@ Thompson, Swiler, Trott, Foiles & Tucker, J. Comput. Phys. 285, 316 (2015), sect
 Phys. Rev. B 87, 184115 (2013).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from math import isfinite
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, Self, TypeAlias
 
 import numpy as np
+from ase import Atoms
 from ase.data import atomic_numbers, vdw_radii
 
 from basinet.arrays import FloatArray, IntArray
@@ -34,9 +33,6 @@ from basinet.descriptors.clebsch_gordan import (
 )
 from basinet.errors import InputError
 from basinet.frames.neighbours import Neighbours, find_neighbours
-
-if TYPE_CHECKING:
-    from ase import Atoms
 
 Sizes = Literal["equal", "van_der_waals"]
 
@@ -279,7 +275,7 @@ class Bispectrum:
         return settings if self.equal_sizes else settings | {"radii": dict(self.radii)}
 
     @classmethod
-    def from_dict(cls, settings: Mapping[str, Any]) -> Bispectrum:
+    def from_dict(cls, settings: Mapping[str, Any]) -> Self:
         """Make a descriptor from what :meth:`to_dict` returned; InputError where a setting lacks or is out of range."""
         expected = {"rcut", "twojmax", "weights"}
         if set(settings) - {"radii"} != expected:
@@ -303,7 +299,7 @@ class _Environments:
     threads: int
 
     @classmethod
-    def of(cls, descriptor: Bispectrum, atoms: Atoms, threads: int) -> _Environments:
+    def of(cls, descriptor: Bispectrum, atoms: Atoms, threads: int) -> Self:
         """Find the neighbours within a descriptor's cutoffs."""
         symbols, twojmax = atoms.get_chemical_symbols(), descriptor.twojmax
         for index, symbol in enumerate(symbols):

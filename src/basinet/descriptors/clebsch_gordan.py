@@ -12,20 +12,15 @@ are permuted, so that two equal ones can always stand in the places that may be 
 integers (``twoj``), and projections are counted from zero: ``m = a - j`` for ``a = 0 .. 2j``.
 """
 
-from __future__ import annotations
-
 from fractions import Fraction
 from functools import cache, lru_cache
 from itertools import pairwise
 from math import factorial, sqrt
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from basinet.arrays import FloatArray, IntArray
-
-if TYPE_CHECKING:
-    pass
 
 
 @cache

@@ -57,20 +57,15 @@ recursion and eight multiplications per coefficient. :math:`P` itself follows fr
 :math:`j P_j = q \cdot \nabla P_j`.
 """
 
-from __future__ import annotations
-
 from math import factorial, pi
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from basinet.arrays import FloatArray, IntArray
 from basinet.compiled import jit
 from basinet.descriptors._vector import LANES, Lanes, add, div, fma, fnma, load_row, mul, root, splat, store_row
-
-if TYPE_CHECKING:
-    from basinet.descriptors.clebsch_gordan import _CouplingTables
-    from basinet.frames.neighbours import Neighbours
+from basinet.descriptors.clebsch_gordan import _CouplingTables
+from basinet.frames.neighbours import Neighbours
 
 RFAC0 = 0.99363
 """Part of the half circle that the cutoff maps to; LAMMPS' recommended value."""

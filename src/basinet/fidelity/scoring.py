@@ -1,16 +1,15 @@
 """Fidelity of a model or an ASE calculator on labelled frames: `basinet.evaluate`, and the rows of results tables."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from ase import Atoms
+from ase.calculators.calculator import Calculator
 
 from basinet.arrays import FloatArray, IntArray
 from basinet.errors import InputError
@@ -35,9 +34,6 @@ from basinet.potentials.dataset import Dataset, build_dataset, isolated_energies
 from basinet.potentials.ensemble import Ensemble
 from basinet.relation.fit import fit_relation
 from basinet.relation.relation import Definition, Relation, local_energy_labels
-
-if TYPE_CHECKING:
-    from ase.calculators.calculator import Calculator
 
 Engine = Literal["basinet", "jax", "lammps"]
 """Evaluates networks; ``jax`` is another name of basinet's own engine."""

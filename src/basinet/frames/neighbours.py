@@ -1,23 +1,18 @@
 """Neighbours within a cutoff: of every atom, or every pair once."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import combinations_with_replacement, product
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from ase import Atoms
 from ase.geometry import complete_cell
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from vesin import NeighborList
 
 from basinet.arrays import FloatArray, IntArray
 from basinet.errors import InputError
 from basinet.files import refuse_beyond_memory
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
 
 COINCIDENT = 1e-6
 """Angstrom; closer than this two atoms are one atom entered twice, whatever the unit was meant to be."""

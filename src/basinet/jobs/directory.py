@@ -1,20 +1,17 @@
 """The output directory of long work: agreed to, marked as ours, locked, and gone on with by the same config alone."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import socket
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from pydantic import BaseModel
 
 from basinet.errors import InputError
 from basinet.files import LOCK, atomic_write, explained, holding, is_held
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
 
 MARKER = ".basinet"
 """File that marks a directory as an output of ours, which ``--overwrite`` may delete."""

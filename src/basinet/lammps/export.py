@@ -1,15 +1,15 @@
 """Export of an ensemble: a folder from which LAMMPS runs, checked against our own energies and forces."""
 
-from __future__ import annotations
-
 import hashlib
 import secrets
 import shutil
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from ase import Atoms
 from ase.build import bulk
 from ase.data import atomic_numbers, covalent_radii, vdw_radii
 
@@ -38,13 +38,7 @@ from basinet.lammps.files import (
     model_text,
     pair_commands,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ase import Atoms
-
-    from basinet.potentials.ensemble import Ensemble
+from basinet.potentials.ensemble import Ensemble
 
 CELLS = 3
 """Face-centred cubic cells along every edge: 108 atoms."""

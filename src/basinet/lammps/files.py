@@ -11,31 +11,24 @@ Two identities keep what LAMMPS has to compute small. A network with linear acti
 side by side (block-diagonal between the layers), the last weights divided by M.
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement, pairwise
 from math import isfinite
-from typing import TYPE_CHECKING
 
 import numpy as np
+from ase import Atoms
 from ase.calculators.lammps import Prism
 from ase.data import atomic_masses, atomic_numbers
 from scipy.linalg import block_diag
 
 from basinet.arrays import FloatArray
+from basinet.descriptors.bispectrum import Bispectrum
 from basinet.errors import InputError
 from basinet.frames.neighbours import checked_cell, checked_positions, ordered_pair
+from basinet.potentials.ensemble import Ensemble
 from basinet.potentials.network import Layer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ase import Atoms
-
-    from basinet.descriptors.bispectrum import Bispectrum
-    from basinet.potentials.ensemble import Ensemble
-    from basinet.potentials.pair_potential import LennardJones
+from basinet.potentials.pair_potential import LennardJones
 
 WORDS = 30
 """Numbers on a line of a model file: the most that LAMMPS takes, which broadcasts line by line. They have 24 characters

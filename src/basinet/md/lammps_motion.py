@@ -1,12 +1,10 @@
 """Motion by LAMMPS itself: a model exported to it, its integrators, its restart files."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from ase import Atoms, units
@@ -16,9 +14,7 @@ from numpy.typing import NDArray
 from basinet.errors import InputError
 from basinet.md.motion import MEGAPASCAL, State, _calculating, _Guard, _Motion, _RunFailedError
 from basinet.md.settings import DynamicsConfig
-
-if TYPE_CHECKING:
-    from basinet.potentials.calculator import Calculator
+from basinet.potentials.calculator import Calculator
 
 FOLDER = "lammps"
 """Where the exported model lies in the output directory."""

@@ -1,10 +1,8 @@
 """ASE calculators of an ensemble and of a pair potential."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -18,9 +16,6 @@ from basinet.errors import InputError
 from basinet.frames.neighbours import half_list
 from basinet.potentials.ensemble import Ensemble
 from basinet.potentials.pair_potential import LennardJones
-
-if TYPE_CHECKING:
-    pass
 
 
 class _ExactCalculator(AseCalculator):

@@ -6,26 +6,20 @@ component c. A row stands for one atom (tanh) or for all atoms of its species in
 serves several systems and training-set sizes.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
 
 from basinet.arrays import FloatArray, IntArray
+from basinet.descriptors.bispectrum import PairDerivatives
 from basinet.errors import InputError
 from basinet.frames.labels import TOTAL_ENERGY, energy_label, for_each_frame, force_labels, frame_name
 from basinet.frames.splits import elements_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from ase import Atoms
-    from numpy.typing import NDArray
-
-    from basinet.descriptors.bispectrum import PairDerivatives
-    from basinet.potentials.pair_potential import LennardJones
+from basinet.potentials.pair_potential import LennardJones
 
 
 @dataclass(frozen=True)
@@ -78,7 +72,7 @@ class Dataset:
         """Number of atoms of each frame, ``(n_frames,)``."""
         return np.bincount(self.frame, minlength=self.n_frames)
 
-    def select(self, frames: Sequence[int] | IntArray) -> Dataset:
+    def select(self, frames: Sequence[int] | IntArray) -> Self:
         """Return the given frames, in ascending order, renumbered from 0."""
         chosen = np.unique(np.asarray(frames, dtype=np.int64))
         number = np.full(self.n_frames, -1, dtype=np.int64)
@@ -97,7 +91,7 @@ class Dataset:
             pairs=share and PairShare(share.potential, share.local_energy[keep], share.forces[keep]),
         )
 
-    def without_pairs(self) -> Dataset:
+    def without_pairs(self) -> Self:
         """Return what the pair potential leaves to be learnt: the same frames, its share taken away."""
         if self.pairs is None:
             return self
@@ -301,18 +295,15 @@ class PackedFrames(NamedTuple):
     weight: Any
     forces: _PackedForces | None = None
 
-    def along_frames(self, change: Callable[[Any, int], Any]) -> PackedFrames:
+    def along_frames(self, change: Callable[[Any, int], Any]) -> Self:
         """Apply a change to every array, which is told the axis of frames."""
         axis = 0 if self.target.ndim == 1 else 1
-        return PackedFrames(
-            change(self.rows, 1),
-            change(self.count, 1),
-            change(self.target, axis),
-            change(self.weight, axis),
-            None if self.forces is None else _PackedForces(*(change(array, 0) for array in self.forces)),
-        )
+        axes = {"rows": 1, "count": 1, "target": axis, "weight": axis}
+        packed = {name: change(getattr(self, name), along) for name, along in axes.items()}
+        forces = None if self.forces is None else _PackedForces(*(change(array, 0) for array in self.forces))
+        return self._replace(**packed, forces=forces)
 
-    def padded(self, n_frames: int) -> PackedFrames:
+    def padded(self, n_frames: int) -> Self:
         """Pad the frame axis with zeros to `n_frames`."""
         extra = max(n_frames - self.rows.shape[1], 0)
         return self.along_frames(

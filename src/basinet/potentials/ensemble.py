@@ -1,26 +1,20 @@
 """Ensembles of networks, one per element and member: energies, forces and virial of frames, files, composition."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
+from ase import Atoms
 
 from basinet.arrays import FloatArray, IntArray
+from basinet.descriptors.bispectrum import Bispectrum
 from basinet.errors import InputError
-from basinet.potentials.dataset import DescriptorRange, Scaling
+from basinet.jobs.arrays import load_arrays, save_arrays
+from basinet.potentials.dataset import Dataset, DescriptorRange, Scaling
 from basinet.potentials.network import Architecture, Layer, Network, _hidden_values, _readout_energies, _slopes_in_rows
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from ase import Atoms
-
-    from basinet.descriptors.bispectrum import Bispectrum
-    from basinet.potentials.dataset import Dataset
-    from basinet.potentials.pair_potential import LennardJones
+from basinet.potentials.pair_potential import LennardJones
 
 
 @dataclass(frozen=True)
@@ -178,12 +172,12 @@ class Ensemble:
         """Return one network: layers ``(fan_in, fan_out)``, in units of the scaling."""
         return tuple(Layer(layer.weight[member, element], layer.bias[member, element]) for layer in self.networks)
 
-    def member(self, index: int) -> Ensemble:
+    def member(self, index: int) -> Self:
         """Return one member as an ensemble of its own."""
         layers = tuple(Layer(layer.weight[index : index + 1], layer.bias[index : index + 1]) for layer in self.networks)
         return replace(self, networks=layers)
 
-    def restrict(self, element: str) -> Ensemble:
+    def restrict(self, element: str) -> Self:
         """Keep the network of one element only."""
         index = int(self.network_of((element,))[0])
         s = slice(index, index + 1)
@@ -195,8 +189,6 @@ class Ensemble:
 
     def save(self, path: str | Path) -> None:
         """Write the ensemble to one file: a line of JSON, then the weights."""
-        from basinet.jobs.arrays import save_arrays
-
         arrays = {f"scaling.{name}": array for name, array in self.scaling._asdict().items()}
         for index, layer in enumerate(self.networks):
             arrays[f"layer{index}.weight"], arrays[f"layer{index}.bias"] = layer
@@ -217,10 +209,6 @@ class Ensemble:
 
 def load_model(path: str | Path) -> Ensemble:
     """Read an ensemble that `Ensemble.save` wrote; InputError where it is none, cut short, altered or too new."""
-    from basinet.descriptors.bispectrum import Bispectrum
-    from basinet.jobs.arrays import load_arrays
-    from basinet.potentials.pair_potential import LennardJones
-
     header, arrays = load_arrays(path)
     if header.get("kind") != FORMAT:
         raise InputError(f"{path}: holds {header.get('kind')!r}, not an ensemble of networks")

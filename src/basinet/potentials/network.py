@@ -23,18 +23,13 @@ mup            1 / m (hidden)      1 / n (readout)     lr / n                ran
 arXiv:2203.03466 for Adam) every layer learns features at the same pace at every width.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from basinet.arrays import FloatArray
 from basinet.errors import InputError
-
-if TYPE_CHECKING:
-    pass
 
 BASE_WIDTH = 16
 MAX_WIDTH = 512

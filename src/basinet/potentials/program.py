@@ -24,8 +24,6 @@ weights is one matrix product for all of them. What makes it fast on a CPU (meas
 - networks take turns when they are evaluated on all frames, which keeps intermediate values in the cache.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import time
@@ -34,20 +32,16 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+from jax import Array
 
 from basinet.files import holding
-from basinet.potentials.network import Layer, Network
-
-if TYPE_CHECKING:
-    from jax import Array
-
-    from basinet.potentials.dataset import PackedFrames, _PackedForces
-    from basinet.potentials.network import Architecture
+from basinet.potentials.dataset import PackedFrames, _PackedForces
+from basinet.potentials.network import Architecture, Layer, Network
 
 COLUMNS = 8
 """The first matrix has a multiple of this many columns: vector registers are filled, which gains 10 to 20 %."""

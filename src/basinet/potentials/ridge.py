@@ -6,21 +6,14 @@
 and the local energy of an atom is its own term, ``offset + w_s . x_i``.
 """
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from basinet.arrays import FloatArray
 from basinet.frames.splits import blocked_folds
-from basinet.potentials.dataset import Scaling, fit_scaling
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from basinet.potentials.dataset import Dataset
+from basinet.potentials.dataset import Dataset, Scaling, fit_scaling
 
 STRENGTHS = tuple(10.0 ** np.arange(-4, 5))
 

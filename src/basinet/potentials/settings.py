@@ -1,16 +1,12 @@
 """How potentials are trained: every setting with its default, its unit and its meaning."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterable
+from typing import Literal
 
 from pydantic import Field
 
 from basinet.config.loading import Cutoff, Positive, Section, TwoJMax
 from basinet.descriptors import Bispectrum, element_radii
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 class TrainingSettings(Section):

@@ -1,20 +1,24 @@
 """Training of networks on total energies, on forces beside them, or on local energies."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
 
 from basinet.arrays import FloatArray
 from basinet.config.loading import validated
+from basinet.descriptors.bispectrum import Bispectrum
 from basinet.errors import InputError
 from basinet.frames.reading import system_of
 from basinet.frames.splits import by_system, divided, elements_of
 from basinet.potentials.dataset import (
+    Dataset,
     PackedFrames,
+    Scaling,
     _pack_forces,
     build_dataset,
     fit_range,
@@ -24,20 +28,9 @@ from basinet.potentials.dataset import (
     pack,
 )
 from basinet.potentials.ensemble import Ensemble
-from basinet.potentials.network import Architecture, Layer, Network
-from basinet.potentials.pair_potential import LennardJones, _fitted_pair_potential, chosen_pair_potential
+from basinet.potentials.network import Activation, Architecture, Layer, Network, Parametrisation
+from basinet.potentials.pair_potential import LennardJones, PairChoice, _fitted_pair_potential, chosen_pair_potential
 from basinet.potentials.settings import TrainingSettings, default_descriptor
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from ase import Atoms
-    from numpy.typing import NDArray
-
-    from basinet.descriptors.bispectrum import Bispectrum
-    from basinet.potentials.dataset import Dataset, Scaling
-    from basinet.potentials.network import Activation, Parametrisation
-    from basinet.potentials.pair_potential import PairChoice
 
 
 def initial_networks(seeds: Sequence[int], architecture: Architecture, n_species: int, n_components: int) -> Network:
