@@ -53,7 +53,6 @@ def jit(**options: Any) -> Callable[[F], F]:
 
 @cache
 def _digest(path: Path) -> str:
-    """Digest of a file and of all files of its package that it imports, directly or not."""
     found, left = {path}, [path]
     while left:
         new = _imports(left.pop()) - found
@@ -64,7 +63,6 @@ def _digest(path: Path) -> str:
 
 @cache
 def _imports(path: Path) -> frozenset[Path]:
-    """Files of the same package that a file imports."""
     top = path.parent
     while (top / "__init__.py").exists():
         top = top.parent
@@ -88,7 +86,6 @@ def _folder(sources: Path) -> Path:
 
 
 def _places(sources: Path) -> Iterator[Path]:
-    """Places for compiled code, best first."""
     if chosen := os.environ.get("NUMBA_CACHE_DIR"):
         yield Path(chosen)
     yield sources / "__pycache__"

@@ -99,7 +99,6 @@ def canvas(title: str, footer: str, size: tuple[float, float] = SINGLE) -> Figur
 
 
 def _set_frame(figure: Figure, bottom: float, top: float) -> None:
-    """The part of the figure's height that axes may fill."""
     engine = figure.get_layout_engine()
     if isinstance(engine, ConstrainedLayoutEngine):
         engine.set(rect=(0.0, bottom, 1.0, top - bottom), w_pad=0.05, h_pad=0.05)

@@ -19,8 +19,6 @@ config_commands = typer.Typer(help="Check a config, or print what it may hold.",
 
 
 class _ConfigKind(StrEnum):
-    """Command that a config is for."""
-
     study = "study"
     train = "train"
     sample = "sample"
@@ -56,7 +54,6 @@ def validate(
 
 
 def _configs() -> dict[_ConfigKind, tuple[type[BaseModel], Callable[[Path], object], str]]:
-    """Class of the settings of each kind of config, what reads such a file, and the command it is for."""
     from basinet.labelling.settings import CampaignConfig, load_campaign_config
     from basinet.md.sampling import load_sample_config
     from basinet.md.settings import SampleConfig

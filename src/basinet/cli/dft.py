@@ -79,7 +79,6 @@ def run(
 
 
 def _run_changes(workers: int | None, threads: int | None) -> dict[str, Any]:
-    """Changes of a config by the options."""
     given = {"workers": workers, "threads": threads}
     return {"run": {key: value for key, value in given.items() if value is not None}}
 
@@ -121,7 +120,6 @@ def _check_program(settings: CampaignConfig, scheduler: str | None, frames: list
 
 
 def _run_and_collect(campaign: Campaign, scheduler: str | None, *, retry_failed: bool) -> int:
-    """Do what is not done, and collect; give back the number of calculations that failed."""
     from basinet.jobs.progress import Progress
     from basinet.labelling.driver import forgive, run_campaign, workers_of
     from basinet.labelling.verification import collect_frames
@@ -253,7 +251,6 @@ def verify(
 
 
 def _show_comparisons(found: Sequence[Comparison | Change], *, as_json: bool) -> None:
-    """Print a table, or one JSON document."""
     import json
     from dataclasses import asdict
 

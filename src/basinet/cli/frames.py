@@ -93,7 +93,6 @@ def _relate(
 
 
 def _tell_doubts(relations: dict[str, Relation], *, refuse: bool) -> None:
-    """Warn of systems whose frames show no relation, or refuse them."""
     for name, relation in relations.items():
         if relation.doubts and refuse:
             raise InputError(f"system {name} shows no relation: {relation.doubts}; --force writes anyway")

@@ -117,7 +117,6 @@ def _md(
 
 
 def _run_and_analyse(out: Path, config: DynamicsConfig, *, resume: bool, overwrite: bool) -> Ending:
-    """Run and analyse in the output directory, and say what came of it."""
     from basinet.cli.output import _Parts, results_directory
     from basinet.files import write_json
     from basinet.jobs.directory import refuse_inputs_inside
@@ -166,7 +165,6 @@ def _run_and_analyse(out: Path, config: DynamicsConfig, *, resume: bool, overwri
 
 
 def _calculator(config: DynamicsConfig) -> Any:
-    """Give the calculator that is asked for."""
     if config.calculator is not None:
         return _calculator_from(config.calculator)
     from basinet.potentials.calculator import Calculator
@@ -175,7 +173,6 @@ def _calculator(config: DynamicsConfig) -> Any:
 
 
 def _summary_lines(out: Path, found: Mapping[str, Any]) -> list[str]:
-    """Say in a few lines what was measured."""
     said = [
         f"{out}: {found['atoms']} atoms, {found['ensemble'].upper()}, {found['steps']} steps, {found['time_ps']:g} ps"
     ]

@@ -34,7 +34,6 @@ SUFFIX = ".basinet"
 
 
 def _composed(paths: Sequence[Path]) -> Ensemble:
-    """Load a model, or compose several of which each knows other elements."""
     from basinet.potentials.ensemble import compose, load_model
 
     loaded = [load_model(path) for path in paths]
@@ -139,7 +138,6 @@ def _models_and_others(
 
 
 def _calculator_from(text: str) -> Any:
-    """Call what ``module:callable`` names; modules of the working directory are found too."""
     module_name, _, name = text.partition(":")
     if not (module_name and name):
         raise InputError(f"--calculator {text}: expected MODULE:CALLABLE, such as mypotential:make_calculator")
@@ -155,7 +153,6 @@ def _calculator_from(text: str) -> Any:
 
 
 def _summary(scores: pd.DataFrame) -> list[dict[str, Any]]:
-    """One line per system, size, target and species, of the members' mean."""
     keys = ["test_system", "n_atoms", "target", "species"]
     members = {case: own["pearson_r"].to_numpy() for case, own in scores[scores["seed"] != "mean"].groupby(keys)}
     lines = []
@@ -223,7 +220,6 @@ def lammps(
 
 
 def _read_start(path: Path) -> Atoms:
-    """Read the first structure of a file."""
     from basinet.frames.reading import check_frame
     from basinet.labelling.sources import read_all
 
@@ -235,7 +231,6 @@ def _read_start(path: Path) -> Atoms:
 
 
 def _export_summary(out: Path, record: dict[str, Any]) -> str:
-    """Say what was written and how far LAMMPS is from us."""
     if not record["checked"]:
         return f"{out}: not checked, for LAMMPS is missing here; 'lmp -in in.lammps' runs it"
     energy, force = record["max_energy_deviation_ev_per_atom"], record["max_force_deviation_ev_per_angstrom"]

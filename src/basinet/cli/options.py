@@ -91,7 +91,6 @@ class _SeveralValues(TyperCommand):
     """A command whose --data, --reference and --compose take all values that follow: ``--data a.xyz b.xyz``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Repeat the option before each of its values, which is what Typer understands."""
         for option in ("--data", "--reference", "--compose"):
             args = _repeat_option(args, option)
         return super().parse_args(ctx, args)
@@ -181,7 +180,6 @@ def _with_settings(settings: type) -> Callable[[Callable[..., None]], Callable[.
 
 
 def _option(field: Field[Any], kind: Any) -> inspect.Parameter:
-    """The option of a field."""
     about = field.metadata
     default = None if "parse" in about else field.default
     given = about["given"] | None if "parse" in about else kind

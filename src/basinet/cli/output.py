@@ -31,14 +31,10 @@ _Loaded = TypeVar("_Loaded")
 
 
 class _Interrupted(typer.TyperException):
-    """Stopped by Ctrl-C; the message says how to go on."""
-
     exit_code = 130
 
 
 class _Commands(TyperGroup):
-    """The commands, with errors in one line each."""
-
     def main(
         self,
         args: Sequence[str] | None = None,
@@ -129,12 +125,10 @@ def results_directory(
 
 
 def _interruption(root: Path) -> _Interrupted:
-    """What an interrupted command says that can go on."""
     return _Interrupted(f"interrupted; what is done is kept in {root}, the same command with --resume goes on")
 
 
 def _clear_away(root: Path, *, existed: bool) -> None:
-    """Take back a directory in which nothing was computed."""
     for entry in list(root.iterdir()):
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry, ignore_errors=True)
@@ -151,19 +145,16 @@ class _Parts:
         self.progress, self.what, self.shown = progress, "", 0
 
     def begin(self, what: str, parts: int, unit: str, shown: int = 0) -> None:
-        """End what is under way, and begin."""
         self.finish()
         self.what, self.shown = what, shown
         self.progress.start(what, [1.0] * parts, [1.0] * shown, unit=unit)
 
     def reach(self, part: int, text: str) -> None:
-        """Tell of all parts up to one."""
         while self.shown < part:
             self.shown += 1
             self.progress.advance(1.0, text)
 
     def finish(self) -> None:
-        """End what is under way."""
         if self.what:
             self.progress.finish()
             self.what = ""

@@ -77,7 +77,6 @@ def partition(
 
 
 def _compute(run: PartitionBatch, workers: int | None) -> None:
-    """Compute; an error of the only input is raised."""
     from basinet.jobs.progress import Progress
 
     alone = len(run.inputs) == 1
@@ -116,7 +115,6 @@ def _clear_away_if_empty(folder: Path) -> Iterator[None]:
 
 
 def _show(run: PartitionBatch, definition: str, *, as_json: bool) -> None:
-    """Print what was found: tables, or one document."""
     if as_json:
         _print_json(run, definition)
         return
@@ -147,7 +145,6 @@ def _print_json(run: PartitionBatch, definition: str) -> None:
 
 
 def _summarise(run: PartitionBatch, out: Path) -> None:
-    """Say what was written, with the worst of what should be small."""
     closures, frames, notes = [], 0, set[str]()
     for done in run.results():
         frames += 1
@@ -199,7 +196,6 @@ def _document(atoms: Atoms, report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rows(found: Mapping[str, Any], energy: str) -> list[dict[str, Any]]:
-    """Rows of a frame's table, the last one sums over the atoms."""
     atoms = found["atoms"]
     same = ("element", "population", "charge", "volume")
     sources = dict(zip(same, same, strict=True)) | {"energy": energy}
@@ -213,7 +209,6 @@ def _rows(found: Mapping[str, Any], energy: str) -> list[dict[str, Any]]:
 
 
 def _input_heading(name: str, found: Mapping[str, Any]) -> str:
-    """Formula, grid and electrons of an input, one line."""
     points = " x ".join(str(number) for number in found["grid"])
     electrons = "" if found["electrons"] is None else f", {found['electrons']:.10g} electrons"
     scaled = found.get("renormalisation")
@@ -222,7 +217,6 @@ def _input_heading(name: str, found: Mapping[str, Any]) -> str:
 
 
 def _totals(found: Mapping[str, Any], definition: str) -> list[str]:
-    """Lines on the sum of the energies beside the printed one, on vacuum, and remarks."""
     lines = []
     info = found["info"]
     if _ENERGY[definition] in found["atoms"]:
@@ -246,7 +240,6 @@ def _totals(found: Mapping[str, Any], definition: str) -> list[str]:
 
 
 def _jobs(inputs: Sequence[Path], structure: Path | None) -> list[PartitionInput]:
-    """Inputs, each with its frame of the structure file."""
     from basinet.labelling.sources import count_structures, expanded
 
     if structure is None:

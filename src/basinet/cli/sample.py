@@ -84,7 +84,6 @@ def _write_sample(target: Path, sampled: Sample) -> None:
 
 
 def _sample_lines(target: Path, found: dict[str, Any]) -> list[str]:
-    """Say in a few lines what was sampled."""
     effective, times = found["effective_frames"], found["correlation_time_ps"]
     peak = found["structure_factor"]
     state = f"{found['temperature_k']:.1f} K, {found['density_g_cm3']:.4f} g/cm3"

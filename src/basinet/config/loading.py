@@ -152,13 +152,11 @@ def read_record(path: Path, kind: Any, remedy: str = "delete it and run again wi
 
 
 def _short(value: Any) -> str:
-    """Spell a value on part of one line."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _nearest(model: type[BaseModel], location: list[str]) -> str:
-    """Name the known key nearest to the last part of `location`."""
     here: Any = model
     for part in location[:-1]:
         fields = getattr(here, "model_fields", {})

@@ -128,7 +128,6 @@ def centre_groups(values: FloatArray, group: IntArray, n_groups: int) -> FloatAr
 
 
 def _checked(prediction: ArrayLike, reference: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """Members (n_members, n) and the finite reference (n,) as float64."""
     p, q = np.asarray(prediction, dtype=np.float64), np.asarray(reference, dtype=np.float64)
     if p.ndim != 2 or q.ndim != 1 or p.shape[1] != q.size or q.size == 0:
         raise ValueError(f"prediction {p.shape} and reference {q.shape} do not go together")
@@ -138,7 +137,6 @@ def _checked(prediction: ArrayLike, reference: ArrayLike) -> tuple[FloatArray, F
 
 
 def _compact(labels: IntArray) -> tuple[IntArray, int]:
-    """Consecutive indices of the distinct labels, and their number."""
     distinct, index = np.unique(labels, return_inverse=True)
     return index.astype(np.int64), distinct.size
 

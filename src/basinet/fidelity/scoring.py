@@ -144,7 +144,6 @@ _FEWEST_FRAMES = 3
 
 @lru_cache(maxsize=64)
 def _block_length(energy: bytes) -> int:
-    """Block length of the bootstrap from the frames' total energies."""
     return choose_block_length(np.frombuffer(energy))
 
 
@@ -265,7 +264,6 @@ def score_forces(model: Ensemble | Calculator, frames: Sequence[Atoms], *, engin
 
 
 def _score_table(rows: list[dict[str, Any]], notes: list[str]) -> pd.DataFrame:
-    """Rows as a table with the columns and types of `_SCORES`, and remarks on them."""
     scores = pd.DataFrame(rows, columns=list(_SCORES)).astype(_SCORES)
     scores.attrs["notes"] = notes
     return scores
@@ -389,7 +387,6 @@ def _local_energies(
 
 
 def _force_rows(name: str, forces: Callable[[Atoms], FloatArray], frames: Sequence[Atoms]) -> list[dict[str, Any]]:
-    """Rows of one composition: all atoms and, in a mixture, each element."""
     reference = np.concatenate([force_labels(atoms, index) for index, atoms in enumerate(frames)])
     predicted = np.concatenate(for_each_frame(forces, frames))
     frame = np.repeat(np.arange(len(frames)), len(frames[0]))

@@ -155,8 +155,6 @@ def _run_potential(
 
 
 class _LammpsEngine:
-    """An ensemble that LAMMPS evaluates; the `session`, LAMMPS itself, holds the last frame and member evaluated."""
-
     def __init__(self, ensemble: Ensemble, session: Any, folder: Path) -> None:
         self.ensemble, self.session = ensemble, session
         elements = ensemble.elements

@@ -142,8 +142,6 @@ def _chosen_members(ensemble: Ensemble, member: int | None) -> list[int]:
 
 
 def _write_models(ensemble: Ensemble, members: Sequence[int], place: Path) -> list[_Potential]:
-    """Write the networks; the last potential is the one that the input runs."""
-
     def write(name: str, networks: Sequence[ElementNetwork], title: str) -> None:
         with (place / name).open("w", encoding="utf-8") as stream:
             stream.writelines(model_text(networks, ensemble.architecture.activation, title))
@@ -163,7 +161,6 @@ def _write_models(ensemble: Ensemble, members: Sequence[int], place: Path) -> li
 
 
 def _check(ensemble: Ensemble, atoms: Atoms, potentials: Sequence[_Potential], place: Path) -> dict[str, Any]:
-    """Compare what LAMMPS makes of the files with our own energies and forces."""
     frames = [atoms]
     if set(atoms.get_chemical_symbols()) != set(ensemble.elements):
         frames.append(_shaken_crystal(ensemble.elements))  # or networks of other elements would go unchecked
@@ -196,7 +193,6 @@ def _check(ensemble: Ensemble, atoms: Atoms, potentials: Sequence[_Potential], p
 def _deviations_from_lammps(
     ensemble: Ensemble, atoms: Atoms, potentials: Sequence[_Potential], place: Path
 ) -> list[_Deviation]:
-    """Run every potential in a folder through LAMMPS and compare energies per atom and forces with our own."""
     # First: what LAMMPS may fall over, such as a cell in the wrong unit, our own engine refuses in words.
     ours = [ensemble.evaluate(atoms, mean_over=potential.members) for potential in potentials]
     with lammps_session() as engine, plain_path(place) as plain:
@@ -222,7 +218,6 @@ def _unchecked() -> dict[str, Any]:
 
 @contextmanager
 def _replaced_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Yield a temporary folder beside the one asked for, whose place it takes once all is well."""
     with explained(folder):
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder}: is a file; name a directory for the output")

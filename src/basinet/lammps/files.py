@@ -124,7 +124,6 @@ def mean_networks(ensemble: Ensemble) -> list[ElementNetwork] | None:
 
 
 def _mean_network(networks: Sequence[ElementNetwork]) -> ElementNetwork:
-    """Mean of one element's networks in different members, which share their scaling."""
     count, depth = len(networks), len(networks[0].layers)
     layers = []
     for index in range(depth):
@@ -154,7 +153,6 @@ def model_text(networks: Sequence[ElementNetwork], activation: str, title: str) 
 
 
 def _lines(values: FloatArray) -> Iterator[str]:
-    """Write numbers, some to a line."""
     words = [repr(value) if abs(value) > SMALLEST else "0" for value in values.tolist()]
     for start in range(0, len(words), WORDS):
         yield " ".join(words[start : start + WORDS]) + "\n"
@@ -180,7 +178,6 @@ class _Box:
 
     @property
     def is_tilted(self) -> bool:
-        """Whether the box is triclinic."""
         return bool((self.tilts != 0.0).any())
 
     def boundary(self, free: str = "f") -> str:

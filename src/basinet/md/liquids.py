@@ -164,7 +164,6 @@ class _Schedule:
 
     @property
     def steps(self) -> int:
-        """Steps of one attempt."""
         return self.melt_steps + self.settle_steps + self.check_steps
 
 
@@ -177,7 +176,6 @@ class _Judgement:
 
     @property
     def fault(self) -> str | None:
-        """Say why it is no liquid, or None if it is."""
         if self.order >= CRYSTALLINE:
             return f"a Bragg peak of {self.order:.2f} N survives (a liquid stays below {CRYSTALLINE} N)"
         if self.exponent < ARRESTED:
@@ -199,14 +197,12 @@ def _judge(snapshots: Sequence[Atoms]) -> list[_Judgement]:
 
 
 def _fault_of(judgements: Sequence[_Judgement]) -> str | None:
-    """Name the first fault, or None where every window is liquid and the displacement grows linearly on the whole."""
     fault = next((judgement.fault for judgement in judgements if judgement.fault), None)
     mean = sum(judgement.exponent for judgement in judgements) / len(judgements)
     return _growth(mean) if fault is None and mean < LINEAR else fault
 
 
 def _growth(exponent: float) -> str:
-    """Say how the displacement grows."""
     return f"the mean-square displacement grows as t^{exponent:.2f} (a liquid's nearly as t)"
 
 

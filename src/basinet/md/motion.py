@@ -225,7 +225,6 @@ class _Motion(ABC):
 
 
 def _drive(motion: _Motion, steps: int, every: int, observe: Callable[[], None]) -> None:
-    """Advance a motion by some steps, and look at it at each step that is a multiple of an interval."""
     last = motion.step + steps
     while motion.step < last:
         motion.advance(min(every - motion.step % every, last - motion.step))
@@ -296,7 +295,6 @@ class _AseMotion(_Motion):
         return arrays
 
     def advance(self, steps: int = 1) -> None:
-        """Do some steps, and check each."""
         for _ in range(steps):
             with _calculating(), np.errstate(all="ignore"):
                 self.integrator.step()

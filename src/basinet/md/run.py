@@ -104,11 +104,9 @@ class _RunFiles:
             self._append(LOG, ",".join(COLUMNS) + "\n")
 
     def __enter__(self) -> Self:
-        """Nothing to do: the files are open."""
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        """Close the files; what does not fit the disk has been told."""
         for stream in self._streams.values():
             with suppress(OSError):
                 stream.close()
@@ -127,7 +125,6 @@ class _RunFiles:
             self.mark(motion)
 
     def write_frame(self, atoms: Atoms, row: Mapping[str, Any]) -> None:
-        """Append a frame to the trajectory."""
         self._append(TRAJECTORY, format_frame(_frame_of(atoms, row, results=self.config.results)))
 
     def mark(self, motion: _Motion) -> None:
@@ -220,7 +217,6 @@ def _moving(config: DynamicsConfig) -> Atoms:
 
 
 def _refuse_senseless(atoms: Atoms, source: str) -> None:
-    """Refuse a start on which the calculator fails, or gives no numbers."""
     name = type(atoms.calc).__name__
     try:
         with warnings.catch_warnings():

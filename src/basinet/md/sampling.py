@@ -101,15 +101,12 @@ class _Liquid:
         self._motion = _AseMotion(atoms, integrator(temperature), timestep, _Guard(0.0, BLOWN_UP * temperature))
 
     def steps(self, picoseconds: float) -> int:
-        """Convert a time to steps, rounded up to whole strides."""
         return self.stride * int(np.ceil(picoseconds / self.interval - 1e-9))
 
     def begin(self, stage: str, steps: int) -> None:
-        """Name what comes next, and its steps."""
         self.stage, self.done, self.total = stage, 0, steps
 
     def expect(self, steps: int) -> None:
-        """Begin the stage anew, with so many steps."""
         self.again += 1
         self.begin(f"{self.stage.partition(' (')[0]} (attempt {self.again + 1})", steps)
 
@@ -259,7 +256,6 @@ def run_sampling(config: SampleConfig, progress: Progress | None = None) -> Samp
 
 
 def _wrapped_copy(atoms: Atoms, system: str, index: int) -> Atoms:
-    """Copy species, wrapped positions and cell."""
     frame = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=True)
     frame.wrap()
     frame.info["system"], frame.info["frame"] = system, index

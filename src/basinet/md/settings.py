@@ -50,7 +50,6 @@ class DynamicsConfig(Section):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        """Refuse intervals that do not fit, and a temperature that is missing."""
         if self.every % self.log_interval:
             raise ValueError(f"every ({self.every}) must be a multiple of log_every ({self.log_interval})")
         if self.equilibration >= self.steps:
@@ -152,7 +151,6 @@ class SampleConfig(Section):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        """Refuse a melt colder than the liquid, too short a cutoff, and a box of no liquid or not determined."""
         if self.melting > 0 and self.hot <= self.temperature:
             msg = f"melt_temperature {self.hot:g} K is not above temperature {self.temperature:g} K; raise it"
             raise ValueError(msg)

@@ -75,12 +75,10 @@ def _is_long_enough(values: FloatArray) -> bool:
 
 
 def _block_means(values: FloatArray) -> FloatArray:
-    """Means of successive stretches."""
     return np.array([part.mean() for part in np.array_split(values, BLOCKS)])
 
 
 def _block_mean(values: FloatArray) -> _Measured:
-    """Mean of a series of equally spaced values."""
     if not _is_long_enough(values):
         return _Measured(float(values.mean()), float("nan"))
     return _Measured(float(values.mean()), float(_block_means(values).std(ddof=1) / np.sqrt(BLOCKS)))
@@ -120,7 +118,6 @@ def _drift(times: FloatArray, values: FloatArray) -> _Drift:
 
 
 def _line_through(times: FloatArray, values: FloatArray) -> tuple[float, FloatArray]:
-    """Slope of the line of least squares, and the residuals about it."""
     centred = times - times.mean()
     slope = float(centred @ values / (centred @ centred))
     return slope, values - values.mean() - slope * centred

@@ -96,12 +96,10 @@ def half_box(frames: Sequence[Atoms]) -> float:
 
 
 def _number_density(frames: Sequence[Atoms]) -> float:
-    """Mean number of atoms per A^3."""
     return float(np.mean([len(atoms) / atoms.get_volume() for atoms in frames]))
 
 
 def _refuse_other_system(frames: Sequence[Atoms], atoms: Atoms, source: str) -> None:
-    """Refuse a reference without a box, or without an element of the run."""
     for index, frame in enumerate(frames):
         if not frame.pbc.all():
             raise InputError(f"{source}, frame {index}: is not periodic, so that it has no g(r); leave it out")

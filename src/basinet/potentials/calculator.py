@@ -28,7 +28,6 @@ class _ExactCalculator(AseCalculator):
     implemented_properties: list[str] = ["energy", "free_energy", "energies", "forces", "stress"]  # noqa: RUF012 - as in the base class
 
     def check_state(self, atoms: Atoms, tol: float = 0.0) -> list[str]:  # noqa: ARG002 - the base class's signature
-        """List what changed since the last calculation, exactly."""
         old: Atoms | None = self.atoms
         if old is None:
             return list(all_changes)
@@ -48,7 +47,6 @@ class _ExactCalculator(AseCalculator):
             self.results["stress"] = full_3x3_to_voigt_6_stress(-virial / atoms.get_volume())
 
     def _frame(self, properties: Sequence[str]) -> Atoms:
-        """Give the atoms to evaluate, which have a volume if a stress is asked for."""
         frame: Atoms | None = self.atoms
         if frame is None:
             raise ValueError("there are no atoms to evaluate")

@@ -39,8 +39,6 @@ Parametrisation = Literal["standard", "zero_readout", "ntk", "mup"]
 
 
 class _LayerRule(NamedTuple):
-    """How one layer starts and learns."""
-
     initial_std: float
     multiplier: float
     rate_factor: float

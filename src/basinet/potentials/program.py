@@ -78,25 +78,21 @@ class _Layout:
         return jnp.concatenate(parts, -1)
 
     def matrices(self, vectors: Array) -> list[Array]:
-        """Split vectors along their last axis."""
         ends = [sum(map(prod, self.shapes[: i + 1])) for i in range(len(self.shapes) - 1)]
         parts = jnp.split(vectors, ends, -1)
         return [part.reshape(*vectors.shape[:-1], *shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
     def networks(self, vectors: Array) -> Network:
-        """Undo `vectors`."""
         fan_in = self.architecture.sizes(self.n_components)
         layers = zip((m.swapaxes(0, 1) for m in self.matrices(vectors)), fan_in[:-1], strict=True)
         return tuple(Layer(m[..., 1 : 1 + n].swapaxes(-1, -2), m[..., 0]) for m, n in layers)
 
     def scaled(self, vector: Array) -> list[Array]:
-        """Matrices of one network, with the forward multipliers of the parametrisation."""
         rules = self.architecture.rules(self.n_components)
         matrices = zip(rules, self.matrices(vector), strict=True)
         return [jnp.full(m.shape[1], rule.multiplier, m.dtype).at[0].set(1) * m for rule, m in matrices]
 
     def rate_factors(self, dtype: Any) -> Array:
-        """Rate factor of every parameter."""
         rules = zip(self.architecture.rules(self.n_components), self.shapes, strict=True)
         return jnp.concatenate([jnp.full(prod(shape), rule.rate_factor, dtype) for rule, shape in rules])
 
@@ -160,7 +156,6 @@ class _Errors(NamedTuple):
     force: Any = None
 
     def combined(self, force_weight: Any) -> Any:
-        """The loss."""
         return self.energy if self.force is None else self.energy + force_weight * self.force
 
 
@@ -314,7 +309,6 @@ def _compiled_program(
     patience: int,
     weight_decay: float,
 ) -> Any:
-    """Compile `train_networks` for arguments of these shapes and types."""
     leaves = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in shapes]
     arguments = jax.tree.unflatten(structure, leaves)
     settings = {"architecture": architecture, "patience": patience, "weight_decay": weight_decay}

@@ -117,7 +117,6 @@ class _Preparation:
         return best, record
 
     def _curves(self, outcome: Any) -> dict[str, FloatArray]:
-        """Root mean square errors in eV per atom, and eV/A."""
         curves = {}
         for name, errors in zip(BLOCKS, (outcome.train_curve, outcome.validation_curve), strict=True):
             energy = np.asarray(errors.energy, np.float64)
@@ -381,7 +380,6 @@ def train(
 
 
 def _held_out(frames: Sequence[Atoms], validation: float | Sequence[Atoms]) -> tuple[list[Atoms], list[Atoms]]:
-    """Training and validation frames."""
     if not isinstance(validation, int | float):
         return list(frames), divided(validation)[0]
     if not 0 < validation < 1:

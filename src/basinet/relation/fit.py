@@ -126,7 +126,6 @@ def _centre_on_composition(energies: FrameEnergies) -> _CentredEnergies:
 
 
 def _fittable(energies: FrameEnergies) -> _CentredEnergies:
-    """Centred energies, if a line can be fitted to them: enough frames, and an E_es that varies."""
     centred = _centre_on_composition(energies)
     needed = 2 + centred.basis.shape[-1]
     if energies.n_frames < needed:
@@ -285,7 +284,6 @@ def isolated_atom_check(relation: Relation, isolated: Sequence[Atoms] | Mapping[
 def _isolated_atoms(
     isolated: Sequence[Atoms] | Mapping[str, Atoms] | None, frames: Sequence[Atoms] = ()
 ) -> list[Atoms]:
-    """Isolated atoms as a list: those given, in a sequence or by element, else those among the frames."""
     if isolated is None:
         return [atoms for atoms in frames if is_isolated_atom(atoms)]
     return list(isolated.values() if isinstance(isolated, Mapping) else isolated)

@@ -54,7 +54,6 @@ def baseline_rows(store: Store, descriptor: Bispectrum, *, untrained: int, seed:
 
 
 def _placed(system: StoredSystem, trained_on: str | None) -> dict[str, Any]:
-    """Columns of a baseline that was fitted to one system and is tested on another."""
     experiment = "baseline" if system.split is not None else "size_transfer"
     return {"experiment": experiment, "train_system": trained_on, "transferred": system.name != trained_on}
 
@@ -138,14 +137,12 @@ def other_reading_rows(
 
 
 def _literature(system: StoredSystem) -> list[_Prediction]:
-    """The literature's pair potential, where it knows all elements."""
     potential = literature_lennard_jones()
     known = set(system.elements) <= set(potential.elements)
     return [({"model": "lennard_jones"}, _pair_energies(potential, system))] if known else []
 
 
 def _chosen_tasks(tasks: Sequence[TrainTask], system: str, chosen: Chosen) -> list[TrainTask]:
-    """The trainings of the sweep that have a system's chosen architecture."""
     wanted = ("sweep", system, chosen[system][0])
     return [task for task in tasks if (task.experiment, task.system, task.architecture) == wanted]
 
@@ -252,7 +249,6 @@ def _mean_prediction(ensemble: Ensemble, dataset: Dataset) -> FloatArray:
 def _gauge_entries(
     store: Store, system: StoredSystem, descriptor: Bispectrum, model: str, predict: Callable[[Dataset], FloatArray]
 ) -> list[dict[str, Any]]:
-    """One entry per pair of species."""
     held, test = (store.block(system, descriptor, split) for split in ("validation", "test"))
     gauges = fitted_gauges(predict(held.dataset)[None], held)
     local_r: dict[str, dict[str, float]] = defaultdict(dict)

@@ -94,7 +94,6 @@ def load_data(config: StudyConfig | TrainConfig, note: Callable[[str], None]) ->
 
 
 def _refuse_grid(config: TrainConfig, systems: Sequence[StudySystem]) -> None:
-    """Refuse a grid that frames cannot serve."""
     main = {system.name: system.split for system in systems if system.split is not None}
     for name in config.system or []:
         if name not in main:
@@ -124,7 +123,6 @@ def _checksums(data: DataSettings) -> dict[str, str]:
 
 
 def _refuse_changed(root: Path, checksums: Mapping[str, str]) -> None:
-    """Refuse to go on in a directory that was begun with other data, naming a file: results of both would mix."""
     path = root / "provenance.json"
     before = read_record(path, ProvenanceRecord).get("data_checksums", {}) if path.exists() else checksums
     changed = sorted(name for name in before.keys() | checksums.keys() if before.get(name) != checksums.get(name))

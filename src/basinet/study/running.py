@@ -112,7 +112,6 @@ def _training_result(store: Store, task: TrainTask) -> dict[str, Any]:
 
 
 def _training_frames(system: StoredSystem, task: TrainTask) -> tuple[IntArray, IntArray, IntArray]:
-    """Frame numbers to train on, to validate on, and held out."""
     split = system.split
     if split is None:
         raise ValueError(f"{system.key} has no training frames")
@@ -155,7 +154,6 @@ def _network_rows(store: Store, task: TrainTask, trained: TrainedEnsemble) -> It
 
 
 def _composition_result(store: Store, task: ComposeTask) -> dict[str, Any]:
-    """Fidelity of pure models side by side on their mixture."""
     models = {element: load_model(store.model(name)) for element, name in task.models}
     labels = {
         "experiment": "sweep" if task.architecture.parametrisation == "standard" else "parametrisation",

@@ -266,7 +266,6 @@ def _architectures_alike(label: str, local: pd.DataFrame) -> Claim:
 
 
 def _largest_difference(values: Sequence[FloatArray], seed: int = 0) -> Interval:
-    """Largest less smallest mean of several sets of values, with a bootstrap within each set."""
     rng = np.random.default_rng(seed)
     drawn = [[v[rng.integers(v.size, size=v.size)].mean() for v in values] for _ in range(N_RESAMPLES)]
     return percentile_interval(np.ptp(drawn, axis=1), float(np.ptp([v.mean() for v in values])))
@@ -349,7 +348,6 @@ def _main_grid(rows: pd.DataFrame) -> pd.DataFrame:
 def _lower_claim(
     label: str, mixture: pd.DataFrame, pure: Mapping[str, pd.DataFrame], gaps: Mapping[str, Interval]
 ) -> Claim:
-    """Best r of the worst pure liquid less that of the mixture."""
     nearest = min(gaps, key=lambda name: gaps[name].estimate)
     bests = "; ".join(f"{system_label(name)} {ends_and_best(grid)}" for name, grid in pure.items())
     return _LOWER.judged(
@@ -409,7 +407,6 @@ def _frame_half_width(table: pd.DataFrame, system: str, gauge: str, grid: pd.Dat
 
 
 def _transfer_claims(rows: pd.DataFrame, elements: Elements) -> list[Claim]:
-    """All statements about transferred models."""
     cases = transfers(rows, elements)
     if not cases:
         reason = "no transferred models in this study: it takes a mixture and the pure systems of its elements"
@@ -477,7 +474,6 @@ def _better_local_transfers_better(
 
 
 def _clustered_spearman(x: FloatArray, y: FloatArray, cluster: IntArray, seed: int = 0) -> Interval:
-    """Spearman correlation with an interval from resampled clusters."""
     count = np.bincount(cluster)
     drawn = np.random.default_rng(seed).integers(count.size, size=(N_RESAMPLES, count.size))
     padded = np.full((2, count.size, count.max()), np.nan)

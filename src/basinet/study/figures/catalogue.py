@@ -48,13 +48,11 @@ _GAUGE_CAPTION = (
 
 
 def _relation_entry(number: int, title: str) -> FigureEntry:
-    """Figure 1, 5 or 6."""
     draw = partial(energies.draw_relation, number=number)
     return FigureEntry(f"figure_{number:02d}", title, _RELATION_CAPTION, _RELATION_CLAIMS, draw)
 
 
 def _width_entry(number: int, shown: WidthFigure, caption: str, claims: tuple[str, ...]) -> FigureEntry:
-    """A figure against width."""
     text = caption + _WIDTH_CAPTION + (_GAUGE_CAPTION if shown.target == "local" else "")
     return FigureEntry(f"figure_{number:02d}", shown.title, text, claims, partial(width.draw_width, shown=shown))
 
@@ -232,7 +230,6 @@ def write_figures(results: StudyResults, directory: str | Path) -> dict[str, byt
 
 
 def _write_figure(results: StudyResults, entry: FigureEntry, directory: Path) -> bytes:
-    """Draw one figure; returns its PNG."""
     with rc_context():
         try:
             figure = entry.draw(results)

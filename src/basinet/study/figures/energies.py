@@ -77,7 +77,6 @@ def _draw_points(axes: Axes, points: pd.DataFrame, quantity: str, unit: float) -
 
 
 def _draw_line(axes: Axes, points: pd.DataFrame, slope: float) -> None:
-    """The line through the training frames, across the range of all frames."""
     fitted = select(points, split="train") if len(select(points, split="train")) else points
     intercept = _MEV * (fitted["e_rest_ev"] - slope * fitted["e_es_ev"]).mean()
     ends = _MEV * np.array([points["e_es_ev"].min(), points["e_es_ev"].max()])
@@ -85,8 +84,6 @@ def _draw_line(axes: Axes, points: pd.DataFrame, slope: float) -> None:
 
 
 def _statistics(entry: Mapping[str, Any]) -> str:
-    """The figures that make the line readable."""
-
     def shown(key: str, digits: int) -> str:
         value = entry.get(key)
         return f"{value:.{digits}f}" if isinstance(value, (int, float)) else "n/a"
@@ -123,7 +120,6 @@ def draw_parity(results: StudyResults) -> Figure:
 
 
 def _draw_panel(axes: Axes, rows: pd.DataFrame) -> None:
-    """One system and target; colour and marker by species."""
     x, y = rows["reference_mev"].to_numpy(float), rows["prediction_mev"].to_numpy(float)
     if not x.size:
         axes.text(0.5, 0.5, "none", ha="center", transform=axes.transAxes)

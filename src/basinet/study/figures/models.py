@@ -97,7 +97,6 @@ def draw_summary(results: StudyResults) -> Figure:
 
 
 def _draw_target(axes: Axes, results: StudyResults, target: str) -> float:
-    """One panel; returns the lowest value shown."""
     lowest = 1.0
     cases = [(s, g) for s in results.systems for g in (results.gauges(s) if target == "local" else ("raw",))]
     for index, (system, gauge) in enumerate(cases):
@@ -192,7 +191,6 @@ def draw_resolution(results: StudyResults) -> Figure:
 
 
 def _legend_entries(rows: pd.DataFrame, gauges: set[str]) -> dict[str, Line2D]:
-    """Colours for quantities, line styles for the widths of networks."""
     entries = {
         label: Line2D([], [], color=color, marker=marker, ms=3.5)
         for _, gauge, label, color, marker in _QUANTITIES
@@ -319,7 +317,6 @@ def _size_rows(results: StudyResults, rows: pd.DataFrame, system: str, model: st
 
 
 def _draw_size_target(axes: Axes, results: StudyResults, rows: pd.DataFrame, target: str) -> None:
-    """Curves of every system and model."""
     sizes: set[float] = set()
     for index, system in enumerate(results.systems):
         for offset, (model, name, line) in enumerate(_SIZE_MODELS):
@@ -390,7 +387,6 @@ def _plain_number(value: float, _position: int | None = None) -> str:
 
 
 def _draw_errors(axes: Axes, rows: pd.DataFrame, color: str, label: str) -> None:
-    """Mean over seeds of validation and training error."""
     means = rows.groupby("epoch")[["validation_rmse_mev", "train_rmse_mev"]].mean()
     axes.plot(means["validation_rmse_mev"], "-", color=color, linewidth=1.2, label=label)
     axes.plot(means["train_rmse_mev"], "--", color=color, linewidth=1.2)

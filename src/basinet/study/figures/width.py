@@ -150,7 +150,6 @@ def _curves(results: StudyResults, rows: pd.DataFrame, *, transferred: bool) -> 
 
 
 def _draw_architecture(axes: Axes, rows: pd.DataFrame, curves: list[_Curve], floors: dict[str, float]) -> float:
-    """All curves of one architecture, and dotted the floors; returns the lowest end of a bar."""
     lows = []
     for index, curve in enumerate(curves):
         shift = 0.035 * (index - (len(curves) - 1) / 2.0)
@@ -163,7 +162,6 @@ def _draw_architecture(axes: Axes, rows: pd.DataFrame, curves: list[_Curve], flo
 
 
 def _draw_baselines(axes: Axes, results: StudyResults, curves: list[_Curve], target: str) -> None:
-    """Baselines of every test system beside the panels."""
     names: list[str] = []
     for model, name in _BASELINES:
         found = [(curve, model_row(results, model, curve.test, target, curve.gauge)) for curve in curves]
@@ -221,7 +219,6 @@ def draw_controls(results: StudyResults) -> Figure:
 
 
 def _parametrisation_rows(results: StudyResults) -> pd.DataFrame:
-    """Members of the control on test frames, and those of the sweep, in the standard parametrisation, beside them."""
     usual: dict[str, Any] = {"species": ("all", None), "transferred": (False, None), "gauge": ("raw", None)}
     controls = member_rows(select(results.table, experiment="parametrisation", split="test", **usual))
     same = {name: distinct(controls, name) for name in ("activation", "depth", "width", "test_system")}
@@ -312,7 +309,6 @@ def draw_cost(results: StudyResults) -> Figure:
 
 
 def _draw_costs(axes: Axes, rows: pd.DataFrame, system: str, style: Look) -> list[float]:
-    """Curves of the first and the last architecture of a system; returns the values drawn."""
     found = architectures(rows)
     drawn: list[float] = []
     for architecture in found[:: max(1, len(found) - 1)]:

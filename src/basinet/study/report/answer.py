@@ -77,12 +77,10 @@ def _recovery(results: StudyResults, system: str) -> str:
 
 
 def _r(row: Mapping[str, Any]) -> str:
-    """``r = 0.95 (95 % interval 0.93 to 0.97)``."""
     return f"r = {pearson_r(row, '95 % interval ')}"
 
 
 def _verdict_count(claims: Sequence[Claim]) -> str:
-    """Verdicts on the paper's statements, counted by statement and system."""
     tested = [claim for claim in claims if claim.verdict != _UNTESTABLE]
     if not tested:
         return "None of the paper's statements could be tested in this study."

@@ -44,7 +44,6 @@ def write_report(results_dir: str | Path) -> Path:
 
 
 def _page(results: StudyResults, claims: Sequence[Claim], images: Mapping[str, bytes]) -> str:
-    """The whole page as text."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     loader = PackageLoader("basinet.study.report", package_path="")
@@ -72,7 +71,6 @@ def _page(results: StudyResults, claims: Sequence[Claim], images: Mapping[str, b
 
 
 def _figure(entry: FigureEntry, image: bytes, claims: Mapping[str, object], trained_on: str) -> dict[str, Any]:
-    """A figure of the page: its image (PNG, whose header holds the size in pixels), caption and statements."""
     number = entry.name.removeprefix("figure_").lstrip("0")
     return {
         "name": entry.name,
@@ -86,7 +84,6 @@ def _figure(entry: FigureEntry, image: bytes, claims: Mapping[str, object], trai
 
 
 def _commands(results: StudyResults) -> list[str]:
-    """The commands that give these results again."""
     preset = results.study.get("preset")
     repeated = {
         "train": ["basinet train config.yaml --out NEW"],

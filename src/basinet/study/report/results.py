@@ -219,7 +219,6 @@ def settings_text(results: StudyResults, rows: pd.DataFrame, note: str = "") -> 
 
 
 def _numbers_of_training_frames(results: StudyResults, rows: pd.DataFrame) -> str:
-    """Numbers of training frames, by system where they differ."""
     known = sorted(set(rows[["train_system", "n_train"]].dropna().itertuples(index=False, name=None)))
     if not known:
         return ""
@@ -231,7 +230,6 @@ def _numbers_of_training_frames(results: StudyResults, rows: pd.DataFrame) -> st
 
 
 def _listed(template: str, values: Sequence[Any]) -> str:
-    """The template with values, a range if they are many numbers; empty if there are none."""
     if len(values) > 4 and not any(isinstance(value, str) for value in values):
         return template.format(f"{values[0]}-{values[-1]}")
     return template.format(", ".join(map(str, values))) if values else ""

@@ -106,8 +106,6 @@ def pearson_r(row: Mapping[str, Any], name: str = "") -> str:
 
 
 def _headline(results: StudyResults, system: str) -> dict[str, Any]:
-    """Pearson r of the chosen network between floor and ceiling."""
-
     def r(model: str, target: str = "local", gauge: str = "raw") -> str:
         return pearson_r(model_row(results, model, system, target, gauge))
 
@@ -144,7 +142,6 @@ def _architectures(results: StudyResults) -> list[dict[str, Any]]:
 
 
 def _metric_rows(results: StudyResults, rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Model, system, target and all metrics of every row."""
     return [
         {
             "model": row.get("model"),
@@ -159,7 +156,6 @@ def _metric_rows(results: StudyResults, rows: pd.DataFrame) -> list[dict[str, An
 
 
 def _relation_row(results: StudyResults, system: str, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The electrostatic relation of a system."""
     figures = {}
     for key, heading in _RELATION.items():
         low, high = entry.get("intervals", {}).get(key) or (None, None)
@@ -169,7 +165,6 @@ def _relation_row(results: StudyResults, system: str, entry: Mapping[str, Any]) 
 
 
 def _data_row(results: StudyResults, name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Frames, atoms and splits of a system."""
     blocks = entry.get("splits", {}).items()
     pairs = {key: "-".join(map(str, ends)) if isinstance(ends, Sequence) else ends for key, ends in blocks}
     return {
@@ -183,7 +178,6 @@ def _data_row(results: StudyResults, name: str, entry: Mapping[str, Any]) -> dic
 
 
 def _flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested values with dotted names."""
     rows: dict[str, Any] = {}
     for key, value in values.items():
         rows |= _flattened(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
