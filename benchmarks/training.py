@@ -98,10 +98,12 @@ def basinet_program(case: Case) -> tuple[Callable[[], Any], float]:
         return PackedFrames(*(np.asarray(a, np.float32) for a in packed[:4]))
 
     rates = np.full(len(case.start[0].weight), RATE, np.float32)
-    arguments = (case.start, rates, frames(case.train), frames(case.validation), case.batches, np.float32(case.unit))
-    settings = {"architecture": case.architecture, "patience": case.steps, "weight_decay": 0.0}
+    limits = (np.int32(case.steps), np.float32(0.0))
+    arguments = (
+        case.start, rates, frames(case.train), frames(case.validation), case.batches, np.float32(case.unit), *limits,
+    )  # fmt: skip
     started = time.process_time()
-    program = train_networks.lower(*arguments, **settings).compile()
+    program = train_networks.lower(*arguments, architecture=case.architecture).compile()
     compilation = time.process_time() - started
     arguments = jax.device_put(arguments)
     return lambda: np.asarray(jax.block_until_ready(program(*arguments)).train_curve.energy), compilation

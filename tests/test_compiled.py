@@ -66,6 +66,7 @@ def run(package: Path, **variables: str) -> tuple[float, int, Path]:
     return float(value), int(hits), Path(place)
 
 
+@pytest.mark.long
 def test_code_is_kept_and_follows_the_files_that_it_comes_from(package):
     def kept(package):
         value, hits, place = run(package)

@@ -40,6 +40,7 @@ def test_output_that_does_not_fit_is_one_line(tmp_path, argon_file):
     assert done.stderr == "basinet: error: output: No space left on device; write elsewhere\n"
 
 
+@pytest.mark.long
 def test_frames_are_read_without_assertions(tmp_path, argon_file):
     command = [sys.executable, "-c", INTERRUPTIBLE, "relate", str(argon_file)]
     environment = ENVIRONMENT | {"PYTHONOPTIMIZE": "1"}

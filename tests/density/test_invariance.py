@@ -72,10 +72,10 @@ def test_no_density_loses_anything(density):
     # Plateaus, tiny steps, negative values, grids of one point along an axis.
     if density.min() == density.max():
         return
-    basins = integrate_basins(density, np.diag([1.0, 1.1, 0.9]), [[0.1, 0.2, 0.3]], {"again": density})
+    basins = integrate_basins(density, np.diag([5.0, 5.5, 4.5]), [[0.5, 1.0, 1.5]], {"again": density})
     assert max(abs(residual) for residual in basins.residuals.values()) <= 1e-12
     total = basins.volume.sum() + basins.non_nuclear.volume.sum()
-    assert total == pytest.approx(0.99, rel=1e-13)
+    assert total == pytest.approx(123.75, rel=1e-13)
 
 
 @given(seeds, st.tuples(*[st.integers(-9, 9)] * 3))

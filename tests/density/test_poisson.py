@@ -62,7 +62,7 @@ def test_cores_are_the_formula_wave_by_wave(seed, shape, name):
         assert abs(spectrum[index] - exact / volume) < 1e-13 * (8 * len(cores)) / volume
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(seeds, cells)
 def test_sampled_gaussians_are_the_cores(seed, name):
     # Wide enough for the grid: the sum over images in real space and the sum over waves are the same function.

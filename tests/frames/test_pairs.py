@@ -7,6 +7,7 @@ from ase import Atoms
 import basinet
 from basinet.errors import InputError
 from basinet.md.sampling import synthetic_liquid
+from basinet.md.settings import _LiquidSettings
 from basinet.potentials.dataset import build_dataset
 from basinet.potentials.pair_potential import (
     _fitted_pair_potential,
@@ -24,7 +25,7 @@ SMALL = {"width": 2, "members": 2, "max_steps": 25, "learning_rates": [1e-3]}
 @pytest.fixture(scope="module")
 def liquid():
     """Frames whose energies are those of the very pair potential."""
-    return synthetic_liquid("mix", 14, seed=3)
+    return synthetic_liquid("mix", 14, seed=3, settings=_LiquidSettings(melt_steps=600, equilibration_steps=600))
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 from tests.cli.conftest import run
 from tests.cp2k_engine import INPUT, argon_run, run_cp2k
 from tests.labelling.neutral_atoms import write_neutral_atoms
+
+from basinet.jobs.workers import ThisProcess
+from basinet.labelling import driver
 
 __all__ = ["argon_run", "run"]
 
@@ -35,3 +40,9 @@ def dynamics(cp2k_command, tmp_path_factory):
 def atoms_cube(tmp_path):
     """Path of a cube of two argon atoms of Gaussian electrons; its cores are `neutral_atoms.CORES`."""
     return write_neutral_atoms(tmp_path / "atoms.cube")
+
+
+@pytest.fixture
+def no_workers(monkeypatch):
+    """Campaigns calculate in this process: importing the package anew takes longer than what most tests are about."""
+    monkeypatch.setattr(driver, "open_workers", lambda *_: nullcontext(ThisProcess()))

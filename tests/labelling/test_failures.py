@@ -18,6 +18,8 @@ from basinet.labelling.campaign import check_same, create_campaign, load_inputs
 from basinet.labelling.settings import load_campaign_config
 from basinet.labelling.work import run_unit
 
+pytestmark = pytest.mark.usefixtures("no_workers")
+
 ONE = {"workers": 1}
 
 

@@ -1,10 +1,13 @@
 """What a labelled frame says of itself: the new labels, what its configuration says, and a number of its own."""
 
 import numpy as np
+import pytest
 from tests.cli.refusal import assert_refused
 from tests.labelling.campaigns import fake, write_campaign
 
 from basinet.frames.reading import read_frames, write_frames
+
+pytestmark = pytest.mark.usefixtures("no_workers")
 
 ONE = {"workers": 1}
 

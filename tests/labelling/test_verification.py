@@ -16,6 +16,8 @@ from basinet.frames.reading import read_frames, write_frames
 from basinet.labelling.settings import _resolved
 from basinet.labelling.verification import Stored, changes, choose, compare
 
+pytestmark = pytest.mark.usefixtures("no_workers")
+
 LOCAL = "REF_local_hartree_energy"
 
 

@@ -94,6 +94,7 @@ CHOICES = (
 )  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("choice", CHOICES)
 def test_test_frames_decide_nothing(honest, spoilt, choice):

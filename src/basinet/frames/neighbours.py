@@ -81,7 +81,7 @@ def checked_cell(cell: ArrayLike, axes: NDArray[np.bool_] | None = None) -> Floa
 def _search_reach(points: FloatArray, box: FloatArray, axes: NDArray[np.bool_], cutoff: float) -> float:
     """Distance up to which vesin can be asked for pairs: the cutoff, and more where it would divide by zero.
 
-    That it does (0.6.2, and the process ends) where space is thin along one axis and has more than `MOST_CELLS` cells
+    That it does (0.6.2, and the process ends) where space is thin along one axis and has more than `_MOST_CELLS` cells
     of the cutoff's size: films of 0.2 um, or two atoms of a molecule that has flown apart.
     """
     if not len(points) or max(float(np.abs(box).max()), float(np.ptp(points, axis=0).max())) < 25.0 * cutoff:

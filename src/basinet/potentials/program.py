@@ -218,7 +218,7 @@ class _State(NamedTuple):
     validation_curve: _Errors
 
 
-@partial(jax.jit, static_argnames=("architecture", "patience", "weight_decay"))
+@partial(jax.jit, static_argnames="architecture")
 def train_networks(
     networks: Network,
     rates: Array,
@@ -226,11 +226,11 @@ def train_networks(
     validation: PackedFrames,
     batches: Array,
     unit: Array,
+    patience: Array,
+    weight_decay: Array,
     force_weight: Array | None = None,
     *,
     architecture: Architecture,
-    patience: int,
-    weight_decay: float,
 ) -> _Outcome:
     """Train all networks, along the first axis, until each has stopped improving on the validation frames.
 
@@ -303,16 +303,11 @@ def train_networks(
 
 @lru_cache(maxsize=64)
 def _compiled_program(
-    structure: Any,
-    shapes: tuple[tuple[tuple[int, ...], str], ...],
-    architecture: Architecture,
-    patience: int,
-    weight_decay: float,
+    structure: Any, shapes: tuple[tuple[tuple[int, ...], str], ...], architecture: Architecture
 ) -> Any:
     leaves = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in shapes]
     arguments = jax.tree.unflatten(structure, leaves)
-    settings = {"architecture": architecture, "patience": patience, "weight_decay": weight_decay}
-    return _compile_once(train_networks.lower(*arguments, **settings))
+    return _compile_once(train_networks.lower(*arguments, architecture=architecture))
 
 
 def _compile_once(lowered: Any) -> Any:
@@ -333,13 +328,11 @@ def _compile_once(lowered: Any) -> Any:
         return lowered.compile()
 
 
-def _run_program(
-    arguments: tuple[Any, ...], *, architecture: Architecture, patience: int, weight_decay: float
-) -> tuple[_Outcome, float]:
+def _run_program(arguments: tuple[Any, ...], architecture: Architecture) -> tuple[_Outcome, float]:
     """Run `train_networks`, compiling it where these shapes are new; return the CPU seconds of the run alone."""
     leaves, structure = jax.tree.flatten(arguments)
     shapes = tuple((tuple(leaf.shape), str(leaf.dtype)) for leaf in leaves)
-    program = _compiled_program(structure, shapes, architecture, patience, weight_decay)
+    program = _compiled_program(structure, shapes, architecture)
     started = time.process_time()
     outcome = jax.block_until_ready(program(*arguments))
     return outcome, time.process_time() - started

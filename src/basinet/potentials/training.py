@@ -95,14 +95,11 @@ class _Preparation:
                 in_precision(self.validation),
                 self.batches,
                 np.asarray(np.sqrt(self.atoms_per_frame), dtype),
+                np.asarray(max(self.settings.patience // self.settings.evaluate_every, 1), np.int32),
+                np.asarray(self.settings.weight_decay, dtype),
                 None if self.train.forces is None else np.asarray(self.settings.force_weight, dtype),
             )
-            outcome, seconds = _run_program(
-                arguments,
-                architecture=self.architecture,
-                patience=max(self.settings.patience // self.settings.evaluate_every, 1),
-                weight_decay=self.settings.weight_decay,
-            )
+            outcome, seconds = _run_program(arguments, self.architecture)
             grid = (len(rates), members)
             best = tuple(
                 Layer(*(np.asarray(a, np.float64).reshape(*grid, *a.shape[1:]) for a in layer))

@@ -30,6 +30,7 @@ def test_the_paper_has_ten_figures():
     assert NAMES[:10] == [f"figure_{number:02d}" for number in range(1, 11)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_every_figure_is_drawn_as_png_and_pdf(report, name):
     directory = report.parent / "figures"
@@ -39,6 +40,7 @@ def test_every_figure_is_drawn_as_png_and_pdf(report, name):
     assert len(document) > 2000
 
 
+@pytest.mark.long
 def test_nothing_else_is_left_in_the_directory(report):
     names = {path.name for path in (report.parent / "figures").iterdir()}
     assert names == {f"{name}.{kind}" for name in NAMES for kind in ("png", "pdf")}

@@ -51,6 +51,7 @@ def parsed(content):
     return page
 
 
+@pytest.mark.long
 def test_the_page_is_well_formed_and_loads_nothing(report, content):
     page = parsed(content)
     assert report.name == "report.html"
@@ -61,6 +62,7 @@ def test_the_page_is_well_formed_and_loads_nothing(report, content):
     assert "@import" not in content
 
 
+@pytest.mark.long
 def test_every_link_leads_somewhere(report, content):
     page = parsed(content)
     assert len(page.ids) == len(set(page.ids))
@@ -71,6 +73,7 @@ def test_every_link_leads_somewhere(report, content):
             assert (report.parent / link).is_file()
 
 
+@pytest.mark.long
 def test_all_figures_tables_and_settings_are_in_it(content):
     for name in [f"figure_{number:02d}" for number in range(1, 11)]:
         assert f'id="{name}"' in content
@@ -78,6 +81,7 @@ def test_all_figures_tables_and_settings_are_in_it(content):
         assert words in content
 
 
+@pytest.mark.long
 def test_markup_in_results_is_escaped(content):
     assert "<script" not in content
     assert "Liquids &lt;script&gt;&amp;" in content
@@ -86,6 +90,7 @@ def test_markup_in_results_is_escaped(content):
     assert 'title="supported"' in content
 
 
+@pytest.mark.long
 def test_the_answer_leads_with_the_numbers_of_the_study(content, results):
     rows = select(results.table, experiment="sweep", test_system="ar", split="test", target="local", seed="mean")
     row = select(rows, width=16, depth=1, activation="tanh", transferred=False)
@@ -94,6 +99,7 @@ def test_the_answer_leads_with_the_numbers_of_the_study(content, results):
     assert "pair gauge" in answer
 
 
+@pytest.mark.long
 def test_claims_are_written_as_json_without_nan(report):
     claims = json.loads((report.parent / "claims.json").read_text(), parse_constant=pytest.fail)
     assert {"key", "claim", "source", "statistic", "value", "interval", "verdict", "detail"} <= set(claims[0])
