@@ -1,8 +1,8 @@
 """Stands in for CP2K: ``python fake_cp2k.py PLAN -i INPUT -o OUTPUT`` answers at once, or fails as the plan says.
 
 The output is that of the real CP2K in ``tests/cp2k/fixtures/argon``, with the atoms of the input in place of its own
-and energies that depend on them; the density is a Gaussian of eight electrons on each atom, and the Hartree energy that of
-the density. The plan, JSON, has under
+and energies that depend on them; the density is a Gaussian of eight electrons on each atom, and the Hartree energy that
+of the density. The plan, JSON, has under
 ``fates`` a list for each frame (by the number in its first atom's x coordinate, see ``campaigns.frames``): what happens
 at the first try, at the second, and so on, the last one for good. Every try is entered in ``journal``. With
 ``together`` the first ones wait until so many have begun.
