@@ -36,7 +36,7 @@ from basinet.md.motion import set_velocities
 from basinet.md.run import simulate
 from basinet.md.settings import DynamicsConfig
 from basinet.md.structure import structures
-from basinet.plotting import BLACK, BLUE, GREEN, GREY, VERMILION, canvas, grid_of, rc_context, render
+from basinet.plotting import BLACK, BLUE, GREEN, GREY, VERMILION, canvas, grid_of, rc_context, save_figure
 from basinet.potentials.calculator import PairPotentialCalculator
 from basinet.potentials.pair_potential import literature_lennard_jones
 
@@ -144,9 +144,7 @@ def draw(
         draw_order(axes[1], runs)
         draw_drift(axes[2], drifting)
         draw_lifetimes(axes[3], alone, longest)
-        image, document = render(figure)
-    (out / "dynamics.png").write_bytes(image)
-    (out / "dynamics.pdf").write_bytes(document)
+        save_figure(figure, out / "dynamics")
 
 
 def draw_structure(axes: Axes, nvt: RunResults, others: dict[str, Sequence[Atoms]]) -> None:

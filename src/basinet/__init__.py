@@ -27,51 +27,28 @@ if TYPE_CHECKING:
     from basinet.relation.relation import Relation
 
 # Where each public name lives; it is imported when first asked for, so that `import basinet` costs next to nothing.
-_HOMES = {
-    "Basins": "basinet.density.basins",
-    "Bispectrum": "basinet.descriptors.bispectrum",
-    "Calculator": "basinet.potentials.calculator",
-    "Ensemble": "basinet.potentials.ensemble",
-    "InputError": "basinet.errors",
-    "LocalEnergies": "basinet.density.local_energies",
-    "Relation": "basinet.relation.relation",
-    "compose": "basinet.potentials.ensemble",
-    "direct_energies": "basinet.density.local_energies",
-    "evaluate": "basinet.fidelity.scoring",
-    "fit_relation": "basinet.relation.fit",
-    "hartree_potential": "basinet.density.potential",
-    "integrate_basins": "basinet.density.basins",
-    "load_isolated_atoms": "basinet.frames.shipped",
-    "load_model": "basinet.potentials.ensemble",
-    "load_reference": "basinet.frames.shipped",
-    "local_hartree_energies": "basinet.density.local_energies",
-    "read_frames": "basinet.frames.reading",
-    "train": "basinet.potentials.training",
-    "write_frames": "basinet.frames.reading",
+_ROOMS = {
+    "basinet.density.basins": ("Basins", "integrate_basins"),
+    "basinet.density.local_energies": ("LocalEnergies", "direct_energies", "local_hartree_energies"),
+    "basinet.density.potential": ("hartree_potential",),
+    "basinet.descriptors.bispectrum": ("Bispectrum",),
+    "basinet.errors": ("InputError",),
+    "basinet.fidelity.scoring": ("evaluate",),
+    "basinet.frames.reading": ("read_frames", "write_frames"),
+    "basinet.frames.shipped": ("load_isolated_atoms", "load_reference"),
+    "basinet.potentials.calculator": ("Calculator",),
+    "basinet.potentials.ensemble": ("Ensemble", "compose", "load_model"),
+    "basinet.potentials.training": ("train",),
+    "basinet.relation.fit": ("fit_relation",),
+    "basinet.relation.relation": ("Relation",),
 }
+_HOMES = {name: module for module, names in _ROOMS.items() for name in names}
 
 __all__ = [
-    "Basins",
-    "Bispectrum",
-    "Calculator",
-    "Ensemble",
-    "InputError",
-    "LocalEnergies",
-    "Relation",
-    "compose",
-    "direct_energies",
-    "evaluate",
-    "fit_relation",
-    "hartree_potential",
-    "integrate_basins",
-    "load_isolated_atoms",
-    "load_model",
-    "load_reference",
-    "local_hartree_energies",
-    "read_frames",
-    "train",
-    "write_frames",
-]
+    "Basins", "Bispectrum", "Calculator", "Ensemble", "InputError", "LocalEnergies", "Relation", "compose",
+    "direct_energies", "evaluate", "fit_relation", "hartree_potential", "integrate_basins", "load_isolated_atoms",
+    "load_model", "load_reference", "local_hartree_energies", "read_frames", "train", "write_frames",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

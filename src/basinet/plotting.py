@@ -4,6 +4,7 @@ import io
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -15,6 +16,8 @@ from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import ArrayLike
+
+from basinet.files import atomic_write
 
 SINGLE = (4.6, 3.9)
 GRID = (6.2, 5.9)
@@ -172,8 +175,8 @@ def columns_size(columns: int, height: float, each: float = 2.0) -> tuple[float,
     return max(SINGLE[0], 1.3 + each * columns), height
 
 
-def render(figure: Figure) -> tuple[bytes, bytes]:
-    """The figure as PNG and as PDF; without dates, so that the same results give the same files.
+def save_figure(figure: Figure, path: Path) -> bytes:
+    """Write a figure as PNG and PDF (`path` has no suffix) without dates, so that it is the same each time; the PNG.
 
     The canvases are called directly: ``savefig`` draws everything once more before it writes.
     """
@@ -181,7 +184,10 @@ def render(figure: Figure) -> tuple[bytes, bytes]:
     FigureCanvasAgg(figure).print_png(image, metadata={"Software": None})
     figure.set_layout_engine("none")  # the layout stands; computing it again would take as long as drawing
     FigureCanvasPdf(figure).print_pdf(document, metadata={"CreationDate": None})
-    return image.getvalue(), document.getvalue()
+    for suffix, content in ((".png", image), (".pdf", document)):
+        with atomic_write(path.with_name(f"{path.name}{suffix}"), "wb") as stream:
+            stream.write(content.getvalue())
+    return image.getvalue()
 
 
 def rc_context() -> Any:

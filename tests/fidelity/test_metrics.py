@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def test_every_figure_of_a_small_example():
 
 
 def test_a_row_names_the_columns_of_the_results_table():
-    assert set(one_local(*mixture()).as_row()) == {
+    assert set(asdict(one_local(*mixture()))) == {
         "pearson_r",
         "r2",
         "r2_determination",
@@ -86,7 +87,7 @@ def test_the_order_of_atoms_does_not_matter(seed):
     prediction, reference, frame, species = mixture(seed)
     order = np.random.default_rng(seed).permutation(frame.size)
     shuffled = one_local(prediction[order], reference[order], frame[order], species[order])
-    for name, value in one_local(prediction, reference, frame, species).as_row().items():
+    for name, value in asdict(one_local(prediction, reference, frame, species)).items():
         assert getattr(shuffled, name) == pytest.approx(value, rel=1e-9, abs=1e-12)
 
 
@@ -134,7 +135,7 @@ def test_members_are_scored_like_single_predictions():
     together = local_metrics(members, reference, frame, species)
     for member, metrics in zip(members, together, strict=True):
         alone = one_local(member, reference, frame, species)
-        assert metrics.as_row() == pytest.approx(alone.as_row(), rel=1e-10)
+        assert asdict(metrics) == pytest.approx(asdict(alone), rel=1e-10)
     assert len(total_metrics(np.ones((2, 3)), [1.0, 2.0, 3.0], 32)) == 2
 
 

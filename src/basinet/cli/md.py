@@ -30,6 +30,7 @@ DENSITY_TOLERANCE = 0.01
 
 
 def _md(
+    context: typer.Context,
     files: Annotated[
         list[Path], typer.Argument(metavar="MODEL... START", help="Models (*.basinet) and an extended XYZ file.")
     ],
@@ -81,33 +82,10 @@ def _md(
 
     missing = "no start given; name an extended XYZ file after the models"
     models, (start,) = _models_and_others(files, calculator, missing, one_start=True)
-    config = validated(
-        DynamicsConfig,
-        {
-            "models": [str(path) for path in models],
-            "calculator": calculator,
-            "member": member,
-            "start": str(start),
-            "frame": frame,
-            "engine": engine,
-            "ensemble": ensemble,
-            "temperature": temperature,
-            "velocities": velocities,
-            "timestep": timestep,
-            "steps": steps,
-            "every": every,
-            "log_every": log_every,
-            "equilibration": equilibration,
-            "damping": damping,
-            "results": results,
-            "threads": threads,
-            "closest": closest,
-            "hottest": hottest,
-            "reference": [str(path) for path in reference or ()],
-            "seed": seed,
-        },
-        "basinet md",
-    )
+    given = {key: value for key, value in context.params.items() if key in DynamicsConfig.model_fields}
+    given |= {"models": [str(path) for path in models], "start": str(start)}
+    given["reference"] = [str(path) for path in reference or ()]
+    config = validated(DynamicsConfig, given, "basinet md")
     ending = _run_and_analyse(out, config, resume=resume, overwrite=overwrite)
     if ending.failure is not None:
         raise InputError(

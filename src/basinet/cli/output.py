@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -35,21 +35,10 @@ class _Interrupted(typer.TyperException):
 
 
 class _Commands(TyperGroup):
-    def main(
-        self,
-        args: Sequence[str] | None = None,
-        prog_name: str | None = None,
-        complete_var: str | None = None,
-        standalone_mode: bool = True,
-        windows_expand_args: bool = True,
-        **extra: Any,
-    ) -> Any:
+    def main(self, *args: Any, **options: Any) -> Any:
         """Run, and turn what is raised into a line on standard error and an exit code."""
         try:
-            code = super().main(
-                args, prog_name or "basinet", complete_var, standalone_mode=False,
-                windows_expand_args=windows_expand_args, **extra,
-            )  # fmt: skip
+            code = super().main(*args, **options | {"standalone_mode": False})
             if code == _Interrupted.exit_code:
                 _complain("interrupted", code, kind="")
         except InputError as error:
@@ -67,7 +56,7 @@ class _Commands(TyperGroup):
         except OSError as error:
             code = _complain(f"{error.filename or 'output'}: {error.strerror or error}; write elsewhere", 2)
             _let_go_of_output()
-        if standalone_mode:
+        if options.get("standalone_mode", True):
             sys.exit(code if isinstance(code, int) else 0)
         return code
 

@@ -6,7 +6,7 @@ little more than a single one.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,7 +22,7 @@ _ROUNDING = 8 * float(np.finfo(np.float64).eps)
 
 @dataclass(frozen=True)
 class Metrics:
-    """Fidelity of one prediction.
+    """Fidelity of one prediction: the columns of ``results.csv`` that it fills.
 
     ==================  ========  ==============================================================
     field               unit      meaning
@@ -46,10 +46,6 @@ class Metrics:
     offset_mev: float
     pearson_r_within: float | None
     n_values: int
-
-    def as_row(self) -> dict[str, float | int | None]:
-        """Give the columns of ``results.csv`` that this evaluation fills."""
-        return asdict(self)
 
 
 def total_metrics(prediction: ArrayLike, reference: ArrayLike, n_atoms: ArrayLike) -> list[Metrics]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from typing import Any, Literal
 
@@ -102,7 +102,7 @@ def evaluation_rows(
     scores = total_metrics(totals, data.energy, data.n_atoms)
     number = np.arange(data.n_frames)
     for seed, values, metrics in zip(seeds, totals, scores, strict=True):
-        row = shared | {"seed": seed, "target": "total", "gauge": "raw", "species": "all"} | metrics.as_row()
+        row = shared | {"seed": seed, "target": "total", "gauge": "raw", "species": "all"} | asdict(metrics)
         if seed == "mean":
             row |= _interval_columns(values / data.n_atoms, data.energy / data.n_atoms, number, None, data.energy)
         yield row
@@ -116,7 +116,7 @@ def evaluation_rows(
         for species, metrics_list in by_species.items():
             own = slice(None) if species == "all" else data.species == data.elements.index(species)
             for seed, values, metrics in zip(seeds, energies, metrics_list, strict=True):
-                row = shared | {"seed": seed, "target": "local", "gauge": kind, "species": species} | metrics.as_row()
+                row = shared | {"seed": seed, "target": "local", "gauge": kind, "species": species} | asdict(metrics)
                 if seed == "mean":
                     kinds = data.species if species == "all" else None
                     row |= _interval_columns(values[own], data.local_energy[own], data.frame[own], kinds, data.energy)
@@ -399,5 +399,5 @@ def _force_rows(name: str, forces: Callable[[Atoms], FloatArray], frames: Sequen
         own = symbols == species if species != "all" else np.ones(len(symbols), bool)
         p, q, of_frame = predicted[own].ravel(), reference[own].ravel(), np.repeat(frame[own], 3)
         metrics = centred_metrics(p[None], q, np.zeros_like(of_frame), 1, None)[0]
-        rows.append(shared | {"species": species} | metrics.as_row() | _interval_columns(p, q, of_frame, None, energy))
+        rows.append(shared | {"species": species} | asdict(metrics) | _interval_columns(p, q, of_frame, None, energy))
     return rows

@@ -74,13 +74,7 @@ def _refuse_what_lammps_gets_wrong(ensemble: Ensemble) -> None:
         msg = f"the networks are not all {ensemble.architecture}: LAMMPS has one architecture for all elements"
         raise InputError(msg)
     scaling = ensemble.scaling
-    parts = [
-        scaling.mean,
-        scaling.std,
-        scaling.offset,
-        scaling.scale,
-        *(a for layer in ensemble.networks for a in layer),
-    ]
+    parts = [*scaling, *(array for layer in ensemble.networks for array in layer)]
     finite = all(np.isfinite(part).all() for part in parts) and all(isfinite(e) for e in ensemble.e0.values())
     if not (finite and (scaling.std > 0.0).all()):
         raise InputError("the model holds numbers that are not finite, or a standard deviation of 0; train it again")

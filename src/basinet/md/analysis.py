@@ -12,13 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from basinet.arrays import FloatArray
-from basinet.files import atomic_write, read_table, write_table
+from basinet.files import read_table, write_table
 from basinet.frames.reading import read_frames
 from basinet.md.run import LOG, TRAJECTORY, Ending
 from basinet.md.settings import DynamicsConfig
 from basinet.md.statistics import _block_mean, _Drift, _drift, _self_diffusion, _travelled
 from basinet.md.structure import _number_density, _Structure, structures
-from basinet.plotting import BLACK, BLUE, GREY, VERMILION, canvas, grid_of, rc_context, render
+from basinet.plotting import BLACK, BLUE, GREY, VERMILION, canvas, grid_of, rc_context, save_figure
 
 RDF = "rdf.csv"
 SUMMARY = "summary.json"
@@ -145,17 +145,13 @@ def write_rdf(path: Path, found: Sequence[_Structure]) -> None:
     write_table(path, pd.DataFrame(rows, columns=columns))
 
 
-NAME = "figure"
 PANEL = (3.1, 2.7)
 
 
 def write_figure(results: RunResults, folder: Path) -> None:
     """Draw the figure of a run as PNG and PDF."""
     with rc_context():
-        image, document = render(_draw(results))
-    for suffix, content in ((".png", image), (".pdf", document)):
-        with atomic_write(folder / f"{NAME}{suffix}", "wb") as stream:
-            stream.write(content)
+        save_figure(_draw(results), folder / "figure")
 
 
 def _draw(results: RunResults) -> Figure:

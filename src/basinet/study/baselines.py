@@ -20,7 +20,7 @@ from basinet.potentials.network import Architecture
 from basinet.potentials.pair_potential import LennardJones, fit_pair_potential, literature_lennard_jones
 from basinet.potentials.ridge import fit_ridge
 from basinet.relation.relation import OTHER_DEFINITION, Definition
-from basinet.study.running import ridge_rows
+from basinet.study.running import model_rows
 from basinet.study.store import Store, StoredSystem
 from basinet.study.systems import LEAST_TRAINING
 from basinet.study.tables import descriptor_columns
@@ -39,7 +39,7 @@ def baseline_rows(store: Store, descriptor: Bispectrum, *, untrained: int, seed:
             if set(system.elements) <= set(trained.elements):
                 labels = _placed(system, trained.name) | {"n_train": len(split.train)}
                 splits = ("validation", "test") if system.key == trained.key else ("test",)
-                yield from ridge_rows(store, descriptor, model, system, labels, splits)
+                yield from model_rows(store, descriptor, model, system, labels, splits)
     for name, potential, trained_on in _pair_potentials(store):
         for system in store.systems():
             if set(system.elements) <= set(potential.elements):
@@ -69,7 +69,7 @@ def learning_curve_of_ridge(
                 continue
             labels = {"experiment": "learning_curve", "train_system": system.name, "transferred": False}
             model = fit_ridge(dataset.select(split.train[-size:]))
-            yield from ridge_rows(store, descriptor, model, system, {**labels, "n_train": size})
+            yield from model_rows(store, descriptor, model, system, {**labels, "n_train": size})
 
 
 def _pair_potentials(store: Store) -> Iterator[tuple[str, LennardJones, str | None]]:

@@ -1,6 +1,6 @@
 """How a worker does a task: fit or train, score on blocks of frames, keep the result."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from basinet.jobs.progress import Progress
 from basinet.jobs.workers import Workers
 from basinet.potentials.dataset import Dataset
 from basinet.potentials.ensemble import Ensemble, compose, load_model
-from basinet.potentials.pair_potential import LennardJones, chosen_pair_potential
+from basinet.potentials.pair_potential import chosen_pair_potential
 from basinet.potentials.ridge import STRENGTHS, RidgeModel, fit_ridge, out_of_fold_errors
 from basinet.potentials.training import TrainedEnsemble
 from basinet.study.store import Store, StoredSystem
@@ -79,7 +79,7 @@ def _descriptor_result(store: Store, task: DescribeTask) -> dict[str, Any]:
         model = fit_ridge(dataset.select(split.train))
         labels = {"experiment": "resolution", "train_system": system.name, "transferred": False}
         labels["n_train"] = len(split.train)
-        rows += ridge_rows(store, task.descriptor, model, system, labels)
+        rows += model_rows(store, task.descriptor, model, system, labels)
     return {"selection": selection, "rows": rows}
 
 
@@ -149,7 +149,7 @@ def _network_rows(store: Store, task: TrainTask, trained: TrainedEnsemble) -> It
             continue
         where = {"experiment": task.experiment if main else "size_transfer", "transferred": not home}
         splits = ("validation", "test") if home and main else ("test",)
-        for row in _ensemble_rows(store, trained.ensemble, task, system, labels | where, splits):
+        for row in model_rows(store, task.descriptor, trained.ensemble, system, labels | where, splits, task.seed):
             yield row | of_member.get(row["seed"], of_mean)
 
 
@@ -169,59 +169,36 @@ def _composition_result(store: Store, task: ComposeTask) -> dict[str, Any]:
     for system in store.systems():
         if system.name == task.mixture:
             where = {} if system.split is not None else {"experiment": "size_transfer"}
-            rows += _ensemble_rows(store, ensemble, task, system, labels | where, ("test",))
+            rows += model_rows(store, task.descriptor, ensemble, system, labels | where, seed=task.seed)
     return {"rows": rows}
 
 
-def _ensemble_rows(
-    store: Store,
-    ensemble: Ensemble,
-    task: TrainTask | ComposeTask,
-    system: StoredSystem,
-    labels: Mapping[str, Any],
-    splits: Sequence[str],
-) -> Iterator[dict[str, Any]]:
-    """Yield the rows of an ensemble, its members and their mean, on blocks of one system."""
-    seeds = [*range(task.seed, task.seed + ensemble.members), "mean"]
-
-    def predict(dataset: Dataset) -> FloatArray:
-        return with_mean(ensemble.predict(dataset), task.seed)[0]
-
-    return _model_rows(store, system, task.descriptor, predict, seeds, labels, splits, ensemble.baseline)
-
-
-def ridge_rows(
+def model_rows(
     store: Store,
     descriptor: Bispectrum,
-    model: RidgeModel,
+    model: RidgeModel | Ensemble,
     system: StoredSystem,
     labels: Mapping[str, Any],
     splits: Sequence[str] = ("test",),
+    seed: int = 0,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the rows of one ridge model on blocks of one system."""
-    labels = {"model": "ridge", **labels}
-    return _model_rows(store, system, descriptor, lambda data: model.predict(data)[None], ["mean"], labels, splits)
+    """Yield the rows of a model on blocks of one system: of ridge, or of members (seeds from `seed` on) and their mean.
 
-
-def _model_rows(
-    store: Store,
-    system: StoredSystem,
-    descriptor: Bispectrum,
-    predict: Callable[[Dataset], FloatArray],
-    seeds: Sequence[int | str],
-    labels: Mapping[str, Any],
-    splits: Sequence[str],
-    pair_potential: LennardJones | None = None,
-) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a model, whose gauges are fitted on the system's validation frames.
-
-    `predict` gives local energies ``(len(seeds), n_atoms_total)``, eV.
+    Its gauges are fitted on the system's validation frames.
     """
+    labels = {"model": "ridge", **labels, **descriptor_columns(descriptor)}
+    pairs = model.baseline if isinstance(model, Ensemble) else None
+
+    def predict(dataset: Dataset) -> tuple[FloatArray, list[int | str]]:
+        if isinstance(model, RidgeModel):
+            return model.predict(dataset)[None], ["mean"]
+        return with_mean(model.predict(dataset), seed)
+
     gauges = {}
     if len(system.elements) > 1:
-        held = store.block(store.main(system.name), descriptor, "validation", pair_potential)
-        gauges = fitted_gauges(predict(held.dataset), held)
+        held = store.block(store.main(system.name), descriptor, "validation", pairs)
+        gauges = fitted_gauges(predict(held.dataset)[0], held)
     for split in splits:
-        frames = store.block(system, descriptor, split, pair_potential)
-        columns = {**labels, **descriptor_columns(descriptor)}
-        yield from evaluation_rows(predict(frames.dataset), frames, seeds, columns, gauges if split == "test" else None)
+        frames = store.block(system, descriptor, split, pairs)
+        prediction, seeds = predict(frames.dataset)
+        yield from evaluation_rows(prediction, frames, seeds, labels, gauges if split == "test" else None)

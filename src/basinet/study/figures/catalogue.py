@@ -7,8 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from basinet.files import atomic_write
-from basinet.plotting import AbsentError, absent_figure, rc_context, render
+from basinet.plotting import AbsentError, absent_figure, rc_context, save_figure
 from basinet.study.figures import energies, models, width
 from basinet.study.figures.width import WidthFigure
 from basinet.study.report.results import StudyResults
@@ -235,8 +234,4 @@ def _write_figure(results: StudyResults, entry: FigureEntry, directory: Path) ->
             figure = entry.draw(results)
         except AbsentError as missing:
             figure = absent_figure(entry.title, f"{missing}.")
-        image, document = render(figure)
-    for suffix, content in ((".png", image), (".pdf", document)):
-        with atomic_write(directory / f"{entry.name}{suffix}", "wb") as stream:
-            stream.write(content)
-    return image
+        return save_figure(figure, directory / entry.name)
