@@ -31,8 +31,7 @@ from basinet.fidelity.scoring import ScoredFrames, evaluation_rows, fitted_gauge
 from basinet.potentials.dataset import build_dataset
 from basinet.potentials.network import Architecture
 from basinet.potentials.pair_potential import chosen_pair_potential
-from basinet.potentials.settings import TrainingSettings, default_descriptor
-from basinet.potentials.training import train_ensemble
+from basinet.potentials.training import TrainingSettings, default_descriptor, train_ensemble
 from basinet.study.run import load_data
 from basinet.study.settings import DataSettings, TrainConfig
 

@@ -12,8 +12,7 @@ from tests.potentials.toys import DESCRIPTOR, E0, N_COMPONENTS, toy_dataset
 from basinet.errors import InputError
 from basinet.potentials import training as job
 from basinet.potentials.network import Architecture
-from basinet.potentials.settings import TrainingSettings
-from basinet.potentials.training import initial_networks, train_ensemble, untrained_ensemble
+from basinet.potentials.training import TrainingSettings, initial_networks, train_ensemble, untrained_ensemble
 
 COUNTS = {"Ar": 5}
 DATA = toy_dataset(50, COUNTS, curved=2e-5)

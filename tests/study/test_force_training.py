@@ -11,7 +11,7 @@ from basinet.files import read_json
 from basinet.jobs.progress import Progress
 from basinet.potentials.ensemble import load_model
 from basinet.potentials.network import Architecture
-from basinet.potentials.settings import TrainingSettings
+from basinet.potentials.training import TrainingSettings
 from basinet.study.run import load_data, train_grid
 from basinet.study.settings import DataSettings, TrainConfig
 from basinet.study.store import Store

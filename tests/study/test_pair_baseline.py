@@ -9,7 +9,7 @@ import basinet
 from basinet.errors import InputError
 from basinet.jobs.progress import Progress
 from basinet.potentials.ensemble import load_model
-from basinet.potentials.settings import TrainingSettings
+from basinet.potentials.training import TrainingSettings
 from basinet.study.baselines import baseline_rows
 from basinet.study.run import load_data, train_grid
 from basinet.study.settings import DataSettings, TrainConfig

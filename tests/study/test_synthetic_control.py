@@ -17,8 +17,7 @@ from basinet.md.sampling import synthetic_liquid
 from basinet.potentials.dataset import build_dataset
 from basinet.potentials.network import Architecture
 from basinet.potentials.ridge import fit_ridge, out_of_fold_errors
-from basinet.potentials.settings import TrainingSettings
-from basinet.potentials.training import train_ensemble
+from basinet.potentials.training import TrainingSettings, train_ensemble
 from basinet.study.baselines import _out_of_fold_ridge
 
 pytestmark = pytest.mark.long

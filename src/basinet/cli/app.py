@@ -7,12 +7,11 @@ import typer
 from basinet.cli.config import config_commands
 from basinet.cli.dft import dft_commands
 from basinet.cli.frames import _describe, _relate, _select
-from basinet.cli.md import _md
+from basinet.cli.md import _md, _sample
 from basinet.cli.models import _evaluate, export_commands
 from basinet.cli.options import _SeveralValues
 from basinet.cli.output import _Commands
 from basinet.cli.partition import partition
-from basinet.cli.sample import _sample
 from basinet.cli.study import _reproduce, _train, report
 
 app = typer.Typer(

@@ -167,7 +167,7 @@ def _describe(
     from basinet.frames.labels import for_each_frame
     from basinet.frames.reading import read_frames
     from basinet.frames.splits import elements_of
-    from basinet.potentials.settings import default_descriptor
+    from basinet.potentials.training import default_descriptor
 
     chosen = _element_numbers(weights, "--weights") if weights is not None else None
     read = read_frames(frames)

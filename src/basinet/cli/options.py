@@ -3,10 +3,10 @@
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import Field, fields
+from dataclasses import fields
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_origin, get_type_hints
 
 import typer
 from typer.core import TyperCommand
@@ -146,47 +146,24 @@ def _cell(value: Any, spec: str) -> str:
 
 
 def _with_settings(settings: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command an option for each field of a dataclass, and the dataclass as its argument `settings`.
-
-    A field has the option's ``help`` in its metadata, and as needed its ``metavar``, its ``min``, the name of its
-    ``option``, and how to ``parse`` what is ``given`` in another type than the field's.
-    """
+    """Give a command the options that fields of a dataclass are annotated with; it gets them as one, `settings`."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        hints, types = get_type_hints(command, include_extras=True), get_type_hints(settings)
-        own = [
-            parameter.replace(annotation=hints[name])
-            for name, parameter in inspect.signature(command).parameters.items()
-            if name != "settings"
+        hints, kinds = (get_type_hints(one, include_extras=True) for one in (command, settings))
+        parameters = inspect.signature(command).parameters.items()
+        own = [parameter.replace(annotation=hints[name]) for name, parameter in parameters if name != "settings"]
+        options = [
+            inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=kinds[one.name])
+            for one in fields(settings)
+            if get_origin(kinds[one.name]) is Annotated
         ]
-        options = [_option(field, types[field.name]) for field in fields(settings)]
 
         @wraps(command)
         def with_options(**values: Any) -> None:
-            given = {field: values.pop(field.name) for field in fields(settings)}
-            chosen = {
-                field.name: field.metadata["parse"](value) if value and "parse" in field.metadata else value
-                for field, value in given.items()
-                if value or "parse" not in field.metadata
-            }
-            command(settings=settings(**chosen), **values)
+            command(settings=settings(**{one.name: values.pop(one.name) for one in options}), **values)
 
-        parameters = [*own, *options]
-        with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        with_options.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
+        with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *options]}
         return with_options
 
     return decorate
-
-
-def _option(field: Field[Any], kind: Any) -> inspect.Parameter:
-    about = field.metadata
-    default = None if "parse" in about else field.default
-    given = about["given"] | None if "parse" in about else kind
-    name = about.get("option", f"--{field.name.replace('_', '-')}")
-    option = typer.Option(
-        name, metavar=about.get("metavar"), min=about.get("min"), help=about["help"], show_default=default is not None
-    )
-    return inspect.Parameter(
-        field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[given, option]
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,6 +33,28 @@ def partition(
     ],
     *,
     settings: PartitionSettings,
+    cores: Annotated[
+        str | None,
+        option(
+            "ELEMENT=Z:RLOC,...",
+            "Gaussian cores of plain cubes, rloc in bohr as in files of pseudopotentials. Unless given: GTH-PBE's, if "
+            "the electrons are as many.",
+        ),
+    ] = None,
+    reference: Annotated[
+        list[Path] | None,
+        option(
+            "FILE...",
+            "Take the basins of this density beside each INPUT, or of the sum of several, such as AECCAR0 AECCAR2.",
+        ),
+    ] = None,
+    field: Annotated[
+        list[str] | None,
+        option(
+            "NAME=CUBE",
+            "Integrate a further cube beside each INPUT too, in its unit times bohr^3, as bader_NAME. Repeatable.",
+        ),
+    ] = None,
     structure: Annotated[
         Path | None,
         option(
@@ -57,6 +80,8 @@ def partition(
     """
     from basinet.labelling.partition import PartitionBatch
 
+    named, further = _parse_cores(cores) if cores else {}, _parse_fields(field or ())
+    settings = replace(settings, cores=named, fields=further, reference=tuple(reference or ()))
     if settings.potential is not None and len(inputs) > 1:
         raise InputError(
             f"--potential {settings.potential}: belongs to one INPUT, not to {len(inputs)}; give them one by one"
@@ -74,6 +99,45 @@ def partition(
         _show(run, definition, as_json=True) if as_json else _summarise(run, out)
     if run.failures and len(run.inputs) > 1:
         raise InputError(f"{len(run.failures)} of {len(run.inputs)} inputs failed, see above; mend or leave them out")
+
+
+def _parse_cores(text: str) -> dict[str, tuple[float, float]]:
+    """Cores as the command line has them, with rloc in bohr as in files of pseudopotentials.
+
+    >>> charge, radius = _parse_cores("Ar=8:0.4,Kr=8:0.5")["Ar"]
+    >>> charge, round(radius, 6)
+    (8.0, 0.211671)
+    """
+    from ase.data import atomic_numbers
+
+    from basinet.density.cores import Core
+    from basinet.units import Bohr
+
+    found = {}
+    for part in text.split(","):
+        element, _, numbers = part.partition("=")
+        charge, _, radius = numbers.partition(":")
+        if atomic_numbers.get(element.strip(), 0) == 0:
+            raise InputError(f"--cores {text}: {element.strip()!r} is no element; write such as Ar=8:0.4,Kr=8:0.5")
+        try:
+            core = Core(float(charge), float(radius) * Bohr)
+        except InputError:
+            raise
+        except ValueError as error:
+            raise InputError(f"--cores {part}: give the charge and rloc in bohr, such as Ar=8:0.4") from error
+        found[element.strip()] = (core.charge, core.radius)
+    return found
+
+
+def _parse_fields(texts: Sequence[str]) -> dict[str, Path]:
+    """Names of further cubes and their files, such as ``spin=run-SPIN_DENSITY-1_0.cube``."""
+    found: dict[str, Path] = {}
+    for text in texts:
+        name, _, file = text.partition("=")
+        if not (name.isidentifier() and file) or name in found:
+            raise InputError(f"--field {text}: write a name of its own, and a cube, such as spin=run-SPIN.cube")
+        found[name] = Path(file)
+    return found
 
 
 def _compute(run: PartitionBatch, workers: int | None) -> None:

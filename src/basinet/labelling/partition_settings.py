@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
-from basinet.errors import InputError
+from typer import Option
 
 
 @dataclass(frozen=True)
@@ -30,135 +31,60 @@ class PartitionInput:
     index: int = 0
 
 
-def _parse_cores(text: str) -> dict[str, tuple[float, float]]:
-    """Cores as the command line has them, with rloc in bohr as in files of pseudopotentials.
-
-    Examples
-    --------
-    >>> charge, radius = _parse_cores("Ar=8:0.4,Kr=8:0.5")["Ar"]
-    >>> charge, round(radius, 6)
-    (8.0, 0.211671)
-    """
-    from ase.data import atomic_numbers
-
-    from basinet.density.cores import Core
-    from basinet.units import Bohr
-
-    found = {}
-    for part in text.split(","):
-        element, _, numbers = part.partition("=")
-        charge, _, radius = numbers.partition(":")
-        if atomic_numbers.get(element.strip(), 0) == 0:
-            raise InputError(f"--cores {text}: {element.strip()!r} is no element; write such as Ar=8:0.4,Kr=8:0.5")
-        try:
-            core = Core(float(charge), float(radius) * Bohr)
-        except InputError:
-            raise
-        except ValueError as error:
-            raise InputError(f"--cores {part}: give the charge and rloc in bohr, such as Ar=8:0.4") from error
-        found[element.strip()] = (core.charge, core.radius)
-    return found
-
-
-def _parse_fields(texts: Sequence[str]) -> dict[str, Path]:
-    """Names of further cubes and their files, such as ``spin=run-SPIN_DENSITY-1_0.cube``."""
-    found: dict[str, Path] = {}
-    for text in texts:
-        name, _, file = text.partition("=")
-        if not (name.isidentifier() and file) or name in found:
-            raise InputError(f"--field {text}: write a name of its own, and a cube, such as spin=run-SPIN.cube")
-        found[name] = Path(file)
-    return found
-
-
 @dataclass(frozen=True)
 class PartitionSettings:
     """How inputs are partitioned; the same for all of a command.
 
-    Meanings stand in the fields' metadata. Beyond those: `cores` are charge (e) and rloc (Angstrom) by element,
-    relative paths in `reference` and `fields` are looked for beside each input. The result does not depend on
-    `threads`.
+    Options of the command line tell what they mean. `cores` are Gaussian cores of plain cubes, charge (e) and rloc
+    (Angstrom) by element: GTH-PBE's unless given, if the electrons are as many. `reference` are densities whose sum
+    gives the basins, and `fields` further cubes to integrate, by name; relative paths are looked for beside each input.
+    The result does not depend on `threads`.
     """
 
-    potential: Path | None = field(
-        default=None,
-        metadata={
-            "help": "Potential of an INPUT without cores: LOCPOT (one beside a CHGCAR is found), or a cube in hartree.",
-            "metavar": "FILE",
-        },
-    )
-    cores: Mapping[str, tuple[float, float]] = field(
-        default_factory=dict,
-        metadata={
-            "help": "Gaussian cores of plain cubes, rloc in bohr as in files of pseudopotentials. Unless given: "
-            "GTH-PBE's, if the electrons are as many.",
-            "metavar": "ELEMENT=Z:RLOC,...",
-            "parse": _parse_cores,
-            "given": str,
-        },
-    )
-    potential_file: Path | None = field(
-        default=None, metadata={"help": "Take these cores from a file such as GTH_POTENTIALS.", "metavar": "FILE"}
-    )
-    reference: Sequence[Path] = field(
-        default=(),
-        metadata={
-            "help": "Take the basins of this density beside each INPUT, or of the sum of several, such as AECCAR0 "
-            "AECCAR2.",
-            "metavar": "FILE...",
-            "parse": tuple,
-            "given": list[Path],
-        },
-    )
-    fields: Mapping[str, Path] = field(
-        default_factory=dict,
-        metadata={
-            "help": "Integrate a further cube beside each INPUT too, in its unit times bohr^3, as bader_NAME. "
-            "Repeatable.",
-            "option": "--field",
-            "metavar": "NAME=CUBE",
-            "parse": _parse_fields,
-            "given": list[str],
-        },
-    )
-    nuclear_radius: float = field(
-        default=1.0,
-        metadata={
-            "help": "Maxima further than this from every nucleus are non-nuclear.", "metavar": "A", "min": 0.0,
-        },
-    )  # fmt: skip
-    vacuum: float | None = field(
-        default=None,
-        metadata={"help": "Points at or below this density, e/A^3, belong to no atom.", "metavar": "DENSITY"},
-    )
-    error_bars: bool = field(
-        default=True,
-        metadata={"help": "Estimate the errors that the grid makes.", "option": "--error-bars/--no-error-bars"},
-    )
-    cross_check: bool = field(
-        default=False, metadata={"help": "Compare with CP2K's cubes of the total density and the potential."}
-    )
-    allow_unconverged: bool = field(default=False, metadata={"help": "Accept CP2K runs whose SCF did not converge."})
-    allow_open: bool = field(
-        default=False,
-        metadata={"help": "Accept atoms whose local energies miss the printed Hartree energy by 0.05 eV each or more."},
-    )
-    system: str | None = field(
-        default=None,
-        metadata={
-            "help": "Name of the frames' system. Unless given: the element in lower case, or mix.", "metavar": "NAME",
-        },
-    )  # fmt: skip
-    config_type: str | None = field(
-        default=None,
-        metadata={
-            "help": "The frames' config_type, such as IsolatedAtom for one atom in a large box.", "metavar": "NAME",
-        },
-    )  # fmt: skip
-    threads: int | None = field(
-        default=None,
-        metadata={"help": "Threads of each. Unless given: processors over workers.", "metavar": "N", "min": 1},
-    )
+    potential: Annotated[
+        Path | None,
+        Option(
+            metavar="FILE",
+            help="Potential of an INPUT without cores: LOCPOT (one beside a CHGCAR is found), or a cube in hartree.",
+        ),
+    ] = None
+    cores: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    potential_file: Annotated[
+        Path | None, Option(metavar="FILE", help="Take these cores from a file such as GTH_POTENTIALS.")
+    ] = None
+    reference: Sequence[Path] = ()
+    fields: Mapping[str, Path] = field(default_factory=dict)
+    nuclear_radius: Annotated[
+        float, Option(metavar="A", min=0.0, help="Maxima further than this from every nucleus are non-nuclear.")
+    ] = 1.0
+    vacuum: Annotated[
+        float | None, Option(metavar="DENSITY", help="Points at or below this density, e/A^3, belong to no atom.")
+    ] = None
+    error_bars: Annotated[bool, Option(help="Estimate the errors that the grid makes.")] = True
+    cross_check: Annotated[
+        bool, Option("--cross-check", help="Compare with CP2K's cubes of the total density and the potential.")
+    ] = False
+    allow_unconverged: Annotated[
+        bool, Option("--allow-unconverged", help="Accept CP2K runs whose SCF did not converge.")
+    ] = False
+    allow_open: Annotated[
+        bool,
+        Option(
+            "--allow-open",
+            help="Accept atoms whose local energies miss the printed Hartree energy by 0.05 eV each or more.",
+        ),
+    ] = False
+    system: Annotated[
+        str | None,
+        Option(metavar="NAME", help="Name of the frames' system. Unless given: the element in lower case, or mix."),
+    ] = None
+    config_type: Annotated[
+        str | None,
+        Option(metavar="NAME", help="The frames' config_type, such as IsolatedAtom for one atom in a large box."),
+    ] = None
+    threads: Annotated[
+        int | None, Option(metavar="N", min=1, help="Threads of each. Unless given: processors over workers.")
+    ] = None
 
 
 def _named(path: Path, message: str) -> str:

@@ -1,6 +1,6 @@
-"""Training of networks on total energies, on forces beside them, or on local energies."""
+"""Training of networks on total energies, on forces beside them, or on local energies, and its settings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -8,10 +8,11 @@ from typing import Any, Literal
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
+from pydantic import Field
 
 from basinet.arrays import FloatArray
-from basinet.config.loading import validated
-from basinet.descriptors.bispectrum import Bispectrum
+from basinet.config.loading import Cutoff, Positive, Section, TwoJMax, validated
+from basinet.descriptors.bispectrum import Bispectrum, element_radii
 from basinet.errors import InputError
 from basinet.frames.reading import system_of
 from basinet.frames.splits import by_system, divided, elements_of
@@ -30,7 +31,51 @@ from basinet.potentials.dataset import (
 from basinet.potentials.ensemble import Ensemble
 from basinet.potentials.network import Activation, Architecture, Layer, Network, Parametrisation
 from basinet.potentials.pair_potential import LennardJones, PairChoice, _fitted_pair_potential, chosen_pair_potential
-from basinet.potentials.settings import TrainingSettings, default_descriptor
+
+
+class TrainingSettings(Section):
+    """Adam on minibatches of frames, cosine decay, early stopping of every network by itself."""
+
+    learning_rates: tuple[Positive, ...] = Field(
+        (3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
+        min_length=1,
+        description="candidates; validation frames choose per architecture",
+    )
+    search_members: int = Field(
+        3, ge=1, description="members that take part in that choice; where there are more, all are trained again"
+    )
+    max_steps: int = Field(3000, ge=1, description="most steps, and the length of the cosine decay")
+    batch_size: int = Field(10, ge=1, description="frames per step")
+    evaluate_every: int = Field(25, ge=1, description="steps between looks at the validation frames")
+    patience: int = Field(600, ge=1, description="steps without improvement after which a network stops")
+    weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay (AdamW), relative to the learning rate")
+    dtype: Literal["float32", "float64"] = Field("float32", description="precision of training; prediction is float64")
+    force_weight: float = Field(
+        0.0, ge=0, description="weight of the forces beside total energies, A^2; 0: total energies only"
+    )
+
+
+class FixedDescriptor(Section):
+    """One descriptor."""
+
+    rcut: Cutoff = Field(5.25, description="cutoff, A")
+    twojmax: TwoJMax = Field(6, description="twice the largest momentum")
+    weights: dict[str, float] = Field({"Ar": 1.0, "Kr": 1.0}, description="neighbour weight of each element")
+    radii: Literal["equal", "van_der_waals"] | dict[str, float] = Field(
+        "van_der_waals", description="sizes R of the elements, or their kind; a pair is cut off at rcut (R_i + R_j)"
+    )
+
+    def bispectrum(self) -> Bispectrum:
+        """Build the descriptor."""
+        return Bispectrum(self.rcut, self.twojmax, self.weights, element_radii(self.weights, self.radii))
+
+
+def default_descriptor(elements: Iterable[str]) -> Bispectrum:
+    """Bispectrum with the defaults of a config: its elements, or others, weigh alike and are told apart by size."""
+    usual = FixedDescriptor()
+    if set(elements) <= set(usual.weights):
+        return usual.bispectrum()
+    return FixedDescriptor(weights=dict.fromkeys(elements, 1.0)).bispectrum()
 
 
 def initial_networks(seeds: Sequence[int], architecture: Architecture, n_species: int, n_components: int) -> Network:
@@ -333,7 +378,7 @@ def train(
         energies of the frames trained on (`LennardJones`), or your own. Both of the former have a cutoff
         of 11 A, where energy and force are shifted to vanish. None: networks learn everything.
     **optimiser
-        Any of `basinet.potentials.settings.TrainingSettings`, such as ``max_steps=1000``,
+        Any of `TrainingSettings`, such as ``max_steps=1000``,
         ``learning_rates=[0.01]`` or ``force_weight=0.1``, which needs frames with ``REF_forces`` (eV/A).
 
     Raises

@@ -26,7 +26,7 @@ from basinet.config.loading import (
 )
 from basinet.errors import InputError
 from basinet.potentials.network import Activation, Parametrisation
-from basinet.potentials.settings import FixedDescriptor, TrainingSettings
+from basinet.potentials.training import FixedDescriptor, TrainingSettings
 from basinet.relation.relation import Definition
 
 Width = Annotated[int, Field(ge=1, le=512)]

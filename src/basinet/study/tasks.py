@@ -11,7 +11,7 @@ from basinet.descriptors import Bispectrum, element_radii
 from basinet.jobs.store import fingerprint
 from basinet.potentials.network import Activation, Architecture
 from basinet.potentials.pair_potential import FLUIDS
-from basinet.potentials.settings import TrainingSettings
+from basinet.potentials.training import TrainingSettings
 from basinet.study.settings import DescriptorSettings, StudyConfig, TrainConfig
 from basinet.study.store import Store, StoredSystem, descriptor_key
 

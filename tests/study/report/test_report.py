@@ -12,8 +12,7 @@ import pytest
 
 from basinet.errors import InputError
 from basinet.study.claims.verdict import Claim
-from basinet.study.report.answer import _width_answer
-from basinet.study.report.page import _commands, write_report
+from basinet.study.report.page import _commands, _width_answer, write_report
 from basinet.study.tables import select
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
