@@ -10,20 +10,8 @@ from ase import Atoms
 
 from basinet.arrays import FloatArray
 from basinet.errors import InputError
+from basinet.frames import labels
 from basinet.frames.bootstrap import Interval
-from basinet.frames.labels import (
-    CORE_SELF_ENERGY,
-    DIRECT_ENERGY,
-    ELECTROSTATIC_ENERGY,
-    LOCAL_ENERGY,
-    LOCAL_HARTREE_ENERGY,
-    FrameEnergies,
-    all_labelled,
-    atom_labels,
-    energy_label,
-    frame_energies,
-    frame_name,
-)
 
 PinnedBy = Literal["single species", "compositions", "isolated atoms", "equal shares"]
 Definition = Literal["direct", "total", "electronic"]
@@ -135,16 +123,16 @@ class Relation:
         InputError
             If labels are missing, the frame does not close, or it holds a species that the relation does not know.
         """
-        name = frame_name(atoms, index)
+        name = labels.frame_name(atoms, index)
         offsets = np.array([self._offset(symbol, name) for symbol in atoms.get_chemical_symbols()])
         electrostatic = local_electrostatic_energies(atoms, self.self_energies, definition, index)
         return np.asarray((1.0 + self.slope) * electrostatic + offsets, dtype=np.float64)
 
     def residuals(self, frames: Sequence[Atoms]) -> FloatArray:
         """E_tot less the fitted energy, (n_frames,) eV per frame (not per atom)."""
-        return self.energy_residuals(frame_energies(frames))
+        return self.energy_residuals(labels.frame_energies(frames))
 
-    def energy_residuals(self, energies: FrameEnergies) -> FloatArray:
+    def energy_residuals(self, energies: labels.FrameEnergies) -> FloatArray:
         """:meth:`residuals` of energies that have been read already."""
         offsets = np.array([self._offset(element, "frames") for element in energies.elements])
         fitted = (1.0 + self.slope) * energies.electrostatic + energies.counts @ offsets
@@ -197,17 +185,21 @@ def local_energy_labels(
     ``electronic`` is asked for.
     """
     if definition == "direct":
-        return partial(atom_labels, key=DIRECT_ENERGY, index=None) if all_labelled(frames, DIRECT_ENERGY) else None
-    if relation is not None and all_labelled(frames, LOCAL_HARTREE_ENERGY[definition]):
+        return (
+            partial(labels.atom_labels, key=labels.DIRECT_ENERGY, index=None)
+            if labels.all_labelled(frames, labels.DIRECT_ENERGY)
+            else None
+        )
+    if relation is not None and labels.all_labelled(frames, labels.LOCAL_HARTREE_ENERGY[definition]):
         return lambda atoms: relation.local_energies(atoms, definition)
-    if not all_labelled(frames, LOCAL_ENERGY):
+    if not labels.all_labelled(frames, labels.LOCAL_ENERGY):
         return None
     if definition != "total":
         raise InputError(
-            f"system {name}: {LOCAL_ENERGY} does not tell the definition '{definition}'; give frames with "
-            f"REF_electrostatic_energy and {LOCAL_HARTREE_ENERGY[definition]}, or take the definition 'total'"
+            f"system {name}: {labels.LOCAL_ENERGY} does not tell the definition '{definition}'; give frames with "
+            f"REF_electrostatic_energy and {labels.LOCAL_HARTREE_ENERGY[definition]}, or take the definition 'total'"
         )
-    return lambda atoms: atom_labels(atoms, LOCAL_ENERGY, None)
+    return lambda atoms: labels.atom_labels(atoms, labels.LOCAL_ENERGY, None)
 
 
 def local_electrostatic_energies(
@@ -239,16 +231,16 @@ def local_electrostatic_energies(
     Returns (n_atoms,) eV; InputError if a label is missing or not finite, a species has no self energy, or the frame
     does not close.
     """
-    if definition not in LOCAL_HARTREE_ENERGY:
-        raise InputError(f"definition {definition!r} is unknown; it is one of {', '.join(LOCAL_HARTREE_ENERGY)}")
-    key = LOCAL_HARTREE_ENERGY[definition]
-    energies = atom_labels(atoms, key, index) + _atom_self_energies(atoms, self_energies, index)
+    if definition not in labels.LOCAL_HARTREE_ENERGY:
+        raise InputError(f"definition {definition!r} is unknown; it is one of {', '.join(labels.LOCAL_HARTREE_ENERGY)}")
+    key = labels.LOCAL_HARTREE_ENERGY[definition]
+    energies = labels.atom_labels(atoms, key, index) + _atom_self_energies(atoms, self_energies, index)
     if definition == "total":
-        open_part = (energy_label(atoms, ELECTROSTATIC_ENERGY, index) - energies.sum()) / len(atoms)
+        open_part = (labels.energy_label(atoms, labels.ELECTROSTATIC_ENERGY, index) - energies.sum()) / len(atoms)
         if abs(open_part) > _MAX_CLOSURE_ERROR:
             raise InputError(
-                f"{frame_name(atoms, index)}: {key} and core self energies miss {ELECTROSTATIC_ENERGY} by "
-                f"{open_part:.3g} eV per atom; partition the frame on a finer grid, or check its labels"
+                f"{labels.frame_name(atoms, index)}: {key} and core self energies miss {labels.ELECTROSTATIC_ENERGY} "
+                f"by {open_part:.3g} eV per atom; partition the frame on a finer grid, or check its labels"
             )
         energies = energies + open_part
     return energies
@@ -257,24 +249,24 @@ def local_electrostatic_energies(
 def _atom_self_energies(atoms: Atoms, self_energies: Mapping[str, float], index: int | None) -> FloatArray:
     """Core self energy of each atom, (n_atoms,) eV, checked against the frame's where it has one."""
     symbols = atoms.get_chemical_symbols()
-    name = frame_name(atoms, index)
+    name = labels.frame_name(atoms, index)
     if not self_energies:
-        share = energy_label(atoms, CORE_SELF_ENERGY, index) / len(atoms)
+        share = labels.energy_label(atoms, labels.CORE_SELF_ENERGY, index) / len(atoms)
         if len(set(symbols)) > 1:
             raise InputError(
                 f"{name}: the relation knows no core self energies to tell {', '.join(sorted(set(symbols)))} "
-                f"apart; fit it to frames labelled with {CORE_SELF_ENERGY}"
+                f"apart; fit it to frames labelled with {labels.CORE_SELF_ENERGY}"
             )
         return np.full(len(atoms), share)
     unknown = sorted(set(symbols) - set(self_energies))
     if unknown:
         raise InputError(f"{name}: the relation knows no {unknown[0]}; fit it to frames that hold this species")
     values = np.array([self_energies[symbol] for symbol in symbols])
-    if CORE_SELF_ENERGY in atoms.info:
-        difference = (energy_label(atoms, CORE_SELF_ENERGY, index) - values.sum()) / len(atoms)
+    if labels.CORE_SELF_ENERGY in atoms.info:
+        difference = (labels.energy_label(atoms, labels.CORE_SELF_ENERGY, index) - values.sum()) / len(atoms)
         if abs(difference) > _MAX_SELF_ENERGY_ERROR:
             raise InputError(
-                f"{name}: {CORE_SELF_ENERGY} is {difference:.3g} eV per atom off that of the frames the "
+                f"{name}: {labels.CORE_SELF_ENERGY} is {difference:.3g} eV per atom off that of the frames the "
                 "relation was fitted to; label both with one set of pseudopotentials, and fit mixtures with "
                 "isolated atoms"
             )

@@ -23,7 +23,7 @@ from basinet.jobs.progress import Progress
 from basinet.jobs.provenance import provenance
 from basinet.jobs.workers import Workers, open_workers
 from basinet.potentials.pair_potential import chosen_pair_potential
-from basinet.study import baselines, tasks
+from basinet.study import baselines, tables, tasks
 from basinet.study.running import run_all
 from basinet.study.settings import DataSettings, DescriptorSettings, StudyConfig, TrainConfig
 from basinet.study.store import Store
@@ -36,17 +36,6 @@ from basinet.study.systems import (
     refuse_few,
     relation_points,
     relation_records,
-)
-from basinet.study.tables import (
-    CURVES,
-    LEARNING_RATES,
-    PARITY,
-    RELATION_POINTS,
-    SELECTION,
-    by_element,
-    descriptor_columns,
-    write_results,
-    write_rows,
 )
 from basinet.study.tasks import Chosen, ComposeTask, DescribeTask, TrainTask
 
@@ -180,7 +169,7 @@ class Run:
             "has_relation": any(system.relation is not None for system in data.systems),
         }
         write_json(self.root / "relation.json", relation_records(data.systems, data.isolated))
-        write_rows(self.root / "relation_points.csv", relation_points(data.systems), RELATION_POINTS)
+        tables.write_rows(self.root / "relation_points.csv", relation_points(data.systems), tables.RELATION_POINTS)
 
     def finish(self, descriptor: Bispectrum, chosen: Chosen, **entries: Any) -> Path:
         """Write what was studied and chosen, report and provenance; return the report's path."""
@@ -251,10 +240,10 @@ def reproduce(
             n_folds, gap = config.cross_validation.folds, config.split.gap
             predictions = baselines.out_of_fold_predictions(store, folds, descriptor, chosen, n_folds, gap)
             rows += baselines.out_of_fold_rows(store, descriptor, predictions)
-            write_rows(root / "parity.csv", baselines.parity_rows(store, descriptor, predictions), PARITY)
-        write_results(root / "results.csv", rows, config.definition)
+            tables.write_rows(root / "parity.csv", baselines.parity_rows(store, descriptor, predictions), tables.PARITY)
+        tables.write_results(root / "results.csv", rows, config.definition)
         _write_training_tables(store, trained)
-        write_rows(root / "selection.csv", selection_rows(store, described, descriptor), SELECTION)
+        tables.write_rows(root / "selection.csv", selection_rows(store, described, descriptor), tables.SELECTION)
         write_json(root / "gauge.json", baselines.gauge_record(store, trained, descriptor, chosen))
     return run.finish(descriptor, chosen, command="reproduce", preset=preset)
 
@@ -290,7 +279,7 @@ def train_grid(
     with run.stage("tables"):
         rows = _task_rows(store, [*trained, *composed])
         rows += baselines.baseline_rows(store, descriptor, untrained=0, seed=0)
-        write_results(root / "results.csv", rows, config.definition)
+        tables.write_results(root / "results.csv", rows, config.definition)
         _write_training_tables(store, trained)
     return run.finish(descriptor, tasks.choose_architectures(store, trained), command="train")
 
@@ -305,7 +294,7 @@ def choose_by_ridge(
     more = tasks.other_resolutions(settings, tasks.choose_descriptor(store, first))
     run_all(pool, store, more, progress, "descriptors: twojmax")
     descriptor = tasks.choose_descriptor(store, first + more)
-    species = f"weights {by_element(descriptor.weights)}, radii {by_element(descriptor.radii)}"
+    species = f"weights {tables.by_element(descriptor.weights)}, radii {tables.by_element(descriptor.radii)}"
     progress.note(f"  chosen: cutoff {descriptor.rcut:g} A, twojmax {descriptor.twojmax}, {species}")
     return descriptor, first + more
 
@@ -315,7 +304,7 @@ def selection_rows(store: Store, described: Sequence[DescribeTask], chosen: Bisp
     rows = []
     for task in described:
         selection = store.result(task)["selection"]
-        shared = descriptor_columns(task.descriptor) | {"chosen": task.descriptor == chosen}
+        shared = tables.descriptor_columns(task.descriptor) | {"chosen": task.descriptor == chosen}
         shared["score"] = tasks.descriptor_score(selection)
         for system, entry in selection.items():
             figures = {key: entry[key] for key in ("validation_rmse_mev", "validation_r", "strength")}
@@ -340,8 +329,8 @@ def _write_training_tables(store: Store, trained: Sequence[TrainTask]) -> None:
             rates.append(shared | {"lr": rate, "validation_rmse_mev": error, "chosen": chosen})
         if task.experiment == "sweep":
             curves += _curve_rows(network, result["curves"], task.seed)
-    write_rows(store.root / "curves.csv", curves, CURVES)
-    write_rows(store.root / "learning_rates.csv", rates, LEARNING_RATES)
+    tables.write_rows(store.root / "curves.csv", curves, tables.CURVES)
+    tables.write_rows(store.root / "learning_rates.csv", rates, tables.LEARNING_RATES)
 
 
 def _curve_rows(network: Mapping[str, Any], curves: Mapping[str, Any], seed: int) -> Iterator[dict[str, Any]]:

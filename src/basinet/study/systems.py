@@ -12,17 +12,9 @@ from pydantic import BaseModel
 
 from basinet.arrays import FloatArray, IntArray
 from basinet.errors import InputError
+from basinet.frames import splits
 from basinet.frames.bootstrap import Interval
 from basinet.frames.labels import ELECTROSTATIC_ENERGY, TOTAL_ENERGY, all_labelled, energy_label
-from basinet.frames.splits import (
-    Split,
-    blocked_folds,
-    by_composition,
-    by_system,
-    contiguous_split,
-    divided,
-    elements_of,
-)
 from basinet.potentials.dataset import isolated_energies
 from basinet.relation.fit import evaluate_relation, fit_relation, isolated_atom_check
 from basinet.relation.relation import Definition, Relation, local_energy_labels
@@ -43,7 +35,7 @@ class StudySystem:
 
     name: str
     frames: tuple[Atoms, ...]
-    split: Split | None
+    split: splits.Split | None
     e0: Mapping[str, float]
     relation: Relation | None
     e0_given: bool = True
@@ -76,7 +68,7 @@ def load_frames(data: DataSettings, seed: int, note: Callable[[str], None]) -> t
         return frames, [Atoms(element, info={"REF_energy": 0.0}) for element in ("Ar", "Kr")]
     from basinet.frames.reading import read_frames
 
-    return divided(read_frames(list(data.frames), energy_key=data.energy_key, forces_key=data.forces_key))
+    return splits.divided(read_frames(list(data.frames), energy_key=data.energy_key, forces_key=data.forces_key))
 
 
 def group_systems(
@@ -96,8 +88,8 @@ def group_systems(
     for index, atoms in enumerate(frames):
         energy_label(atoms, TOTAL_ENERGY, index)
     systems = []
-    for name, own in sorted(by_system(frames).items()):
-        by_count = sorted(by_composition(own), key=len, reverse=True)
+    for name, own in sorted(splits.by_system(frames).items()):
+        by_count = sorted(splits.by_composition(own), key=len, reverse=True)
         _refuse_unclear(name, by_count)
         main = _main_system(name, by_count[0], isolated, split, seed)
         systems.append(main)
@@ -135,18 +127,20 @@ def _main_system(
     name: str, frames: tuple[Atoms, ...], isolated: Sequence[Atoms], split: SplitSettings, seed: int
 ) -> StudySystem:
     try:
-        blocks = contiguous_split(len(frames), split.fractions, split.gap)
+        blocks = splits.contiguous_split(len(frames), split.fractions, split.gap)
     except InputError as error:
         raise InputError(f"system {name}: {error}") from error
     if len(blocks.train) < LEAST_TRAINING:
         raise InputError(
             f"system {name}: {len(blocks.train)} training frames are too few for ridge, which needs {LEAST_TRAINING}"
         )
-    elements = elements_of(frames)
+    elements = splits.elements_of(frames)
     own = [atoms for atoms in isolated if atoms.get_chemical_symbols()[0] in elements]
     train = [frames[i] for i in blocks.train]
     relation = fit_relation(train, isolated, seed=seed) if all_labelled(frames, ELECTROSTATIC_ENERGY) else None
-    return StudySystem(name, frames, blocks, isolated_energies(own, train), relation, elements_of(own) == elements)
+    return StudySystem(
+        name, frames, blocks, isolated_energies(own, train), relation, splits.elements_of(own) == elements
+    )
 
 
 def describe_systems(systems: Sequence[StudySystem], source: str, gap: int) -> dict[str, Any]:
@@ -180,8 +174,8 @@ def fold_frames(n_frames: int, fold: tuple[int, int, int, int], gap: int) -> tup
     `fold` is the number of the fold, the number of folds, the number of the turn, and the number of turns.
     """
     number, folds, turn, turns = fold
-    rest, held = blocked_folds(np.arange(n_frames), folds, gap)[number]
-    train, validation = blocked_folds(rest, max(turns, _LEAST_TURNS), gap)[turn]
+    rest, held = splits.blocked_folds(np.arange(n_frames), folds, gap)[number]
+    train, validation = splits.blocked_folds(rest, max(turns, _LEAST_TURNS), gap)[turn]
     return train, validation, held
 
 

@@ -122,12 +122,12 @@ def falls(grid: pd.DataFrame) -> pd.Series[float]:
     return best_elsewhere(grid, grid.columns < grid.columns[-1]) - grid.iloc[:, -1]
 
 
-def ends_and_best(grid: pd.DataFrame, digits: int = 3) -> str:
+def ends_and_best(grid: pd.DataFrame) -> str:
     """The means at the narrowest, best and widest network in words."""
     mean = grid.mean()
     best = mean.idxmax()
     return ", ".join(
-        f"{mean[width]:.{digits}f} at width {width:.0f}{' (best)' if width == best else ''}"
+        f"{mean[width]:.3f} at width {width:.0f}{' (best)' if width == best else ''}"
         for width in sorted({mean.index[0], best, mean.index[-1]})
     )
 
@@ -163,9 +163,9 @@ def _centred_ranks(values: FloatArray) -> FloatArray:
     return np.asarray(np.where(np.isfinite(ranks), ranks - (count + 1) / 2.0, 0.0))
 
 
-def width_rank_correlation(grid: pd.DataFrame, seed: int = 0) -> Interval:
+def width_rank_correlation(grid: pd.DataFrame) -> Interval:
     """Spearman correlation of the quantity with width over all members; the bootstrap draws whole seeds."""
-    drawn = np.random.default_rng(seed).integers(len(grid), size=(N_RESAMPLES, len(grid)))
+    drawn = np.random.default_rng(0).integers(len(grid), size=(N_RESAMPLES, len(grid)))
     widths, values = np.tile(grid.columns.to_numpy(float), len(grid)), grid.to_numpy(float)
     samples = spearman(widths, values[drawn].reshape(N_RESAMPLES, -1))
     return percentile_interval(samples, float(spearman(widths, values.ravel())))

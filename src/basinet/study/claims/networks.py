@@ -11,27 +11,8 @@ import pandas as pd
 from basinet.arrays import FloatArray, IntArray
 from basinet.fidelity.metrics import seed_interval
 from basinet.frames.bootstrap import Interval, percentile_interval
-from basinet.study.claims.members import (
-    N_RESAMPLES,
-    Elements,
-    architecture_name,
-    architectures,
-    best_elsewhere,
-    ends_and_best,
-    falls,
-    moved_rows,
-    of_architecture,
-    own_rows,
-    paired_fidelity,
-    spearman,
-    spread,
-    swept_grids,
-    transfers,
-    width_grid,
-    width_grids,
-    width_rank_correlation,
-    width_slopes,
-)
+from basinet.study.claims import members
+from basinet.study.claims.members import ends_and_best
 from basinet.study.claims.verdict import (
     SMALLEST_EFFECT,
     SMALLEST_RANK_CORRELATION,
@@ -113,12 +94,14 @@ _BETTER_TRANSFER = Statement(
 )
 
 
-def network_claims(table: pd.DataFrame, rows: pd.DataFrame, elements: Elements) -> list[Claim]:
+def network_claims(table: pd.DataFrame, rows: pd.DataFrame, elements: members.Elements) -> list[Claim]:
     """All statements about networks, from the table of results and its members of the sweep."""
-    totals = [(system_label(name, species), own_rows(rows, name, "total")) for name, species in elements.items()]
+    totals = [
+        (system_label(name, species), members.own_rows(rows, name, "total")) for name, species in elements.items()
+    ]
     gauges = {True: {"raw": ", raw", "pair": ", pair gauge removed"}, False: {"raw": ""}}
     curves = [
-        (system_label(name, species) + words, own_rows(rows, name, "local", gauge))
+        (system_label(name, species) + words, members.own_rows(rows, name, "local", gauge))
         for name, species in elements.items()
         for gauge, words in gauges[is_mixture(species)].items()
     ]
@@ -139,8 +122,8 @@ def network_claims(table: pd.DataFrame, rows: pd.DataFrame, elements: Elements) 
 def _totals_stay_accurate(label: str, total: pd.DataFrame) -> Claim:
     """The worst network architecture and width decides: its mean r must exceed 0.9 with its interval."""
     cells = {
-        f"{architecture_name(architecture)}, width {width:.0f}": seed_interval(values)
-        for architecture, grid in width_grids(total).items()
+        f"{members.architecture_name(architecture)}, width {width:.0f}": seed_interval(values)
+        for architecture, grid in members.width_grids(total).items()
         for width, values in grid.items()
     }
     # A correlation ends at one.
@@ -153,35 +136,35 @@ def _totals_stay_accurate(label: str, total: pd.DataFrame) -> Claim:
         label,
         f"lowest mean r of totals over {len(cells)} networks: {cells[worst].estimate:.3f}",
         cells[worst],
-        judge_between(cells[worst], low=_ACCURATE),
         f"Worst: {worst}; median {np.median(means):.3f}, best {means[-1]:.3f}. Accurate means r > "
         f"{_ACCURATE}. Being the lowest of many, the value is biased low: the test is a hard one.",
+        judge_between(cells[worst], low=_ACCURATE),
     )
 
 
 def _small_networks_scatter(label: str, total: pd.DataFrame) -> Claim:
     """Ratio of standard deviations over seeds: narrowest over widest third of the widths."""
     # Spreads at all widths are to be over the same seeds.
-    grids = {name: grid.dropna() for name, grid in width_grids(total).items()}
+    grids = {name: grid.dropna() for name, grid in members.width_grids(total).items()}
     grids = {name: grid for name, grid in grids.items() if len(grid) >= 3 and grid.shape[1] >= 2}
     if not grids:
         return _SCATTER.untestable(label, "needs at least three seeds at two widths")
     main, first = next(iter(grids.items()))
-    ratio, spreads = _scatter_ratio([grid.to_numpy(float) for grid in grids.values()]), spread(first)
+    ratio, spreads = _scatter_ratio([grid.to_numpy(float) for grid in grids.values()]), members.spread(first)
     with np.errstate(divide="ignore", invalid="ignore"):
         logarithm = Interval(*np.log([ratio.estimate, ratio.low, ratio.high]))
     return _SCATTER.judged(
         label,
         f"scatter of total r between seeds, narrowest third over widest third: {ratio.estimate:.2f}",
         ratio,
-        judge_difference(logarithm, float(np.log(SMALLEST_RATIO))),
-        f"Standard deviation of r over seeds, {architecture_name(main)}: {spreads.iloc[0]:.4f} at width "
+        f"Standard deviation of r over seeds, {members.architecture_name(main)}: {spreads.iloc[0]:.4f} at width "
         f"{first.columns[0]:.0f}, {spreads.iloc[-1]:.4f} at width {first.columns[-1]:.0f}. A ratio below "
         f"{SMALLEST_RATIO} does not count. The bootstrap draws seeds.",
+        judge_difference(logarithm, float(np.log(SMALLEST_RATIO))),
     )
 
 
-def _scatter_ratio(grids: Sequence[FloatArray], seed: int = 0) -> Interval:
+def _scatter_ratio(grids: Sequence[FloatArray]) -> Interval:
     """Geometric mean over architectures of the scatter of narrow widths over that of wide ones."""
 
     def statistic(values: Sequence[FloatArray]) -> float:
@@ -191,25 +174,24 @@ def _scatter_ratio(grids: Sequence[FloatArray], seed: int = 0) -> Interval:
             ratios = [one[:third].mean() - one[-third:].mean() for one, third in zip(spreads, thirds, strict=True)]
             return float(np.exp(np.mean(ratios)))
 
-    rng = np.random.default_rng(seed)
-    samples = [statistic([g[rng.integers(len(g), size=len(g))] for g in grids]) for _ in range(N_RESAMPLES)]
+    rng = np.random.default_rng(0)
+    samples = [statistic([g[rng.integers(len(g), size=len(g))] for g in grids]) for _ in range(members.N_RESAMPLES)]
     return percentile_interval(samples, statistic(grids))
 
 
 def _fall_claim(statement: Statement, label: str, rows: pd.DataFrame) -> Claim:
     """The statement that r falls with width, for one curve; other architectures are in the detail."""
-    grids = swept_grids(rows)
+    grids = members.swept_grids(rows)
     if not grids:
         return statement.untestable(label, _TOO_FEW)
-    found = {architecture_name(name): seed_interval(falls(grid)) for name, grid in grids.items()}
+    found = {members.architecture_name(name): seed_interval(members.falls(grid)) for name, grid in grids.items()}
     (main, fall), grid = next(iter(found.items())), next(iter(grids.values()))
-    trend, ranks = seed_interval(width_slopes(grid)), width_rank_correlation(grid)
+    trend, ranks = seed_interval(members.width_slopes(grid)), members.width_rank_correlation(grid)
     others = "; ".join(f"{name} {spelled(other)}" for name, other in found.items() if name != main)
     return statement.judged(
         label,
         f"fall of r from the best narrower width to the widest ({main}): {fall.estimate:.3f}",
         fall,
-        judge_difference(fall),
         f"r is {ends_and_best(grid)}. Trend {spelled(trend, 4)} per doubling of the width; Spearman correlation "
         f"with width {spelled(ranks, 2)}. {f'Fall of the others: {others}. ' if others else ''}The best "
         f"width is chosen on the other seeds; a fall below {SMALLEST_EFFECT} does not count. Intervals over "
@@ -220,28 +202,28 @@ def _fall_claim(statement: Statement, label: str, rows: pd.DataFrame) -> Claim:
 def _small_networks(label: str, local: pd.DataFrame) -> tuple[Claim, Claim]:
     """The paper's range of widths against wider ones (mean), and against all others (best)."""
     low, high = _SMALL_WIDTHS
-    name, grid = next(iter(width_grids(local).items()), (("", 0), pd.DataFrame()))
+    name, grid = next(iter(members.width_grids(local).items()), (("", 0), pd.DataFrame()))
     widths = grid.columns.to_numpy(float)
     inside, wider = (widths >= low) & (widths <= high), widths > high
     if min(grid.shape) < 2 or not (inside.any() and wider.any()):
         reason = f"needs widths within {low}-{high} and above, and at least two seeds"
         return _SMALL_BETTER.untestable(label, reason), _SMALL_SUFFICE.untestable(label, reason)
     gain = seed_interval(grid.loc[:, inside].mean(axis="columns") - grid.loc[:, wider].mean(axis="columns"))
-    loss = seed_interval(best_elsewhere(grid, ~inside) - best_elsewhere(grid, inside))
+    loss = seed_interval(members.best_elsewhere(grid, ~inside) - members.best_elsewhere(grid, inside))
     detail = (
         f"Widths {', '.join(f'{w:.0f}' for w in widths[inside])} against "
-        f"{', '.join(f'{w:.0f}' for w in widths[wider])}; {architecture_name(name)}; r is {ends_and_best(grid)}. "
-        f"Differences below {SMALLEST_EFFECT} do not count."
+        f"{', '.join(f'{w:.0f}' for w in widths[wider])}; {members.architecture_name(name)}; r is "
+        f"{ends_and_best(grid)}. Differences below {SMALLEST_EFFECT} do not count."
     )
     statistic = f"mean local r at widths {low}-{high} less that of wider networks: {gain.estimate:.3f}"
-    better = _SMALL_BETTER.judged(label, statistic, gain, judge_difference(gain), detail)
+    better = _SMALL_BETTER.judged(label, statistic, gain, detail)
     statistic = f"best local r outside widths {low}-{high} less the best inside: {loss.estimate:.3f}"
-    return better, _SMALL_SUFFICE.judged(label, statistic, loss, judge_between(loss, high=SMALLEST_EFFECT), detail)
+    return better, _SMALL_SUFFICE.judged(label, statistic, loss, detail, judge_between(loss, high=SMALLEST_EFFECT))
 
 
 def _architectures_alike(label: str, local: pd.DataFrame) -> Claim:
     """Largest difference between architectures of local r averaged over the widths that all have."""
-    grids = swept_grids(local)
+    grids = members.swept_grids(local)
     if len(grids) < 2:
         reason = "needs at least two architectures with widths and seeds"
         return _ARCHITECTURES_ALIKE.untestable(label, reason)
@@ -251,27 +233,27 @@ def _architectures_alike(label: str, local: pd.DataFrame) -> Claim:
     averages = {name: grid[sorted(common)].mean(axis="columns") for name, grid in grids.items()}
     found = _largest_difference([values.dropna().to_numpy(float) for values in averages.values()])
     means = "; ".join(
-        f"{architecture_name(name)} {values.mean():.3f}, falls by {falls(grids[name]).mean():.3f}"
+        f"{members.architecture_name(name)} {values.mean():.3f}, falls by {members.falls(grids[name]).mean():.3f}"
         for name, values in averages.items()
     )
     return _ARCHITECTURES_ALIKE.judged(
         label,
         f"largest difference of width-averaged local r between architectures: {found.estimate:.3f}",
         found,
-        judge_between(found, high=_ALIKE),
         f"Width-averaged r, and its fall to the widest network: {means}. Alike means a difference "
         f"below {_ALIKE}. The bootstrap draws seeds; a largest difference is biased upwards by their "
         "scatter.",
+        judge_between(found, high=_ALIKE),
     )
 
 
-def _largest_difference(values: Sequence[FloatArray], seed: int = 0) -> Interval:
-    rng = np.random.default_rng(seed)
-    drawn = [[v[rng.integers(v.size, size=v.size)].mean() for v in values] for _ in range(N_RESAMPLES)]
+def _largest_difference(values: Sequence[FloatArray]) -> Interval:
+    rng = np.random.default_rng(0)
+    drawn = [[v[rng.integers(v.size, size=v.size)].mean() for v in values] for _ in range(members.N_RESAMPLES)]
     return percentile_interval(np.ptp(drawn, axis=1), float(np.ptp([v.mean() for v in values])))
 
 
-def _small_networks_cheaper(table: pd.DataFrame, rows: pd.DataFrame, elements: Elements) -> Claim:
+def _small_networks_cheaper(table: pd.DataFrame, rows: pd.DataFrame, elements: members.Elements) -> Claim:
     """CPU time of the widest network over that of the narrowest one that is as accurate on validation frames.
 
     One ratio per system and architecture; the interval of their geometric mean comes from resampling these.
@@ -281,20 +263,22 @@ def _small_networks_cheaper(table: pd.DataFrame, rows: pd.DataFrame, elements: E
     ratios: dict[str, float] = {}
     chosen_widths: list[float] = []
     for system, species in elements.items():
-        accurate = width_grids(select(scores, test_system=system))
-        for architecture, seconds in width_grids(own_rows(rows, system, "total"), "train_seconds").items():
+        accurate = members.width_grids(select(scores, test_system=system))
+        for architecture, seconds in members.width_grids(
+            members.own_rows(rows, system, "total"), "train_seconds"
+        ).items():
             mean, cost = accurate.get(architecture, pd.DataFrame()).mean(), seconds.mean()
             if mean.size < 2 or not mean.index.equals(cost.index) or not (cost > 0.0).all():
                 continue
             narrowest = mean.index[mean >= mean.max() - SMALLEST_EFFECT][0]
-            name = f"{system_label(system, species)} {architecture_name(architecture)}"
+            name = f"{system_label(system, species)} {members.architecture_name(architecture)}"
             ratios[name] = float(np.log(cost.iloc[-1] / cost[narrowest]))
             chosen_widths.append(float(narrowest))
     if len(ratios) < 2:
         reason = "needs training times and validation scores of at least two architectures or systems"
         return _CHEAPER.untestable("all systems", reason)
     logs = np.array(list(ratios.values()))
-    drawn = np.random.default_rng(0).integers(logs.size, size=(N_RESAMPLES, logs.size))
+    drawn = np.random.default_rng(0).integers(logs.size, size=(members.N_RESAMPLES, logs.size))
     logarithm = percentile_interval(logs[drawn].mean(axis=1), float(logs.mean()))
     found = Interval(*np.exp([logarithm.estimate, logarithm.low, logarithm.high]))
     cheapest, dearest = min(ratios, key=lambda k: ratios[k]), max(ratios, key=lambda k: ratios[k])
@@ -302,19 +286,21 @@ def _small_networks_cheaper(table: pd.DataFrame, rows: pd.DataFrame, elements: E
         "all systems",
         f"CPU time to train, widest network over the narrowest as accurate: {found.estimate:.2f}",
         found,
-        judge_difference(logarithm, float(np.log(SMALLEST_RATIO))),
         f"{logs.size} pairs of system and architecture; narrowest width within {SMALLEST_EFFECT} of the "
         f"best total r on validation frames: {min(chosen_widths):.0f} to {max(chosen_widths):.0f}. "
         f"Ratios from {np.exp(ratios[cheapest]):.2f} ({cheapest}) to {np.exp(ratios[dearest]):.2f} "
         f"({dearest}). Training time of these networks on these processors, early stopping included; "
         "ease of deployment was not measured.",
+        judge_difference(logarithm, float(np.log(SMALLEST_RATIO))),
     )
 
 
-def _mixture_struggles(table: pd.DataFrame, rows: pd.DataFrame, elements: Elements) -> list[Claim]:
+def _mixture_struggles(table: pd.DataFrame, rows: pd.DataFrame, elements: members.Elements) -> list[Claim]:
     """Best r and fall of r, mixture against the pure liquids; raw and with the pair gauge removed."""
     mixtures = [system for system, species in elements.items() if is_mixture(species)]
-    pure = {system: _main_grid(own_rows(rows, system, "local")) for system in elements if system not in mixtures}
+    pure = {
+        system: _main_grid(members.own_rows(rows, system, "local")) for system in elements if system not in mixtures
+    }
     pure = {system: grid for system, grid in pure.items() if min(grid.shape) >= 2}
     if not mixtures or not pure:
         reason = "needs a mixture and at least one pure system with two widths and two seeds"
@@ -324,7 +310,7 @@ def _mixture_struggles(table: pd.DataFrame, rows: pd.DataFrame, elements: Elemen
     for system in mixtures:
         for gauge, words in (("raw", "raw"), ("pair", "pair gauge removed")):
             label = f"{system_label(system, elements[system])}, {words}"
-            grid = _main_grid(own_rows(rows, system, "local", gauge))
+            grid = _main_grid(members.own_rows(rows, system, "local", gauge))
             if min(grid.shape) < 2:
                 reason = f"no two widths and seeds with gauge {gauge}"
                 lower.append(_LOWER.untestable(label, reason))
@@ -332,7 +318,7 @@ def _mixture_struggles(table: pd.DataFrame, rows: pd.DataFrame, elements: Elemen
                 continue
             own = _frame_half_width(table, system, gauge, grid)
             gaps = {
-                name: _difference(best_elsewhere(one), best_elsewhere(grid), noise[name], own)
+                name: _difference(members.best_elsewhere(one), members.best_elsewhere(grid), noise[name], own)
                 for name, one in pure.items()
             }
             lower.append(_lower_claim(label, grid, pure, gaps))
@@ -342,7 +328,7 @@ def _mixture_struggles(table: pd.DataFrame, rows: pd.DataFrame, elements: Elemen
 
 def _main_grid(rows: pd.DataFrame) -> pd.DataFrame:
     """The grid of the first architecture (tanh with one layer if present); empty if there is none."""
-    return next(iter(width_grids(rows).values()), pd.DataFrame())
+    return next(iter(members.width_grids(rows).values()), pd.DataFrame())
 
 
 def _lower_claim(
@@ -354,7 +340,6 @@ def _lower_claim(
         label,
         f"best local r of {system_label(nearest)} less that of the mixture: {gaps[nearest].estimate:.3f}",
         gaps[nearest],
-        judge_difference(gaps[nearest]),
         f"Mixture: r is {ends_and_best(mixture)}. Pure: {bests}. The pure liquid that is nearest to the mixture "
         "decides. The interval joins seeds and the choice of test frames (bootstrap intervals of the "
         f"ensemble means). A difference below {SMALLEST_EFFECT} does not count.",
@@ -366,19 +351,18 @@ def _faster_claim(label: str, mixture: pd.DataFrame, pure: Mapping[str, pd.DataF
 
     Both ends of each fall share the frames, whose noise cancels to first order.
     """
-    differences = {name: _difference(falls(mixture), falls(grid)) for name, grid in pure.items()}
+    differences = {name: _difference(members.falls(mixture), members.falls(grid)) for name, grid in pure.items()}
     nearest = min(differences, key=lambda name: differences[name].estimate)
     found = differences[nearest]
     pures = "; ".join(
-        f"{system_label(name)} falls by {spelled(seed_interval(falls(grid)))}" for name, grid in pure.items()
+        f"{system_label(name)} falls by {spelled(seed_interval(members.falls(grid)))}" for name, grid in pure.items()
     )
     return _FASTER.judged(
         label,
         f"fall of local r (best narrower to widest), mixture less {system_label(nearest)}: {found.estimate:.3f}",
         found,
-        judge_difference(found),
-        f"Mixture: falls by {spelled(seed_interval(falls(mixture)))}; r is {ends_and_best(mixture)}. {pures}. The pure "
-        "liquid that falls most decides. Intervals over seeds, not over frames; a difference below "
+        f"Mixture: falls by {spelled(seed_interval(members.falls(mixture)))}; r is {ends_and_best(mixture)}. "
+        f"{pures}. The pure liquid that falls most decides. Intervals over seeds, not over frames; a difference below "
         f"{SMALLEST_EFFECT} does not count.",
     )
 
@@ -398,22 +382,22 @@ def _difference(first: pd.Series[float], second: pd.Series[float], *half_widths:
 
 def _frame_half_width(table: pd.DataFrame, system: str, gauge: str, grid: pd.DataFrame) -> float:
     """Half of the bootstrap interval over frames of the ensemble mean at its best width."""
-    rows = select(own_rows(table, system, "local", gauge), experiment="sweep", model="network", split="test")
+    rows = select(members.own_rows(table, system, "local", gauge), experiment="sweep", model="network", split="test")
     rows = select(rows, seed="mean", width=grid.columns[int(grid.mean().argmax())])
-    for architecture in architectures(rows)[:1]:
-        mean = of_architecture(rows, architecture).iloc[0]
+    for architecture in members.architectures(rows)[:1]:
+        mean = members.of_architecture(rows, architecture).iloc[0]
         return float(mean["pearson_r_high"] - mean["pearson_r_low"]) / 2.0
     return float("nan")
 
 
-def _transfer_claims(rows: pd.DataFrame, elements: Elements) -> list[Claim]:
-    cases = transfers(rows, elements)
+def _transfer_claims(rows: pd.DataFrame, elements: members.Elements) -> list[Claim]:
+    cases = members.transfers(rows, elements)
     if not cases:
         reason = "no transferred models in this study: it takes a mixture and the pure systems of its elements"
         statements = (_TOTAL_FALLS, _LOCAL_FALLS, _TANH, _BETTER_TRANSFER)
         return [statement.untestable("transfer", reason) for statement in statements]
     moved = {
-        target: {label: moved_rows(rows, *pair, target) for label, pair in cases.items()}
+        target: {label: members.moved_rows(rows, *pair, target) for label, pair in cases.items()}
         for target in ("total", "local")
     }
     return [
@@ -421,7 +405,7 @@ def _transfer_claims(rows: pd.DataFrame, elements: Elements) -> list[Claim]:
         *(_fall_claim(_LOCAL_FALLS, label, found) for label, found in moved["local"].items()),
         *(_tanh_transfers_longer(label, found) for label, found in moved["total"].items()),
         *(
-            _better_local_transfers_better(f"{label}, {target}", target, *paired_fidelity(rows, *pair, target))
+            _better_local_transfers_better(f"{label}, {target}", target, *members.paired_fidelity(rows, *pair, target))
             for label, pair in cases.items()
             for target in moved
         ),
@@ -432,7 +416,9 @@ def _tanh_transfers_longer(label: str, moved: pd.DataFrame) -> Claim:
     """Transferred total r, tanh less linear, averaged over the widths they share and over depths."""
     by_depth: dict[int, pd.Series[float]] = {}
     for depth in distinct(moved, "depth"):
-        tanh, linear = (width_grid(of_architecture(moved, (kind, depth))) for kind in ("tanh", "linear"))
+        tanh, linear = (
+            members.width_grid(members.of_architecture(moved, (kind, depth))) for kind in ("tanh", "linear")
+        )
         gain = (tanh - linear).mean(axis="columns").dropna()
         if gain.size >= 2:
             by_depth[depth] = gain
@@ -444,7 +430,6 @@ def _tanh_transfers_longer(label: str, moved: pd.DataFrame) -> Claim:
         label,
         f"transferred total r averaged over widths, tanh less linear: {found.estimate:.3f}",
         found,
-        judge_difference(found),
         f"{each}. Equal widths and equal weight of every width; intervals over seeds, not over "
         f"frames; a difference below {SMALLEST_EFFECT} does not count.",
     )
@@ -454,30 +439,30 @@ def _better_local_transfers_better(
     label: str, target: str, home: FloatArray, moved: FloatArray, models: list[tuple[str, int, int]]
 ) -> Claim:
     """Spearman correlation over all models of local r at home with transferred r."""
-    if len(set(models)) < 3 or not np.isfinite(spearman(home, moved)):
+    if len(set(models)) < 3 or not np.isfinite(members.spearman(home, moved)):
         return _BETTER_TRANSFER.untestable(label, "needs models of at least three architectures")
     _, cluster = np.unique([str(model) for model in models], return_inverse=True)
     found = _clustered_spearman(home, moved, cluster)
     ranks = pd.DataFrame({"home": home, "moved": moved}).groupby(cluster).rank()
     ranks -= ranks.groupby(cluster).transform("mean")  # what remains when clusters are made equal
-    within = spearman(ranks["home"].to_numpy(float), ranks["moved"].to_numpy(float))
+    within = members.spearman(ranks["home"].to_numpy(float), ranks["moved"].to_numpy(float))
     return _BETTER_TRANSFER.judged(
         label,
         f"Spearman correlation of local r at home with transferred {target} r: {spelled(found, 2)}",
         found,
-        judge_difference(found, SMALLEST_RANK_CORRELATION),
         f"{len(home)} models of {cluster.max() + 1} architectures and widths. Members of one "
         "architecture are alike, so the bootstrap draws whole architectures; a correlation "
         "between architectures need not be a cause. Between the seeds of one architecture it "
         f"is {within:.2f}. Correlations below {SMALLEST_RANK_CORRELATION} do not count.",
+        judge_difference(found, SMALLEST_RANK_CORRELATION),
     )
 
 
-def _clustered_spearman(x: FloatArray, y: FloatArray, cluster: IntArray, seed: int = 0) -> Interval:
+def _clustered_spearman(x: FloatArray, y: FloatArray, cluster: IntArray) -> Interval:
     count = np.bincount(cluster)
-    drawn = np.random.default_rng(seed).integers(count.size, size=(N_RESAMPLES, count.size))
+    drawn = np.random.default_rng(0).integers(count.size, size=(members.N_RESAMPLES, count.size))
     padded = np.full((2, count.size, count.max()), np.nan)
     for number in range(count.size):
         padded[:, number, : count[number]] = x[cluster == number], y[cluster == number]
-    samples = spearman(*padded[:, drawn].reshape(2, N_RESAMPLES, -1))
-    return percentile_interval(samples, float(spearman(x, y)))
+    samples = members.spearman(*padded[:, drawn].reshape(2, members.N_RESAMPLES, -1))
+    return percentile_interval(samples, float(members.spearman(x, y)))

@@ -57,10 +57,10 @@ def _line_claim(label: str, relation: RelationRecord) -> Claim:
         label,
         f"share of the variance of E_tot that the line leaves: {found.estimate:.3f}",
         found,
-        judge_between(found, high=_EXPLAINED),
         f"r(E_rest, E_es) = {r:.4f}, but {null:.3f} with E_tot shuffled over frames: E_es stands on both axes. The "
         f"informative figures are r(E_tot, E_es) = {r_total:.3f} and the variance left; strong means below "
         f"{_EXPLAINED}. Slope {relation.slope:.4f}.",
+        judge_between(found, high=_EXPLAINED),
     )
 
 
@@ -74,9 +74,9 @@ def _rmse_claim(label: str, relation: RelationRecord) -> Claim:
         label,
         f"root mean square residual, meV per atom: {found.estimate:.3f}",
         found,
-        judge_between(found, low, high),
         f"Fitted to {relation.n_frames} training frames; the same order means {low} to "
         f"{high} meV per atom. Interval: block bootstrap over frames.",
+        judge_between(found, low, high),
     )
 
 
@@ -91,8 +91,8 @@ def _intercept_claim(label: str, relation: RelationRecord) -> Claim:
         label,
         f"the liquid's line misses the isolated atom by {value:.1f} meV",
         Interval(value, np.nan, np.nan),
-        "supported" if abs(value) < _CHEMICAL_ACCURACY else "contradicted",
         f"{each}: intercept less E_rest,0 - a E_es,0 of the isolated atom. An extrapolation far beyond the "
         f"liquid's own range; related means within {_CHEMICAL_ACCURACY} meV (1 kcal/mol), and not exactly: "
         f"the residual of the line itself is {relation.rmse_mev_per_atom:.2f} meV per atom.",
+        "supported" if abs(value) < _CHEMICAL_ACCURACY else "contradicted",
     )

@@ -45,14 +45,17 @@ class Statement:
     claim: str
     source: str
 
-    def judged(self, subject: str, statistic: str, found: Interval, verdict: Verdict, detail: str) -> Claim:
-        """The claim with a result."""
+    def judged(
+        self, subject: str, statistic: str, found: Interval, detail: str, verdict: Verdict | None = None
+    ) -> Claim:
+        """The claim with a result; unless given, the verdict is that on a difference (`judge_difference`)."""
+        verdict = verdict or judge_difference(found)
         interval, value = (float(found.low), float(found.high)), float(found.estimate)
         return Claim(self.key, subject, self.claim, self.source, statistic, value, interval, verdict, detail)
 
     def untestable(self, subject: str, reason: str) -> Claim:
         """The claim without a result, and why."""
-        return self.judged(subject, "none", _NONE, "not testable here", reason)
+        return self.judged(subject, "none", _NONE, reason, "not testable here")
 
 
 def judge_difference(found: Interval, smallest: float = SMALLEST_EFFECT) -> Verdict:

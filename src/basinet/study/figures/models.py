@@ -9,45 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
-from basinet.plotting import (
-    BLACK,
-    BLUE,
-    GREY,
-    GRID,
-    LINES,
-    SKY,
-    AbsentError,
-    Look,
-    canvas,
-    columns_size,
-    correlation_axes,
-    grid_of,
-    legend_above,
-    look,
-    width_axis,
-)
-from basinet.study.claims.members import (
-    architecture_name,
-    architectures,
-    of_architecture,
-    paired_fidelity,
-    spearman,
-    sweep_members,
-    transfers,
-)
+from basinet import plotting
+from basinet.study import tables
+from basinet.study.claims import members
 from basinet.study.figures.width import draw_targets
 from basinet.study.report.results import StudyResults, floor, model_row, preferred_split, settings_text
-from basinet.study.tables import (
-    RESULTS,
-    as_table,
-    by_element,
-    distinct,
-    mean_rows,
-    member_rows,
-    most_common,
-    records,
-    select,
-)
 
 _MODELS = (
     ("ceiling", "network trained on\nlocal energies (ceiling)"),
@@ -58,9 +24,9 @@ _MODELS = (
     ("lennard_jones", "literature\npair potential"),
 )
 _QUANTITIES = (
-    ("total", "raw", "total", BLACK, "o"),
-    ("local", "raw", "local", BLUE, "s"),
-    ("local", "pair", "local, pair gauge removed", SKY, "^"),
+    ("total", "raw", "total", plotting.BLACK, "o"),
+    ("local", "raw", "local", plotting.BLUE, "s"),
+    ("local", "pair", "local, pair gauge removed", plotting.SKY, "^"),
 )
 _VARIANTS = {"network": "width", "ridge": "twojmax"}
 """The column that distinguishes the curves of a kind of model."""
@@ -77,9 +43,11 @@ def draw_summary(results: StudyResults) -> Figure:
     ]
     rows = [row for row in rows if row]
     if not rows:
-        raise AbsentError("ensemble means and baselines on test frames")
+        raise plotting.AbsentError("ensemble means and baselines on test frames")
     note = "Bars: 95 % block bootstrap over frames. Grey: untrained networks, 95th percentile of |r|."
-    figure = canvas("What each model recovers", settings_text(results, as_table(rows, RESULTS), note), (6.2, 4.6))
+    figure = plotting.canvas(
+        "What each model recovers", settings_text(results, tables.as_table(rows, tables.RESULTS), note), (6.2, 4.6)
+    )
     axes = figure.subplots(1, 2, sharey=True)
     for axis, target in zip(axes, ("total", "local"), strict=True):
         lowest = _draw_target(axis, results, target)
@@ -92,7 +60,7 @@ def draw_summary(results: StudyResults) -> Figure:
     names = [name for _, name in _MODELS] + ["untrained network"]
     axes[0].set_yticks(range(len(names)), names)
     axes[0].set_ylim(len(_MODELS) + 0.6, -0.6)
-    legend_above(figure, axes[1:])
+    plotting.legend_above(figure, axes[1:])
     return figure
 
 
@@ -100,7 +68,7 @@ def _draw_target(axes: Axes, results: StudyResults, target: str) -> float:
     lowest = 1.0
     cases = [(s, g) for s in results.systems for g in (results.gauges(s) if target == "local" else ("raw",))]
     for index, (system, gauge) in enumerate(cases):
-        style = look(list(results.systems).index(system))
+        style = plotting.look(list(results.systems).index(system))
         shift = 0.13 * (index - (len(cases) - 1) / 2.0)
         label = results.label(system) + (", pair gauge removed" if gauge == "pair" else "")
         face = "white" if gauge == "pair" else style.color
@@ -120,13 +88,13 @@ def _draw_floors(axes: Axes, results: StudyResults, target: str) -> None:
     """The floor in the last row; as a number where it is below the axis."""
     low, n_systems = axes.get_xlim()[0], len(results.systems)
     for index, system in enumerate(results.systems):
-        limit, color = floor(results, system, target), look(index).color
+        limit, color = floor(results, system, target), plotting.look(index).color
         height = len(_MODELS) + 0.3 * (index - (n_systems - 1) / 2.0)
         if not np.isfinite(limit):
             continue
         if limit > low:
             axes.plot([low, limit], [height, height], color="#BBBBBB", linewidth=3.0)
-            axes.plot(limit, height, look(index).marker, color=color)
+            axes.plot(limit, height, plotting.look(index).marker, color=color)
         else:
             text = f"← {limit:.2f} {results.label(system)}"
             axes.text(low, height, text, color=color, fontsize=7, va="center")
@@ -134,24 +102,26 @@ def _draw_floors(axes: Axes, results: StudyResults, target: str) -> None:
 
 def draw_transfer_scatter(results: StudyResults) -> Figure:
     """One point per network: totals left, local energies right; colour by transfer."""
-    rows = sweep_members(results.table)
-    cases = transfers(rows, results.systems)
+    rows = members.sweep_members(results.table)
+    cases = members.transfers(rows, results.systems)
     if not cases:
-        raise AbsentError("transferred models (a mixture and the pure systems of its elements)")
+        raise plotting.AbsentError("transferred models (a mixture and the pure systems of its elements)")
     note = (
         "One point per network (architecture, width, seed). ρ: Spearman correlation over all of them; "
         "members of one architecture are alike, see the table of statements for intervals. Open: linear "
         "networks."
     )
     title = "Do better local energies transfer better?"
-    figure = canvas(title, settings_text(results, select(rows, transferred=True), note), (GRID[0], 4.3))
+    figure = plotting.canvas(
+        title, settings_text(results, tables.select(rows, transferred=True), note), (plotting.GRID[0], 4.3)
+    )
     axes = figure.subplots(1, 2)
     for axis, target in zip(axes, ("total", "local"), strict=True):
         for name, (train, test) in cases.items():
-            x, y, kinds = paired_fidelity(rows, train, test, target)
+            x, y, kinds = members.paired_fidelity(rows, train, test, target)
             if not x.size:
                 continue
-            style, label = look(results.position(test)), f"{name}: ρ {spearman(x, y):.2f}"
+            style, label = plotting.look(results.position(test)), f"{name}: ρ {members.spearman(x, y):.2f}"
             linear = np.array([kind[0] == "linear" for kind in kinds])
             for chosen, face in ((~linear, style.color), (linear, "none")):
                 axis.plot(
@@ -168,25 +138,25 @@ def draw_transfer_scatter(results: StudyResults) -> Figure:
 
 def draw_resolution(results: StudyResults) -> Figure:
     """Pearson r against cutoff: a row per kind of model, a column per system, a line style per width."""
-    rows = preferred_split(select(results.table, experiment="resolution", species=("all", None)))
-    rows = mean_rows(_usual_species(rows))
+    rows = preferred_split(tables.select(results.table, experiment="resolution", species=("all", None)))
+    rows = tables.mean_rows(_usual_species(rows))
     systems = results.present(rows, "test_system")
-    models = [model for model in _VARIANTS if len(select(rows, model=model))]
+    models = [model for model in _VARIANTS if len(tables.select(rows, model=model))]
     if not systems or not models:
-        raise AbsentError("a scan of cutoff and twojmax")
-    size = columns_size(len(systems), 2.2 + 1.75 * len(models))
-    figure = canvas("Fidelity against the cutoff of the descriptor", settings_text(results, rows), size)
+        raise plotting.AbsentError("a scan of cutoff and twojmax")
+    size = plotting.columns_size(len(systems), 2.2 + 1.75 * len(models))
+    figure = plotting.canvas("Fidelity against the cutoff of the descriptor", settings_text(results, rows), size)
     axes = figure.subplots(len(models), len(systems), sharex=True, sharey=True, squeeze=False)
     for row, model in zip(axes, models, strict=True):
         for axis, system in zip(row, systems, strict=True):
-            _draw_scan(axis, select(rows, model=model, test_system=system), model)
+            _draw_scan(axis, tables.select(rows, model=model, test_system=system), model)
             axis.set_title(f"{results.label(system)}, {model}")
-    correlation_axes(axes.ravel(), rows["pearson_r"], "")
+    plotting.correlation_axes(axes.ravel(), rows["pearson_r"], "")
     figure.supylabel("Pearson r", fontsize=9.5)
     for axis in axes[-1]:
         axis.set_xlabel("cutoff (Å)")
     gauges = {gauge for system in systems for gauge in results.gauges(system)}
-    legend_above(figure, [], _legend_entries(rows, gauges))
+    plotting.legend_above(figure, [], _legend_entries(rows, gauges))
     return figure
 
 
@@ -196,8 +166,10 @@ def _legend_entries(rows: pd.DataFrame, gauges: set[str]) -> dict[str, Line2D]:
         for _, gauge, label, color, marker in _QUANTITIES
         if gauge in gauges
     }
-    for index, width in enumerate(distinct(select(rows, model="network"), "width")):
-        entries[f"network of width {width}"] = Line2D([], [], color=GREY, ls=LINES[index % len(LINES)])
+    for index, width in enumerate(tables.distinct(tables.select(rows, model="network"), "width")):
+        entries[f"network of width {width}"] = Line2D(
+            [], [], color=plotting.GREY, ls=plotting.LINES[index % len(plotting.LINES)]
+        )
     return entries
 
 
@@ -205,49 +177,51 @@ def _draw_scan(axes: Axes, rows: pd.DataFrame, model: str) -> None:
     """One system and kind of model: a curve for each quantity and each width (networks) or scanned twojmax (ridge)."""
     column = _VARIANTS[model]
     for target, gauge, _, color, marker in _QUANTITIES:
-        for index, variant in enumerate(distinct(rows, column)):
-            chosen = select(rows, target=target, gauge=gauge, **{column: variant}).sort_values("rcut")
+        for index, variant in enumerate(tables.distinct(rows, column)):
+            chosen = tables.select(rows, target=target, gauge=gauge, **{column: variant}).sort_values("rcut")
             if len(chosen) > 1:
-                line = LINES[index % len(LINES)] if model == "network" else "-"
+                line = plotting.LINES[index % len(plotting.LINES)] if model == "network" else "-"
                 axes.plot(chosen["rcut"], chosen["pearson_r"], line, color=color, marker=marker, ms=3.5)
 
 
 def _usual_species(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows with the species weights and radii that most rows have: those of the networks."""
     for column in ("weights", "radii"):
-        usual = most_common(rows, column)
-        rows = select(rows, **{column: (usual, None)}) if usual is not None else rows
+        usual = tables.most_common(rows, column)
+        rows = tables.select(rows, **{column: (usual, None)}) if usual is not None else rows
     return rows
 
 
 def draw_weights(results: StudyResults) -> Figure:
     """Pearson r of ridge at the chosen cutoff against the second element's weight; a panel for each choice of sizes."""
-    rows = preferred_split(select(results.table, experiment="resolution", model="ridge"))
+    rows = preferred_split(tables.select(results.table, experiment="resolution", model="ridge"))
     chosen = results.study.get("descriptor", {})
-    rows = select(rows, rcut=chosen.get("rcut"))
-    rows = select(rows, twojmax=most_common(rows, "twojmax"))
+    rows = tables.select(rows, rcut=chosen.get("rcut"))
+    rows = tables.select(rows, twojmax=tables.most_common(rows, "twojmax"))
     panels = [
         (system, radii, scan)
         for system in results.mixtures
-        for radii in distinct(select(rows, test_system=system), "radii") or (None,)
-        if len(distinct(scan := select(rows, test_system=system, radii=radii), "weights")) > 1
+        for radii in tables.distinct(tables.select(rows, test_system=system), "radii") or (None,)
+        if len(tables.distinct(scan := tables.select(rows, test_system=system, radii=radii), "weights")) > 1
     ]
     if not panels:
-        raise AbsentError("a scan of species weights in a mixture")
-    size = columns_size(len(panels), 4.4, each=3.0)
-    figure = canvas("Fidelity against weight and size of the species", settings_text(results, rows), size)
+        raise plotting.AbsentError("a scan of species weights in a mixture")
+    size = plotting.columns_size(len(panels), 4.4, each=3.0)
+    figure = plotting.canvas("Fidelity against weight and size of the species", settings_text(results, rows), size)
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    correlation_axes(axes, pd.concat([scan["pearson_r"] for *_, scan in panels]), "")
+    plotting.correlation_axes(axes, pd.concat([scan["pearson_r"] for *_, scan in panels]), "")
     for axis, (system, radii, scan) in zip(axes, panels, strict=True):
         _draw_curves(axis, scan, results.systems[system])
         element = results.systems[system][-1]
         axis.set_xlabel(f"neighbour weight of {element} (the first element has 1)")
         sizes = chosen.get("radii") or dict.fromkeys(chosen.get("weights", {}), 0.5)
-        if element in chosen.get("weights", {}) and radii in (None, by_element(sizes)):
-            axis.axvline(chosen["weights"][element], color=GREY, lw=1.0, ls=":", label="chosen by total energies")
+        if element in chosen.get("weights", {}) and radii in (None, tables.by_element(sizes)):
+            axis.axvline(
+                chosen["weights"][element], color=plotting.GREY, lw=1.0, ls=":", label="chosen by total energies"
+            )
         axis.set_title(f"{results.label(system)}{_size_text(radii)}")
     figure.supylabel("Pearson r", fontsize=9.5)
-    legend_above(figure, axes)
+    plotting.legend_above(figure, axes)
     return figure
 
 
@@ -268,19 +242,19 @@ def _size_text(radii: str | None) -> str:
     """
     if radii is None:
         return ""
-    distinct = {part.rpartition(":")[2] for part in radii.split()}
-    return ", one cutoff" if len(distinct) == 1 else ", cutoffs by size"
+    kinds = {part.rpartition(":")[2] for part in radii.split()}
+    return ", one cutoff" if len(kinds) == 1 else ", cutoffs by size"
 
 
 def _draw_curves(axes: Axes, rows: pd.DataFrame, elements: tuple[str, ...]) -> None:
     """Totals, and local energies of each species: raw (full lines) and with the pair gauge removed (dashed)."""
-    curves = [("total", "raw", "all", "total", BLACK, "o", "-")]
+    curves = [("total", "raw", "all", "total", plotting.BLACK, "o", "-")]
     for index, element in enumerate(elements):
-        style = look(index)
+        style = plotting.look(index)
         curves.append(("local", "raw", element, f"local {element}", style.color, style.marker, "-"))
         curves.append(("local", "pair", element, f"local {element}, gauge removed", style.color, style.marker, "--"))
     for target, gauge, species, label, color, marker, line in curves:
-        chosen = select(rows, target=target, gauge=gauge, species=species)
+        chosen = tables.select(rows, target=target, gauge=gauge, species=species)
         weights = chosen["weights"].map(lambda text: _neighbour_weight(text, elements[-1]))
         chosen = chosen.assign(weight=weights).sort_values("weight")
         if len(chosen):
@@ -289,30 +263,32 @@ def _draw_curves(axes: Axes, rows: pd.DataFrame, elements: tuple[str, ...]) -> N
 
 def draw_size(results: StudyResults) -> Figure:
     """Pearson r by the number of atoms per frame; totals left, local energies right."""
-    rows = select(results.table, experiment="size_transfer", species=("all", None), gauge=("raw", None))
-    rows = select(rows, transferred=(False, None))
+    rows = tables.select(results.table, experiment="size_transfer", species=("all", None), gauge=("raw", None))
+    rows = tables.select(rows, transferred=(False, None))
     if not len(rows):
-        raise AbsentError("frames of another size")
+        raise plotting.AbsentError("frames of another size")
     sizes = ", ".join(f"{results.label(name)} {entry.get('n_atoms')}" for name, entry in results.main_systems.items())
     trained = f"Trained on frames of so many atoms: {sizes}. " if sizes else ""
     note = f"{trained}Bars: 95 % bootstrap over frames. Mixture: raw gauge."
-    figure = canvas("Transfer to frames of other sizes", settings_text(results, rows, note), (GRID[0], 4.1))
+    figure = plotting.canvas(
+        "Transfer to frames of other sizes", settings_text(results, rows, note), (plotting.GRID[0], 4.1)
+    )
     axes = figure.subplots(1, 2, sharex=True)
     for axis, target in zip(axes, ("total", "local"), strict=True):
-        _draw_size_target(axis, results, select(rows, target=target), target)
+        _draw_size_target(axis, results, tables.select(rows, target=target), target)
         axis.set_title(f"{target} energies")
         axis.set_ylabel("Pearson r")
-    legend_above(figure, axes[1:])
+    plotting.legend_above(figure, axes[1:])
     return figure
 
 
 def _size_rows(results: StudyResults, rows: pd.DataFrame, system: str, model: str, target: str) -> list[Any]:
     """Rows of one model by size; that of the size trained on is added if it is not among them."""
-    chosen = mean_rows(select(rows, test_system=system, model=model))
+    chosen = tables.mean_rows(tables.select(rows, test_system=system, model=model))
     if model == "network":
-        chosen = select(chosen, **results.chosen(system))
+        chosen = tables.select(chosen, **results.chosen(system))
     home = model_row(results, model, system, target)
-    by_size = {row["n_atoms"]: row for row in [home, *records(chosen)] if row.get("n_atoms")}
+    by_size = {row["n_atoms"]: row for row in [home, *tables.records(chosen)] if row.get("n_atoms")}
     return [by_size[size] for size in sorted(by_size) if by_size[size]["pearson_r"] is not None] if len(chosen) else []
 
 
@@ -320,8 +296,8 @@ def _draw_size_target(axes: Axes, results: StudyResults, rows: pd.DataFrame, tar
     sizes: set[float] = set()
     for index, system in enumerate(results.systems):
         for offset, (model, name, line) in enumerate(_SIZE_MODELS):
-            found = as_table(_size_rows(results, rows, system, model, target), RESULTS)
-            x, style = found["n_atoms"].to_numpy(float), look(index)
+            found = tables.as_table(_size_rows(results, rows, system, model, target), tables.RESULTS)
+            x, style = found["n_atoms"].to_numpy(float), plotting.look(index)
             if not x.size:
                 continue
             sizes |= set(x)
@@ -333,19 +309,24 @@ def _draw_size_target(axes: Axes, results: StudyResults, rows: pd.DataFrame, tar
                 elinewidth=0.8, mfc=style.color if model == "network" else "white",
                 label=f"{results.label(system)}, {name}",
             )  # fmt: skip
-    width_axis(axes, sorted(sizes), "atoms per frame")
+    plotting.width_axis(axes, sorted(sizes), "atoms per frame")
 
 
 def draw_learning_curve(results: StudyResults) -> Figure:
     """Pearson r against the number of training frames, by width of the network, and of ridge."""
-    rows = select(results.table, experiment="learning_curve", species=("all", None), gauge=("raw", None))
+    rows = tables.select(results.table, experiment="learning_curve", species=("all", None), gauge=("raw", None))
     rows = preferred_split(rows)
     if not results.present(rows, "test_system"):
-        raise AbsentError("a learning curve")
-    networks = member_rows(select(rows, model="network"))
-    widths = enumerate(distinct(networks, "width"))
-    curves = [(f"network of width {width}", look(index), select(networks, width=width)) for index, width in widths]
-    curves.append(("ridge", Look(GREY, "x", "--"), select(rows, model="ridge").assign(seed="0")))
+        raise plotting.AbsentError("a learning curve")
+    networks = tables.member_rows(tables.select(rows, model="network"))
+    widths = enumerate(tables.distinct(networks, "width"))
+    curves = [
+        (f"network of width {width}", plotting.look(index), tables.select(networks, width=width))
+        for index, width in widths
+    ]
+    curves.append(
+        ("ridge", plotting.Look(plotting.GREY, "x", "--"), tables.select(rows, model="ridge").assign(seed="0"))
+    )
     note = "Networks: mean and standard deviation over seeds. Mixture: raw gauge."
     against = ("n_train", "training frames")
     return draw_targets(results, rows, "Fidelity against the number of training frames", note, curves, against)
@@ -353,30 +334,32 @@ def draw_learning_curve(results: StudyResults) -> Figure:
 
 def draw_training_curves(results: StudyResults) -> Figure:
     """Training and validation error against epoch for the narrowest, a middle and the widest network."""
-    curves = select(results.curves, parametrisation=("standard", None))
+    curves = tables.select(results.curves, parametrisation=("standard", None))
     systems = results.present(curves, "train_system")
     if not systems:
-        raise AbsentError("training curves")
-    main = architectures(curves)[0]
-    curves = of_architecture(curves, main)
+        raise plotting.AbsentError("training curves")
+    main = members.architectures(curves)[0]
+    curves = members.of_architecture(curves, main)
     note = (
-        f"{architecture_name(main)}; mean over {len(distinct(curves, 'seed'))} seeds. Root mean square errors "
-        "of total energies, per atom. Solid: validation; dashed: training."
+        f"{members.architecture_name(main)}; mean over {len(tables.distinct(curves, 'seed'))} seeds. Root mean square "
+        "errors of total energies, per atom. Solid: validation; dashed: training."
     )
-    figure = canvas("Training and validation error while training", note, columns_size(len(systems), 3.9))
-    axes = grid_of(figure, len(systems), len(systems), sharey=True)
+    figure = plotting.canvas(
+        "Training and validation error while training", note, plotting.columns_size(len(systems), 3.9)
+    )
+    axes = plotting.grid_of(figure, len(systems), len(systems), sharey=True)
     for axis, system in zip(axes, systems, strict=True):
-        chosen = select(curves, train_system=system)
-        widths = distinct(chosen, "width")
+        chosen = tables.select(curves, train_system=system)
+        widths = tables.distinct(chosen, "width")
         for index, width in enumerate(sorted({widths[0], widths[len(widths) // 2], widths[-1]})):
-            _draw_errors(axis, select(chosen, width=width), look(index).color, f"width {width}")
+            _draw_errors(axis, tables.select(chosen, width=width), plotting.look(index).color, f"width {width}")
         axis.set_title(results.label(system))
         axis.set_yscale("log")
         axis.yaxis.set_major_formatter(FuncFormatter(_plain_number))
         axis.yaxis.set_minor_formatter(FuncFormatter(_plain_number))
         axis.set_xlabel("epoch")
     axes[0].set_ylabel("RMSE (meV/atom)")
-    legend_above(figure, axes[:1])
+    plotting.legend_above(figure, axes[:1])
     return figure
 
 

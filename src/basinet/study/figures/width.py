@@ -8,31 +8,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from basinet.plotting import (
-    BLUE,
-    GREY,
-    GRID,
-    SINGLE,
-    VERMILION,
-    AbsentError,
-    Look,
-    canvas,
-    columns_size,
-    correlation_axes,
-    grid_of,
-    legend_above,
-    look,
-    width_axis,
-)
-from basinet.study.claims.members import (
-    Architecture,
-    architecture_name,
-    architectures,
-    of_architecture,
-    spread,
-    sweep_members,
-    width_grid,
-)
+from basinet import plotting
+from basinet.plotting import look
+from basinet.study.claims import members
 from basinet.study.report.results import StudyResults, floor, model_row, settings_text
 from basinet.study.tables import distinct, member_rows, select
 
@@ -40,9 +18,9 @@ _BASELINES = (("lennard_jones", "pair pot."), ("ridge", "ridge"), ("ceiling", "c
 _PANEL_ORDER = (("linear", 1), ("tanh", 1), ("linear", 2), ("tanh", 2))
 """The paper's: linear left, tanh right; one hidden layer above two."""
 _GAUGES = (
-    ("raw", "raw", Look(VERMILION, "s")),
-    ("pair", "pair gauge removed", Look(BLUE, "o", "--")),
-    ("control", "control (equal signs, no gauge)", Look(GREY, "^", ":")),
+    ("raw", "raw", plotting.Look(plotting.VERMILION, "s")),
+    ("pair", "pair gauge removed", plotting.Look(plotting.BLUE, "o", "--")),
+    ("control", "control (equal signs, no gauge)", plotting.Look(plotting.GREY, "^", ":")),
 )
 _PARAMETRISATIONS = {"standard": "standard", "zero_readout": "zero readout", "ntk": "NTK", "mup": "μP"}
 
@@ -55,7 +33,7 @@ class _Curve:
     test: str
     gauge: str
     label: str
-    look: Look
+    look: plotting.Look
     face: str
 
 
@@ -78,7 +56,9 @@ def target_panels(results: StudyResults, figure: Figure, systems: list[str], **s
     return {target: list(row) for target, row in zip(("total", "local"), axes, strict=True)}
 
 
-def draw_members(axes: Axes, grid: pd.DataFrame, style: Look, label: str, shift: float = 0.0, **keywords: Any) -> float:
+def draw_members(
+    axes: Axes, grid: pd.DataFrame, style: plotting.Look, label: str, shift: float = 0.0, **keywords: Any
+) -> float:
     """Mean and standard deviation over members against width.
 
     ``shift`` is a fraction of the width, so that bars of several curves do not hide each other. Returns the lowest end
@@ -86,7 +66,7 @@ def draw_members(axes: Axes, grid: pd.DataFrame, style: Look, label: str, shift:
     """
     if grid.empty:
         return 1.0
-    mean, bars = grid.mean(), spread(grid)
+    mean, bars = grid.mean(), members.spread(grid)
     keywords = {"color": style.color, "marker": style.marker, "linestyle": style.line, "capsize": 2.0, **keywords}
     axes.errorbar(mean.index * (1.0 + shift), mean, bars, label=label, **keywords)
     return float((mean - bars).min())
@@ -94,12 +74,14 @@ def draw_members(axes: Axes, grid: pd.DataFrame, style: Look, label: str, shift:
 
 def draw_width(results: StudyResults, shown: WidthFigure) -> Figure:
     """Mean and standard deviation over members of Pearson r against width, one curve per test system."""
-    rows = select(sweep_members(results.table), target=shown.target, transferred=shown.transferred)
+    rows = select(members.sweep_members(results.table), target=shown.target, transferred=shown.transferred)
     rows = select(rows, species=("all", None))
     if not len(rows):
         need = "transferred models (a mixture and its pure systems)" if shown.transferred else "a sweep"
-        raise AbsentError(f"{need} with {shown.target} energies on test frames")
-    panels = architectures(rows)[:1] if shown.main_only else sorted(architectures(rows), key=_panel_order)
+        raise plotting.AbsentError(f"{need} with {shown.target} energies on test frames")
+    panels = (
+        members.architectures(rows)[:1] if shown.main_only else sorted(members.architectures(rows), key=_panel_order)
+    )
     curves = _curves(results, rows, transferred=shown.transferred)
     floors = {curve.test: floor(results, curve.test, shown.target) for curve in curves}
     floors = {system: limit for system, limit in floors.items() if np.isfinite(limit)}
@@ -109,27 +91,27 @@ def draw_width(results: StudyResults, shown: WidthFigure) -> Figure:
         note += f" Dotted: 95th percentile of |r| of untrained networks ({each})."
     per_row = 1 if len(panels) == 1 else 2
     n_rows = -(-len(panels) // per_row)
-    size = SINGLE if len(panels) == 1 else (GRID if n_rows > 1 else (GRID[0], 3.7))
-    figure = canvas(shown.title, settings_text(results, rows, note), size)
+    size = plotting.SINGLE if len(panels) == 1 else (plotting.GRID if n_rows > 1 else (plotting.GRID[0], 3.7))
+    figure = plotting.canvas(shown.title, settings_text(results, rows, note), size)
     ratios = {"width_ratios": [1.0] * per_row + [0.3]}
     axes = figure.subplots(n_rows, per_row + 1, sharey=True, squeeze=False, gridspec_kw=ratios)
     lows = [1.0]
     for index, panel in enumerate(axes[:, :per_row].ravel()):
         panel.set_visible(index < len(panels))
         if index < len(panels):
-            lows.append(_draw_architecture(panel, of_architecture(rows, panels[index]), curves, floors))
+            lows.append(_draw_architecture(panel, members.of_architecture(rows, panels[index]), curves, floors))
             activation, depth = panels[index]
             panel.set_title(f"{activation}, {depth} hidden layer{'s' if depth != 1 else ''}")
             if index + per_row < len(panels):
                 panel.set_xlabel("")
     for row in axes:
         _draw_baselines(row[-1], results, curves, shown.target)
-        correlation_axes(row, lows)
-    legend_above(figure, axes[0, :1])
+        plotting.correlation_axes(row, lows)
+    plotting.legend_above(figure, axes[0, :1])
     return figure
 
 
-def _panel_order(architecture: Architecture) -> tuple[int, Architecture]:
+def _panel_order(architecture: members.Architecture) -> tuple[int, members.Architecture]:
     known = architecture in _PANEL_ORDER
     return (_PANEL_ORDER.index(architecture) if known else len(_PANEL_ORDER), architecture)
 
@@ -141,7 +123,7 @@ def _curves(results: StudyResults, rows: pd.DataFrame, *, transferred: bool) -> 
     for train, test, gauge in sorted(cases, key=lambda case: (results.position(case[1]), case[0], case[2] != "raw")):
         base, label = look(results.position(test)), results.label(test)
         if gauge == "pair":
-            dashed = Look(base.color, base.marker, "--")
+            dashed = plotting.Look(base.color, base.marker, "--")
             curves.append(_Curve(train, test, gauge, f"{label}, pair gauge removed", dashed, "white"))
         elif gauge != "control":
             origin = f" (networks of {results.label(train)})" if transferred else ""
@@ -153,11 +135,11 @@ def _draw_architecture(axes: Axes, rows: pd.DataFrame, curves: list[_Curve], flo
     lows = []
     for index, curve in enumerate(curves):
         shift = 0.035 * (index - (len(curves) - 1) / 2.0)
-        grid = width_grid(select(rows, train_system=curve.train, test_system=curve.test, gauge=curve.gauge))
+        grid = members.width_grid(select(rows, train_system=curve.train, test_system=curve.test, gauge=curve.gauge))
         lows.append(draw_members(axes, grid, curve.look, curve.label, shift, mfc=curve.face, elinewidth=0.9))
         if curve.test in floors and curve.gauge != "pair":
             axes.axhline(floors[curve.test], color=curve.look.color, linestyle=":", linewidth=1.0, zorder=0)
-    width_axis(axes, distinct(rows, "width"))
+    plotting.width_axis(axes, distinct(rows, "width"))
     return min(lows)
 
 
@@ -181,7 +163,7 @@ def draw_targets(
     rows: pd.DataFrame,
     title: str,
     note: str,
-    curves: list[tuple[str, Look, pd.DataFrame]],
+    curves: list[tuple[str, plotting.Look, pd.DataFrame]],
     against: tuple[str, str] = ("width", "layer width"),
 ) -> Figure:
     """Mean and standard deviation over members of Pearson r: totals above, local energies below, a column per system.
@@ -190,17 +172,17 @@ def draw_targets(
     """
     column, axis_name = against
     systems = results.present(rows, "test_system")
-    figure = canvas(title, settings_text(results, rows, note), columns_size(len(systems), 5.3))
+    figure = plotting.canvas(title, settings_text(results, rows, note), plotting.columns_size(len(systems), 5.3))
     panels = target_panels(results, figure, systems, sharex=True, sharey="row")
     for target, row in panels.items():
-        correlation_axes(row, pd.concat([select(drawn, target=target) for *_, drawn in curves])["pearson_r"])
+        plotting.correlation_axes(row, pd.concat([select(drawn, target=target) for *_, drawn in curves])["pearson_r"])
         for axis, system in zip(row, systems, strict=True):
             for index, (name, style, drawn) in enumerate(curves):
                 own = select(drawn, target=target, test_system=system)
                 shift = 0.04 * (index - (len(curves) - 1) / 2.0)
-                draw_members(axis, width_grid(own, by=column), style, name, shift)
-            width_axis(axis, distinct(rows, column), axis_name if target == "local" else "")
-    legend_above(figure, panels["total"][:1])
+                draw_members(axis, members.width_grid(own, by=column), style, name, shift)
+            plotting.width_axis(axis, distinct(rows, column), axis_name if target == "local" else "")
+    plotting.legend_above(figure, panels["total"][:1])
     return figure
 
 
@@ -209,7 +191,7 @@ def draw_controls(results: StudyResults) -> Figure:
     rows = _parametrisation_rows(results)
     found = sorted(distinct(rows, "parametrisation"), key=list(_PARAMETRISATIONS).index)
     if len(found) < 2:
-        raise AbsentError("networks in more than one parametrisation")
+        raise plotting.AbsentError("networks in more than one parametrisation")
     note = "Mean and standard deviation over seeds; local energies in the raw gauge."
     curves = [
         (_PARAMETRISATIONS[name], look(index, lines=True), select(rows, parametrisation=name))
@@ -222,13 +204,15 @@ def _parametrisation_rows(results: StudyResults) -> pd.DataFrame:
     usual: dict[str, Any] = {"species": ("all", None), "transferred": (False, None), "gauge": ("raw", None)}
     controls = member_rows(select(results.table, experiment="parametrisation", split="test", **usual))
     same = {name: distinct(controls, name) for name in ("activation", "depth", "width", "test_system")}
-    standard = select(sweep_members(results.table), **usual, **same)
+    standard = select(members.sweep_members(results.table), **usual, **same)
     return pd.concat([standard, controls], ignore_index=True)
 
 
 def draw_species(results: StudyResults) -> Figure:
     """Local r of each species of the mixture against width, in three gauges."""
-    rows = select(sweep_members(results.table), target="local", transferred=False, test_system=tuple(results.mixtures))
+    rows = select(
+        members.sweep_members(results.table), target="local", transferred=False, test_system=tuple(results.mixtures)
+    )
     panels = [
         (system, str(name))
         for system in results.mixtures
@@ -236,27 +220,27 @@ def draw_species(results: StudyResults) -> Figure:
         if name != "all"
     ]
     if not panels:
-        raise AbsentError("a mixture with local energies by species")
-    main = architectures(rows)[0]
-    rows = of_architecture(rows, main)
+        raise plotting.AbsentError("a mixture with local energies by species")
+    main = members.architectures(rows)[0]
+    rows = members.of_architecture(rows, main)
     note = (
         "The pair gauge moves energy between unlike neighbours without changing any total; its coefficients "
         "come from validation frames. The control, with equal signs, has as many coefficients. Mean and "
         "standard deviation over seeds."
     )
-    title = f"Local energies of a mixture by species ({architecture_name(main)})"
+    title = f"Local energies of a mixture by species ({members.architecture_name(main)})"
     columns = max(2, min(3, len(panels)))
-    figure = canvas(title, settings_text(results, rows, note), (6.2, 1.6 + 2.3 * -(-len(panels) // columns)))
-    axes = grid_of(figure, len(panels), columns, sharey=True)
+    figure = plotting.canvas(title, settings_text(results, rows, note), (6.2, 1.6 + 2.3 * -(-len(panels) // columns)))
+    axes = plotting.grid_of(figure, len(panels), columns, sharey=True)
     lows = [1.0]
     for axis, (system, name) in zip(axes, panels, strict=True):
         for gauge, label, style in _GAUGES:
-            grid = width_grid(select(rows, test_system=system, species=name, gauge=gauge))
+            grid = members.width_grid(select(rows, test_system=system, species=name, gauge=gauge))
             lows.append(draw_members(axis, grid, style, label))
         axis.set_title(name if len(results.mixtures) == 1 else f"{results.label(system)}: {name}")
-        width_axis(axis, distinct(rows, "width"))
-    correlation_axes(axes, lows, "Pearson r, local energies")
-    legend_above(figure, axes[:1])
+        plotting.width_axis(axis, distinct(rows, "width"))
+    plotting.correlation_axes(axes, lows, "Pearson r, local energies")
+    plotting.legend_above(figure, axes[:1])
     return figure
 
 
@@ -265,35 +249,35 @@ def draw_learning_rates(results: StudyResults) -> Figure:
     rows = select(results.learning_rates, chosen=True, parametrisation=("standard", None), experiment=("sweep", None))
     systems = results.present(rows, "train_system")
     if not systems:
-        raise AbsentError("a choice of learning rates")
+        raise plotting.AbsentError("a choice of learning rates")
     note = "Chosen on validation frames, for every width; curves are shifted sideways by a few per cent."
-    figure = canvas("Learning rate chosen for each width", note, columns_size(len(systems), 3.7))
-    axes = grid_of(figure, len(systems), len(systems), sharey=True)
+    figure = plotting.canvas("Learning rate chosen for each width", note, plotting.columns_size(len(systems), 3.7))
+    axes = plotting.grid_of(figure, len(systems), len(systems), sharey=True)
     for axis, system in zip(axes, systems, strict=True):
         chosen = select(rows, train_system=system)
-        for index, architecture in enumerate(architectures(chosen)):
-            one, style = of_architecture(chosen, architecture).sort_values("width"), look(index, lines=True)
+        for index, architecture in enumerate(members.architectures(chosen)):
+            one, style = members.of_architecture(chosen, architecture).sort_values("width"), look(index, lines=True)
             x, rates = one["width"].to_numpy(float) * (1.0 + 0.03 * (index - 1.5)), one["lr"].to_numpy(float)
-            name = architecture_name(architecture)
+            name = members.architecture_name(architecture)
             axis.plot(x, rates, style.line, marker=style.marker, color=style.color, label=name)
         axis.set_yscale("log")
-        width_axis(axis, distinct(chosen, "width"))
+        plotting.width_axis(axis, distinct(chosen, "width"))
         axis.set_title(results.label(system))
     axes[0].set_ylabel("learning rate")
-    legend_above(figure, axes[:1])
+    plotting.legend_above(figure, axes[:1])
     return figure
 
 
 def draw_cost(results: StudyResults) -> Figure:
     """Pearson r against CPU seconds; the widths of an architecture are joined by a line."""
-    rows = select(sweep_members(results.table), transferred=False, species=("all", None), gauge=("raw", None))
+    rows = select(members.sweep_members(results.table), transferred=False, species=("all", None), gauge=("raw", None))
     if not (rows["train_seconds"] > 0.0).any():
-        raise AbsentError("training times")
+        raise plotting.AbsentError("training times")
     note = (
         "CPU seconds per network (ensembles are trained together). Lines join widths, labelled at both ends; "
         "mean over seeds."
     )
-    figure = canvas("Cost and accuracy", settings_text(results, rows, note), (GRID[0], 4.3))
+    figure = plotting.canvas("Cost and accuracy", settings_text(results, rows, note), (plotting.GRID[0], 4.3))
     axes = figure.subplots(1, 2, sharex=True)
     for axis, target in zip(axes, ("total", "local"), strict=True):
         means: list[float] = []
@@ -303,21 +287,23 @@ def draw_cost(results: StudyResults) -> Figure:
         axis.set_xscale("log")
         axis.set_xlabel("CPU seconds to train")
         axis.set_title(f"{target} energies")
-        correlation_axes([axis], means)
-    legend_above(figure, axes[1:])
+        plotting.correlation_axes([axis], means)
+    plotting.legend_above(figure, axes[1:])
     return figure
 
 
-def _draw_costs(axes: Axes, rows: pd.DataFrame, system: str, style: Look) -> list[float]:
-    found = architectures(rows)
+def _draw_costs(axes: Axes, rows: pd.DataFrame, system: str, style: plotting.Look) -> list[float]:
+    found = members.architectures(rows)
     drawn: list[float] = []
     for architecture in found[:: max(1, len(found) - 1)]:
-        one, main = of_architecture(rows, architecture), architecture == found[0]
-        means = pd.DataFrame({name: width_grid(one, name).mean() for name in ("pearson_r", "train_seconds")}).dropna()
+        one, main = members.of_architecture(rows, architecture), architecture == found[0]
+        means = pd.DataFrame(
+            {name: members.width_grid(one, name).mean() for name in ("pearson_r", "train_seconds")}
+        ).dropna()
         if means.empty:
             continue
         x, y, face = means["train_seconds"], means["pearson_r"], style.color if main else "white"
-        name = f"{system}, {architecture_name(architecture)}"
+        name = f"{system}, {members.architecture_name(architecture)}"
         axes.plot(x, y, "-" if main else ":", marker=style.marker, color=style.color, mfc=face, label=name)
         for end in (0, -1):
             place = (x.iloc[end], y.iloc[end])

@@ -12,26 +12,10 @@ from pydantic import BaseModel
 from basinet.config.loading import read_record
 from basinet.errors import InputError
 from basinet.files import read_text
+from basinet.study import tables
 from basinet.study.claims import evaluate_claims
 from basinet.study.claims.verdict import Claim
 from basinet.study.systems import ProvenanceRecord, RelationRecord
-from basinet.study.tables import (
-    CURVES,
-    LEARNING_RATES,
-    PARITY,
-    RELATION_POINTS,
-    RESULTS,
-    SELECTION,
-    distinct,
-    is_mixture,
-    mean_rows,
-    member_rows,
-    read_rows,
-    records,
-    select,
-    system_elements,
-    system_label,
-)
 
 TOTALS_ONLY = "total energies only"
 """Training data of the paper's networks; captions say it in these words."""
@@ -81,7 +65,7 @@ class StudyResults:
 
     def label(self, system: str) -> str:
         """Name of a system in figures and tables."""
-        return system_label(system, self.systems.get(system, ()))
+        return tables.system_label(system, self.systems.get(system, ()))
 
     @property
     def main_systems(self) -> dict[str, Any]:
@@ -96,12 +80,12 @@ class StudyResults:
     @property
     def pure(self) -> list[str]:
         """Systems of one element."""
-        return [name for name, elements in self.systems.items() if not is_mixture(elements)]
+        return [name for name, elements in self.systems.items() if not tables.is_mixture(elements)]
 
     @property
     def mixtures(self) -> list[str]:
         """Systems of several elements."""
-        return [name for name, elements in self.systems.items() if is_mixture(elements)]
+        return [name for name, elements in self.systems.items() if tables.is_mixture(elements)]
 
     def position(self, system: str) -> int:
         """Position of a system among those of the study; unknown ones come last."""
@@ -133,40 +117,42 @@ def load_results(directory: str | Path) -> StudyResults:
     if not (root / "results.csv").is_file():
         problem = "holds no results.csv" if root.is_dir() else "no such directory"
         raise InputError(f"{root}: {problem}; give the output directory of `basinet reproduce` or `train`")
-    table = read_rows(root / "results.csv", RESULTS)
+    table = tables.read_rows(root / "results.csv", tables.RESULTS)
     study = read_record(root / "study.json", _Study)
     named = study.get("data", {}).get("systems", {})
-    tested = distinct(table, "test_system")
+    tested = tables.distinct(table, "test_system")
     elements = {str(name): tuple(entry.get("elements", ())) for name, entry in named.items() if name in tested}
     config = root / "config.yaml"
     return StudyResults(
         table=table,
-        systems=system_elements(select(table, transferred=(False, None)), elements),
+        systems=tables.system_elements(tables.select(table, transferred=(False, None)), elements),
         relation=read_record(root / "relation.json", dict[str, dict[str, Any]]),
         gauge=read_record(root / "gauge.json", dict[str, list[dict[str, Any]]]),
         study=study,
         provenance=read_record(root / "provenance.json", ProvenanceRecord),
-        relation_points=read_rows(root / "relation_points.csv", RELATION_POINTS),
-        parity=read_rows(root / "parity.csv", PARITY),
-        curves=read_rows(root / "curves.csv", CURVES),
-        learning_rates=read_rows(root / "learning_rates.csv", LEARNING_RATES),
-        selection=read_rows(root / "selection.csv", SELECTION),
+        relation_points=tables.read_rows(root / "relation_points.csv", tables.RELATION_POINTS),
+        parity=tables.read_rows(root / "parity.csv", tables.PARITY),
+        curves=tables.read_rows(root / "curves.csv", tables.CURVES),
+        learning_rates=tables.read_rows(root / "learning_rates.csv", tables.LEARNING_RATES),
+        selection=tables.read_rows(root / "selection.csv", tables.SELECTION),
         config=read_text(config) if config.is_file() else "",
     )
 
 
 def _best_on_validation(table: pd.DataFrame, system: str) -> dict[str, Any]:
     """The ensemble mean of the sweep with the lowest validation error of totals; empty if there is none."""
-    rows = select(table, experiment="sweep", model="network", split="validation", seed="mean", test_system=system)
-    rows = select(rows, target="total", transferred=False)
+    rows = tables.select(
+        table, experiment="sweep", model="network", split="validation", seed="mean", test_system=system
+    )
+    rows = tables.select(rows, target="total", transferred=False)
     errors = rows["rmse_mev"].to_numpy(float)
-    return records(rows)[int(np.nanargmin(errors))] if np.isfinite(errors).any() else {}
+    return tables.records(rows)[int(np.nanargmin(errors))] if np.isfinite(errors).any() else {}
 
 
 def preferred_split(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of the split that says most about unseen frames."""
     for split in _SPLITS:
-        chosen = select(rows, split=split)
+        chosen = tables.select(rows, split=split)
         if len(chosen):
             return chosen
     return rows
@@ -174,8 +160,8 @@ def preferred_split(rows: pd.DataFrame) -> pd.DataFrame:
 
 def floor(results: StudyResults, system: str, target: str) -> float:
     """95th percentile of |r| of untrained networks; nan if there are none."""
-    rows = select(results.table, model="untrained", test_system=system, target=target, species=("all", None))
-    values = np.abs(member_rows(select(rows, gauge=("raw", None)))["pearson_r"].to_numpy(float))
+    rows = tables.select(results.table, model="untrained", test_system=system, target=target, species=("all", None))
+    values = np.abs(tables.member_rows(tables.select(rows, gauge=("raw", None)))["pearson_r"].to_numpy(float))
     values = values[np.isfinite(values)]
     return float(np.quantile(values, 0.95)) if values.size else float("nan")
 
@@ -186,31 +172,31 @@ def model_row(results: StudyResults, model: str, system: str, target: str, gauge
     The ``network`` is the one chosen for the system, on the test frames of the sweep.
     """
     which = {"test_system": system, "target": target, "species": ("all", None), "gauge": (gauge, None)}
-    rows = select(results.table, model=model, transferred=(False, None), **which)
+    rows = tables.select(results.table, model=model, transferred=(False, None), **which)
     if model == "network":
-        rows = select(rows, experiment="sweep", split="test", seed="mean", **results.chosen(system))
-        return next(iter(records(rows)), {})
-    rows = select(rows, experiment="baseline")
-    rows = select(rows, split="test") if len(select(rows, split="test")) else preferred_split(rows)
+        rows = tables.select(rows, experiment="sweep", split="test", seed="mean", **results.chosen(system))
+        return next(iter(tables.records(rows)), {})
+    rows = tables.select(rows, experiment="baseline")
+    rows = tables.select(rows, split="test") if len(tables.select(rows, split="test")) else preferred_split(rows)
     if model == "ridge":
-        rows = select(rows, train_system=(system, None))
-    means = records(mean_rows(rows))
+        rows = tables.select(rows, train_system=(system, None))
+    means = tables.records(tables.mean_rows(rows))
     if means:
         return means[0]
     r = rows["pearson_r"].mean()
-    return {**records(rows)[0], "pearson_r": float(r)} if len(rows) else {}
+    return {**tables.records(rows)[0], "pearson_r": float(r)} if len(rows) else {}
 
 
 def settings_text(results: StudyResults, rows: pd.DataFrame, note: str = "") -> str:
     """Settings of rows in words; what a study did not record is left out."""
-    members, definition = member_rows(rows), distinct(rows, "definition")
-    splits = [str(value).replace("_", "-") for value in distinct(rows, "split")]
+    members, definition = tables.member_rows(rows), tables.distinct(rows, "definition")
+    splits = [str(value).replace("_", "-") for value in tables.distinct(rows, "split")]
     parts = [
-        _listed("{} atoms per frame", distinct(rows, "n_atoms")),
+        _listed("{} atoms per frame", tables.distinct(rows, "n_atoms")),
         _numbers_of_training_frames(results, rows),
         f"{members['seed'].nunique()} networks (seeds) each" if len(members) else "",
-        _listed("cutoff {} Å", distinct(rows, "rcut")),
-        _listed("twojmax {}", distinct(rows, "twojmax")),
+        _listed("cutoff {} Å", tables.distinct(rows, "rcut")),
+        _listed("twojmax {}", tables.distinct(rows, "twojmax")),
         _listed("{} frames", splits),
         _listed("local energies: {} definition", definition if definition != ("total",) else ()),
     ]

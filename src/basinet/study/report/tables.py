@@ -9,14 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from basinet.study.claims.members import (
-    architecture_name,
-    architectures,
-    of_architecture,
-    spread,
-    sweep_members,
-    width_grid,
-)
+from basinet.study.claims import members
 from basinet.study.report.results import StudyResults, floor, model_row
 from basinet.study.tables import mean_rows, records, select
 
@@ -122,20 +115,20 @@ def _headline(results: StudyResults, system: str) -> dict[str, Any]:
 
 def _architectures(results: StudyResults) -> list[dict[str, Any]]:
     """Mean r over seeds at the narrowest, best and widest network for every architecture, target and transfer."""
-    rows = select(sweep_members(results.table), species=("all", None), gauge=("raw", "pair"))
+    rows = select(members.sweep_members(results.table), species=("all", None), gauge=("raw", "pair"))
     lines = []
     for case, chosen in rows.groupby(["target", "train_system", "test_system", "gauge"]):
         target, train, test, gauge = map(str, case)
-        for architecture in architectures(chosen):
-            grid = width_grid(of_architecture(chosen, architecture))
+        for architecture in members.architectures(chosen):
+            grid = members.width_grid(members.of_architecture(chosen, architecture))
             if grid.empty:
                 continue
-            mean, bars = grid.mean(), spread(grid)
+            mean, bars = grid.mean(), members.spread(grid)
             best = int(mean.argmax())
             narrowest, highest, widest = (f"{mean.iloc[i]:.3f} ± {bars.iloc[i]:.3f}" for i in (0, best, -1))
             lines.append({
                 "target": target, "trained on": results.label(train), "tested on": results.label(test), "gauge": gauge,
-                "architecture": architecture_name(architecture), "narrowest": narrowest,
+                "architecture": members.architecture_name(architecture), "narrowest": narrowest,
                 "best width": f"{grid.columns[best]:.0f}", "best": highest, "widest": widest,
             })  # fmt: skip
     return lines
