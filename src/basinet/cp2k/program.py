@@ -78,14 +78,9 @@ def run_program(command: Sequence[str], directory: Path, *, threads: int, time_l
     """Run CP2K (a command without options) on ``basinet.inp`` in a directory, to its end; return the seconds it took.
 
     The process that calls does not change its own directory. However it ends, CP2K ends with it. The owner goes into
-    CP2K's environment, by which leftover processes are known; the time limit is in seconds.
-
-    Raises
-    ------
-    TimeLimitError
-        It took too long.
-    DiskFullError, NotConvergedError, KilledError, CrashError
-        The reason that is most to the point: a full disk before an error, no convergence before that.
+    CP2K's environment, by which leftover processes are known; the time limit is in seconds. TimeLimitError: it took too
+    long. DiskFullError, NotConvergedError, KilledError, CrashError: the reason that is most to the point: a full disk
+    before an error, no convergence before that.
     """
     scratch = directory / "tmp"
     scratch.mkdir(exist_ok=True)

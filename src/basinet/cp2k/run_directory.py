@@ -195,14 +195,9 @@ def read_run(
     The path is the run's directory, or its output where the directory holds several. The cube of the electron density
     is by default the one named ``PROJECT-ELECTRON_DENSITY-...cube`` (or ``.cube.gz``) beside the output; of a
     trajectory that wrote several, it chooses the step. A run without a density, or whose SCF did not converge, is an
-    error unless allowed.
-
-    Raises
-    ------
-    InputError
-        There is no output, or several; it is empty, binary, cut short, aborted or not converged; the input is
-        missing or belongs to another run; a kind or its pseudopotential is unknown, its file cannot be found, or
-        it is none of GTH's; the density is missing, or there are several. One line that names file and remedy.
+    error unless allowed. InputError: there is no output, or several; it is empty, binary, cut short, aborted or not
+    converged; the input is missing or belongs to another run; a kind or its pseudopotential is unknown, its file cannot
+    be found, or it is none of GTH's; the density is missing, or there are several. One line that names file and remedy.
     """
     calculation = _read_calculation(path, allow_unconverged=allow_unconverged)
     output, given = calculation.output, calculation.given

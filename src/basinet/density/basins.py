@@ -186,11 +186,8 @@ def integrate_basins(
     Basins
         Per atom: population, volume, integrals; maxima, non-nuclear basins, vacuum and residuals.
 
-    Raises
-    ------
-    InputError
-        An array of the wrong shape, NaN or infinite values, a constant density, a cell without volume, no atoms
-        or two in one place, a radius or a threshold out of range.
+    InputError: an array of the wrong shape, NaN or infinite values, a constant density, a cell without volume, no atoms
+    or two in one place, a radius or a threshold out of range.
 
     Notes
     -----
@@ -198,8 +195,6 @@ def integrate_basins(
     neighbours one step nearer to the plateau's edge where flux leaves it, by A / l; a plateau that nothing
     leaves is one maximum at its point of highest index.
 
-    Examples
-    --------
     Two equal atoms share the cell equally:
 
     >>> import numpy as np

@@ -107,13 +107,9 @@ def read_cube(path: str | Path, *, dataset: int = 0) -> Volume:
     CP2K's. A cube states no unit of its values. They come as they are: densities commonly in e/bohr^3, potentials in
     Hartree. An origin other than zero is folded in: the atoms are shifted so that grid point (0, 0, 0) is at zero. The
     data set is one of several values per voxel, for a file of several orbitals (its number of atoms is negative) or of
-    several values (the fifth number of its third line).
-
-    Raises
-    ------
-    InputError
-        The file is missing, empty, cut short, no cube or of another compression; a value is no finite number (the
-        message names the line); there are more values than the header states; or there is no such data set.
+    several values (the fifth number of its third line). InputError: the file is missing, empty, cut short, no cube or
+    of another compression; a value is no finite number (the message names the line); there are more values than the
+    header states; or there is no such data set.
     """
     return _read_cube(path, dataset)[0]
 
@@ -315,13 +311,8 @@ def read_chgcar(path: str | Path) -> Volume:
     """Read the total density of a CHGCAR, CHG, AECCAR or PARCHG, plain or gzip: e/A^3, electrons positive.
 
     The file, of VASP 4 (whose comment may name the elements; the atoms are ``X`` otherwise) or later, holds the density
-    times the volume of the cell, which is divided by here.
-
-    Raises
-    ------
-    InputError
-        The file is missing, empty, cut short, of another format or compression; a value is no finite number (the
-        message names the line).
+    times the volume of the cell, which is divided by here. InputError: the file is missing, empty, cut short, of
+    another format or compression; a value is no finite number (the message names the line).
     """
     return _read_vasp(path, times_volume=True)
 

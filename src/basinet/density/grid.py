@@ -115,13 +115,8 @@ def renormalise(
     overwrite
         Whether a float64 array may be scaled in place, which saves memory.
 
-    Raises
-    ------
-    InputError
-        If the density integrates to another number of electrons, and says to which.
+    InputError if the density integrates to another number of electrons, and says to which.
 
-    Examples
-    --------
     >>> density, factor = renormalise(np.full((4, 4, 4), 0.0080001), 10.0 * np.eye(3), electrons=8.0)
     >>> round(factor, 7), round(electron_count(density, 10.0 * np.eye(3)), 12)
     (0.9999875, 8.0)

@@ -158,11 +158,8 @@ def local_hartree_energies(  # noqa: PLR0913 - one keyword per option
         Called with the charge density (e / A^3, electrons less cores) and its Hartree potential (eV) before they
         are overwritten by energy densities.
 
-    Raises
-    ------
-    InputError
-        If shapes do not fit, numbers are not finite, the density has another number of electrons, or there are both
-        cores and a potential.
+    InputError if shapes do not fit, numbers are not finite, the density has another number of electrons, or there are
+    both cores and a potential.
     """
     seconds: dict[str, float] = {}
     electrons, box = checked_field(density, "the density"), checked_cell(cell)

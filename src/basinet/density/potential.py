@@ -64,14 +64,9 @@ def hartree_potential(
     rho, v_h : (n1, n2, n3) arrays
         Electrons less cores, e / A^3, which integrate to what the density does, less the cores; and eV, with mean zero.
 
-    Raises
-    ------
-    InputError
-        If shapes do not fit, a number is not finite, or the electrons miss the charge of the cores by more
-        than a hundredth.
+    InputError if shapes do not fit, a number is not finite, or the electrons miss the charge of the cores by more than
+    a hundredth.
 
-    Examples
-    --------
     Electrons in the shape of their core cancel it:
 
     >>> import numpy as np

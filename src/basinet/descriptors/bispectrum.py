@@ -131,13 +131,8 @@ class Bispectrum:
         Size R of each element in units of the cutoff (LAMMPS' ``radelems``): a pair is cut off at
         ``rcut * (R_i + R_j)``. 1/2 each unless given; `element_radii` makes them from van der Waals radii.
 
-    Raises
-    ------
-    InputError
-        A setting out of range.
+    InputError: a setting out of range.
 
-    Examples
-    --------
     >>> from ase.build import bulk
     >>> descriptor = Bispectrum(rcut=5.25, twojmax=4, weights={"Ar": 1.0})
     >>> descriptor(bulk("Ar", "fcc", a=5.3, cubic=True)).shape
@@ -190,13 +185,8 @@ class Bispectrum:
         """Bispectrum of every atom of a frame, (n_atoms, n_components), no unit, in the order of `component_labels`.
 
         Any cell, and smaller than the cutoff if need be. The atoms are shared by threads, on whose number the result
-        does not depend.
-
-        Raises
-        ------
-        InputError
-            An element without a weight, positions that are not finite, atoms in one place, or a periodic cell without
-            volume.
+        does not depend. InputError: an element without a weight, positions that are not finite, atoms in one place, or
+        a periodic cell without volume.
         """
         around = _Environments.of(self, atoms, threads)
         out = np.empty((len(atoms), self.n_components))

@@ -189,23 +189,17 @@ def local_prediction_rigidity(
     Source: Chong, Grasselli, Ben Mahmoud, Morrow, Deringer, Ceriotti, J. Chem. Theory Comput. 19, 8020 (2023),
     arXiv:2306.15638.
 
-    Parameters
-    ----------
-    features
-        (n_atoms, n_features) :math:`g_i = \partial e_i / \partial w` of the atoms asked about: descriptors of
-        a linear model, or the last layer's features of a network.
-    training_features, training_frame
-        (n_training_atoms, n_features) the same of the training set's atoms, and (n_training_atoms,) their frames.
-    ridge
-        :math:`\lambda > 0`, in the square of the features' unit; else ValueError.
+    - `features`: (n_atoms, n_features) :math:`g_i = \partial e_i / \partial w` of the atoms asked about: descriptors of
+      a linear model, or the last layer's features of a network.
+    - `training_features`, `training_frame`: (n_training_atoms, n_features) the same of the training set's atoms, and
+      (n_training_atoms,) their frames.
+    - `ridge`: :math:`\lambda > 0`, in the square of the features' unit; else ValueError.
 
     Returns
     -------
     (n_atoms,), dimensionless; ratios between atoms of one model carry meaning. An atom without features is
     infinitely rigid.
 
-    Examples
-    --------
     Two atoms with features of their own; only the first one's energy is known from a frame:
 
     >>> rigidity = local_prediction_rigidity(np.eye(2), [[1.0, 0.0]], [0], ridge=0.1)

@@ -181,14 +181,9 @@ def evaluate(
         mean carry a 95 % block bootstrap interval of Pearson's r, ``pearson_r_low`` and ``pearson_r_high``. The total
         of a calculator is its ``energy``; where its ``energies`` do not sum to that, ``attrs["notes"]`` says so.
 
-    Raises
-    ------
-    InputError
-        If labels are missing, a species has no network, the calculator fails or gives no finite energy of every atom,
-        or LAMMPS is asked for and missing.
+    InputError if labels are missing, a species has no network, the calculator fails or gives no finite energy of every
+    atom, or LAMMPS is asked for and missing.
 
-    Examples
-    --------
     >>> import basinet
     >>> from basinet.potentials.pair_potential import literature_lennard_jones
     >>> from basinet.potentials.calculator import PairPotentialCalculator
@@ -215,10 +210,7 @@ def score_relation(relation: Relation, frames: Sequence[Atoms], definition: Defi
     scored together. That the line of the totals is the line of the atoms is to be tested: ``slope``, of direct energies
     on the relation's, is 1 if so, and ``rmse_mev`` what is left, both centred.
 
-    Returns
-    -------
-    DataFrame
-        Rows of the target ``local``, with the columns of `evaluate`.
+    Returns rows of the target ``local``, with the columns of `evaluate`.
     """
     rows: list[dict[str, Any]] = []
     for group in by_composition(divided(frames)[0]):
@@ -240,16 +232,9 @@ def score_forces(model: Ensemble | Calculator, frames: Sequence[Atoms], *, engin
     Frames of one system and composition that carry ``REF_forces`` (eV/A) are scored together; ``attrs["notes"]`` tells
     how many do not. Components x, y and z are pooled. With the engine ``lammps``, LAMMPS evaluates the ensemble.
 
-    Returns
-    -------
-    DataFrame
-        A row for all atoms and, in mixtures, one for each element, with the columns of `basinet.evaluate` and the
-        target ``force``; ``rmse_mev`` and ``offset_mev`` in meV/A. No row where there are no forces to compare.
-
-    Raises
-    ------
-    InputError
-        If a label is not three finite numbers per atom, the calculator fails, or an element has no network.
+    Returns a row for all atoms and, in mixtures, one for each element, with the columns of `basinet.evaluate` and the
+    target ``force``; ``rmse_mev`` and ``offset_mev`` in meV/A. No row where there are no forces to compare. InputError
+    if a label is not three finite numbers per atom, the calculator fails, or an element has no network.
     """
     rows: list[dict[str, Any]] = []
     liquid = divided(frames)[0]

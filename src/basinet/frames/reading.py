@@ -223,12 +223,9 @@ def read_frames(
     list of Atoms
         Labels in ``info`` and ``arrays``. A label that the file lacks is missing, never zero.
 
-    Raises
-    ------
-    InputError
-        A file is missing, empty, cut short or not extended XYZ; a number is NaN or infinite; a periodic
-        direction has no cell; a key asked for is in no frame; or energies of one composition differ so much
-        that their units cannot be the same. The message names the file and the frame.
+    InputError: a file is missing, empty, cut short or not extended XYZ; a number is NaN or infinite; a periodic
+    direction has no cell; a key asked for is in no frame; or energies of one composition differ so much that their
+    units cannot be the same. The message names the file and the frame.
     """
     paths = [path_or_paths] if isinstance(path_or_paths, (str, Path)) else list(path_or_paths)
     if not paths:

@@ -29,22 +29,13 @@ _DTYPES = {"<f8": 8, "<f4": 4, "<i8": 8, "<i4": 4, "|b1": 1, "|u1": 1}
 def save_arrays(path: str | Path, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write a header and named arrays, atomically.
 
-    Parameters
-    ----------
-    path
-        The file.
-    header
-        Anything JSON can hold. The keys ``format``, ``version``, ``arrays`` and ``sha256`` are the format's
-        own.
-    arrays
-        Arrays of float32, float64, int32, int64, uint8 or bool, any shape.
+    - `path`: the file.
+    - `header`: anything JSON can hold. The keys ``format``, ``version``, ``arrays`` and ``sha256`` are the format's
+      own.
+    - `arrays`: arrays of float32, float64, int32, int64, uint8 or bool, any shape.
 
-    Raises
-    ------
-    ValueError
-        The header uses one of the format's own keys, or an array has another dtype.
-    InputError
-        The file cannot be written.
+    ValueError: the header uses one of the format's own keys, or an array has another dtype. InputError: the file cannot
+    be written.
     """
     taken = [key for key in _RESERVED if key in header]
     if taken:
@@ -74,10 +65,7 @@ def load_arrays(path: str | Path) -> tuple[dict[str, Any], dict[str, NDArray[Any
     arrays : dict of ndarray
         The arrays, writable.
 
-    Raises
-    ------
-    InputError
-        The file is missing, not one of ours, of a newer format version, cut short, or altered.
+    InputError: the file is missing, not one of ours, of a newer format version, cut short, or altered.
     """
     content = read_bytes(path)
     line, newline, payload = content.partition(b"\n")

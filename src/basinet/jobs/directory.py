@@ -22,14 +22,9 @@ MARKER_TEXT = "Output of basinet; --overwrite may delete it. Without this file i
 def _agree_to_output(path: str | Path, *, resume: bool, overwrite: bool) -> None:
     """Agree to use a directory for output, or refuse it; nothing is changed.
 
-    Parameters
-    ----------
-    path
-        The directory.
-    resume
-        Keep what is there and go on, provided it is an output of basinet.
-    overwrite
-        Delete what is there first, provided it is an output of basinet.
+    - `path`: the directory.
+    - `resume`: keep what is there and go on, provided it is an output of basinet.
+    - `overwrite`: delete what is there first, provided it is an output of basinet.
     """
     directory = Path(path)
     if resume and overwrite:
@@ -53,10 +48,7 @@ def _prepare_output(path: str | Path, *, resume: bool, overwrite: bool) -> Path:
 
     See `agree_to_output`. The lock file stays, so that who holds it goes on holding it.
 
-    Returns
-    -------
-    Path
-        The directory, which exists now.
+    Returns the directory, which exists now.
     """
     directory = Path(path)
     _agree_to_output(directory, resume=resume, overwrite=overwrite)
@@ -111,10 +103,7 @@ def _clear(directory: Path) -> None:
 def prepared(root: Path, *, resume: bool, overwrite: bool) -> Iterator[None]:
     """Hold an output directory, emptied where it is to be overwritten: not before it is ours alone.
 
-    Raises
-    ------
-    InputError
-        See `agree_to_output` and `locked`.
+    InputError: see `agree_to_output` and `locked`.
     """
     refuse_running(root)
     _agree_to_output(root, resume=resume, overwrite=overwrite)

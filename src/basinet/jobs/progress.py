@@ -16,17 +16,10 @@ if TYPE_CHECKING:
 def seconds_left(spent: float, done: float, remaining: float, workers: int = 1) -> float | None:
     """Time left in seconds, if what remains costs as much as what is done; None if nothing is done yet.
 
-    Parameters
-    ----------
-    spent
-        Seconds of work so far.
-    done, remaining
-        Costs of what is done and what remains.
-    workers
-        Tasks at a time; 1 where `spent` is time by the clock.
+    - `spent`: seconds of work so far.
+    - `done`, `remaining`: costs of what is done and what remains.
+    - `workers`: tasks at a time; 1 where `spent` is time by the clock.
 
-    Examples
-    --------
     >>> seconds_left(spent=60.0, done=96.0, remaining=320.0, workers=2)
     100.0
     """
@@ -36,8 +29,6 @@ def seconds_left(spent: float, done: float, remaining: float, workers: int = 1) 
 def duration(seconds: float | None) -> str:
     """Spell a time.
 
-    Examples
-    --------
     >>> duration(80.0), duration(600.0), duration(90000.0), duration(None)
     ('80 s', '10 min', '25.0 h', '?')
     """
@@ -51,12 +42,9 @@ def duration(seconds: float | None) -> str:
 class Progress:
     """Report stages of weighted tasks; the estimate of the time left assumes that work goes on at the pace so far.
 
-    Attributes
-    ----------
-    spent
-        Seconds of work at all tasks so far, those of an earlier run included; None: the pace is that of this run.
-    workers
-        Tasks at a time, where `spent` is given.
+    - `spent`: seconds of work at all tasks so far, those of an earlier run included; None: the pace is that of this
+      run.
+    - `workers`: tasks at a time, where `spent` is given.
     """
 
     def __init__(self, stream: TextIO | None = None, *, every: float = 15.0) -> None:

@@ -18,11 +18,8 @@ def provenance() -> dict[str, Any]:
 
     Nothing is imported to find a version. What cannot be found out is null.
 
-    Returns
-    -------
-    dict
-        ``basinet``, ``dependencies`` (name to version), ``python``, ``platform``, ``machine``, ``cpu_count``
-        (processors this process may use), ``git_revision``, ``git_modified``, ``timestamp`` (UTC, ISO 8601).
+    Returns ``basinet``, ``dependencies`` (name to version), ``python``, ``platform``, ``machine``, ``cpu_count``
+    (processors this process may use), ``git_revision``, ``git_modified``, ``timestamp`` (UTC, ISO 8601).
     """
     revision, modified = _git_revision(Path(__file__).resolve().parents[1])
     return {

@@ -65,10 +65,7 @@ class QueueSettings(Section):
 def job_cluster(settings: QueueSettings) -> Any:
     """A cluster of jobs, none of them in the queue yet; ``job_script()`` of it is the script of a job.
 
-    Raises
-    ------
-    InputError
-        dask-jobqueue is not installed, or a setting is none of this machine.
+    InputError: dask-jobqueue is not installed, or a setting is none of this machine.
     """
     try:
         import dask
@@ -126,12 +123,8 @@ def _check_submission(settings: QueueSettings) -> None:
 class _Cluster(Workers):
     """Workers of Dask; where they are ours, those that end are replaced.
 
-    Parameters
-    ----------
-    client
-        Of the scheduler.
-    number
-        How many jobs there are to be, where they are ours.
+    - `client`: of the scheduler.
+    - `number`: how many jobs there are to be, where they are ours.
     """
 
     def __init__(self, client: Client, number: int | None = None) -> None:
@@ -208,10 +201,7 @@ def _value(future: Future[Any]) -> Any:
 def open_cluster(scheduler: str | None, queue: QueueSettings | None) -> Iterator[Workers]:
     """Yield the workers of the cluster at `scheduler`, or else jobs of a queue.
 
-    Raises
-    ------
-    InputError
-        If the scheduler cannot be reached, or no jobs can be submitted.
+    InputError if the scheduler cannot be reached, or no jobs can be submitted.
     """
     try:
         from distributed import Client

@@ -40,10 +40,7 @@ def fingerprint(*parts: Any) -> str:
 def file_of(directory: Path, name: str, suffix: str) -> Path:
     """File of a name that may have come with data, such as a system's: it lies in the directory, whatever the name.
 
-    Raises
-    ------
-    InputError
-        The name has a slash or another character that no file of ours has, begins with a dot, or is too long.
+    InputError: the name has a slash or another character that no file of ours has, begins with a dot, or is too long.
     """
     if not name.isprintable() or "/" in name or name.startswith(".") or len(os.fsencode(name)) > _LONGEST_NAME:
         raise InputError(f"{name!r}: cannot be the name of a file; rename it, without slashes or a dot in front")
@@ -91,10 +88,7 @@ class Results(Generic[Kept]):
     def put(self, key: str, fingerprint: str, result: Kept) -> None:
         """Keep the result of a task.
 
-        Raises
-        ------
-        InputError
-            The file cannot be written.
+        InputError: the file cannot be written.
         """
         text = encode({"fingerprint": fingerprint, "result": _plainly(result)})
         with atomic_write(self.path(key)) as stream:

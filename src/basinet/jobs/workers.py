@@ -60,25 +60,13 @@ class Workers(ABC):
     ) -> Generator[tuple[_Task, _Value | InputError], None, None]:
         """Do tasks until there are none left; yield each with its value as it ends.
 
-        Parameters
-        ----------
-        function
-            Importable, of one argument. An ``InputError`` that it raises is yielded in place of a value; anything
-            else is raised.
-        take
-            Gives the next task; None where none can begin before one of those that are being done has ended.
-        progress
-            Told when there have been no workers for long.
+        - `function`: importable, of one argument. An ``InputError`` that it raises is yielded in place of a value;
+          anything else is raised.
+        - `take`: gives the next task; None where none can begin before one of those that are being done has ended.
+        - `progress`: told when there have been no workers for long.
 
-        Yields
-        ------
-        tuple
-            Task and value; a `WorkerDiedError` where the process that did it was killed.
-
-        Raises
-        ------
-        InputError
-            The scheduler is lost.
+        Yields task and value; a `WorkerDiedError` where the process that did it was killed. InputError: the scheduler
+        is lost.
         """
 
 
@@ -243,10 +231,7 @@ def open_workers(
 ) -> Iterator[Workers]:
     """Yield workers: of the cluster at `scheduler`, jobs of a queue, or `count` new processes of this machine.
 
-    Raises
-    ------
-    InputError
-        If the scheduler cannot be reached, or no jobs can be submitted.
+    InputError if the scheduler cannot be reached, or no jobs can be submitted.
     """
     if scheduler is not None or queue is not None:
         from basinet.jobs.queues import open_cluster

@@ -24,16 +24,11 @@ from basinet.labelling.settings import CampaignConfig
 class Unit:
     """One calculation.
 
-    Attributes
-    ----------
-    name
-        Of its files: ``00017``; of molecular dynamics with the segment, ``00002-0005``.
-    frame
-        Which of the frames given it calculates, or starts from.
-    start, steps
-        Of molecular dynamics: the step that it begins at, and the number of its steps; 0 and 0: a single point.
-    previous
-        Name of the unit whose last state it begins with; None: it begins from nothing.
+    - `name`: of its files: ``00017``; of molecular dynamics with the segment, ``00002-0005``.
+    - `frame`: which of the frames given it calculates, or starts from.
+    - `start`, `steps`: of molecular dynamics: the step that it begins at, and the number of its steps; 0 and 0: a
+      single point.
+    - `previous`: name of the unit whose last state it begins with; None: it begins from nothing.
     """
 
     name: str
@@ -128,18 +123,11 @@ def _unit_key(unit: Unit, config: CampaignConfig, template: Template | None, ato
 class UnitResult:
     """A finished unit.
 
-    Attributes
-    ----------
-    frames
-        Labelled: one of a single point, several of molecular dynamics.
-    seconds
-        Of CP2K and the partition.
-    cp2k_version, input_sha256, attempt, host, finished
-        Where the frames come from.
-    report
-        Of the partition and of the dynamics.
-    restart
-        State for the next segment of a trajectory.
+    - `frames`: labelled: one of a single point, several of molecular dynamics.
+    - `seconds`: of CP2K and the partition.
+    - `cp2k_version`, `input_sha256`, `attempt`, `host`, `finished`: where the frames come from.
+    - `report`: of the partition and of the dynamics.
+    - `restart`: state for the next segment of a trajectory.
     """
 
     frames: list[Atoms]
@@ -178,16 +166,10 @@ _LOG_LIMIT = 1 << 20
 class Campaign:
     """Calculations on frames, in a directory that holds all they need.
 
-    Attributes
-    ----------
-    root
-        The directory.
-    config
-        Settings.
-    frames
-        Configurations, with what their file says of them.
-    template
-        The user's own input, or None.
+    - `root`: the directory.
+    - `config`: settings.
+    - `frames`: configurations, with what their file says of them.
+    - `template`: the user's own input, or None.
     """
 
     root: Path
@@ -277,10 +259,7 @@ class Campaign:
 def load_inputs(config: CampaignConfig) -> tuple[list[Atoms], Template | None]:
     """Read the frames and the template that a config names, and check them.
 
-    Raises
-    ------
-    InputError
-        Names the file and the frame.
+    InputError: names the file and the frame.
     """
     frames = read_frames(config.frames)
     for index, atoms in enumerate(frames):
@@ -309,10 +288,7 @@ def create_campaign(root: Path, config: CampaignConfig, frames: list[Atoms], tem
 def open_campaign(root: str | Path) -> Campaign:
     """Open a campaign's directory.
 
-    Raises
-    ------
-    InputError
-        It holds no campaign.
+    InputError: it holds no campaign.
     """
     root = Path(root)
     if not (root / _CONFIG).is_file() or not (root / _FRAMES).is_file():
@@ -328,10 +304,7 @@ _FREE = ("run", "cluster", "frames", "template")
 def check_same(root: Path, config: CampaignConfig, frames: list[Atoms], template: Template | None) -> None:
     """Refuse to go on with a campaign under other settings, or with frames that are not its own and more.
 
-    Raises
-    ------
-    InputError
-        Names the first key or frame that differs.
+    InputError: names the first key or frame that differs.
     """
     if not (root / _CONFIG).is_file():
         return

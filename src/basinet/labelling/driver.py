@@ -30,20 +30,12 @@ _OUTSIDE = ("killed", "out_of_disk")
 class Schedule:
     """The order of a campaign's units: which comes next, and which is given up.
 
-    Attributes
-    ----------
-    units
-        All, in an order in which they can be done.
-    done
-        Names of finished units.
-    failures
-        Kinds of the failures that count against the retries, by unit.
-    attempts
-        Number of the last try of each unit.
-    retries
-        How many more tries each kind is worth.
-    running
-        Names of units being done.
+    - `units`: all, in an order in which they can be done.
+    - `done`: names of finished units.
+    - `failures`: kinds of the failures that count against the retries, by unit.
+    - `attempts`: number of the last try of each unit.
+    - `retries`: how many more tries each kind is worth.
+    - `running`: names of units being done.
     """
 
     units: Mapping[str, Unit]
@@ -150,10 +142,7 @@ def _queue_of(config: CampaignConfig) -> QueueSettings | None:
 def job_script(config: CampaignConfig) -> str:
     """The script of one job, as it goes to the queue.
 
-    Raises
-    ------
-    InputError
-        The config has no queue; or see `basinet.jobs.queues.job_cluster`.
+    InputError: the config has no queue; or see `basinet.jobs.queues.job_cluster`.
     """
     queue = _queue_of(config)
     if queue is None:
@@ -186,15 +175,8 @@ def _local_workers(config: CampaignConfig) -> int:
 def run_campaign(campaign: Campaign, workers: Workers, progress: Progress) -> Schedule:
     """Do all units that are not done; failures are told as they happen.
 
-    Returns
-    -------
-    Schedule
-        Final: what is done, and what was given up.
-
-    Raises
-    ------
-    InputError
-        There is no CP2K where the workers are, or too many calculations failed in a row.
+    Returns the last schedule: what is done, and what was given up. InputError: there is no CP2K where the workers are, or too many
+    calculations failed in a row.
     """
     schedule = _schedule_of(campaign)
     _begin(campaign, schedule, progress)

@@ -54,12 +54,9 @@ _ERRORS = {
 def _labelled_atoms(source: DensitySource, local: LocalEnergies, settings: PartitionSettings) -> Atoms:
     """The frame with all labels that its source allows.
 
-    Returns
-    -------
-    Atoms
-        In ``info`` ``system``, ``closure_error``, ``direct_closure_error`` and what belongs to no atom; in ``arrays``
-        local Hartree and direct energies (eV), ``bader_population`` (electrons), ``bader_charge`` (e, where cores are
-        known), ``bader_volume`` (A^3), ``bader_maximum_distance`` (A), and error bars.
+    Returns a frame: in ``info`` ``system``, ``closure_error``, ``direct_closure_error`` and what belongs to no atom; in
+    ``arrays`` local Hartree and direct energies (eV), ``bader_population`` (electrons), ``bader_charge`` (e, where
+    cores are known), ``bader_volume`` (A^3), ``bader_maximum_distance`` (A), and error bars.
     """
     atoms: Atoms = source.atoms.copy()
     basins, errors = local.basins, local.errors
@@ -187,14 +184,9 @@ def _notes(source: DensitySource, local: LocalEnergies, atoms: Atoms, settings: 
 class Partitioned:
     """A finished input.
 
-    Attributes
-    ----------
-    atoms
-        The labelled frame.
-    report
-        All that the frame cannot hold: totals, residuals, maxima, notes, seconds of each step.
-    stamps
-        Size and time of change of each file that it was made from.
+    - `atoms`: the labelled frame.
+    - `report`: all that the frame cannot hold: totals, residuals, maxima, notes, seconds of each step.
+    - `stamps`: size and time of change of each file that it was made from.
     """
 
     atoms: Atoms
@@ -221,10 +213,7 @@ def _naming(path: Path) -> Iterator[None]:
 def partition_input(item: PartitionInput, settings: PartitionSettings) -> Partitioned:
     """Partition one input.
 
-    Raises
-    ------
-    InputError
-        One line that names the file, the cause and the remedy.
+    InputError: one line that names the file, the cause and the remedy.
     """
     with _naming(item.path):
         begun = time.perf_counter()
@@ -322,16 +311,10 @@ _RESULT_VERSION = 4
 class PartitionBatch:
     """Inputs being partitioned.
 
-    Attributes
-    ----------
-    inputs
-        In the order of the output.
-    settings
-        The same for all.
-    folder
-        Where finished inputs are kept; None: in memory alone.
-    failures
-        Messages of inputs that failed, by their place.
+    - `inputs`: in the order of the output.
+    - `settings`: the same for all.
+    - `folder`: where finished inputs are kept; None: in memory alone.
+    - `failures`: messages of inputs that failed, by their place.
     """
 
     inputs: Sequence[PartitionInput]
@@ -368,10 +351,7 @@ class PartitionBatch:
     def results(self) -> Iterator[Partitioned]:
         """Finished inputs in their order, one at a time; ``info`` has the place among the inputs, and the input.
 
-        Raises
-        ------
-        InputError
-            A result that was there is gone or out of date: its input changed while others were computed.
+        InputError: a result that was there is gone or out of date: its input changed while others were computed.
         """
         for index, item in enumerate(self.inputs):
             if index in self.failures:

@@ -16,14 +16,9 @@ from typer import Option
 class PartitionInput:
     """One input.
 
-    Attributes
-    ----------
-    path
-        A CP2K run's directory or output, a cube, or a CHGCAR.
-    structure
-        File with the cell and the positions at full precision, for a cube.
-    index
-        Which frame of that file.
+    - `path`: a CP2K run's directory or output, a cube, or a CHGCAR.
+    - `structure`: file with the cell and the positions at full precision, for a cube.
+    - `index`: which frame of that file.
     """
 
     path: Path
@@ -90,8 +85,6 @@ class PartitionSettings:
 def _named(path: Path, message: str) -> str:
     """A message that names an input; it goes in front where the message does not name it already.
 
-    Examples
-    --------
     >>> _named(Path("run"), "the density is 0.0 everywhere"), _named(Path("run"), "run/a.cube: cut short")
     ('run: the density is 0.0 everywhere', 'run/a.cube: cut short')
     """

@@ -86,10 +86,7 @@ def _preset_values(preset: str) -> dict[str, Any]:
 def load_campaign_config(path: str | Path, changes: Mapping[str, Any] | None = None) -> CampaignConfig:
     """Settings of a campaign: its preset, overlaid by a file, overlaid by changes from the command line.
 
-    Raises
-    ------
-    InputError
-        Names the file, the key, and what is wrong.
+    InputError: names the file, the key, and what is wrong.
     """
     values = overlay(read_yaml(path), dict(changes or {}))
     return _resolved(values, str(path))
@@ -128,12 +125,8 @@ def with_own_files(config: CampaignConfig) -> CampaignConfig:
 def check_kinds(settings: Cp2kSettings, elements: Iterable[str]) -> None:
     """Refuse elements for which CP2K has no basis set or no pseudopotential of the names set.
 
-    Files are looked for where CP2K would; those that are not on this machine are left to CP2K.
-
-    Raises
-    ------
-    InputError
-        Names the element, what is missing, the file, and names that the file has for the element.
+    Files are looked for where CP2K would; those that are not on this machine are left to CP2K. InputError: names the
+    element, what is missing, the file, and names that the file has for the element.
     """
     for kind, name, file_name in (
         ("basis_set", settings.basis_set, settings.basis_set_file),

@@ -36,32 +36,18 @@ _SAME_PLACE = 1e-3
 class DensitySource:
     """A density with all that is known of it.
 
-    Attributes
-    ----------
-    kind
-        ``cp2k``, ``cube`` or ``vasp``.
-    atoms
-        Cell and positions at the best precision to be had; labels of the calculation in ``info`` and ``arrays``.
-    volume
-        The density, e/A^3, and what its header says.
-    files
-        All that was read, or would have been: a change of one makes a result out of date.
-    cores
-        One per atom, where the density is one of valence electrons around Gaussian cores.
-    cores_from
-        Where the cores come from, in words.
-    electrons
-        Of the calculation, if known.
-    potential
-        Hartree potential (eV) by other means than the cores.
-    energy_density
-        Of Kohn and Sham (eV/A^3), cores left out, where CP2K wrote it and it is complete.
-    reference
-        The density whose basins are taken, where it is another one.
-    total_density, hartree_potential
-        CP2K's own cubes, where they are.
-    notes
-        Remarks for the user.
+    - `kind`: ``cp2k``, ``cube`` or ``vasp``.
+    - `atoms`: cell and positions at the best precision to be had; labels of the calculation in ``info`` and ``arrays``.
+    - `volume`: the density, e/A^3, and what its header says.
+    - `files`: all that was read, or would have been: a change of one makes a result out of date.
+    - `cores`: one per atom, where the density is one of valence electrons around Gaussian cores.
+    - `cores_from`: where the cores come from, in words.
+    - `electrons`: of the calculation, if known.
+    - `potential`: Hartree potential (eV) by other means than the cores.
+    - `energy_density`: of Kohn and Sham (eV/A^3), cores left out, where CP2K wrote it and it is complete.
+    - `reference`: the density whose basins are taken, where it is another one.
+    - `total_density`, `hartree_potential`: CP2K's own cubes, where they are.
+    - `notes`: remarks for the user.
     """
 
     kind: str
@@ -154,10 +140,7 @@ _PREFIX = "REF_"
 def count_structures(path: Path) -> int:
     """Number of structures in a file.
 
-    Raises
-    ------
-    InputError
-        It cannot be read.
+    InputError: it cannot be read.
     """
     return len(read_all(path))
 
@@ -236,8 +219,6 @@ def _cores_of_file(file: Path, elements: Sequence[str]) -> dict[str, Core]:
 def _default_cores(symbols: Sequence[str]) -> tuple[Core, ...] | None:
     """GTH-PBE's cores, if it is known for every element.
 
-    Examples
-    --------
     >>> round(sum(core.charge for core in _default_cores(["Ar", "Kr"])), 6), _default_cores(["U"])
     (16.0, None)
     """

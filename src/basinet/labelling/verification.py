@@ -60,10 +60,7 @@ def _well_numbered(frames: Sequence[Atoms]) -> bool:
 def collect_frames(campaign: Campaign, out: Path) -> dict[str, Any]:
     """Write finished frames to a file, and their provenance to one beside it; tell what is there and what is not.
 
-    Raises
-    ------
-    InputError
-        Nothing is finished yet, or the file would replace one that the campaign is made from.
+    InputError: nothing is finished yet, or the file would replace one that the campaign is made from.
     """
     if out.suffix == ".json":
         raise InputError(f"{out}: frames are extended XYZ; name a file such as labelled.extxyz")
@@ -128,23 +125,13 @@ class Stored:
 def choose(source: str, count: int, seed: int, config: CampaignConfig | None, n_atoms: int | None = None) -> Stored:
     """Choose frames at random without repetition, as many of each system and size as of the others.
 
-    Parameters
-    ----------
-    source
-        A campaign's directory, a file of labelled frames, or ``reference`` for the shipped data.
-    count
-        Of frames.
-    seed
-        Of the choice.
-    config
-        Settings in place of those stored with the frames.
-    n_atoms
-        Choose among frames of this size alone.
+    - `source`: a campaign's directory, a file of labelled frames, or ``reference`` for the shipped data.
+    - `count`: of frames.
+    - `seed`: of the choice.
+    - `config`: settings in place of those stored with the frames.
+    - `n_atoms`: choose among frames of this size alone.
 
-    Raises
-    ------
-    InputError
-        The frames or their settings are not to be found, or there are none of the size.
+    InputError: the frames or their settings are not to be found, or there are none of the size.
     """
     frames, stored = _load_stored(source)
     settings = config or (None if stored is None else _without_commands(stored, source))
@@ -169,8 +156,6 @@ def choose(source: str, count: int, seed: int, config: CampaignConfig | None, n_
 def _drawn(groups: Sequence[Sequence[int]], count: int, rng: np.random.Generator) -> list[int]:
     """Draw numbers from groups in turn, both in random order, until there are as many as asked for or none is left.
 
-    Examples
-    --------
     >>> sorted(_drawn([[0, 1, 2, 3], [10, 11]], 4, np.random.default_rng(0)))
     [1, 3, 10, 11]
     """
@@ -297,20 +282,13 @@ def _comparison(number: int, old: Atoms, new: Atoms, slope: float | None) -> Com
 class Change:
     """Change of a frame under other settings, in meV.
 
-    Attributes
-    ----------
-    number, system, n_atoms
-        Of the frame.
-    energy
-        Change of the total energy per atom.
-    energy_centred
-        The same less the mean over the frames of its system and size, a constant that no potential and no difference
-        of energies sees; None where there is no second frame to tell.
-    local, local_largest
-        Change of the atoms' local DFT energies less the mean over the atoms of the same element in frames of the same
-        system and size: root mean square, and largest. None where densities were not partitioned.
-    forces
-        Largest change of a force's component, meV/Å.
+    - `number`, `system`, `n_atoms`: of the frame.
+    - `energy`: change of the total energy per atom.
+    - `energy_centred`: the same less the mean over the frames of its system and size, a constant that no potential and
+      no difference of energies sees; None where there is no second frame to tell.
+    - `local`, `local_largest`: change of the atoms' local DFT energies less the mean over the atoms of the same element
+      in frames of the same system and size: root mean square, and largest. None where densities were not partitioned.
+    - `forces`: largest change of a force's component, meV/Å.
     """
 
     number: int

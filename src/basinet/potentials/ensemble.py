@@ -116,12 +116,8 @@ class Ensemble:
         """Local energies of every member, and forces and virial of the mean of all members, or of those in `mean_over`.
 
         Forces are exact derivatives: ``F_k = -dE/dr_k`` with ``E`` the members' mean energy. The atoms are shared by
-        threads.
-
-        Raises
-        ------
-        InputError
-            An element without a network, a member that the ensemble lacks, or a geometry that the descriptor refuses.
+        threads. InputError: an element without a network, a member that the ensemble lacks, or a geometry that the
+        descriptor refuses.
         """
         symbols = atoms.get_chemical_symbols()
         network_of = self.network_of(tuple(symbols))

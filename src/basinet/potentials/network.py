@@ -48,14 +48,9 @@ class _LayerRule(NamedTuple):
 class Architecture:
     """A multilayer perceptron ``n_components -> width (x depth) -> 1``.
 
-    Attributes
-    ----------
-    activation
-        ``"tanh"`` or ``"linear"`` after every hidden layer.
-    depth, width
-        Hidden layers, 1 or 2, and nodes of each, 1 to 512; InputError beyond.
-    parametrisation
-        See the table of this module.
+    - `activation`: ``"tanh"`` or ``"linear"`` after every hidden layer.
+    - `depth`, `width`: hidden layers, 1 or 2, and nodes of each, 1 to 512; InputError beyond.
+    - `parametrisation`: see the table of this module.
     """
 
     activation: Activation = "tanh"

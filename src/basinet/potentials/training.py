@@ -381,13 +381,8 @@ def train(
         Any of `TrainingSettings`, such as ``max_steps=1000``,
         ``learning_rates=[0.01]`` or ``force_weight=0.1``, which needs frames with ``REF_forces`` (eV/A).
 
-    Raises
-    ------
-    InputError
-        If labels are missing, there are too few frames, or a setting is unknown or out of range.
+    InputError if labels are missing, there are too few frames, or a setting is unknown or out of range.
 
-    Examples
-    --------
     >>> import basinet
     >>> frames = basinet.load_reference("ar")[:20]
     >>> small = basinet.train(frames, width=4, members=2, learning_rates=[0.01], max_steps=50)

@@ -59,10 +59,7 @@ def fit_relation(
     n_shuffles
         Shuffles behind ``null_r``.
 
-    Raises
-    ------
-    InputError
-        If labels are missing or not finite, there are too few frames, or E_es does not vary.
+    InputError if labels are missing or not finite, there are too few frames, or E_es does not vary.
     """
     numbers = [index for index, atoms in enumerate(frames) if not is_isolated_atom(atoms)]
     liquid = [frames[index] for index in numbers]
@@ -246,10 +243,7 @@ class RelationScores:
 def evaluate_relation(relation: Relation, frames: Sequence[Atoms]) -> RelationScores:
     """Scores of a relation on labelled frames; isolated atoms among them are left out.
 
-    Raises
-    ------
-    InputError
-        If there is no frame, a label is missing or not finite, or a species is unknown to the relation.
+    InputError if there is no frame, a label is missing or not finite, or a species is unknown to the relation.
     """
     liquid = [index for index, atoms in enumerate(frames) if not is_isolated_atom(atoms)]
     energies = frame_energies([frames[index] for index in liquid], liquid)

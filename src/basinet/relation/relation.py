@@ -118,10 +118,8 @@ class Relation:
         -------
         (n_atoms,) eV
 
-        Raises
-        ------
-        InputError
-            If labels are missing, the frame does not close, or it holds a species that the relation does not know.
+        InputError if labels are missing, the frame does not close, or it holds a species that the relation does not
+        know.
         """
         name = labels.frame_name(atoms, index)
         offsets = np.array([self._offset(symbol, name) for symbol in atoms.get_chemical_symbols()])
@@ -217,16 +215,11 @@ def local_electrostatic_energies(
     Source: the seed's definition of the energy of an atom (arXiv:2403.00377, "Local energy computation"), and
     Yu, Trinkle, Martin, Phys. Rev. B 83, 115113 (2011) for the role of the self terms.
 
-    Parameters
-    ----------
-    atoms
-        Frame with ``REF_local_hartree_energy`` (or ``..._electronic``) and, for ``total``,
-        ``REF_electrostatic_energy``.
-    self_energies
-        Core self energy of each species, eV. Empty: the frame's own ``REF_core_self_energy``, which must then
-        be a frame of one species.
-    index
-        Number of the frame, for messages.
+    - `atoms`: frame with ``REF_local_hartree_energy`` (or ``..._electronic``) and, for ``total``,
+      ``REF_electrostatic_energy``.
+    - `self_energies`: core self energy of each species, eV. Empty: the frame's own ``REF_core_self_energy``, which must
+      then be a frame of one species.
+    - `index`: number of the frame, for messages.
 
     Returns (n_atoms,) eV; InputError if a label is missing or not finite, a species has no self energy, or the frame
     does not close.

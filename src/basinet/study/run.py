@@ -56,11 +56,8 @@ class StudyData:
 def load_data(config: StudyConfig | TrainConfig, note: Callable[[str], None]) -> StudyData:
     """Read, group and split the frames that a config asks for, and refuse what they cannot serve.
 
-    Raises
-    ------
-    InputError
-        If a file cannot be used, a label is missing, a system has too few frames for its blocks or folds, or a grid
-        names a system that is not there, more training frames than a system has, or no weight for an element.
+    InputError if a file cannot be used, a label is missing, a system has too few frames for its blocks or folds, or a
+    grid names a system that is not there, more training frames than a system has, or no weight for an element.
     """
     data = config.data
     seed = config.seed if isinstance(config.seed, int) else config.seed[0]

@@ -77,13 +77,8 @@ def group_systems(
     """Group frames by system and number of atoms, split the largest group of each system, fit its relation.
 
     Groups of another number of atoms are tested on only, with the relation of the system's main group where they carry
-    electrostatic energies.
-
-    Raises
-    ------
-    InputError
-        If frames lack energies, a system has too few frames to split, its frames of one size
-        differ in composition, or only some of them carry electrostatic energies.
+    electrostatic energies. InputError if frames lack energies, a system has too few frames to split, its frames of one
+    size differ in composition, or only some of them carry electrostatic energies.
     """
     for index, atoms in enumerate(frames):
         energy_label(atoms, TOTAL_ENERGY, index)

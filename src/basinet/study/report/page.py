@@ -29,12 +29,7 @@ def write_report(results_dir: str | Path) -> Path:
     PDF.
 
     `results_dir` is the output directory of ``basinet reproduce`` or ``train``; only ``results.csv`` must be there.
-    Returns the page.
-
-    Raises
-    ------
-    InputError
-        The directory holds no results, or a file in it cannot be read or written.
+    Returns the page. InputError: the directory holds no results, or a file in it cannot be read or written.
     """
     root = Path(results_dir)
     results = load_results(root)
