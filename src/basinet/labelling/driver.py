@@ -175,8 +175,8 @@ def _local_workers(config: CampaignConfig) -> int:
 def run_campaign(campaign: Campaign, workers: Workers, progress: Progress) -> Schedule:
     """Do all units that are not done; failures are told as they happen.
 
-    Returns the last schedule: what is done, and what was given up. InputError: there is no CP2K where the workers are, or too many
-    calculations failed in a row.
+    Returns the last schedule: what is done, and what was given up. InputError: there is no CP2K where the workers are,
+    or too many calculations failed in a row.
     """
     schedule = _schedule_of(campaign)
     _begin(campaign, schedule, progress)
