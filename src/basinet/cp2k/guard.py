@@ -22,7 +22,6 @@ NOT_FOUND = 127
 
 
 def _main(parent: int, command: list[str]) -> int:
-    """Run the command; end as it ends, by the same signal too."""
     program = os.fork()
     if program == 0:
         _become(command)

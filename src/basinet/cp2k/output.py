@@ -200,7 +200,6 @@ def _read_grid(text: str) -> tuple[int, int, int] | None:
 
 
 def _count_electrons(text: str) -> int | None:
-    """Number of electrons, summed over spins; None if it is not printed."""
     spins = 2 if re.search(r"^ DFT\| Number of spin states +2$", text, re.MULTILINE) else 1
     found = _SPIN_ELECTRONS.findall(text)[:spins]
     return sum(map(int, found)) if len(found) == spins else None

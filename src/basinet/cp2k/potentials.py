@@ -95,7 +95,6 @@ def _atomic_cores(output: Cp2kOutput, given: Cp2kInput, symbols: tuple[str, ...]
 
 
 def _kind_core(kind: _Kind, element: str, printed: Core | None, output: Cp2kOutput, given: Cp2kInput) -> Core:
-    """Core of one kind."""
     if kind.ghost:
         raise InputError(f"{kind.where}: kind {kind.name} is a ghost; basinet reads runs of whole atoms")
     if kind.potential_type not in ("GTH", "") and kind.core is None:

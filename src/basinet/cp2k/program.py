@@ -42,7 +42,6 @@ def find_program(command: str) -> tuple[str, ...]:
 
 
 def _first_on_path(names: tuple[str, ...]) -> str | None:
-    """The first of some programs that is on the PATH."""
     return next((name for name in names if shutil.which(name)), None)
 
 
@@ -162,7 +161,6 @@ def _check_end(code: int, directory: Path) -> None:
 
 
 def _tail(path: Path) -> bytes:
-    """The end of a file; nothing if it is not there."""
     try:
         with path.open("rb") as stream:
             stream.seek(max(0, path.stat().st_size - _TAIL))
@@ -184,6 +182,5 @@ def _abort_message(said: bytes) -> str:
 
 
 def _last_line(said: bytes) -> str:
-    """The last line of a text, shortened."""
     rows = [row for row in said.decode("utf-8", errors="replace").split("\n") if row.strip()]
     return " ".join(rows[-1].split())[:200] if rows else ""

@@ -105,7 +105,6 @@ def step_of(cube: Path) -> int | None:
 
 
 def _shorten(paths: Sequence[Path]) -> str:
-    """Names of files for a message, the first few of many."""
     names = [path.name for path in paths]
     return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])}, ... {names[-1]}, {len(names)} in all"
 
@@ -257,7 +256,6 @@ class _Calculation:
 
     @cached_property
     def trajectory(self) -> dict[int, _Frame]:
-        """Positions and energies by the number of their step."""
         return read_trajectory(self.output.path.parent / f"{self.given.project}-pos-1.xyz", self.given.names)
 
 
@@ -387,7 +385,6 @@ def check_evaluation(
 
 
 def _check_same_cell(output: Cp2kOutput, given: Cp2kInput) -> None:
-    """Refuse an input whose cell is not the one that the output was calculated in."""
     if output.cell is None:
         return
     difference = np.abs(cell_to_cellpar(output.cell) - cell_to_cellpar(given.cell)).max()

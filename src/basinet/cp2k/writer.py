@@ -146,12 +146,10 @@ def check_atoms(atoms: Atoms) -> None:
 
 
 def _random_seed(request: Request) -> str:
-    """Seed of the velocities; 2000 is CP2K's own."""
     return str(2000 + request.seed)
 
 
 def _dft_section(settings: Cp2kSettings, request: Request, aimd: AimdSettings | None) -> _Tree:
-    """Section ``&DFT``."""
     restart = request.guess == "RESTART"
     return {
         "BASIS_SET_FILE_NAME": settings.basis_set_file,
@@ -227,7 +225,6 @@ def _restart_section(request: Request) -> _Tree | None:
 
 
 def _cell_section(atoms: Atoms) -> _Tree:
-    """Section ``&CELL``, in Å."""
     return {axis: _coordinates(vector) for axis, vector in zip("ABC", atoms.cell.array, strict=True)}
 
 
@@ -238,7 +235,6 @@ def _coord_section(atoms: Atoms) -> _Tree:
 
 
 def _coordinates(vector: Iterable[float]) -> str:
-    """Three numbers with all digits."""
     return " ".join(repr(float(value)) for value in vector)
 
 
@@ -314,7 +310,6 @@ class Template:
 
 
 def _needed(request: Request) -> list[str]:
-    """Placeholders that calculations cannot do without."""
     names = ["cell", "atoms", "project"]
     if request.density:
         names.append("density")
@@ -338,7 +333,6 @@ def read_template(path: str | Path) -> Template:
 
 
 def _fillings(atoms: Atoms, request: Request, aimd: AimdSettings | None) -> dict[str, str]:
-    """Text in place of each placeholder."""
     motion: _Tree = {
         "&MOTION": _motion_section(aimd, request) if aimd is not None and request.steps else None,
         "&EXT_RESTART": _restart_section(request),

@@ -226,7 +226,6 @@ def integrate_basins(
 
 
 def _maxima(rho: FloatArray, where: IntArray, nuclei: FloatArray, box: FloatArray, radius: float) -> Maxima:
-    """Maxima with their nearest nuclei."""
     fractional = np.stack(np.unravel_index(where, rho.shape), axis=1) / rho.shape
     positions = fractional @ box
     distance, atom = nearest_sites(positions, nuclei, box)

@@ -162,7 +162,6 @@ def _read_voxels(stream: TextStream) -> tuple[tuple[int, int, int], FloatArray, 
 
 
 def _cube_atoms(stream: TextStream, count: int, origin: FloatArray, unit: float) -> Atoms:
-    """Read the atoms: number, nuclear charge, position."""
     rows = [stream.row(5, "an atom: its number, charge and position")[:5] for _ in range(count)]
     table = np.array(rows).reshape(count, 5)
     numbers = table[:, 0]
@@ -343,7 +342,6 @@ _MOST_BLANK_LINES = 100
 
 
 def _read_shape(stream: TextStream) -> tuple[int, int, int]:
-    """Read the size of the grid, behind an empty line."""
     lines = (stream.line() for _ in range(_MOST_BLANK_LINES))
     line = next((line for line in lines if line.strip()), "")
     words = line.split()

@@ -225,8 +225,6 @@ def direct_energies(
 
 
 class _Options(TypedDict):
-    """Keywords of every integration over basins."""
-
     nuclear_radius: float
     reference: FloatArray | None
     vacuum: float | None
@@ -235,7 +233,6 @@ class _Options(TypedDict):
 
 @contextmanager
 def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
-    """Note the wall time of a step."""
     begun = time.perf_counter()
     yield
     seconds[step] = time.perf_counter() - begun

@@ -93,11 +93,9 @@ class _Grid:
         self.inside = (self.wave_numbers**2 <= cutoff) & ~alone
 
     def waved(self, values: FloatArray) -> ComplexArray:
-        """Coefficients of plane waves within the cutoff."""
         return np.where(self.inside, rfftn(values, workers=1), 0.0)
 
     def real(self, coefficients: ComplexArray) -> FloatArray:
-        """Values on the coarse grid."""
         return np.asarray(irfftn(coefficients, self.shape, workers=1))
 
     def to_coarse(self, values: FloatArray) -> ComplexArray:
@@ -106,7 +104,6 @@ class _Grid:
         return np.where(self.inside, rfftn(values, workers=1)[self._places(self.fine)] * scale, 0.0)
 
     def to_fine(self, coefficients: ComplexArray) -> FloatArray:
-        """Values on the fine grid."""
         wide = np.zeros((*self.fine[:2], self.fine[2] // 2 + 1), dtype=complex)
         wide[self._places(self.fine)] = coefficients * (np.prod(self.fine) / np.prod(self.shape))
         return np.asarray(irfftn(wide, self.fine, workers=1))

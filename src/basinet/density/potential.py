@@ -253,7 +253,6 @@ def cross_check(
 
 
 def _rms_and_largest(deviation: FloatArray) -> tuple[float, float]:
-    """Root mean square, and largest absolute value."""
     return float(np.sqrt(np.mean(deviation**2))), float(np.abs(deviation).max())
 
 

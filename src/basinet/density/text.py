@@ -166,7 +166,6 @@ class TextStream:
         self._source.close()
 
     def _read(self) -> bytes:
-        """Bytes that follow in the file; none at its end."""
         try:
             return self._source.read(PIECE)
         except EOFError as error:
@@ -299,7 +298,6 @@ class TextStream:
             raise self._no_number(first, last, done + index)
 
     def _no_number(self, first: int, last: int, done: int) -> InputError:
-        """Error of what stands in place of a finite number."""
         self._mark = self._offset + first
         token = self._text[first:last].split(maxsplit=1)[0].decode("ascii", errors="backslashreplace")
         shown = token[:40]
@@ -359,7 +357,6 @@ class TextStream:
         return InputError(f"{self.path}, line {line}: {message}")
 
     def _surplus(self, rest: bytes) -> InputError:
-        """Make the error of a file with text behind its values."""
         shown = rest[:40].split()[0].decode("ascii", errors="backslashreplace")
         return self.error(
             f"more follows ({shown!r}) after the {self.expected} values that the header states; "

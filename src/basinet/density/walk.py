@@ -143,7 +143,6 @@ def _lay_out(shape: tuple[int, ...], facets: Facets) -> _GridRows:
 
 @jit()
 def _neighbour(grid: _GridRows, row: np.int64, k: np.int64, facet: int) -> np.int64:
-    """Index of the point behind a facet."""
     k += grid.shift[facet]
     if k >= grid.length:
         k -= grid.length

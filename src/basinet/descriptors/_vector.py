@@ -109,7 +109,6 @@ add, mul, div = _binary("fadd"), _binary("fmul"), _binary("fdiv")
 
 
 def _call(builder, name, arguments):
-    """Call an LLVM intrinsic on vectors."""
     function_type = ir.FunctionType(VECTOR, [VECTOR] * len(arguments))
     function = cgutils.get_or_insert_function(builder.module, function_type, f"llvm.{name}.v{LANES}f64")
     return builder.call(function, arguments)

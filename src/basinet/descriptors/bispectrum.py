@@ -290,7 +290,6 @@ class _Environments:
 
     @classmethod
     def of(cls, descriptor: Bispectrum, atoms: Atoms, threads: int) -> Self:
-        """Find the neighbours within a descriptor's cutoffs."""
         symbols, twojmax = atoms.get_chemical_symbols(), descriptor.twojmax
         for index, symbol in enumerate(symbols):
             if symbol not in descriptor.weights:
@@ -359,7 +358,6 @@ def _checked_weights(weights: object) -> dict[str, float]:
 
 
 def _checked_radii(radii: object, elements: Collection[str]) -> dict[str, float]:
-    """Radius of each element, or an error that names it."""
     if not radii:
         return dict.fromkeys(elements, EQUAL)
     if not isinstance(radii, Mapping) or set(radii) != set(elements):

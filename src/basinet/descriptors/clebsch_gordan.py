@@ -136,7 +136,6 @@ def _cheapest(label: tuple[int, int, int]) -> int:
 
 @lru_cache(maxsize=16)
 def _coupling_tables(twojmax: int) -> _CouplingTables:
-    """Tables of all components up to ``twojmax``; see :class:`_CouplingTables`."""
     couplings: list[tuple[int, int, int, int]] = []
     starts: list[list[int]] = []
     coefficients: list[float] = []

@@ -84,7 +84,6 @@ COSINE, SINE = _taylor_coefficients(0), _taylor_coefficients(1)
 
 @jit()
 def _polynomial(coefficients: tuple[float, ...], x: Lanes) -> Lanes:
-    """Horner's rule in every lane."""
     value = splat(0.0)
     for coefficient in coefficients:
         value = fma(value, x, splat(coefficient))
@@ -172,7 +171,6 @@ def _keep_mirror_row(row: FloatArray, length: int, b: int) -> None:
 
 @jit()
 def _take_mirror_row(row: FloatArray, length: int, b: int) -> None:
-    """Go on from the row that :func:`_keep_mirror_row` set aside."""
     for a in range(2 * b + 2):
         store_row(row, a, load_row(row, 2 * length + a))
         store_row(row, length + a, load_row(row, 3 * length + a))
@@ -380,7 +378,6 @@ def _spread_coefficient(
 
 @jit()
 def _add_to(array: FloatArray, row: int, scale: float, value: Lanes) -> None:
-    """Add a scaled vector to a row."""
     store_row(array, row, fma(splat(scale), value, load_row(array, row)))
 
 
@@ -466,7 +463,6 @@ def _polynomial_gradient(
 
 @jit()
 def _most_neighbours(first: IntArray, atoms: IntArray) -> int:
-    """Largest number of neighbours among some atoms."""
     most = 0
     for atom in atoms:
         most = max(most, first[atom + 1] - first[atom])

@@ -134,7 +134,6 @@ def find_neighbours(
 
 
 def _refuse_overlap(i: int, j: int, apart: float) -> None:
-    """Refuse two atoms that are too near to be two."""
     if apart < OVERLAP and i == j:
         raise InputError(f"atom {i} and its own image are {apart:.2g} A apart: the cell is too small; check its unit")
     if apart < OVERLAP:

@@ -58,7 +58,6 @@ def _split_frames(text: str, source: str) -> Iterator[str]:
 
 
 def _atom_count(line: str, where: str) -> int:
-    """Read the number of atoms that a frame's first line states."""
     if re.fullmatch(r"\s*[0-9]{1,9}\s*", line, flags=re.ASCII) is None:
         shown = line.strip()[:40]
         raise InputError(f"{where}: expected the number of atoms, found {shown!r}; is this an extended XYZ file?")
@@ -341,7 +340,6 @@ def _check_survival(info: dict[str, Any], back: dict[str, Any]) -> None:
 
 
 def _with_results(atoms: Atoms) -> Atoms:
-    """Copy the frame, with its calculator's results in ``info`` and ``arrays``."""
     frame: Atoms = atoms.copy()
     for name, value in getattr(atoms.calc, "results", {}).items():
         array = np.asarray(value)
@@ -355,7 +353,6 @@ def _with_results(atoms: Atoms) -> Atoms:
 
 
 def _texts(array: NDArray[Any]) -> list[list[str]]:
-    """Spell the columns of a per-atom array."""
     columns = np.asarray(array).reshape(len(array), -1).T
     if columns.dtype.kind == "f":
         return [[repr(float(value)) for value in column] for column in columns]

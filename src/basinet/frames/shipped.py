@@ -57,7 +57,6 @@ def verify_reference() -> dict[str, str]:
 
 
 def _load(name: str) -> list[Atoms]:
-    """Read the frames of one shipped file, its checksum verified."""
     return [atoms.copy() for atoms in _parsed(_verified(name), f"reference data {name}")]
 
 
@@ -68,7 +67,6 @@ def _parsed(content: bytes, source: str) -> tuple[Atoms, ...]:
 
 
 def _verified(name: str) -> bytes:
-    """Read one shipped file; InputError where it is missing or altered."""
     try:
         content = (_folder() / name).read_bytes()
     except OSError as error:
@@ -79,5 +77,4 @@ def _verified(name: str) -> bytes:
 
 
 def _folder() -> Traversable:
-    """Find the folder of the shipped files, wherever the package is installed."""
     return resources.files("basinet.frames") / "data"

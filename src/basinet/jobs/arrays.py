@@ -104,7 +104,6 @@ def _checksum(header: Mapping[str, Any], payload: bytes | bytearray) -> str:
 
 
 def _parse_header(path: str | Path, line: bytes) -> dict[str, Any]:
-    """Read the first line as a dictionary that names our format."""
     looks_ours = _FORMAT.encode() in line[:200]
     try:
         header = json.loads(line.decode("utf-8"))

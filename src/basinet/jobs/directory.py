@@ -62,12 +62,10 @@ def _prepare_output(path: str | Path, *, resume: bool, overwrite: bool) -> Path:
 
 
 def _content(directory: Path) -> list[Path]:
-    """Entries of a directory beside a lock file."""
     return [entry for entry in directory.iterdir() if entry.name != LOCK]
 
 
 def _is_ours(directory: Path) -> bool:
-    """Tell if a directory is an output of basinet."""
     # Having just a config.yaml is no sign: project directories have one too.
     return (directory / MARKER).is_file() or (directory / "provenance.json").is_file()
 
@@ -91,7 +89,6 @@ def refuse_inputs_inside(directory: Path, inputs: Iterable[str | Path]) -> None:
 
 
 def _clear(directory: Path) -> None:
-    """Empty a directory, but for its lock file."""
     for entry in _content(directory):
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
@@ -170,7 +167,6 @@ def _locked(root: Path) -> Iterator[None]:
 
 
 def _working(root: Path) -> InputError:
-    """The error of a directory that another process works in."""
     owner = "unknown"
     with suppress(OSError):  # it may be gone by now
         owner = (root / LOCK).read_text(encoding="utf-8", errors="replace").strip() or owner

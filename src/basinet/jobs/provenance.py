@@ -76,7 +76,6 @@ def _git_revision(package: Path) -> tuple[str | None, bool | None]:
 
 
 def _git(root: Path, *arguments: str) -> str | None:
-    """Give the output of a git command in a directory, or None where it fails."""
     try:
         result = subprocess.run(
             ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10, check=True

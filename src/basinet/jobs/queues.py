@@ -133,13 +133,11 @@ class _Cluster(Workers):
         self._seen = time.monotonic()
 
     def count(self) -> int:
-        """Threads of all workers that are there."""
         return int(sum(self._client.nthreads().values()))
 
     def run(
         self, function: Callable[[_Task], _Value], take: Callable[[], _Task | None], progress: Progress | None = None
     ) -> Generator[tuple[_Task, _Value | InputError], None, None]:
-        """See `Workers.run`."""
         running: dict[Future[Any], _Task] = {}
         waiting = take()
         try:
@@ -173,7 +171,6 @@ class _Cluster(Workers):
 
 
 def _ended(running: dict[Future[Any], Any]) -> list[Future[Any]]:
-    """Futures that have ended, after a short wait for the first one."""
     from distributed import wait
 
     if not running:
@@ -187,7 +184,6 @@ def _ended(running: dict[Future[Any], Any]) -> list[Future[Any]]:
 
 
 def _value(future: Future[Any]) -> Any:
-    """Value of a task that has ended; the error of its worker's death."""
     from distributed import KilledWorker
 
     try:

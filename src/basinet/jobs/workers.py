@@ -74,13 +74,11 @@ class ThisProcess(Workers):
     """The process that asks, which does one task after the other."""
 
     def count(self) -> int:
-        """One."""
         return 1
 
     def run(
         self, function: Callable[[_Task], _Value], take: Callable[[], _Task | None], progress: Progress | None = None
     ) -> Generator[tuple[_Task, _Value | InputError], None, None]:
-        """See `Workers.run`."""
         del progress
         while (task := take()) is not None:
             yield task, attempt(function, task)
@@ -108,13 +106,11 @@ class _Processes(Workers):
         self._all: list[_Process] = []
 
     def count(self) -> int:
-        """Number of processes."""
         return self._number
 
     def run(
         self, function: Callable[[_Task], _Value], take: Callable[[], _Task | None], progress: Progress | None = None
     ) -> Generator[tuple[_Task, _Value | InputError], None, None]:
-        """See `Workers.run`."""
         del progress
         running: dict[_Process, _Task] = {}
         waiting = take()
@@ -132,7 +128,6 @@ class _Processes(Workers):
             waiting = take() if waiting is None else waiting
 
     def _idle(self, running: dict[_Process, Any]) -> _Process:
-        """A process that does nothing; a new one if there is none."""
         for process in self._all:
             if process not in running:
                 return process
@@ -140,7 +135,6 @@ class _Processes(Workers):
         return self._all[-1]
 
     def end(self) -> None:
-        """End all processes, whatever they do."""
         for process in self._all:
             process.end()
 
@@ -166,7 +160,6 @@ class _Process:
         theirs.close()
 
     def begin(self, function: Callable[[_Task], Any], task: _Task) -> None:
-        """Begin a task."""
         self._message, self._deaths = pickle.dumps((function, task)), 0
         if self._process.poll() is not None:
             self._start()
@@ -198,7 +191,6 @@ class _Process:
         return (value,)
 
     def end(self) -> None:
-        """End it, whatever it does."""
         self._process.kill()
         self._process.wait()
         self.pipe.close()

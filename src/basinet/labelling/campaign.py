@@ -39,7 +39,6 @@ class Unit:
 
 
 def _plan(config: CampaignConfig, frames: Sequence[Atoms]) -> tuple[Unit, ...]:
-    """All units of a campaign, in an order in which they can be done."""
     if config.mode == "aimd":
         segments = range(0, config.aimd.steps, config.aimd.segment)
         return tuple(_segment(config, frame, start) for start in segments for frame in range(len(frames)))
@@ -50,12 +49,10 @@ def _plan(config: CampaignConfig, frames: Sequence[Atoms]) -> tuple[Unit, ...]:
 
 
 def _name(frame: int) -> str:
-    """Name of a single point."""
     return f"{frame:05d}"
 
 
 def _segment(config: CampaignConfig, frame: int, start: int) -> Unit:
-    """A stretch of a trajectory."""
     number = start // config.aimd.segment
     steps = min(config.aimd.segment, config.aimd.steps - start)
     previous = f"{_name(frame)}-{number - 1:04d}" if number else None
@@ -92,7 +89,6 @@ def _request_for(unit: Unit, config: CampaignConfig, *, wavefunction: bool = Fal
 
 
 def _keeps_wavefunction(config: CampaignConfig) -> bool:
-    """Tell if calculations start from the wave functions of others."""
     return config.wavefunction_chain > 1
 
 
@@ -228,7 +224,6 @@ class Campaign:
 
     @property
     def _failures(self) -> Results[list[FailedTry]]:
-        """Failed tries of units, by name."""
         return Results(self.root / "failures", list[FailedTry])
 
     def keep_log(self, name: str, attempt: int, *outputs: Path) -> str | None:

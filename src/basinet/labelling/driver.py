@@ -101,7 +101,6 @@ class Schedule:
 
 
 def _schedule_of(campaign: Campaign) -> Schedule:
-    """The state that the files of a campaign tell."""
     tries = {name: found for name in campaign.units if (found := campaign.failures(name))}
     return Schedule(
         units=campaign.units,
@@ -168,7 +167,6 @@ def _processors(run: RunSettings) -> int:
 
 
 def _local_workers(config: CampaignConfig) -> int:
-    """Calculations at a time on this machine."""
     return config.run.workers or max(1, (available_processors() or 1) // _processors(config.run))
 
 
@@ -196,7 +194,6 @@ def run_campaign(campaign: Campaign, workers: Workers, progress: Progress) -> Sc
 
 
 def _run_try(task: tuple[str, int], *, root: str, session: str) -> Outcome:
-    """Do a try of a unit, both by name and number."""
     return run_unit(root, *task, session)
 
 
@@ -209,7 +206,6 @@ def _lost(campaign: Campaign, name: str, attempt: int, error: InputError) -> Out
 
 
 def _begin(campaign: Campaign, schedule: Schedule, progress: Progress) -> None:
-    """Tell what there is to do."""
     kept = campaign.done()
     progress.spent = sum(kept.values())
     sizes = {name: _size(campaign, unit) for name, unit in campaign.units.items()}
@@ -228,7 +224,6 @@ def _size(campaign: Campaign, unit: Unit) -> float:
 
 
 def _tell(campaign: Campaign, outcome: Outcome, progress: Progress, *, settled: bool) -> None:
-    """Report an outcome."""
     progress.spent = (progress.spent or 0.0) + outcome.seconds
     for note in outcome.notes:
         progress.note(f"  {outcome.unit}: note: {note}")
@@ -241,7 +236,6 @@ def _tell(campaign: Campaign, outcome: Outcome, progress: Progress, *, settled: 
 
 
 def _stopped(campaign: Campaign, outcome: Outcome, count: int) -> str:
-    """Why a campaign goes no further."""
     where = "" if outcome.log is None else f"; see {campaign.root / outcome.log}"
     return (
         f"{campaign.root}: {count} calculations in a row were given up, the last, {outcome.unit}, for {outcome.kind}: "

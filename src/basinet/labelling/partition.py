@@ -155,7 +155,6 @@ def _cores_of(source: DensitySource) -> dict[str, Any] | None:
 
 
 def _notes(source: DensitySource, local: LocalEnergies, atoms: Atoms, settings: PartitionSettings) -> list[str]:
-    """Remarks on an input, one line each."""
     basins = local.basins
     said = list(source.notes)
     if settings.cross_check and (source.total_density is None or source.hartree_potential is None):
@@ -390,7 +389,6 @@ def _kept(folder: Path | None, item: PartitionInput, settings: PartitionSettings
 def _finish(
     task: tuple[int, PartitionInput], *, settings: PartitionSettings, folder: Path | None
 ) -> Partitioned | None:
-    """Do one input; give its result back, or keep it in a folder."""
     _, item = task
     done = partition_input(item, settings)
     if folder is None:
@@ -412,7 +410,6 @@ _SHARE = 0.8
 
 
 def _choose_workers(paths: Sequence[Path]) -> int:
-    """Number of worker processes for some inputs, at least 1."""
     processors = available_processors() or 1
     peak = max((_peak_memory(path) for path in paths), default=_BASE)
     return max(1, min(processors, len(paths), int(_SHARE * free_memory() / peak)))
@@ -425,7 +422,6 @@ def _peak_memory(path: Path) -> int:
 
 
 def _density_size(path: Path) -> int:
-    """Bytes of the density's text."""
     try:
         if path.is_dir():
             return max((_density_size(file) for file in path.glob(f"*{DENSITY}*.cube*")), default=0)

@@ -47,7 +47,6 @@ class RunSettings(Section):
     @field_validator("scratch")
     @classmethod
     def _absolute(cls, value: str | None) -> str | None:
-        """CP2K and other machines' workers run elsewhere."""
         return None if value is None else str(Path(value).expanduser().absolute())
 
 
@@ -73,12 +72,10 @@ class CampaignConfig(Section):
     @field_validator("frames", mode="before")
     @classmethod
     def _one_file(cls, value: Any) -> Any:
-        """Take a single file for a list of one."""
         return [value] if isinstance(value, str) else value
 
 
 def _preset_values(preset: str) -> dict[str, Any]:
-    """Values of a preset."""
     text = (resources.files("basinet.labelling") / "presets" / f"{preset}.yaml").read_text(encoding="utf-8")
     return parse_yaml(text, f"preset {preset}")
 
@@ -93,7 +90,6 @@ def load_campaign_config(path: str | Path, changes: Mapping[str, Any] | None = N
 
 
 def _resolved(values: dict[str, Any], source: str) -> CampaignConfig:
-    """Check values laid over those of their preset."""
     preset = values.get("preset", "reference")
     if preset not in ("paper", "reference"):
         raise InputError(f"{source}: preset: choose paper or reference, got {preset!r}")

@@ -96,7 +96,6 @@ def _check_same_structure(volume: Volume, atoms: Atoms, other: Path) -> None:
 
 
 def _file_stamp(path: str | Path) -> Stamp | None:
-    """Size and time of change of a file; None if there is none."""
     try:
         status = Path(path).stat()
     except OSError:
@@ -263,7 +262,6 @@ _ONLY_POPULATIONS = "populations and volumes only"
 
 
 def _read_source(item: PartitionInput, settings: PartitionSettings) -> DensitySource:
-    """Read an input."""
     kind = _kind_of(item.path)
     plain = item.structure is not None or settings.cores or settings.potential_file or settings.potential
     if kind == "cube":
@@ -430,7 +428,6 @@ def _structure_of(volume: Volume, item: PartitionInput) -> tuple[Atoms, list[Pat
 
 
 def _with_potential(source: DensitySource, path: Path) -> DensitySource:
-    """Add the Hartree potential of a file, in eV."""
     if CUBE.search(path.name):
         potential = read_cube(path)
         values: FloatArray = potential.values
@@ -443,7 +440,6 @@ def _with_potential(source: DensitySource, path: Path) -> DensitySource:
 
 
 def _files_beside(item: PartitionInput, files: Iterable[Path]) -> list[Path]:
-    """Files that are looked for beside an input."""
     place = item.path if item.path.is_dir() else item.path.parent
     return [place / file for file in files]
 

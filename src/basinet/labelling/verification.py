@@ -250,8 +250,6 @@ def compare(stored: Stored, calculated: Sequence[Atoms]) -> list[Comparison]:
 
 
 def _comparison(number: int, old: Atoms, new: Atoms, slope: float | None) -> Comparison:
-    """Compare one frame."""
-
     def energy(key: str) -> float | None:
         if key not in old.info or key not in new.info:
             return None

@@ -306,7 +306,6 @@ def run_unit(root: str, name: str, attempt: int, session: str = "") -> Outcome:
 def _calculate(
     campaign: Campaign, unit: Unit, attempt: int, directory: Path, words: tuple[str, ...], version: str
 ) -> UnitResult:
-    """Run CP2K and partition its densities."""
     config, atoms = campaign.config, campaign.frames[unit.frame]
     begun = time.monotonic()
     cubes = (unit.steps // config.aimd.density_every + 1) if unit.steps else 1
@@ -377,7 +376,6 @@ def _clear_predecessor(campaign: Campaign, unit: Unit) -> None:
 
 
 def _keep_cubes(campaign: Campaign, unit: Unit, directory: Path) -> None:
-    """Move densities to the campaign's directory where the user keeps them."""
     if campaign.config.run.keep_cubes:
         for cube in sorted(directory.glob("*.cube")):
             target = campaign.root / "cubes" / unit.name
@@ -417,7 +415,6 @@ def _failure_kind(error: Exception) -> str:
 
 
 def _failed(campaign: Campaign, unit: Unit, attempt: int, directory: Path, error: Exception, seconds: float) -> Outcome:
-    """Keep a failure and CP2K's output; where even that does not fit the disk, the outcome alone tells."""
     message = str(error) if isinstance(error, (InputError, OSError)) else f"{type(error).__name__}: {error}"
     message = message.replace(f"{directory}/", "").replace(f"{directory}: ", "")
     kind = _failure_kind(error)
@@ -439,5 +436,4 @@ def _record(
 
 
 def _now() -> str:
-    """The time, UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")

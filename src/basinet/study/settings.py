@@ -47,7 +47,6 @@ class DataSettings(Section):
     @field_validator("frames", mode="before")
     @classmethod
     def _one_file(cls, value: Any) -> Any:
-        """Take a single file for a list of one."""
         return [value] if isinstance(value, str) and value not in {"reference", "synthetic"} else value
 
     @field_validator("frames")
