@@ -74,11 +74,13 @@ class ThisProcess(Workers):
     """The process that asks, which does one task after the other."""
 
     def count(self) -> int:
+        """One."""
         return 1
 
     def run(
         self, function: Callable[[_Task], _Value], take: Callable[[], _Task | None], progress: Progress | None = None
     ) -> Generator[tuple[_Task, _Value | InputError], None, None]:
+        """See `Workers.run`."""
         del progress
         while (task := take()) is not None:
             yield task, attempt(function, task)
