@@ -76,28 +76,18 @@ class Basins:
 
     Atoms, non-nuclear maxima and vacuum add up to the cell; `residuals` say how exactly.
 
-    Attributes
-    ----------
-    population : (n_atoms,) float64
-        Electrons.
-    volume : (n_atoms,) float64
-        Cubic Angstrom.
-    integrals : dict
-        Of each field, (n_atoms,) float64, the field's unit times cubic Angstrom.
-    maxima : Maxima
-        All maxima, nuclear and not.
-    non_nuclear : NonNuclear
-        Maxima further than the nuclear radius from every nucleus, and what their basins hold. It is part of no
-        atom.
-    vacuum : Vacuum or None
-        What lies at or below the vacuum threshold, where one was given. It is part of no atom.
-    maximum_distance : (n_atoms,) float64
-        From the nucleus to the farthest of its maxima, Angstrom; NaN for an atom without one.
-    empty_atoms : (k,) int64
-        Atoms without a maximum: their basin is empty, all their integrals are zero.
-    residuals : dict
-        Of ``population``, ``volume`` and each field: the sum over basins, non-nuclear maxima and vacuum less the
-        plain sum over the grid, relative to the sum of absolute values.
+    - `population`: (n_atoms,) float64; electrons.
+    - `volume`: (n_atoms,) float64; cubic Angstrom.
+    - `integrals`: dict; of each field, (n_atoms,) float64, the field's unit times cubic Angstrom.
+    - `maxima`: Maxima; all maxima, nuclear and not.
+    - `non_nuclear`: NonNuclear; maxima further than the nuclear radius from every nucleus, and what their basins hold.
+      It is part of no atom.
+    - `vacuum`: Vacuum or None; what lies at or below the vacuum threshold, where one was given. It is part of no atom.
+    - `maximum_distance`: (n_atoms,) float64; from the nucleus to the farthest of its maxima, Angstrom; NaN for an atom
+      without one.
+    - `empty_atoms`: (k,) int64; atoms without a maximum: their basin is empty, all their integrals are zero.
+    - `residuals`: dict; of ``population``, ``volume`` and each field: the sum over basins, non-nuclear maxima and
+      vacuum less the plain sum over the grid, relative to the sum of absolute values.
     """
 
     population: FloatArray
@@ -159,38 +149,24 @@ def integrate_basins(
 ) -> Basins:
     """Integrate density, volume and any fields over the Bader basins of a density.
 
-    Parameters
-    ----------
-    density : (n1, n2, n3) array_like
-        Electrons positive, e/A^3; grid point (i, j, k) sits at the fractional coordinates (i/n1, j/n2, k/n3).
-    cell : (3, 3) array_like
-        Cell vectors as rows, Angstrom; any shape.
-    positions : (n_atoms, 3) array_like
-        Nuclei, Angstrom; they may lie outside the cell.
-    fields
-        More arrays (n1, n2, n3) to integrate, by name.
-    nuclear_radius
-        A maximum belongs to its nearest nucleus if that is within this distance (Angstrom); otherwise it is
-        non-nuclear, and reported. With 0 every maximum that sits on no nucleus is reported by itself.
-    reference : (n1, n2, n3) array_like
-        The density whose basins are taken, where it is another one: the all-electron density, for valence densities
-        that have no maxima at their nuclei.
-    vacuum
-        Points whose density (e/A^3; that of the reference) is at or below this belong to no basin.
-    threads
-        To compare neighbours, all cores that the process may use unless given; the walk itself takes one. The
-        result does not depend on it.
+    - `density`: (n1, n2, n3) array_like; electrons positive, e/A^3; grid point (i, j, k) sits at the fractional
+      coordinates (i/n1, j/n2, k/n3).
+    - `cell`: (3, 3) array_like; cell vectors as rows, Angstrom; any shape.
+    - `positions`: (n_atoms, 3) array_like; nuclei, Angstrom; they may lie outside the cell.
+    - `fields`: more arrays (n1, n2, n3) to integrate, by name.
+    - `nuclear_radius`: a maximum belongs to its nearest nucleus if that is within this distance (Angstrom); otherwise
+      it is non-nuclear, and reported. With 0 every maximum that sits on no nucleus is reported by itself.
+    - `reference`: (n1, n2, n3) array_like; the density whose basins are taken, where it is another one: the
+      all-electron density, for valence densities that have no maxima at their nuclei.
+    - `vacuum`: points whose density (e/A^3; that of the reference) is at or below this belong to no basin.
+    - `threads`: to compare neighbours, all cores that the process may use unless given; the walk itself takes one. The
+      result does not depend on it.
 
-    Returns
-    -------
-    Basins
-        Per atom: population, volume, integrals; maxima, non-nuclear basins, vacuum and residuals.
+    Returns per atom: population, volume, integrals; maxima, non-nuclear basins, vacuum and residuals.
 
     InputError: an array of the wrong shape, NaN or infinite values, a constant density, a cell without volume, no atoms
     or two in one place, a radius or a threshold out of range.
 
-    Notes
-    -----
     Flux goes to strictly higher neighbours. On a plateau, a point without one passes what it holds to equal
     neighbours one step nearer to the plateau's edge where flux leaves it, by A / l; a plateau that nothing
     leaves is one maximum at its point of highest index.

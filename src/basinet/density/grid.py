@@ -102,18 +102,11 @@ def renormalise(
     The header of a cube has the cell with six decimals only, which alone is 2 meV per atom in the Hartree energy of
     liquid argon (and 1e-5 in the count); so does a cell in the wrong precision.
 
-    Parameters
-    ----------
-    density : (n1, n2, n3) array_like
-        e / A^3.
-    cell : (3, 3) array_like
-        Angstrom, vectors as rows.
-    electrons
-        Valence electrons of the cell, e.
-    tolerance
-        Largest share of the electrons by which the density may be off.
-    overwrite
-        Whether a float64 array may be scaled in place, which saves memory.
+    - `density`: (n1, n2, n3) array_like; e / A^3.
+    - `cell`: (3, 3) array_like; angstrom, vectors as rows.
+    - `electrons`: valence electrons of the cell, e.
+    - `tolerance`: largest share of the electrons by which the density may be off.
+    - `overwrite`: whether a float64 array may be scaled in place, which saves memory.
 
     InputError if the density integrates to another number of electrons, and says to which.
 

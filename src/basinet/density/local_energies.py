@@ -33,27 +33,18 @@ TOTAL, ELECTRONIC, DIRECT = "hartree_energy", "hartree_energy_electronic", "dire
 class LocalEnergies:
     """Energies and charges of atoms in their Bader regions; arrays are (n_atoms,), energies in eV.
 
-    Attributes
-    ----------
-    hartree_energy
-        1/2 int rho V_H, reading ``total``; None without cores.
-    hartree_energy_electronic
-        1/2 int rho_e V_H, reading ``electronic``; None without cores or a potential.
-    core_self_energy, core_overlap_energy
-        Of each atom's core, the overlap half of each pair's; None without cores.
-    net_charge
-        Charge of the core less the population, e; None without cores.
-    errors
-        Error bars from the grid's spacing, the energies under the names of these attributes; None if switched
-        off, or if the grid is too small to tell.
-    total_energy
-        1/2 int rho V_H over the cell, which is the Hartree energy; None without cores.
-    renormalisation
-        Factor by which the density was scaled to the exact number of electrons.
-    basins
-        All else: volumes, further fields, maxima, what belongs to no atom, and how exactly basins add up to the cell.
-    seconds
-        Wall time of each step: ``renormalise``, ``electrostatics``, ``basins``, ``error bars``.
+    - `hartree_energy`: 1/2 int rho V_H, reading ``total``; None without cores.
+    - `hartree_energy_electronic`: 1/2 int rho_e V_H, reading ``electronic``; None without cores or a potential.
+    - `core_self_energy`, `core_overlap_energy`: of each atom's core, the overlap half of each pair's; None without
+      cores.
+    - `net_charge`: charge of the core less the population, e; None without cores.
+    - `errors`: error bars from the grid's spacing, the energies under the names of these attributes; None if switched
+      off, or if the grid is too small to tell.
+    - `total_energy`: 1/2 int rho V_H over the cell, which is the Hartree energy; None without cores.
+    - `renormalisation`: factor by which the density was scaled to the exact number of electrons.
+    - `basins`: all else: volumes, further fields, maxima, what belongs to no atom, and how exactly basins add up to the
+      cell.
+    - `seconds`: wall time of each step: ``renormalise``, ``electrostatics``, ``basins``, ``error bars``.
     """
 
     hartree_energy: FloatArray | None
@@ -126,37 +117,23 @@ def local_hartree_energies(  # noqa: PLR0913 - one keyword per option
     of the reading ``electronic``; with neither, charges and volumes only. The peak of memory is some eight arrays
     of the density's size, the caller's included.
 
-    Parameters
-    ----------
-    density : (n1, n2, n3) array_like
-        Valence electrons, e / A^3. With cores it is scaled to their charge; otherwise it is taken as it is.
-    cell : (3, 3) array_like
-        Of the calculation, not of a cube's header; vectors as rows, Angstrom.
-    positions : (n_atoms, 3) array_like
-        Angstrom.
-    cores
-        A :class:`~basinet.density.cores.Core` or (Z, rloc in Angstrom) per atom.
-    potential : (n1, n2, n3) array_like
-        Hartree potential, eV for an electron, in place of cores.
-    energy_density : (n1, n2, n3) array_like
-        Of Kohn and Sham, cores left out, eV/A^3; see `LocalEnergies.direct_energy`.
-    fields
-        More arrays (n1, n2, n3) to integrate, by name; see ``basins.integrals``.
-    charge
-        Of the cell, e.
-    tolerance
-        Share of the electrons by which the density may be off before it is scaled.
-    reference, nuclear_radius, vacuum
-        See :func:`~basinet.density.basins.integrate_basins`.
-    error_bars
-        Whether to repeat the partition on blocks of points, for a sixth more time.
-    threads
-        All processors by default. The result does not depend on it.
-    overwrite_density
-        Whether a float64 array may be scaled in place, which saves memory.
-    inspect
-        Called with the charge density (e / A^3, electrons less cores) and its Hartree potential (eV) before they
-        are overwritten by energy densities.
+    - `density`: (n1, n2, n3) array_like; valence electrons, e / A^3. With cores it is scaled to their charge; otherwise
+      it is taken as it is.
+    - `cell`: (3, 3) array_like; of the calculation, not of a cube's header; vectors as rows, Angstrom.
+    - `positions`: (n_atoms, 3) array_like; angstrom.
+    - `cores`: a :class:`~basinet.density.cores.Core` or (Z, rloc in Angstrom) per atom.
+    - `potential`: (n1, n2, n3) array_like; hartree potential, eV for an electron, in place of cores.
+    - `energy_density`: (n1, n2, n3) array_like; of Kohn and Sham, cores left out, eV/A^3; see
+      `LocalEnergies.direct_energy`.
+    - `fields`: more arrays (n1, n2, n3) to integrate, by name; see ``basins.integrals``.
+    - `charge`: of the cell, e.
+    - `tolerance`: share of the electrons by which the density may be off before it is scaled.
+    - `reference`, `nuclear_radius`, `vacuum`: see :func:`~basinet.density.basins.integrate_basins`.
+    - `error_bars`: whether to repeat the partition on blocks of points, for a sixth more time.
+    - `threads`: all processors by default. The result does not depend on it.
+    - `overwrite_density`: whether a float64 array may be scaled in place, which saves memory.
+    - `inspect`: called with the charge density (e / A^3, electrons less cores) and its Hartree potential (eV) before
+      they are overwritten by energy densities.
 
     InputError if shapes do not fit, numbers are not finite, the density has another number of electrons, or there are
     both cores and a potential.

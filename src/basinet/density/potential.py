@@ -45,27 +45,18 @@ def hartree_potential(
     Signs are CP2K's: electrons count positive, and V_H is the potential energy of an electron, negative at nuclei.
     The peak of memory, the density included, is four arrays of its size; one of them is gone at the end.
 
-    Parameters
-    ----------
-    density : (n1, n2, n3) array_like
-        Valence electrons, e / A^3, at the fractions (i / n1, j / n2, k / n3) of the cell; left as it is.
-    cell, positions : (3, 3) and (n_atoms, 3) array_like
-        Vectors as rows, and atoms, of which any periodic image will do, Angstrom.
-    cores
-        A :class:`~basinet.density.cores.Core` or (Z, rloc in Angstrom) per atom.
-    charge
-        Of the cell, e: cores less electrons. A charged cell is neutralised by a uniform background, which
-        the charge density does not show.
-    workers
-        Threads; all processors by default. The result does not depend on it.
+    - `density`: (n1, n2, n3) array_like; valence electrons, e / A^3, at the fractions (i / n1, j / n2, k / n3) of the
+      cell; left as it is.
+    - `cell`, `positions`: (3, 3) and (n_atoms, 3) array_like; vectors as rows, and atoms, of which any periodic image
+      will do, Angstrom.
+    - `cores`: a :class:`~basinet.density.cores.Core` or (Z, rloc in Angstrom) per atom.
+    - `charge`: of the cell, e: cores less electrons. A charged cell is neutralised by a uniform background, which the
+      charge density does not show.
+    - `workers`: threads; all processors by default. The result does not depend on it.
 
-    Returns
-    -------
-    rho, v_h : (n1, n2, n3) arrays
-        Electrons less cores, e / A^3, which integrate to what the density does, less the cores; and eV, with mean zero.
-
-    InputError if shapes do not fit, a number is not finite, or the electrons miss the charge of the cores by more than
-    a hundredth.
+    Returns rho, electrons less cores, e / A^3, which integrate to what the density does, less the cores; and V_H, eV,
+    with mean zero. InputError if shapes do not fit, a number is not finite, or the electrons miss the charge of the
+    cores by more than a hundredth.
 
     Electrons in the shape of their core cancel it:
 

@@ -119,17 +119,11 @@ class PairDerivatives(NamedTuple):
 class Bispectrum:
     """The bispectrum descriptor with its settings; call it on a frame.
 
-    Parameters
-    ----------
-    rcut
-        Cutoff, Angstrom.
-    twojmax
-        Twice the largest momentum: 14, 20, 30 and 55 components for 4, 5, 6 and 8.
-    weights
-        Weight of each element as a neighbour; the element of the central atom makes no difference.
-    radii
-        Size R of each element in units of the cutoff (LAMMPS' ``radelems``): a pair is cut off at
-        ``rcut * (R_i + R_j)``. 1/2 each unless given; `element_radii` makes them from van der Waals radii.
+    - `rcut`: cutoff, Angstrom.
+    - `twojmax`: twice the largest momentum: 14, 20, 30 and 55 components for 4, 5, 6 and 8.
+    - `weights`: weight of each element as a neighbour; the element of the central atom makes no difference.
+    - `radii`: size R of each element in units of the cutoff (LAMMPS' ``radelems``): a pair is cut off at ``rcut * (R_i
+      + R_j)``. 1/2 each unless given; `element_radii` makes them from van der Waals radii.
 
     InputError: a setting out of range.
 

@@ -43,18 +43,16 @@ and so :math:`w f_c(r) P(a, b)` to the first order of the energy, with
 
 .. math:: P = \sum_j P_j, \qquad P_j = \mathrm{Re} \sum_{b \le j/2,\, a} W^j_{b a}\, u^j_{b a}(a, b),
 
-where W is the slope Y above, conjugated, normalised and folded onto the upper rows.
-:math:`P_j` is a homogeneous polynomial of degree j in the four numbers Re a, Im a, Re b, Im b. Row b of
-:math:`u^j` holds the coefficients of :math:`(\bar a - \bar b t)^{j - b} (b + a t)^b`, so that its derivatives are
-rows of :math:`u^{j-1}` themselves,
+where W is the slope Y above, conjugated, normalised and folded onto the upper rows. :math:`P_j` is a homogeneous
+polynomial of degree j in the four numbers Re a, Im a, Re b, Im b. Row b of :math:`u^j` holds the coefficients of
+:math:`(\bar a - \bar b t)^{j - b} (b + a t)^b`, so that its derivatives are rows of :math:`u^{j-1}` themselves,
 
 .. math:: \partial_{\bar a} u^j_b = (j - b)\, u^{j-1}_b, \quad \partial_{\bar b} u^j_b = -(j - b)\, t\, u^{j-1}_b,
    \quad \partial_b u^j_b = b\, u^{j-1}_{b-1}, \quad \partial_a u^j_b = b\, t\, u^{j-1}_{b-1},
 
-and the gradient of P is a sum over the rows up to :math:`2j_\mathrm{max} - 1` with coefficients that all
-neighbours of an atom share: :func:`_gradient_coefficients` makes them once, and a neighbour costs one run of the
-recursion and eight multiplications per coefficient. :math:`P` itself follows from Euler's theorem,
-:math:`j P_j = q \cdot \nabla P_j`.
+and the gradient of P is a sum over the rows up to :math:`2j_\mathrm{max} - 1` with coefficients that all neighbours of
+an atom share: :func:`_gradient_coefficients` makes them once, and a neighbour costs one run of the recursion and eight
+multiplications per coefficient. :math:`P` itself follows from Euler's theorem, :math:`j P_j = q \cdot \nabla P_j`.
 """
 
 from math import factorial, pi
@@ -120,8 +118,7 @@ def _gather_neighbours(
 def _angles(gathered: FloatArray) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes]:
     """Distance r, pi / r_cut, the switch's angle, cos(theta_0) and sin(theta_0) / r of one neighbour in each lane.
 
-    Both angles are counted from a quarter turn, where the series of sine and cosine converge on the whole
-    range.
+    Both angles are counted from a quarter turn, where the series of sine and cosine converge on the whole range.
     """
     x, y, z = load_row(gathered, 0), load_row(gathered, 1), load_row(gathered, 2)
     rate = div(splat(pi), load_row(gathered, 4))

@@ -7,10 +7,9 @@ a function of distance, without changing any total energy:
 
 with s = +1 for argon and -1 for krypton.
 
-The sum over all atoms counts every pair once with each sign and vanishes. :math:`h` is a sum of Gaussians
-whose coefficients are fitted to local energies of validation frames and applied to test frames. Beside it
-stands the control, the same correction with equal signs, which is no gauge: it has as many coefficients, but
-changes the totals.
+The sum over all atoms counts every pair once with each sign and vanishes. :math:`h` is a sum of Gaussians whose
+coefficients are fitted to local energies of validation frames and applied to test frames. Beside it stands the control,
+the same correction with equal signs, which is no gauge: it has as many coefficients, but changes the totals.
 """
 
 from collections.abc import Sequence
@@ -195,9 +194,7 @@ def local_prediction_rigidity(
       (n_training_atoms,) their frames.
     - `ridge`: :math:`\lambda > 0`, in the square of the features' unit; else ValueError.
 
-    Returns
-    -------
-    (n_atoms,), dimensionless; ratios between atoms of one model carry meaning. An atom without features is
+    Returns (n_atoms,), dimensionless; ratios between atoms of one model carry meaning. An atom without features is
     infinitely rigid.
 
     Two atoms with features of their own; only the first one's energy is known from a frame:

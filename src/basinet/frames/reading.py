@@ -207,20 +207,12 @@ def read_frames(
 ) -> list[Atoms]:
     """Read frames, labelled or not, from extended XYZ files.
 
-    Parameters
-    ----------
-    path_or_paths
-        One file, or several whose frames are joined in order.
-    energy_key
-        Key of the total energies (eV) in the file; it becomes ``REF_energy``. ASE's own key ``energy`` works
-        too.
-    forces_key
-        Key of the forces (eV/A), which become ``REF_forces``.
+    - `path_or_paths`: one file, or several whose frames are joined in order.
+    - `energy_key`: key of the total energies (eV) in the file; it becomes ``REF_energy``. ASE's own key ``energy``
+      works too.
+    - `forces_key`: key of the forces (eV/A), which become ``REF_forces``.
 
-    Returns
-    -------
-    list of Atoms
-        Labels in ``info`` and ``arrays``. A label that the file lacks is missing, never zero.
+    Returns frames with labels in ``info`` and ``arrays``. A label that the file lacks is missing, never zero.
 
     InputError: a file is missing, empty, cut short or not extended XYZ; a number is NaN or infinite; a periodic
     direction has no cell; a key asked for is in no frame; or energies of one composition differ so much that their

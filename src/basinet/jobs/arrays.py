@@ -58,14 +58,8 @@ def save_arrays(path: str | Path, header: Mapping[str, Any], arrays: Mapping[str
 def load_arrays(path: str | Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Read what `save_arrays` wrote.
 
-    Returns
-    -------
-    header : dict
-        The caller's header.
-    arrays : dict of ndarray
-        The arrays, writable.
-
-    InputError: the file is missing, not one of ours, of a newer format version, cut short, or altered.
+    Returns the caller's header, and the arrays, writable. InputError: the file is missing, not one of ours, of a newer
+    format version, cut short, or altered.
     """
     content = read_bytes(path)
     line, newline, payload = content.partition(b"\n")

@@ -63,9 +63,8 @@ def available_processors() -> int | None:
 def _git_revision(package: Path) -> tuple[str | None, bool | None]:
     """Find the commit of the checkout that holds the package, and whether its files differ from it.
 
-    A package installed inside somebody else's repository (a virtual environment, say) is not a checkout of
-    ours: only a working tree with the package at ``src/basinet`` counts. Otherwise, or without git, both are
-    None.
+    A package installed inside somebody else's repository (a virtual environment, say) is not a checkout of ours: only a
+    working tree with the package at ``src/basinet`` counts. Otherwise, or without git, both are None.
     """
     root = package.parents[1]
     if package.parent.name != "src" or not (root / ".git").exists():

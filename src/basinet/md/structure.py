@@ -137,10 +137,9 @@ Krypton in a box of 32 atoms at 120 K: a crystal that never melted has 0.63, the
 def _lattice_order(frames: Sequence[Atoms]) -> float:
     """Find the largest time-averaged Bragg intensity among the box's wave vectors near the first peak, 0 to 1.
 
-    ``max_k < |sum_j exp(i k.r_j)|^2 >_t / N^2``: one for a perfect crystal at rest, S(k)/N, of order 1/N, for
-    a liquid. A crystal keeps its reflections from frame to frame, in whatever orientation it froze; a
-    liquid's fluctuations average out, which takes about ten frames a few picoseconds apart: single frames of
-    liquid krypton reach 0.7.
+    ``max_k < |sum_j exp(i k.r_j)|^2 >_t / N^2``: one for a perfect crystal at rest, S(k)/N, of order 1/N, for a liquid.
+    A crystal keeps its reflections from frame to frame, in whatever orientation it froze; a liquid's fluctuations
+    average out, which takes about ten frames a few picoseconds apart: single frames of liquid krypton reach 0.7.
     """
     vectors = _first_peak_vectors(frames[0])
     mean = np.zeros(len(vectors))

@@ -87,19 +87,12 @@ class Calculator(_ExactCalculator):
     ==================  ============  ======  ==========================================================
 
     The last three are read from ``results``. The first frame with an atom outside the training range warns
-    (`ExtrapolationWarning`); `extrapolated_frames` counts them all. A model that does not tell its range gives
-    neither.
+    (`ExtrapolationWarning`); `extrapolated_frames` counts them all. A model that does not tell its range gives neither.
 
-    Parameters
-    ----------
-    ensemble
-        See `basinet.train`, `basinet.load_model` and `basinet.compose`.
-    member
-        One member in place of the mean; ``spread`` is still that of all.
-    threads
-        Threads to share the atoms.
-    margin
-        See above; infinity never warns.
+    - `ensemble`: see `basinet.train`, `basinet.load_model` and `basinet.compose`.
+    - `member`: one member in place of the mean; ``spread`` is still that of all.
+    - `threads`: threads to share the atoms.
+    - `margin`: see above; infinity never warns.
 
     InputError: a member that the ensemble lacks; on use: an element without a network, positions that are not finite,
     atoms in one place, or a cell without volume.

@@ -47,24 +47,14 @@ class Ensemble:
     energies  (members, n_atoms)                             eV
     ========  =============================================  ======
 
-    Attributes
-    ----------
-    descriptor
-        The bispectrum the networks read.
-    elements
-        Elements that have a network, sorted.
-    e0
-        Energy of each element's isolated atom, eV.
-    scaling
-        Units of the networks, one row per element.
-    networks
-        Layers stacked over members and elements, float64.
-    training
-        Record of the training: one entry per member or one for all.
-    range
-        Where the descriptors of the training atoms lay; None if the model does not tell.
-    baseline
-        Pair potential to which the networks give the difference; None if they give everything.
+    - `descriptor`: the bispectrum the networks read.
+    - `elements`: elements that have a network, sorted.
+    - `e0`: energy of each element's isolated atom, eV.
+    - `scaling`: units of the networks, one row per element.
+    - `networks`: layers stacked over members and elements, float64.
+    - `training`: record of the training: one entry per member or one for all.
+    - `range`: where the descriptors of the training atoms lay; None if the model does not tell.
+    - `baseline`: pair potential to which the networks give the difference; None if they give everything.
     """
 
     descriptor: Bispectrum

@@ -358,28 +358,19 @@ def train(
     with one network :math:`f_s` per species and the bispectrum :math:`g_i` of atom i (the seed's eq. 6). The part
     that ``force_weight=0.1`` (in A^2) adds is in `basinet.potentials.program`.
 
-    Parameters
-    ----------
-    frames
-        Labelled with ``REF_energy`` (eV). Isolated atoms among them (``config_type=IsolatedAtom``) give E0;
-        where an element has none, least squares do.
-    descriptor
-        A cutoff of 5.25 A and ``twojmax`` 6 unless given. Models of different elements compose only if their
-        descriptors are equal, weights of both elements included.
-    width, depth, activation, parametrisation
-        Architecture, see `basinet.potentials.network.Architecture`.
-    members, seed
-        Networks of the ensemble have the seeds ``seed`` to ``seed + members - 1``.
-    validation
-        Frames that choose learning rate and stopping time; or their share, which is then taken from the end
-        of each system, a frame away from what is trained on.
-    pair_potential
-        Networks learn the difference to this potential: the literature's (of noble gases), one fitted to the total
-        energies of the frames trained on (`LennardJones`), or your own. Both of the former have a cutoff
-        of 11 A, where energy and force are shifted to vanish. None: networks learn everything.
-    **optimiser
-        Any of `TrainingSettings`, such as ``max_steps=1000``,
-        ``learning_rates=[0.01]`` or ``force_weight=0.1``, which needs frames with ``REF_forces`` (eV/A).
+    - `frames`: labelled with ``REF_energy`` (eV). Isolated atoms among them (``config_type=IsolatedAtom``) give E0;
+      where an element has none, least squares do.
+    - `descriptor`: a cutoff of 5.25 A and ``twojmax`` 6 unless given. Models of different elements compose only if
+      their descriptors are equal, weights of both elements included.
+    - `width`, `depth`, `activation`, `parametrisation`: architecture, see `basinet.potentials.network.Architecture`.
+    - `members`, `seed`: networks of the ensemble have the seeds ``seed`` to ``seed + members - 1``.
+    - `validation`: frames that choose learning rate and stopping time; or their share, which is then taken from the end
+      of each system, a frame away from what is trained on.
+    - `pair_potential`: networks learn the difference to this potential: the literature's (of noble gases), one fitted
+      to the total energies of the frames trained on (`LennardJones`), or your own. Both of the former have a cutoff of
+      11 A, where energy and force are shifted to vanish. None: networks learn everything.
+    - `optimiser`: any of `TrainingSettings`, such as ``max_steps=1000``, ``learning_rates=[0.01]`` or
+      ``force_weight=0.1``, which needs frames with ``REF_forces`` (eV/A).
 
     InputError if labels are missing, there are too few frames, or a setting is unknown or out of range.
 

@@ -1,7 +1,6 @@
 r"""Least-squares fit of the relation :math:`E_{rest} = a E_{es} + b` (the seed's Figs. 1, 5, 6).
 
-It is empirical: with non-local pseudopotentials and away from stationary states the virial theorem does not
-give it.
+It is empirical: with non-local pseudopotentials and away from stationary states the virial theorem does not give it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -45,19 +44,14 @@ def fit_relation(
     - a E_{es,0}`, and what the liquid's line misses them by (14 meV in Ar and Kr) is shared equally by all
     atoms.
 
-    Parameters
-    ----------
-    frames
-        At least three (two more than there are compositions to tell apart), with ``REF_energy`` and
-        ``REF_electrostatic_energy`` in ``info``, in the order of time.
-    isolated
-        Isolated atoms with the same labels, in a sequence or by element; other elements than those of the frames do
-        not matter. None: those frames marked ``config_type=IsolatedAtom``, if any. Either way such frames are not
-        fitted to.
-    block_length, n_resamples, level, seed
-        Of the block bootstrap over frames; the block length is chosen from the autocorrelation by default.
-    n_shuffles
-        Shuffles behind ``null_r``.
+    - `frames`: at least three (two more than there are compositions to tell apart), with ``REF_energy`` and
+      ``REF_electrostatic_energy`` in ``info``, in the order of time.
+    - `isolated`: isolated atoms with the same labels, in a sequence or by element; other elements than those of the
+      frames do not matter. None: those frames marked ``config_type=IsolatedAtom``, if any. Either way such frames are
+      not fitted to.
+    - `block_length`, `n_resamples`, `level`, `seed`: of the block bootstrap over frames; the block length is chosen
+      from the autocorrelation by default.
+    - `n_shuffles`: shuffles behind ``null_r``.
 
     InputError if labels are missing or not finite, there are too few frames, or E_es does not vary.
     """
@@ -180,9 +174,8 @@ def _line_intervals(
 def _shuffled_correlation(energies: _CentredEnergies, n_shuffles: int = 200, seed: int = 0) -> float:
     r"""Mean r(E_rest, E_es) with E_tot shuffled over frames: the part-whole correlation that means nothing.
 
-    E_es stands on both axes of the relation, in E_rest = E_tot - E_es with a minus sign. Without any
-    connection between E_tot and E_es, r is still about
-    :math:`-\sigma_{es} / \sqrt{\sigma_{es}^2 + \sigma_{tot}^2}`.
+    E_es stands on both axes of the relation, in E_rest = E_tot - E_es with a minus sign. Without any connection between
+    E_tot and E_es, r is still about :math:`-\sigma_{es} / \sqrt{\sigma_{es}^2 + \sigma_{tot}^2}`.
     """
     x, t = energies.electrostatic, energies.total
     rng = np.random.default_rng(seed)
@@ -264,9 +257,8 @@ def evaluate_relation(relation: Relation, frames: Sequence[Atoms]) -> RelationSc
 def isolated_atom_check(relation: Relation, isolated: Sequence[Atoms] | Mapping[str, Atoms]) -> dict[str, float]:
     r"""Error of the relation at isolated atoms, :math:`b_s - (E_{rest,0} - a E_{es,0})`, meV by element.
 
-    The seed's remark that intercepts relate to isolated atoms: about -14 meV in argon and krypton. In a
-    mixture pinned by isolated atoms every species has the same deviation. Elements that the relation does not
-    know are left out.
+    The seed's remark that intercepts relate to isolated atoms: about -14 meV in argon and krypton. In a mixture pinned
+    by isolated atoms every species has the same deviation. Elements that the relation does not know are left out.
     """
     return {
         element: -1e3 * float(relation.energy_residuals(energies)[0])

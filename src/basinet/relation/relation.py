@@ -33,39 +33,24 @@ _MEV = {"rmse": "rmse_mev_per_atom"}
 class Relation:
     r"""A fitted relation, :math:`E_{rest} = a E_{es} + \sum_s N_s b_s`.
 
-    Attributes
-    ----------
-    slope
-        a, dimensionless; :math:`E_{tot} = (1 + a) E_{es} + \dots`, with 1 + a about -0.2 in noble-gas
-        liquids.
-    intercept
-        Mean over frames of :math:`\sum_s x_s b_s`, eV per atom.
-    species_offsets
-        b_s, eV.
-    pinned_by
-        What determines the b_s: ``single species``; ``compositions`` (they differ enough); ``isolated
-        atoms``; or ``equal shares``, which says that local energies of different species must not be
-        compared.
-    rmse
-        Root mean square residual, eV per atom.
-    pearson_r, null_r
-        r(E_rest, E_es), and what it is on average with E_tot shuffled over frames (mostly part-whole
-        correlation).
-    pearson_r_total_es, unexplained_variance
-        r(E_tot, E_es), and the share of the variance of E_tot that the relation leaves: the informative
-        figures.
-    r2_out_of_sample
-        Share of the variance of E_tot in left-out blocks of frames that the line of the others explains.
-    p_value
-        Share of permutations of blocks of frames in which E_tot and E_es correlate as strongly; nan where there are too
-        few blocks to tell.
-    n_frames
-        Frames fitted to.
-    intervals
-        Block-bootstrap intervals of ``slope``, ``rmse``, ``pearson_r``, ``pearson_r_total_es`` and
-        ``unexplained_variance``, in their units.
-    self_energies
-        Core self energy of each species, eV; empty if the frames did not carry it.
+    - `slope`: a, dimensionless; :math:`E_{tot} = (1 + a) E_{es} + \dots`, with 1 + a about -0.2 in noble-gas liquids.
+    - `intercept`: mean over frames of :math:`\sum_s x_s b_s`, eV per atom.
+    - `species_offsets`: b_s, eV.
+    - `pinned_by`: what determines the b_s: ``single species``; ``compositions`` (they differ enough); ``isolated
+      atoms``; or ``equal shares``, which says that local energies of different species must not be compared.
+    - `rmse`: root mean square residual, eV per atom.
+    - `pearson_r`, `null_r`: r(E_rest, E_es), and what it is on average with E_tot shuffled over frames (mostly
+      part-whole correlation).
+    - `pearson_r_total_es`, `unexplained_variance`: r(E_tot, E_es), and the share of the variance of E_tot that the
+      relation leaves: the informative figures.
+    - `r2_out_of_sample`: share of the variance of E_tot in left-out blocks of frames that the line of the others
+      explains.
+    - `p_value`: share of permutations of blocks of frames in which E_tot and E_es correlate as strongly; nan where
+      there are too few blocks to tell.
+    - `n_frames`: frames fitted to.
+    - `intervals`: block-bootstrap intervals of ``slope``, ``rmse``, ``pearson_r``, ``pearson_r_total_es`` and
+      ``unexplained_variance``, in their units.
+    - `self_energies`: core self energy of each species, eV; empty if the frames did not carry it.
 
     With several compositions all correlations and variances are those within a composition.
     """
@@ -105,21 +90,12 @@ class Relation:
         They sum to the fitted energy of the frame, which is ``REF_energy`` less :meth:`residuals`: the
         closure error of the grid is taken off in equal shares. The definition ``electronic`` has no sum rule.
 
-        Parameters
-        ----------
-        atoms
-            Frame with ``REF_local_hartree_energy`` (or ``..._electronic``).
-        definition
-            ``total`` or ``electronic``, see `local_electrostatic_energies`.
-        index
-            Number of the frame, for messages.
+        - `atoms`: frame with ``REF_local_hartree_energy`` (or ``..._electronic``).
+        - `definition`: ``total`` or ``electronic``, see `local_electrostatic_energies`.
+        - `index`: number of the frame, for messages.
 
-        Returns
-        -------
-        (n_atoms,) eV
-
-        InputError if labels are missing, the frame does not close, or it holds a species that the relation does not
-        know.
+        Returns (n_atoms,) eV. InputError if labels are missing, the frame does not close, or it holds a species that
+        the relation does not know.
         """
         name = labels.frame_name(atoms, index)
         offsets = np.array([self._offset(symbol, name) for symbol in atoms.get_chemical_symbols()])

@@ -25,8 +25,7 @@ _NUMBER = re.compile(r"-?\d[\d.]*( ± [\d.]+)?( \([-\d. to]+\))?")
 def write_report(results_dir: str | Path) -> Path:
     """Draw all figures of a results directory and write ``report.html`` and ``claims.json`` beside them.
 
-    The page embeds its images and style and loads nothing; the figures also lie in ``figures/`` as PNG and
-    PDF.
+    The page embeds its images and style and loads nothing; the figures also lie in ``figures/`` as PNG and PDF.
 
     `results_dir` is the output directory of ``basinet reproduce`` or ``train``; only ``results.csv`` must be there.
     Returns the page. InputError: the directory holds no results, or a file in it cannot be read or written.
