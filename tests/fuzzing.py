@@ -9,6 +9,7 @@ does that one again and shows its traceback.
 from __future__ import annotations
 
 import argparse
+import json
 import resource
 import shutil
 import signal
@@ -20,22 +21,43 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from ase import Atoms
 from ase.build import bulk
 from ase.io import write
+from tests.potentials.toys import random_ensemble
+from tests.study.report.conftest import build
 
 from basinet.cp2k.potentials import read_gth_potentials
 from basinet.cp2k.run_directory import read_run
 from basinet.cp2k.writer import read_template
 from basinet.density.files import read_density, read_locpot, write_cube
+from basinet.descriptors.bispectrum import Bispectrum
 from basinet.errors import InputError
 from basinet.frames.reading import read_frames, write_frames
 from basinet.frames.shipped import load_reference
+from basinet.jobs.arrays import _checksum
 from basinet.jobs.store import Results
-from basinet.labelling.campaign import create_campaign, open_campaign
+from basinet.labelling.campaign import Campaign, FailedTry, UnitResult, create_campaign, open_campaign
+from basinet.labelling.driver import status_lines, survey
 from basinet.labelling.settings import CampaignConfig, load_campaign_config
 from basinet.labelling.sources import read_all
+from basinet.labelling.verification import finished_frames
+from basinet.md.analysis import analyse
+from basinet.md.motion import set_velocities
+from basinet.md.run import simulate
 from basinet.md.sampling import load_sample_config
-from basinet.study.settings import load_study_config, load_train_config
+from basinet.md.settings import DynamicsConfig
+from basinet.potentials.calculator import PairPotentialCalculator
+from basinet.potentials.ensemble import load_model
+from basinet.potentials.pair_potential import literature_lennard_jones
+from basinet.study.figures.catalogue import EXTRA_FIGURES, PAPER_FIGURES
+from basinet.study.report.page import _page
+from basinet.study.report.results import load_results
+from basinet.study.run import _refuse_changed, finished_report, selection_rows
+from basinet.study.settings import DataSettings, SplitSettings, load_study_config, load_train_config
+from basinet.study.store import Store
+from basinet.study.systems import group_systems
+from basinet.study.tasks import Described, DescribeTask, Selection, choose_descriptor
 
 FIXTURES = Path(__file__).parent / "cp2k" / "fixtures" / "argon"
 SECONDS, BYTES = 20, 1 << 30
@@ -62,15 +84,57 @@ NASTY = [
 
 
 class Reader(NamedTuple):
-    """A reader, the file that is mutated, and its whole content."""
+    """A reader, the file that is mutated, its whole content, and what makes a checksum right again."""
 
     read: Callable[[], object]
     file: Path
     content: bytes
+    seal: Callable[[bytes], bytes] = bytes
+
+
+def sealed_arrays(content: bytes) -> bytes:
+    """A mutated file of arrays whose checksum is right, so that what its header says is looked at."""
+    line, _, payload = content.partition(b"\n")
+    try:
+        header = json.loads(line)
+        header["sha256"] = _checksum(header, payload)
+        return json.dumps(header).encode() + b"\n" + payload
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return content
+
+
+def sealed_result(key: str) -> Callable[[bytes], bytes]:
+    """Gives a mutated result the fingerprint of its task."""
+
+    def seal(content: bytes) -> bytes:
+        try:
+            return json.dumps(json.loads(content) | {"fingerprint": key}).encode()
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            return content
+
+    return seal
+
+
+def altered(value: object, rng: np.random.Generator) -> object:
+    """JSON with one value of it, at any depth, replaced, taken away or doubled."""
+    if isinstance(value, (dict, list)) and value and rng.random() < 0.8:
+        key = rng.choice(list(value)) if isinstance(value, dict) else int(rng.integers(len(value)))
+        changed = dict(value) if isinstance(value, dict) else list(value)
+        if rng.random() < 0.15:
+            del changed[key]
+        else:
+            changed[key] = altered(value[key], rng)
+        return changed
+    return [None, True, -1, 2.5, 10**400, "x", "", [], {}, [[]], {"x": 1}, "../../x", [value], {"x": value}][
+        rng.integers(14)
+    ]
 
 
 def mutated(content: bytes, rng: np.random.Generator) -> bytes:
     """One to three changes: bytes, spans, lines, words."""
+    if content[:1] == b"{" and rng.random() < 0.5:
+        line, newline, rest = (content, b"", b"") if content[-2:] == b"}\n" else content.partition(b"\n")
+        return json.dumps(altered(json.loads(line), rng)).encode() + newline + rest
     for _ in range(rng.integers(1, 4)):
         size = max(1, len(content))
         first = int(rng.integers(size))
@@ -128,6 +192,7 @@ def readers(place: Path) -> dict[str, Reader]:
     results = Results(place / "results", dict[str, float])
     results.put("one", "print", {"a": 1.0})
     run = partial(_read_run, place)
+    own = own_files(place)
     found = {
         "cube": (partial(read_density, place / "a.cube"), place / "a.cube"),
         "chgcar": (partial(read_density, place / "CHGCAR"), place / "CHGCAR"),
@@ -146,7 +211,98 @@ def readers(place: Path) -> dict[str, Reader]:
         "campaign_frames": (partial(open_campaign, campaign), campaign / "frames.extxyz"),
         "result": (partial(results.get, "one", "print"), results.path("one")),
     }
-    return {name: Reader(read, file, file.read_bytes()) for name, (read, file) in found.items()}
+    return {name: Reader(read, file, file.read_bytes()) for name, (read, file) in found.items()} | own
+
+
+def own_files(place: Path) -> dict[str, Reader]:
+    """Readers of what basinet itself writes: models, restart points, studies, campaigns."""
+    random_ensemble(("Ar", "Kr")).save(place / "a.basinet")
+    settings = DynamicsConfig(start="a.extxyz", temperature=120.0, steps=10, ensemble="nvt")
+    atoms = load_reference("ar")[0]
+    atoms.calc = PairPotentialCalculator(literature_lennard_jones())
+    set_velocities(atoms, settings)
+    (place / "md").mkdir()
+    ending = simulate(place / "md", atoms, settings)
+    study = build(place / "report", ["ar", "mix"])
+    store = Store(place / "store")
+    systems = group_systems(load_reference("ar")[:12], [], SplitSettings(gap=0), size_transfer=False, seed=0)
+    store.write_system(systems[0], "total")
+    describe = DescribeTask(Bispectrum(4.0, 2))
+    store.dataset(store.main("ar"), describe.descriptor)
+    selection = {"ar": Selection(1.0, 0.9, 2.0, 0.1, 1e-3)}
+    store.keep(describe, Described([{"experiment": "sweep", "width": 4, "pearson_r": 0.5}], selection))
+    campaign = open_campaign(place / "campaign")
+    (unit,) = campaign.units
+    campaign.keep(unit, UnitResult([load_reference("ar")[0]], 1.0, "2023.1", "", 1, "host", "now", {"rescued": True}))
+    campaign.keep_failures(unit, [FailedTry(1, "crash", "it fell", None, 1.0, "host", "now")])
+    key, systems_file = campaign.keys[unit], next((place / "store" / "work" / "systems").glob("*.bin"))
+    descriptors = next((place / "store" / "work" / "descriptors").rglob("*.bin"))
+    result = next((place / "store" / "work" / "results").glob("*.json"))
+    report = partial(_read_report, study)
+    found: dict[str, tuple[Callable[[], object], Path, Callable[[bytes], bytes]]] = {
+        "model": (partial(_read_model, place / "a.basinet"), place / "a.basinet", sealed_arrays),
+        "restart": (partial(_read_md, place / "md", settings), place / "md" / "restart.checkpoint", sealed_arrays),
+        "md_log": (partial(analyse, place / "md", settings, ending), place / "md" / "log.csv", bytes),
+        "md_trajectory": (partial(analyse, place / "md", settings, ending), place / "md" / "trajectory.extxyz", bytes),
+        "stored_system": (store.systems, systems_file, sealed_arrays),
+        "descriptors": (partial(_read_dataset, store, describe), descriptors, sealed_arrays),
+        "task": (partial(_read_task, store, describe), result, sealed_result(describe.fingerprint)),
+        "unit": (partial(_read_unit, campaign), campaign.results.path(unit), sealed_result(key)),
+        "failures": (
+            partial(_read_unit, campaign),
+            place / "campaign" / "failures" / f"{unit}.json",
+            sealed_result(key),
+        ),
+    }
+    found |= {
+        f"study_{name.partition('.')[0]}": (report, study / name, bytes)
+        for name in ("study.json", "relation.json", "gauge.json", "provenance.json", "results.csv", "parity.csv")
+    }
+    return {name: Reader(read, file, file.read_bytes(), seal) for name, (read, file, seal) in found.items()}
+
+
+def _read_model(path: Path) -> None:
+    """Load a model, and use it."""
+    model = load_model(path)
+    atoms = Atoms("ArKr", [[0, 0, 0], [0, 0, 3.5]])
+    with np.errstate(all="ignore"):
+        model.evaluate(atoms)
+
+
+def _read_md(folder: Path, settings: DynamicsConfig) -> None:
+    """Go on with a run that is at its end."""
+    atoms = load_reference("ar")[0]
+    atoms.calc = PairPotentialCalculator(literature_lennard_jones())
+    simulate(folder, atoms, settings)
+
+
+def _read_dataset(store: Store, task: DescribeTask) -> None:
+    """A system with its descriptors."""
+    store.dataset(store.main("ar"), task.descriptor).summed_descriptors()
+
+
+def _read_task(store: Store, task: DescribeTask) -> None:
+    """What a study makes of the result of a task."""
+    if store.done(task):
+        choose_descriptor(store, [task])
+        selection_rows(store, [task], task.descriptor)
+
+
+def _read_unit(campaign: Campaign) -> None:
+    """What a driver makes of what is kept of a calculation."""
+    campaign.done()
+    list(finished_frames(campaign))
+    status_lines(survey(campaign))
+
+
+def _read_report(study: Path) -> None:
+    """The page without its figures."""
+    results = load_results(study)
+    claims = results.claims()
+    images = {entry.name: "nothing" for entry in (*PAPER_FIGURES, *EXTRA_FIGURES)}
+    _page(results, claims, images)
+    _refuse_changed(study, {})
+    finished_report(study, DataSettings(frames="synthetic"))
 
 
 def _read_run(place: Path) -> object:
@@ -170,7 +326,8 @@ def failures(place: Path, count: int, *, seed: int = 0, first: int = 0, only: st
     try:
         for index, (name, reader) in enumerate(known.items()):
             for number in range(first, first + count) if only in (None, name) else ():
-                reader.file.write_bytes(mutated(reader.content, np.random.default_rng([seed, index, number])))
+                content = mutated(reader.content, np.random.default_rng([seed, index, number]))
+                reader.file.write_bytes(reader.seal(content))
                 signal.alarm(SECONDS)
                 try:
                     reader.read()

@@ -19,7 +19,16 @@ from hypothesis import strategies as st
 
 from basinet import files
 from basinet.errors import InputError
-from basinet.files import atomic_write, read_json, read_table, read_text, write_json, write_table, write_yaml
+from basinet.files import (
+    atomic_write,
+    read_json,
+    read_table,
+    read_text,
+    refuse_cut_number,
+    write_json,
+    write_table,
+    write_yaml,
+)
 
 
 def listing(directory: Path) -> list[str]:
@@ -208,3 +217,29 @@ def test_a_loop_of_links_is_no_place_to_write_to(tmp_path):
     (tmp_path / "b").symlink_to(tmp_path / "a")
     with pytest.raises(InputError, match="a loop of symbolic links"), atomic_write(tmp_path / "a"):
         pass
+
+
+def test_a_key_of_json_stands_once(tmp_path):
+    (tmp_path / "a.json").write_text('{"a": {"b": 1, "c": 2, "b": 3}}')
+    with pytest.raises(InputError, match=r"a.json: not valid JSON .the key 'b' stands twice.; delete it"):
+        read_json(tmp_path / "a.json", "delete it")
+
+
+@pytest.mark.parametrize(
+    ("last", "fellows", "whole"),
+    [
+        ("0.12345E+01", ["0.54321E+01", "-.54321E+01"], True),
+        ("0.123", ["0.54321E+01"], False),
+        ("0.5", ["0.25", "0.125"], False),  # numbers of many lengths: it may be cut
+        ("10.125", ["0.25", "0.125"], True),
+        ("12", ["123"], False),
+        ("12", ["1.5"], False),
+        ("1.5", [], True),
+    ],
+)
+def test_the_last_number_of_a_file_without_its_last_line_break(last, fellows, whole):
+    if whole:
+        refuse_cut_number("a", last, fellows)
+    else:
+        with pytest.raises(InputError, match=f"a: the file ends without a line break and the last number '{last}'"):
+            refuse_cut_number("a", last, fellows)

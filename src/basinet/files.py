@@ -11,7 +11,7 @@ import math
 import os
 import secrets
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -118,13 +118,22 @@ def read_json(path: str | Path, remedy: str = "write it again") -> Any:
     """Read a JSON file; InputError, with the line and the remedy, where it is missing, cut short, or not JSON."""
     text = decode(read_bytes(path), str(path), remedy)
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_unique)
     except json.JSONDecodeError as error:
         raise InputError(
             f"{path}, line {error.lineno}: not valid JSON ({error.msg}); it may be cut short, {remedy}"
         ) from error
     except (RecursionError, ValueError) as error:
         raise InputError(f"{path}: not valid JSON ({error}); {remedy}") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, each of whose keys stands once; Python would take the last."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        twice = next(key for index, (key, _) in enumerate(pairs) if key in dict(pairs[:index]))
+        raise ValueError(f"the key {twice!r} stands twice")
+    return values
 
 
 def write_yaml(path: str | Path, value: Any) -> None:
@@ -168,6 +177,8 @@ def read_table(path: str | Path, columns: Mapping[str, str] | None = None) -> pd
                     f"{path}, line {reader.line_num}: {len(cells)} values for {len(header)} columns; "
                     "the file may be cut short, write it again"
                 )
+        if not text.endswith("\n"):
+            raise InputError(f"{path}: the table's last line has no end, it may be cut short; write it again")
     except csv.Error as error:
         raise InputError(f"{path}, line {reader.line_num}: not a CSV table ({error}); write it again") from error
     known = None if columns is None else {name: kind for name, kind in columns.items() if name in header}
@@ -228,6 +239,22 @@ def decode(content: bytes, source: str, remedy: str = "check the path and the fo
 def read_text(path: str | Path) -> str:
     """Read the text of a file; InputError where it is missing, unreadable or not UTF-8."""
     return decode(read_bytes(path), str(path))
+
+
+def refuse_cut_number(where: str, last: str, fellows: Sequence[str]) -> None:
+    """Refuse the last number of a file without a line break at its end, unless it has all decimals of its fellows.
+
+    Programs end files with a line break. Where numbers have fewer and more decimals, nothing else tells a whole one.
+    """
+
+    def length(number: str) -> int:
+        return len(number.partition(".")[2] if any("." in fellow for fellow in fellows) else number)
+
+    if fellows and length(last) < max(map(length, fellows)):
+        raise InputError(
+            f"{where}: the file ends without a line break and the last number {last!r} seems to be cut; "
+            "copy it again, or end it with a line break if it is whole"
+        )
 
 
 def free_memory() -> int:

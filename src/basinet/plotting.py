@@ -130,14 +130,6 @@ def legend_above(figure: Figure, axes: Iterable[Axes], entries: Mapping[str, Art
     _set_frame(figure, rect[1], top - (0.05 + 0.165 * rows) / height)
 
 
-def absent_figure(title: str, reason: str) -> Figure:
-    """A figure that says what is missing, so that no reader looks for it in vain."""
-    figure = canvas(title, "", (4.6, 2.0))
-    text = "Not in this study: " + reason
-    figure.text(0.5, 0.4, "\n".join(textwrap.wrap(text, 58)), ha="center", va="center", fontsize=9.5, color="#444444")
-    return figure
-
-
 def grid_of(figure: Figure, n_panels: int, columns: int, **keywords: Any) -> list[Axes]:
     """Axes of ``n_panels`` panels, row by row; the rest of the grid is left empty."""
     rows = -(-n_panels // columns)

@@ -9,7 +9,7 @@ import time
 import pytest
 from tests.cli.process import start
 from tests.cli.refusal import assert_refused
-from tests.jobs.ports import listening
+from tests.jobs.ports import listening, refuse_other_account
 from tests.tables import read_rows
 
 from basinet.files import read_json
@@ -85,7 +85,8 @@ def test_report_needs_results(run, tmp_path):
 def test_a_grid_is_trained_resumed_and_guarded(run, tmp_path, grid, argon_file):
     process, ports = start("train", grid, "--out", "out", "--workers", 1, cwd=tmp_path), []
     while process.poll() is None:
-        ports += listening(process.pid)  # to which another account could connect
+        ports += listening(process.pid)
+        refuse_other_account(process.pid)
         time.sleep(0.2)
     stdout, stderr = process.communicate()
     assert process.returncode == 0, stderr

@@ -90,3 +90,32 @@ def test_a_directory_and_a_missing_file_are_refused(tmp_path):
         read_yaml(tmp_path / "missing.yaml")
     with pytest.raises(InputError, match="is a directory"):
         read_yaml(tmp_path)
+
+
+def test_aliases_that_multiply_or_hold_themselves_are_refused():
+    bomb = "a0: &a0 [x, x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))
+    with pytest.raises(InputError, match=r"c.yaml: line 6: aliases .* multiply"):
+        read(bomb)
+    with pytest.raises(InputError, match=r"line 1: aliases .* multiply"):
+        read("a: &a [*a]\n")
+    assert read("a: &a [1, 2]\nb: *a\n") == {"a": [1, 2], "b": [1, 2]}
+
+
+@pytest.mark.parametrize("number", ["010", "1_0", "1:30", "0x1F", "0b11", "1_0.5", "1:30.5"])
+def test_a_number_that_yaml_alone_reads_so_is_refused(number):
+    with pytest.raises(InputError, match=f"line 2: '{number}' is an odd number"):
+        read(f"a: 1\nb: {number}\n")
+
+
+def test_plain_numbers_are_read():
+    found = read("a: [0, -1, +2, 1.5, 1., .5, 1.5e-3, -1.0E+2, .inf, '010']\n")["a"]
+    assert found == [0, -1, 2, 1.5, 1.0, 0.5, 1.5e-3, -100.0, float("inf"), "010"]
+
+
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [({"width": [True]}, "width.0"), ({"width": True}, "width"), ({"split": {"gap": False}}, "split.gap")],
+)
+def test_a_truth_value_is_no_number(values, key):
+    with pytest.raises(InputError, match=f"c.yaml: {key}.*: expected a number, not true or false"):
+        validated(TrainConfig, {"data": {"frames": ["a"]}, **values}, "c.yaml")

@@ -228,3 +228,23 @@ def test_an_input_without_atoms_or_that_includes_itself_is_refused(read, tmp_pat
     (tmp_path / "circle").write_text("@INCLUDE circle\n")
     with pytest.raises(InputError, match="goes in a circle"):
         read(("&GLOBAL", "@INCLUDE circle\n&GLOBAL"))
+
+
+@pytest.mark.parametrize("fan", ["@INCLUDE {}\n", "@INCLUDE {}\nX $A\n"])
+def test_a_short_input_that_becomes_a_very_long_one_is_refused(read, tmp_path, fan):
+    """Ten files that include the next ten times: 10^10 lines."""
+    for number in range(10):
+        (tmp_path / f"f{number}").write_text(fan.format(f"f{number + 1}") * 10)
+    (tmp_path / "f10").write_text("X 1\n")
+    with pytest.raises(InputError, match="@INCLUDE and variables add more than 16777216 characters"):
+        read(("&GLOBAL", "@SET A 1\n@INCLUDE f0\n&GLOBAL"))
+    doubled = "@SET A 1234567890\n" + "@SET A $A$A$A$A$A$A$A$A\n" * 30
+    with pytest.raises(InputError, match="@INCLUDE and variables add more"):
+        read(("&GLOBAL", f"{doubled}&GLOBAL"))
+
+
+def test_an_xyz_file_cut_in_its_last_number_is_refused(read, tmp_path):
+    topology = "&TOPOLOGY\n COORD_FILE_NAME frame.xyz\n COORD_FILE_FORMAT XYZ\n&END\n    &CELL\n"
+    (tmp_path / "frame.xyz").write_text("2\n\nAr 0.0 0.0 0.125\nAr 1.0 1.0 1.5")
+    with pytest.raises(InputError, match=r"line 4: the file ends without a line break and the last number '1.5'"):
+        read(("&CELL\n", topology))

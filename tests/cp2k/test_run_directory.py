@@ -78,10 +78,20 @@ def test_a_restarted_run_needs_its_atoms_in_the_output(copy_run):
     edit(directory / "run.inp", restart)
     assert read_run(directory).atoms.positions[0, 0] == 0.10123456789
     edit(directory / "run.inp", ("0.10123456789", "0.20123456789"))
-    refuse(directory, "atom 1 is not where run.out has it .*or run it without EXT_RESTART")
+    refuse(directory, "atom 1 is not where run.out has it .*or run it without &EXT_RESTART, which changes them")
     directory = copy_run("argon_low")
     edit(directory / "run.inp", restart)
     refuse(directory, "prints no atoms, yet CP2K moved those of the input")
+
+
+def test_another_cell_is_blamed_on_what_changed_it(copy_run):
+    """CP2K makes a, b and c of SYMMETRY CUBIC equal, and turns the cell of CANONICALIZE."""
+    for keyword, name in {"SYMMETRY CUBIC": "argon", "CANONICALIZE": "argon_2025"}.items():
+        directory = copy_run(name)
+        edit(directory / "run.inp", ("    &CELL\n", f"    &CELL\n {keyword}\n"))
+        read_run(directory)
+        edit(directory / "run.inp", ("5.41234567891", "5.42234567891"))
+        refuse(directory, f"its cell is not that of run.out; .*or run it without {keyword} in &CELL")
 
 
 @pytest.mark.usefixtures("nowhere")

@@ -5,8 +5,10 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 
+from basinet import files
 from basinet.descriptors.bispectrum import BLOCK, Bispectrum
 from basinet.errors import InputError
+from basinet.potentials.dataset import frame_derivatives
 
 DESCRIPTOR = Bispectrum(5.0, 5, {"Ar": 1.0, "Kr": 0.8}, {"Ar": 0.5, "Kr": 0.56})
 
@@ -71,3 +73,16 @@ def test_what_the_descriptor_refuses_is_refused():
         DESCRIPTOR.derivatives(Atoms("ArXe", [[0, 0, 0], [3, 0, 0]]))
     with pytest.raises(InputError, match="one place"):
         DESCRIPTOR.derivatives(Atoms("Ar2", [[0, 0, 0], [0, 0, 0]]))
+
+
+def test_derivatives_of_descriptors_that_no_memory_holds(monkeypatch):
+    monkeypatch.setattr(files, "free_memory", lambda: 10**8)
+    atoms = Atoms("Ar", cell=[3.8] * 3, pbc=True)
+    descriptor = Bispectrum(5.0, 6)
+    assert len(frame_derivatives(descriptor.derivatives, [atoms] * 5)) == 5
+    with pytest.raises(InputError, match=r"derivatives of the descriptors of 40000 frames needs .* choose a smaller"):
+        frame_derivatives(descriptor.derivatives, [atoms] * 40_000)
+    with pytest.raises(
+        InputError, match=r"derivatives of \d+ pairs needs .* GB of memory, and 0.1 GB are free; choose"
+    ):
+        Bispectrum(150.0, 6).derivatives(atoms)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.jobs.ports import listening
+from tests.jobs.ports import listening, refuse_other_account
 
 from basinet.errors import InputError
 from basinet.jobs.workers import ThisProcess, WorkerDiedError, open_workers
@@ -50,6 +50,8 @@ def test_workers_open_no_port_and_end_with_their_pool():
         assert len(processes) == 2
         assert [ports for _, ports in found] == [[]] * 4
         assert listening(os.getpid()) == []
+        for number in processes:
+            refuse_other_account(number)
     assert not any(psutil.pid_exists(number) for number in processes)
 
 

@@ -17,6 +17,8 @@ from basinet.frames.reading import read_frames
 from basinet.labelling import work
 from basinet.labelling.campaign import Unit, create_campaign, load_inputs
 from basinet.labelling.driver import _schedule_of
+from basinet.labelling.partition import partition_input
+from basinet.labelling.partition_settings import PartitionInput, PartitionSettings
 from basinet.labelling.settings import load_campaign_config, with_own_files
 from basinet.labelling.verification import _well_numbered
 from basinet.labelling.work import Outcome, _failure_kind, _labelled_frames, _running, run_unit
@@ -47,6 +49,16 @@ def test_an_error_that_nobody_thought_of_costs_its_frame_alone(prepare, monkeypa
     outcome = run_unit(str(campaign.root), "00000", 1)
     assert (outcome.kind, outcome.message) == ("unusable", "MemoryError: no room for the grid")
     assert [failure.kind for failure in campaign.failures("00000")] == ["unusable"]
+
+
+def test_cubes_that_are_kept_can_be_partitioned_again(prepare):
+    campaign = prepare(run={"keep_cubes": True})
+    assert run_unit(str(campaign.root), "00000", 1).kind is None
+    again = partition_input(PartitionInput(campaign.root / "cubes" / "00000"), PartitionSettings())
+    (labelled,) = campaign.result("00000").frames
+    for name, values in labelled.arrays.items():
+        assert np.array_equal(again.atoms.arrays[name], values), name
+    assert again.atoms.info["REF_energy"] == labelled.info["REF_energy"]
 
 
 def test_a_try_that_a_worker_died_over_is_counted_by_the_next_worker(prepare, tmp_path):

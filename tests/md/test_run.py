@@ -225,7 +225,7 @@ def test_settings_that_do_not_fit_are_refused():
     ],
 )
 def test_a_restart_point_of_other_contents_is_refused_and_cuts_no_other_file(tmp_path, changes):
-    settings = config(steps=100)
+    settings = config(steps=100, ensemble="nvt")
     simulate(folder(tmp_path, "md"), start(settings), settings)
     precious = tmp_path / "precious"
     precious.write_text("mine")
@@ -234,9 +234,16 @@ def test_a_restart_point_of_other_contents_is_refused_and_cuts_no_other_file(tmp
     save_arrays(path, header | changes, arrays)
     with pytest.raises(InputError, match=r"restart\.checkpoint: .*; start anew with --overwrite"):
         simulate(tmp_path / "md", start(settings), settings)
-    save_arrays(path, header, {"positions": arrays["positions"][:3]})
-    with pytest.raises(InputError, match=r"restart\.checkpoint: holds no positions and momenta of .* atoms"):
-        simulate(tmp_path / "md", start(settings), settings)
+    for name, crafted in {
+        "positions": np.zeros((3, 3)),
+        "momenta": np.full((32, 3), np.inf),
+        "thermostat": np.zeros(6),
+    }.items():
+        save_arrays(path, header, arrays | {name: crafted})
+        with pytest.raises(
+            InputError, match=rf"restart\.checkpoint: the array '{name}' is not .* finite numbers; start"
+        ):
+            simulate(tmp_path / "md", start(settings), settings)
     assert precious.read_text() == "mine"
 
 

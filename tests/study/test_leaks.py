@@ -61,9 +61,9 @@ def study(root: Path, frames: list[Atoms], isolated: list[Atoms]) -> dict[str, A
     return {
         "relation": {s.name: s.relation.to_dict() for s in systems if s.split is not None and s.relation is not None},
         "descriptor": descriptor,
-        "selection": [store.result(task)["selection"] for task in described],
-        "learning rates": {name: result["learning_rate"] for name, result in results.items()},
-        "rate errors": {name: result["rate_errors"] for name, result in results.items()},
+        "selection": [store.result(task).selection for task in described],
+        "learning rates": {name: result.learning_rate for name, result in results.items()},
+        "rate errors": {name: result.rate_errors for name, result in results.items()},
         "architectures": planning.choose_architectures(store, trained),
         "weights": {
             name: [leaf.tobytes() for layer in ensemble.networks for leaf in layer]
@@ -71,7 +71,7 @@ def study(root: Path, frames: list[Atoms], isolated: list[Atoms]) -> dict[str, A
         },
         "scalings": {name: ensemble.scaling.mean.tobytes() for name, ensemble in ensembles.items()},
         "e0": {name: ensemble.e0 for name, ensemble in ensembles.items()},
-        "rows": [row for task in [*described, *trained, *composed] for row in store.result(task)["rows"]],
+        "rows": [row for task in [*described, *trained, *composed] for row in store.result(task).rows],
     }
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from basinet.descriptors.bispectrum import Bispectrum
 from basinet.study.store import Store
-from basinet.study.tasks import DescribeTask, choose_descriptor
+from basinet.study.tasks import Described, DescribeTask, Selection, choose_descriptor
 
 
 def described(twojmax=6, weight=1.3, rcut=5.25):
@@ -17,8 +17,8 @@ def chosen(root, scores, standard_error=0.01):
     """The choice among tasks with given scores: total-energy error over spread, here of one system."""
     store = Store(root)
     for task, score in scores.items():
-        entry = {"validation_rmse_mev": score, "spread_mev": 1.0, "standard_error_mev": standard_error}
-        store.keep(task, {"selection": {"mix": entry}})
+        entry = Selection(score, 0.9, spread_mev=1.0, standard_error_mev=standard_error, strength=1.0)
+        store.keep(task, Described([], {"mix": entry}))
     return choose_descriptor(store, list(scores))
 
 

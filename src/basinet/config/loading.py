@@ -2,6 +2,8 @@
 
 import difflib
 import json
+import math
+import re
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
@@ -56,8 +58,23 @@ class Section(BaseModel):
 Settings = TypeVar("Settings", bound=BaseModel)
 
 
+_MOST_VALUES = 100_000
+"""That aliases may make of a YAML file which has fewer characters."""
+
+
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML's safe loader, but a key given twice is an error instead of a silent choice of the last."""
+    """YAML's safe loader, but a key given twice is an error, not a choice of the last, and aliases do not multiply."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        is_alias = self.check_event(yaml.AliasEvent)
+        node: Any = super().compose_node(parent, index)
+        if not is_alias:  # `size`: values in it once all aliases are written out
+            within = node.value if isinstance(node, yaml.CollectionNode) else []
+            parts = [part for item in within for part in (item if isinstance(item, tuple) else (item,))]
+            node.size = 1 + sum(part.size for part in parts)
+        if getattr(node, "size", math.inf) > max(_MOST_VALUES, self.index):  # none: it is not at its end
+            raise InputError(f"line {node.start_mark.line + 1}: aliases (*) multiply what is here; write it out")
+        return node
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
@@ -69,6 +86,18 @@ class _UniqueKeyLoader(yaml.SafeLoader):
                 raise InputError(f"line {key_node.start_mark.line + 1}: key {key!r} is given twice; remove one")
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+    def _plain_number(self, node: yaml.ScalarNode) -> float:
+        """A number as JSON has it; YAML 1.1 takes 010 for 8, 1:30 for 90 and 1_0 for 10."""
+        if _ODD_NUMBER.fullmatch(node.value):
+            raise InputError(f"line {node.start_mark.line + 1}: {node.value[:40]!r} is an odd number; write it plainly")
+        construct = super().construct_yaml_float if node.tag.endswith("float") else super().construct_yaml_int
+        return construct(node)
+
+
+_ODD_NUMBER = re.compile(r".*[_:].*|[-+]?0[0-9xb].*")
+for _tag in ("int", "float"):
+    _UniqueKeyLoader.add_constructor(f"tag:yaml.org,2002:{_tag}", _UniqueKeyLoader._plain_number)  # noqa: SLF001
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
@@ -112,7 +141,7 @@ def validated(model: type[Settings], values: Any, source: str, remedy: str = "")
     InputError names source, key, what is wrong and, for an unknown key, the nearest known one.
     """
     try:
-        return model.model_validate(values)
+        found = model.model_validate(values)
     except ValidationError as error:
         problems = error.errors()
         unknown = [p for p in problems if p["type"] == "extra_forbidden"]
@@ -131,6 +160,22 @@ def validated(model: type[Settings], values: Any, source: str, remedy: str = "")
             msg = f"{where}: {message[:1].lower()}{message[1:]}{got}{more}"
         # Keys of a file may hold line breaks.
         raise InputError(" ".join(f"{msg}; {remedy}".removesuffix("; ").split())) from None
+    flag = _flag_for_number(values, found.model_dump())
+    if flag is not None:
+        raise InputError(f"{source}: {flag}: expected a number, not true or false; {remedy}".removesuffix("; "))
+    return found
+
+
+def _flag_for_number(given: Any, found: Any) -> str | None:
+    """Dotted key of a truth value that was taken for a number: ``yes`` is 1 to Python."""
+    if isinstance(found, dict) and isinstance(given, Mapping):
+        inner = {key: _flag_for_number(value, found.get(key)) for key, value in given.items()}
+    elif isinstance(found, (list, tuple)):
+        listed = given if isinstance(given, (list, tuple)) else [given]
+        inner = {index: _flag_for_number(*pair) for index, pair in enumerate(zip(listed, found, strict=False))}
+    else:
+        return "" if isinstance(given, bool) and type(found) in (int, float) else None
+    return next((f"{key}.{where}".rstrip(".") for key, where in inner.items() if where is not None), None)
 
 
 def read_record(path: Path, kind: Any, remedy: str = "delete it and run again with --resume") -> Any:

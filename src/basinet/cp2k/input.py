@@ -17,7 +17,9 @@ from basinet.arrays import FloatArray
 from basinet.cp2k.language import _Line, _parse_number, _read_sections, _Section, _unit, read_cp2k_text
 from basinet.cp2k.potentials import Core, _parse_core
 from basinet.errors import InputError
+from basinet.files import refuse_cut_number
 
+EXT_RESTART = "&EXT_RESTART"
 _ANGLES = {"deg": 1.0, "rad": 180.0 / math.pi}
 
 
@@ -114,6 +116,9 @@ def _xyz_frames(path: Path) -> Iterator[tuple[str, tuple[str, ...], FloatArray, 
         rows = [_Line(line.strip(), f"{path}, line {number}") for number, line in block if line.strip()]
         if len(rows) != int(count):
             raise InputError(f"{where}: the file is cut short, {len(rows)} of {count} atoms; write it again")
+        if stop == len(lines):
+            *fellows, last = [row.text.split()[-1] for row in rows]
+            refuse_cut_number(rows[-1].where, last, fellows or rows[-1].text.split()[1:-1])
         yield lines[start + 1], *_parse_atoms(rows), where
         start = stop
     if start == 0:
@@ -160,8 +165,9 @@ class Cp2kInput:
 
     The project is the name that CP2K's files begin with; method, solver and ensemble are in capitals, as CP2K takes
     them by default. The name of an atom is that of its kind. CP2K moves the atoms to the middle of the cell first if
-    they are `centred`, and takes cell and atoms from a restart file instead if `restarted`. `rvv10` are the parameters
-    b and C of rVV10 and the cutoff of its convolution (Ry); None for other functionals.
+    they are `centred`, and `changed_by` names what gives it another cell or other atoms than those written, a restart
+    file say; empty if nothing does. `rvv10` are the parameters b and C of rVV10 and the
+    cutoff of its convolution (Ry); None for other functionals.
     """
 
     path: Path
@@ -174,7 +180,7 @@ class Cp2kInput:
     names: tuple[str, ...]
     positions: FloatArray
     centred: bool
-    restarted: bool
+    changed_by: str
     kinds: dict[str, _Kind]
     rvv10: tuple[float, float, float] | None
 
@@ -223,10 +229,19 @@ def read_cp2k_input(path: str | Path) -> Cp2kInput:
         names=names,
         positions=positions,
         centred=bool(subsys.find("TOPOLOGY", "CENTER_COORDINATES")),
-        restarted=bool(root.find("EXT_RESTART")),
+        changed_by=_changed_by(root, subsys.first("CELL")),
         kinds={kind.name.upper(): kind for kind in kinds},
         rvv10=_read_rvv10(dft.first("XC", "VDW_POTENTIAL", "NON_LOCAL")),
     )
+
+
+def _changed_by(root: _Section, cell: _Section) -> str:
+    """What makes CP2K's cell or atoms others than those of the input: EXT_RESTART, SYMMETRY or CANONICALIZE."""
+    if root.find("EXT_RESTART"):
+        return EXT_RESTART
+    if cell.text("SYMMETRY").upper() not in ("", "NONE", "TRICLINIC"):
+        return f"SYMMETRY {cell.text('SYMMETRY')} in &CELL"
+    return "CANONICALIZE in &CELL" if cell.flag("CANONICALIZE") else ""
 
 
 def _read_rvv10(section: _Section) -> tuple[float, float, float] | None:

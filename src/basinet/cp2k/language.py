@@ -151,7 +151,7 @@ def _read_sections(path: Path) -> _Section:
     """Read an input file into one section that holds those of the file."""
     root = _Section("", where=str(path))
     stack = [root]
-    for line in _directives(path, path.parent, {}, ()):
+    for line in _Preprocessor(path.parent).lines(path):
         if not line.text.startswith("&"):
             stack[-1].lines.append(line)
             continue
@@ -169,38 +169,63 @@ def _read_sections(path: Path) -> _Section:
     return root
 
 
-_LONGEST_VALUE = 10_000
-"""Characters of a variable, which may hold others many times."""
+_MOST_INCLUDED = 1 << 24
+"""Characters that variables and included files may add to an input, each time that they do."""
+_LEAST_INCLUDED = 1 << 10
+"""Characters that a file counts as."""
 
 
-def _directives(path: Path, directory: Path, variables: dict[str, str], including: tuple[Path, ...]) -> Iterator[_Line]:
-    """Lines of a file after the preprocessor; included files are looked for in the run's directory."""
-    if path in including:
-        raise InputError(f"{including[-1]}: @INCLUDE of {path} goes in a circle; mend the input")
-    skipping = False
-    for raw in _plain_lines(path):
-        if skipping:
-            skipping = raw.text.upper() != "@ENDIF"
-            continue
-        line = _Line(_VARIABLE.sub(partial(_expand, variables=variables, where=raw.where), raw.text), raw.where)
-        directive, _, rest = line.text.partition(" ")
-        match directive.upper():
-            case "@ENDIF" | "@PRINT" | "@XCTYPE" | "@FFTYPE":
-                continue  # the last three are of messages, functionals and force fields, which are not read here
-            case "@SET":
-                name, _, value = rest.partition(" ")
-                variables[name] = value
-            case "@IF":
-                skipping = not _holds(rest)
-            case "@INCLUDE":
-                target = directory / rest.strip("\"'")
-                if not target.is_file():
-                    raise InputError(f"{line.where}: the included file {target} is missing; put it there")
-                yield from _directives(target, directory, variables, (*including, path))
-            case unknown if unknown.startswith("@"):
-                raise InputError(f"{line.where}: basinet does not know {directive}; write out what it stands for")
-            case _:
-                yield line
+class _Preprocessor:
+    """CP2K's preprocessor; included files are looked for in the run's directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._variables: dict[str, str] = {}
+        self._included = 0
+
+    def lines(self, path: Path, including: tuple[Path, ...] = ()) -> Iterator[_Line]:
+        """Lines of a file, with those of files that it includes."""
+        if path in including:
+            raise InputError(f"{including[-1]}: @INCLUDE of {path} goes in a circle; mend the input")
+        skipping = False
+        for raw in _plain_lines(path):
+            if skipping:
+                skipping = raw.text.upper() != "@ENDIF"
+                continue
+            line = _Line(_VARIABLE.sub(partial(self._expand, where=raw.where), raw.text), raw.where)
+            directive, _, rest = line.text.partition(" ")
+            match directive.upper():
+                case "@ENDIF" | "@PRINT" | "@XCTYPE" | "@FFTYPE":
+                    continue  # the last three are of messages, functionals and force fields, which are not read here
+                case "@SET":
+                    name, _, value = rest.partition(" ")
+                    self._variables[name] = value
+                case "@IF":
+                    skipping = not _holds(rest)
+                case "@INCLUDE":
+                    target = self.directory / rest.strip("\"'")
+                    if not target.is_file():
+                        raise InputError(f"{line.where}: the included file {target} is missing; put it there")
+                    self._count(max(target.stat().st_size, _LEAST_INCLUDED), line.where)
+                    yield from self.lines(target, (*including, path))
+                case unknown if unknown.startswith("@"):
+                    raise InputError(f"{line.where}: basinet does not know {directive}; write out what it stands for")
+                case _:
+                    yield line
+
+    def _expand(self, match: re.Match[str], where: str) -> str:
+        """Value of a variable, or the default that ``${NAME-default}`` gives."""
+        value = self._variables.get(match[1] or match[3], match[2])
+        if value is None:
+            raise InputError(f"{where}: the variable {match[0]} has no value; give it one with @SET")
+        self._count(len(value), where)
+        return value
+
+    def _count(self, added: int, where: str) -> None:
+        """Refuse files and variables that make a short input a very long one."""
+        self._included += added
+        if self._included > _MOST_INCLUDED:
+            raise InputError(f"{where}: @INCLUDE and variables add more than {_MOST_INCLUDED} characters; write less")
 
 
 def _plain_lines(path: Path) -> Iterator[_Line]:
@@ -213,16 +238,6 @@ def _plain_lines(path: Path) -> Iterator[_Line]:
             pending = line[:-1]
         elif line:
             yield _Line(line, f"{path}, line {number}")
-
-
-def _expand(match: re.Match[str], variables: dict[str, str], where: str) -> str:
-    """Value of a variable, or the default that ``${NAME-default}`` gives."""
-    value = variables.get(match[1] or match[3], match[2])
-    if value is None:
-        raise InputError(f"{where}: the variable {match[0]} has no value; give it one with @SET")
-    if len(value) > _LONGEST_VALUE:
-        raise InputError(f"{where}: the variable {match[0]} has {len(value)} characters; shorten it")
-    return value
 
 
 def _holds(condition: str) -> bool:

@@ -15,7 +15,7 @@ from ase.geometry import cell_to_cellpar
 
 from basinet import units
 from basinet.arrays import FloatArray
-from basinet.cp2k.input import Cp2kInput, _guess_element, _xyz_frames, read_cp2k_input
+from basinet.cp2k.input import EXT_RESTART, Cp2kInput, _guess_element, _xyz_frames, read_cp2k_input
 from basinet.cp2k.language import _parse_number, read_cp2k_text
 from basinet.cp2k.output import Cp2kEvaluation, Cp2kOutput, read_cp2k_output
 from basinet.cp2k.potentials import Core, _atomic_cores
@@ -315,7 +315,12 @@ _CELL_DIGITS = 2e-6
 _COMPONENT_DIGITS = 1e-3
 """Components of cell vectors are printed with 3."""
 
-_REMEDY = "put the input of this very run beside the output, or run it without EXT_RESTART"
+
+def _remedy(given: Cp2kInput) -> str:
+    """What to do where input and output do not agree."""
+    others = f", or run it without {given.changed_by}, which changes them" if given.changed_by else ""
+    return f"put the input of this very run beside the output{others}"
+
 
 _SINGLE_POINTS = ("ENERGY", "ENERGY_FORCE", "WAVEFUNCTION_OPTIMIZATION", "WFN_OPT")
 _TRAJECTORIES = ("MD", "MOLECULAR_DYNAMICS")
@@ -390,20 +395,22 @@ def _check_same_cell(output: Cp2kOutput, given: Cp2kInput) -> None:
     difference = np.abs(cell_to_cellpar(output.cell) - cell_to_cellpar(given.cell)).max()
     components = np.abs(output.cell - given.cell).max()
     if not (components <= _COMPONENT_DIGITS and difference <= _CELL_DIGITS):
-        raise InputError(f"{given.path}: its cell is not that of {output.path.name}; {_REMEDY}")
+        raise InputError(f"{given.path}: its cell is not that of {output.path.name}; {_remedy(given)}")
 
 
 def _agreed_symbols(output: Cp2kOutput, given: Cp2kInput) -> tuple[str, ...]:
     """Elements as the output has them, or as the input implies."""
     symbols = output.symbols or given.elements
     if len(symbols) != len(given.names):
-        raise InputError(f"{given.path}: {len(given.names)} atoms, but {len(symbols)} in {output.path.name}; {_REMEDY}")
+        raise InputError(
+            f"{given.path}: {len(given.names)} atoms, but {len(symbols)} in {output.path.name}; {_remedy(given)}"
+        )
     for name, symbol, element in zip(given.names, symbols, given.elements, strict=True):
         if not atomic_numbers.get(symbol):
             raise InputError(f"{given.path}: the atom {name!r} is of no known element; give its &KIND an ELEMENT")
         if symbol != element and _is_certain(name, element):
             raise InputError(
-                f"{given.path}: the atom {name!r} is {element}, but {symbol} in {output.path.name}; {_REMEDY}"
+                f"{given.path}: the atom {name!r} is {element}, but {symbol} in {output.path.name}; {_remedy(given)}"
             )
     return symbols
 
@@ -416,7 +423,7 @@ def _is_certain(name: str, element: str) -> bool:
 def _agreed_positions(output: Cp2kOutput, given: Cp2kInput) -> FloatArray:
     """Positions of the input (n_atoms, 3), moved as CP2K moved them if it centred the atoms."""
     if output.positions is None:
-        if given.centred or given.restarted:
+        if given.centred or given.changed_by == EXT_RESTART:
             raise InputError(
                 f"{output.path}: prints no atoms, yet CP2K moved those of the input; set PRINT_LEVEL MEDIUM"
             )
@@ -427,6 +434,6 @@ def _agreed_positions(output: Cp2kOutput, given: Cp2kInput) -> FloatArray:
     if wrong.size:
         raise InputError(
             f"{given.path}: atom {wrong[0] + 1} is not where {output.path.name} has it "
-            f"({np.abs(moved - shift).max():.2g} Å apart); {_REMEDY}"
+            f"({np.abs(moved - shift).max():.2g} Å apart); {_remedy(given)}"
         )
     return given.positions + shift

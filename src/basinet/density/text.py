@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from basinet.arrays import FloatArray
 from basinet.compiled import jit
 from basinet.errors import InputError
-from basinet.files import reading, refuse_beyond_memory
+from basinet.files import reading, refuse_beyond_memory, refuse_cut_number
 
 PIECE = 1 << 18
 """Bytes read at a time: they stay in the processor's second-level cache until they are used."""
@@ -262,7 +262,8 @@ class TextStream:
             if filled < len(out) and end < stop:
                 raise self._no_number(end, stop, self._done)
         if self._unfinished and not self._text[self._begin :].strip():
-            self._check_last_number()
+            tokens = self._text[-_FELLOWS:].decode("ascii", errors="replace").split()[1:][-self._done :]
+            refuse_cut_number(str(self.path), tokens[-1], tokens[:-1])
 
     def _whole_numbers(self) -> int:
         """Make sure that the text holds whole numbers, and tell where they stop."""
@@ -309,17 +310,6 @@ class TextStream:
         if NUMBER.fullmatch(token):
             return self.error(f"{count} is too large ({shown}); did the calculation fail?")
         return self.error(f"{count} is no number ({shown!r}); write or copy the file again")
-
-    def _check_last_number(self) -> None:
-        """Refuse a file that ends, without a line break, in a number with fewer decimals than those before it."""
-        tokens = self._text[-_FELLOWS:].split()[1:]
-        lengths = [len(token.partition(b".")[2]) for token in tokens]
-        if len(lengths) > 1 and lengths[-1] < min(lengths[:-1]):
-            last = tokens[-1].decode("ascii")
-            raise InputError(
-                f"{self.path}: the file ends without a line break and the last number {last!r} seems to be cut; "
-                "copy it again, or end it with a line break if it is whole"
-            )
 
     def expect_line_end(self) -> None:
         """Check that no more values follow in the line of the last one, but zeros that fill up its five or ten columns.

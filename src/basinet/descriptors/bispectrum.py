@@ -32,6 +32,7 @@ from basinet.descriptors.clebsch_gordan import (
     component_labels,
 )
 from basinet.errors import InputError
+from basinet.files import refuse_beyond_memory
 from basinet.frames.neighbours import Neighbours, find_neighbours
 
 Sizes = Literal["equal", "van_der_waals"]
@@ -237,6 +238,8 @@ class Bispectrum:
         around = _Environments.of(self, atoms, 1)
         neighbours = around.neighbours
         atom = np.repeat(np.arange(len(atoms)), np.diff(neighbours.first))
+        size = 24 * self.n_components * len(atom)
+        refuse_beyond_memory(size, f"derivatives of {len(atom)} pairs", "choose a smaller cutoff or twojmax")
         derivative, gradient = np.empty((len(atom), self.n_components, 3)), np.empty((len(atom), 3))
         descriptors = np.empty((len(atoms), self.n_components))
 

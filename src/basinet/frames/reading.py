@@ -18,7 +18,7 @@ from ase.stress import voigt_6_to_full_3x3_stress
 from numpy.typing import NDArray
 
 from basinet.errors import InputError
-from basinet.files import atomic_write, read_text
+from basinet.files import atomic_write, read_text, refuse_cut_number
 from basinet.frames.labels import FORCES, ORIGIN, TOTAL_ENERGY, is_isolated_atom
 from basinet.frames.neighbours import refuse_overlap
 
@@ -49,7 +49,8 @@ def _split_frames(text: str, source: str) -> Iterator[str]:
         _check_keys(lines[start + 1], where)
         _check_columns(lines[start + 1], lines[start + 2 : stop], where)
         if stop == len(lines):
-            _check_last_number(lines[start + 2 : stop], where)
+            *before, last = [row.split() for row in lines[start + 2 : stop]]
+            refuse_cut_number(where, last[-1], [row[-1] for row in before] or last[1:-1])
         yield "\n".join([*lines[start:stop], ""])
         start = stop
         index += 1
@@ -68,15 +69,20 @@ def _atom_count(line: str, where: str) -> int:
 
 
 _QUOTED = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\{[^}]*\}|\[[^\]]*\]""")
+_PBC = re.compile(rf"(?:^|\s)[\"']?pbc[\"']?\s*=\s*({_QUOTED.pattern}|\S+)")
+_TRUTHS = {"T", "F", "True", "False", "true", "false", "TRUE", "FALSE", "0", "1"}
 _KEY = re.compile(r"(?:^|\s)([^\s=]+)\s*=")
 
 
 def _check_keys(comment: str, where: str) -> None:
-    """Refuse a comment line that gives a key twice, of which ASE takes the last."""
+    """Refuse a key given twice, of which ASE takes the last, and a word in `pbc` that it takes for true."""
     keys = _KEY.findall(_QUOTED.sub("''", comment))
     twice = [key for key, count in Counter(keys).items() if count > 1]
     if twice:
         raise InputError(f"{where}: the key {twice[0]} stands {keys.count(twice[0])} times; keep one of its values")
+    pbc = _PBC.search(comment)
+    if pbc is not None and not {*re.findall(r"[^\s,\[\]{}\"']+", pbc[1])} <= _TRUTHS:
+        raise InputError(f'{where}: pbc is {pbc[1][:40]}; write pbc="T T T", with F for directions that do not repeat')
 
 
 def _check_columns(comment: str, rows: list[str], where: str) -> None:
@@ -98,22 +104,6 @@ def _check_columns(comment: str, rows: list[str], where: str) -> None:
 
 _SPLIT_NUMBER = re.compile(r"[-+]?[0-9.]+(_[0-9.]+)+([eE][-+]?[0-9]+)?")
 """Python and ASE read 1_0 as ten."""
-
-
-def _check_last_number(rows: list[str], where: str) -> None:
-    """Refuse a file that ends, without a line break, in a number with fewer _decimals than its column has."""
-    last = rows[-1].split()[-1]
-    fellows = [row.split()[-1] for row in rows[:-1]] or rows[-1].split()[1:-1]
-    if fellows and _decimals(last) < min(_decimals(fellow) for fellow in fellows):
-        raise InputError(
-            f"{where}: the file ends without a line break and the last number {last!r} seems to be cut; "
-            "copy it again, or end it with a line break if it is whole"
-        )
-
-
-def _decimals(number: str) -> int:
-    """Count the characters after the decimal point, those of an exponent included."""
-    return len(number.partition(".")[2])
 
 
 LABEL_PREFIXES = ("REF_", "bader_", "closure_")
@@ -223,7 +213,9 @@ def read_frames(
         raise InputError("no frames: name at least one extended XYZ file")
     frames: list[Atoms] = []
     names: list[str] = []
-    for path in paths:
+    for index, path in enumerate(paths):
+        if Path(path).resolve() in (Path(other).resolve() for other in paths[:index]):
+            raise InputError(f"{path}: is named twice, and its frames would count twice; name it once")
         found = parse_frames(read_text(path), str(path), energy_key, forces_key)
         frames += found
         names += [f"{path}, frame {index}" for index in range(len(found))]
@@ -246,8 +238,8 @@ def parse_frames(text: str, source: str, energy_key: str = TOTAL_ENERGY, forces_
         except Exception as error:
             # ASE meets malformed text with exceptions of many types.
             reason = " ".join(str(error).split())[:200]
-            if re.fullmatch("'[0-9]+'", reason):
-                reason = f"the species {reason} is a number, where symbols of elements are expected"
+            if isinstance(error, KeyError) and re.fullmatch("'\\w+'", reason):
+                reason = f"the species {reason} is not the symbol of an element"
             raise InputError(f"{where}: not readable as extended XYZ ({reason}); mend or remove the frame") from error
         present |= {*atoms.info, *atoms.arrays, *getattr(atoms.calc, "results", {})}
         found |= {key for key, ours in asked if _rename(atoms, key, ours)}

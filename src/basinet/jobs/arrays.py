@@ -88,6 +88,17 @@ def load_arrays(path: str | Path) -> tuple[dict[str, Any], dict[str, NDArray[Any
     return {key: value for key, value in header.items() if key not in _RESERVED}, arrays
 
 
+def refuse_other_arrays(
+    path: str | Path, arrays: Mapping[str, NDArray[Any]], shapes: Mapping[str, tuple[int, ...]], remedy: str
+) -> None:
+    """Refuse a file whose arrays of real numbers have other shapes than these, or hold NaN or infinities."""
+    for name, shape in shapes.items():
+        found = arrays.get(name)
+        if found is None or found.dtype.kind != "f" or found.shape != shape or not np.isfinite(found).all():
+            size = " x ".join(map(str, shape))
+            raise InputError(f"{path}: the array {name!r} is not {size} finite numbers; {remedy}")
+
+
 def _checksum(header: Mapping[str, Any], payload: bytes | bytearray) -> str:
     """Compute the SHA-256 of the header (without its checksum, in one canonical spelling) and the payload."""
     covered = {key: value for key, value in header.items() if key != "sha256"}

@@ -102,5 +102,7 @@ class Results(Generic[Kept]):
 def _plainly(result: Any) -> Any:
     """A result as JSON can hold it, dataclasses as their fields."""
     if is_dataclass(result) and not isinstance(result, type):
-        return vars(result)
+        result = vars(result)
+    if isinstance(result, dict):
+        return {key: _plainly(item) for key, item in result.items()}
     return [_plainly(item) for item in result] if isinstance(result, list) else result

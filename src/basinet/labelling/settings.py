@@ -42,7 +42,7 @@ class RunSettings(Section):
     retries: RetrySettings = RetrySettings()
     stop_after: Count = Field(5, description="calculations given up in a row after which the campaign stops")
     scratch: str | None = Field(None, description="directory for running calculations; DIR/scratch unless given")
-    keep_cubes: bool = Field(False, description="keep the densities, in DIR/cubes")
+    keep_cubes: bool = Field(False, description="keep cubes, inputs and outputs, in DIR/cubes")
 
     @field_validator("scratch")
     @classmethod

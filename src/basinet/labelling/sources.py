@@ -371,15 +371,19 @@ _UNITS = {
 """Factors by which the electrons are off where a cube is in other units."""
 
 
+_FEWEST = 0.01
+"""Electrons of a density."""
+
+
 def _check_electrons(volume: Volume, atoms: Atoms, cores: tuple[Core, ...] | None) -> None:
-    """Refuse a density that is off by a factor of units, or has more electrons than there could be."""
+    """Refuse a density that is off by a factor of units, or has no electrons, or more than there could be."""
     count, protons = electron_count(volume.values, atoms.cell.array), float(atoms.numbers.sum())
     charges = volume.atoms.arrays.get("nuclear_charges", np.zeros(1))
     for expected in (charges.sum(), protons, sum(core.charge for core in cores or ())):
         for factor, cause in _UNITS.items():
             if expected and abs(count / expected - factor) < 0.01 * factor:
                 raise InputError(f"{volume.path}: {count:.6g} electrons are {factor:.4g} times {expected:g}: {cause}")
-    if np.all(atoms.numbers > 0) and count > 1.5 * protons + 1:
+    if np.all(atoms.numbers > 0) and not _FEWEST < count < 1.5 * protons + 1:
         raise InputError(
             f"{volume.path}: {count:.6g} electrons, but the nuclei have {protons:g} protons; is it a density, in "
             "e/bohr^3?"

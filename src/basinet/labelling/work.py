@@ -377,10 +377,11 @@ def _clear_predecessor(campaign: Campaign, unit: Unit) -> None:
 
 def _keep_cubes(campaign: Campaign, unit: Unit, directory: Path) -> None:
     if campaign.config.run.keep_cubes:
-        for cube in sorted(directory.glob("*.cube")):
-            target = campaign.root / "cubes" / unit.name
-            target.mkdir(parents=True, exist_ok=True)
-            shutil.move(cube, target / cube.name)
+        target = campaign.root / "cubes" / unit.name
+        target.mkdir(parents=True, exist_ok=True)
+        beside = [directory / name for name in (INPUT, OUTPUT, f"{PROJECT}-pos-1.xyz")]
+        for file in [*directory.glob("*.cube"), *(file for file in beside if file.is_file())]:
+            shutil.move(file, target / file.name)
 
 
 def _dynamics(directory: Path, unit: Unit) -> dict[str, Any]:

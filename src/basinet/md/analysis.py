@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from basinet.arrays import FloatArray
 from basinet.files import read_table, write_table
 from basinet.frames.reading import read_frames
+from basinet.md.motion import COLUMNS
 from basinet.md.run import LOG, TRAJECTORY, Ending
 from basinet.md.settings import DynamicsConfig
 from basinet.md.statistics import _block_mean, _Drift, _drift, _self_diffusion, _travelled
@@ -47,7 +48,7 @@ class RunResults:
 
 def analyse(folder: Path, config: DynamicsConfig, ending: Ending, reference: Sequence[Atoms] = ()) -> RunResults:
     """Read log and trajectory of a run, and measure."""
-    table = read_table(folder / LOG)
+    table = read_table(folder / LOG, dict.fromkeys(COLUMNS, "float64"))
     table = table[table["step"] >= config.equilibration]
     log = {str(name): table[name].to_numpy(dtype=np.float64) for name in table}
     every = read_frames(folder / TRAJECTORY)

@@ -92,6 +92,10 @@ class _ChainThermostat(NoseHooverChainThermostat):
         self._eta, self._p_eta = np.array(value)
 
 
+CHAIN = 3
+"""Thermostats of a chain."""
+
+
 class _NoseHooverChain(NoseHooverChainNVT):
     """Nose-Hoover chain for atoms whose centre of mass is at rest; timestep and time scale `damping` in fs.
 
@@ -100,8 +104,8 @@ class _NoseHooverChain(NoseHooverChainNVT):
     otherwise ASE's (G. J. Martyna, M. L. Klein and M. Tuckerman, J. Chem. Phys. 97, 2635 (1992)).
     """
 
-    def __init__(self, atoms: Atoms, timestep: float, temperature: float, damping: float, length: int = 3) -> None:
-        super().__init__(atoms, timestep * units.fs, temperature_K=temperature, tdamp=damping * units.fs, tchain=length)
+    def __init__(self, atoms: Atoms, timestep: float, temperature: float, damping: float) -> None:
+        super().__init__(atoms, timestep * units.fs, temperature_K=temperature, tdamp=damping * units.fs, tchain=CHAIN)
         self.temperature = temperature
         self.thermostat = _ChainThermostat(
             # The number of atoms enters the thermostat as three degrees of freedom each, and nowhere else.
@@ -109,7 +113,7 @@ class _NoseHooverChain(NoseHooverChainNVT):
             masses=self.masses,
             temperature_K=temperature,
             tdamp=damping * units.fs,
-            tchain=length,
+            tchain=CHAIN,
         )
         self._thermostat = self.thermostat
 

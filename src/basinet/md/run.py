@@ -19,9 +19,19 @@ from basinet.config.loading import Section, validated
 from basinet.errors import InputError
 from basinet.files import FULL_DISK, explained, read_bytes
 from basinet.frames.reading import format_frame, read_frames, write_frames
-from basinet.jobs.arrays import load_arrays, save_arrays
+from basinet.jobs.arrays import load_arrays, refuse_other_arrays, save_arrays
 from basinet.md.lammps_motion import _lammps_motion
-from basinet.md.motion import COLUMNS, State, _AseMotion, _drive, _Guard, _Motion, _RunFailedError, set_velocities
+from basinet.md.motion import (
+    CHAIN,
+    COLUMNS,
+    State,
+    _AseMotion,
+    _drive,
+    _Guard,
+    _Motion,
+    _RunFailedError,
+    set_velocities,
+)
 from basinet.md.settings import DynamicsConfig
 from basinet.md.structure import _refuse_other_system
 from basinet.potentials.calculator import ExtrapolationWarning
@@ -49,7 +59,7 @@ class _RestartHeader(Section):
     hottest: float
 
 
-def _read_restart(folder: Path, n_atoms: int) -> tuple[_RestartHeader, State] | None:
+def _read_restart(folder: Path, n_atoms: int, config: DynamicsConfig) -> tuple[_RestartHeader, State] | None:
     """Read the restart point of a run, None where there is none yet; InputError where its files are altered or cut."""
     path, remedy = folder / RESTART, "start anew with --overwrite"
     if not path.exists():
@@ -59,8 +69,14 @@ def _read_restart(folder: Path, n_atoms: int) -> tuple[_RestartHeader, State] | 
     except InputError as error:
         raise InputError(f"{path}: the restart point is cut short or altered; {remedy}") from error
     header = validated(_RestartHeader, values, str(path), remedy)
-    if any(name not in arrays or arrays[name].shape != (n_atoms, 3) for name in ("positions", "momenta")):
-        raise InputError(f"{path}: holds no positions and momenta of {n_atoms} atoms; {remedy}")
+    shapes = {"positions": (n_atoms, 3), "momenta": (n_atoms, 3)}
+    if config.engine == "lammps":
+        shapes["offset"] = (n_atoms, 3)
+        if "lammps" not in arrays or arrays["lammps"].dtype != np.uint8:
+            raise InputError(f"{path}: holds no restart file of LAMMPS; {remedy}")
+    elif config.ensemble == "nvt":
+        shapes["thermostat"] = (2, CHAIN)
+    refuse_other_arrays(path, arrays, shapes, remedy)
     for name, size in ((TRAJECTORY, header.trajectory), (LOG, header.log)):
         there = (folder / name).stat().st_size if (folder / name).exists() else 0
         if there < size:
@@ -266,7 +282,7 @@ def simulate(
     with warnings.catch_warnings():
         # The log counts what the warning of the first such step would say.
         warnings.simplefilter("ignore", ExtrapolationWarning)
-        point, state = _read_restart(folder, len(atoms)) or (None, None)
+        point, state = _read_restart(folder, len(atoms), config) or (None, None)
         inputs = dict(inputs or {})
         if point is None:
             guard = _Guard.for_start(atoms, config.temperature, config.closest, config.hottest)

@@ -92,6 +92,9 @@ SHORTEST_CUTOFF = 2.0
 """Times the largest sigma: at 2 sigma a pair has a sixteenth of its deepest energy left."""
 
 
+_MOST_ATOMS = 100_000
+
+
 class SampleConfig(Section):
     """Configurations of a liquid of noble gases (`basinet sample`)."""
 
@@ -128,6 +131,8 @@ class SampleConfig(Section):
         noble_gas_potential(value)
         if sum(value.values()) < FEWEST_ATOMS:
             raise ValueError(f"{sum(value.values())} atoms are no liquid; give at least {FEWEST_ATOMS}")
+        if sum(value.values()) > _MOST_ATOMS:
+            raise ValueError(f"{sum(value.values())} atoms are too many to sample; give at most {_MOST_ATOMS}")
         return value
 
     @field_validator("cell", mode="before")

@@ -6,6 +6,7 @@ component c. A row stands for one atom (tanh) or for all atoms of its species in
 serves several systems and training-set sizes.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from basinet.arrays import FloatArray, IntArray
 from basinet.descriptors.bispectrum import PairDerivatives
 from basinet.errors import InputError
+from basinet.files import refuse_beyond_memory
 from basinet.frames.labels import TOTAL_ENERGY, energy_label, for_each_frame, force_labels, frame_name
 from basinet.frames.splits import elements_of
 from basinet.potentials.pair_potential import LennardJones
@@ -185,9 +187,21 @@ def build_dataset(
         np.array(energy),
         local,
         None if derivatives is None else np.concatenate([force_labels(atoms, i) for i, atoms in enumerate(frames)]),
-        None if derivatives is None else tuple(for_each_frame(derivatives, frames)),
+        None if derivatives is None else frame_derivatives(derivatives, frames),
         None if pair_potential is None else pair_share(frames, pair_potential),
     )
+
+
+def frame_derivatives(
+    derivatives: Callable[[Atoms], PairDerivatives], frames: Sequence[Atoms]
+) -> tuple[PairDerivatives, ...]:
+    """Derivatives of all frames' descriptors; InputError where the memory does not hold as many as the first's."""
+    size = len(frames) * for_each_frame(derivatives, frames[:1])[0].derivative.nbytes
+    refuse_beyond_memory(size, f"the derivatives of the descriptors of {len(frames)} frames", _SMALLER)
+    return tuple(for_each_frame(derivatives, frames))
+
+
+_SMALLER = "choose a smaller cutoff or twojmax, or fewer frames"
 
 
 def pair_share(frames: Sequence[Atoms], potential: LennardJones) -> PairShare:
@@ -349,6 +363,8 @@ def _pack_forces(dataset: Dataset, scaling: Scaling, *, summed: bool, dtype: str
     n_atoms, n_components = dataset.n_atoms, dataset.descriptors.shape[1]
     slot = np.zeros_like(dataset.species) if summed else _slots(dataset)
     shape = (dataset.n_frames, len(dataset.elements), int(slot.max()) + 1, n_components, int(n_atoms.max()), 3)
+    size = np.dtype(dtype).itemsize * math.prod(shape)
+    refuse_beyond_memory(size, f"training on the forces of {dataset.n_frames} frames", _SMALLER)
     derivative, target, weight = np.zeros(shape, dtype), *np.zeros((2, shape[0], *shape[4:]))
     unit = scaling.scale.mean()
     for f, (pairs, n) in enumerate(zip(dataset.derivatives, n_atoms, strict=True)):

@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from ase import Atoms
+from numpy.typing import NDArray
+from pydantic import Field
 
 from basinet.arrays import FloatArray, IntArray
+from basinet.config.loading import Section, validated
 from basinet.descriptors.bispectrum import Bispectrum
 from basinet.errors import InputError
-from basinet.jobs.arrays import load_arrays, save_arrays
+from basinet.jobs.arrays import load_arrays, refuse_other_arrays, save_arrays
 from basinet.potentials.dataset import Dataset, DescriptorRange, Scaling
 from basinet.potentials.network import Architecture, Layer, Network, _hidden_values, _readout_energies, _slopes_in_rows
 from basinet.potentials.pair_potential import LennardJones
@@ -195,24 +199,58 @@ class Ensemble:
 
 def load_model(path: str | Path) -> Ensemble:
     """Read an ensemble that `Ensemble.save` wrote; InputError where it is none, cut short, altered or too new."""
-    header, arrays = load_arrays(path)
-    if header.get("kind") != FORMAT:
-        raise InputError(f"{path}: holds {header.get('kind')!r}, not an ensemble of networks")
-    architecture = Architecture(**header["architecture"])
+    values, arrays = load_arrays(path)
+    if values.get("kind") != FORMAT:
+        raise InputError(f"{path}: holds {values.get('kind')!r}, not an ensemble of networks")
+    header = validated(_Header, values, str(path), _REMEDY)
+    descriptor, elements = Bispectrum.from_dict(header.descriptor), tuple(header.elements)
+    if len(set(elements)) < len(elements) or not set(elements) <= descriptor.weights.keys() & header.e0.keys():
+        raise InputError(f"{path}: its elements {', '.join(elements)} are not those of descriptor and e0; {_REMEDY}")
+    refuse_other_arrays(path, arrays, _shapes(header, descriptor.n_components, arrays), _REMEDY)
     layers = tuple(
-        Layer(arrays[f"layer{index}.weight"], arrays[f"layer{index}.bias"]) for index in range(architecture.depth + 1)
+        Layer(arrays[f"layer{index}.weight"], arrays[f"layer{index}.bias"])
+        for index in range(header.architecture.depth + 1)
     )
     return Ensemble(
-        Bispectrum.from_dict(header["descriptor"]),
-        architecture,
-        tuple(header["elements"]),
-        header["e0"],
+        descriptor,
+        header.architecture,
+        elements,
+        header.e0,
         Scaling(*(arrays[f"scaling.{name}"] for name in Scaling._fields)),
         layers,
-        header["training"],
+        header.training,
         DescriptorRange(arrays["range.low"], arrays["range.high"]) if "range.low" in arrays else None,
-        LennardJones.from_dict(header["baseline"]) if "baseline" in header else None,
+        None if header.baseline is None else LennardJones.from_dict(header.baseline),
     )
+
+
+_REMEDY = "copy the model again, or save it anew"
+
+
+class _Header(Section):
+    """The header of a model's file."""
+
+    kind: str
+    descriptor: dict[str, Any]
+    architecture: Architecture
+    elements: list[str] = Field(min_length=1)
+    e0: dict[str, float]
+    training: dict[str, Any]
+    baseline: dict[str, Any] | None = None
+
+
+def _shapes(header: _Header, n_components: int, arrays: Mapping[str, NDArray[Any]]) -> dict[str, tuple[int, ...]]:
+    """Shape of each array of a model, whose first one tells the number of members."""
+    elements = len(header.elements)
+    members = len(np.atleast_1d(arrays.get("layer0.weight", ())))
+    shapes: dict[str, tuple[int, ...]] = {f"scaling.{name}": (elements, n_components) for name in ("mean", "std")}
+    shapes |= {f"scaling.{name}": (elements,) for name in ("offset", "scale")}
+    for index, (fan_in, fan_out) in enumerate(pairwise(header.architecture.sizes(n_components))):
+        shapes[f"layer{index}.weight"] = (max(members, 1), elements, fan_in, fan_out)
+        shapes[f"layer{index}.bias"] = (max(members, 1), elements, fan_out)
+    if any(name.startswith("range.") for name in arrays):
+        shapes |= {f"range.{name}": (elements, n_components) for name in DescriptorRange._fields}
+    return shapes
 
 
 def compose(**models: Ensemble) -> Ensemble:

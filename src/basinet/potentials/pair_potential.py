@@ -15,14 +15,16 @@ the cutoff, which molecular dynamics needs to conserve energy (LAMMPS' ``lj/smoo
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import sqrt
-from typing import Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
+from pydantic import Field
 from vesin import NeighborList
 
 from basinet.arrays import FloatArray
+from basinet.config.loading import Section, validated
 from basinet.errors import InputError
 from basinet.frames.labels import TOTAL_ENERGY, energy_label
 from basinet.frames.neighbours import Pair, half_list, neighbour_pairs, ordered_pair, species_indices, species_pairs
@@ -56,6 +58,12 @@ class PairEvaluation:
     local_energies: FloatArray
     forces: FloatArray
     virial: FloatArray
+
+
+class _Settings(Section):
+    pairs: dict[Annotated[str, Field(pattern="^[A-Z][a-z]?-[A-Z][a-z]?$")], PairCoefficients]
+    cutoff: float
+    smooth: bool
 
 
 class LennardJones:
@@ -102,11 +110,9 @@ class LennardJones:
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> Self:
         """Make a potential from what `to_dict` returned."""
-        pairs = {}
-        for name, value in settings["pairs"].items():
-            a, b = name.split("-")
-            pairs[a, b] = PairCoefficients(**value)
-        return cls(pairs, settings["cutoff"], smooth=settings["smooth"])
+        given = validated(_Settings, dict(settings), "pair potential")
+        pairs = {(name.split("-")[0], name.split("-")[1]): value for name, value in given.pairs.items()}
+        return cls(pairs, given.cutoff, smooth=given.smooth)
 
     def local_energies(self, atoms: Atoms) -> FloatArray:
         """Give half of each pair to each atom, ``1/2 sum_j v(r_ij)``: (n_atoms,) in eV."""

@@ -24,7 +24,7 @@ from basinet.study.running import model_rows
 from basinet.study.store import Store, StoredSystem
 from basinet.study.systems import LEAST_TRAINING
 from basinet.study.tables import descriptor_columns
-from basinet.study.tasks import Chosen, TrainTask, learning_sizes
+from basinet.study.tasks import Chosen, Trained, TrainTask, learning_sizes
 
 _UNTRAINED = Architecture("tanh", 1, 32)
 _DISTANCES = np.linspace(3.0, 7.0, 81)
@@ -166,14 +166,14 @@ def out_of_fold_predictions(
 
 def _out_of_fold_network(store: Store, dataset: Dataset, tasks: Sequence[TrainTask]) -> FloatArray:
     """Mean over turns of the held-out predictions of each fold."""
-    turns: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    turns: dict[int, list[Trained]] = defaultdict(list)
     for task in tasks:
         if task.fold is not None:
             turns[task.fold[0]].append(store.result(task))
     prediction = np.full(len(dataset.frame), np.nan)
     for results in turns.values():
-        held = np.isin(dataset.frame, results[0]["held"])
-        prediction[held] = np.mean([result["prediction"] for result in results], axis=0)
+        held = np.isin(dataset.frame, results[0].held)
+        prediction[held] = np.mean([result.prediction for result in results], axis=0)
     return prediction
 
 

@@ -300,17 +300,17 @@ def selection_rows(store: Store, described: Sequence[DescribeTask], chosen: Bisp
     """Rows of `selection.csv`, best score first."""
     rows = []
     for task in described:
-        selection = store.result(task)["selection"]
+        selection = store.result(task).selection
         shared = tables.descriptor_columns(task.descriptor) | {"chosen": task.descriptor == chosen}
         shared["score"] = tasks.descriptor_score(selection)
         for system, entry in selection.items():
-            figures = {key: entry[key] for key in ("validation_rmse_mev", "validation_r", "strength")}
+            figures = {key: getattr(entry, key) for key in ("validation_rmse_mev", "validation_r", "strength")}
             rows.append(shared | figures | {"system": system})
     return sorted(rows, key=lambda row: (row["score"], row["system"]))
 
 
 def _task_rows(store: Store, done: Sequence[DescribeTask | TrainTask | ComposeTask]) -> list[dict[str, Any]]:
-    return [row for task in done for row in store.result(task)["rows"]]
+    return [row for task in done for row in store.result(task).rows]
 
 
 def _write_training_tables(store: Store, trained: Sequence[TrainTask]) -> None:
@@ -321,11 +321,11 @@ def _write_training_tables(store: Store, trained: Sequence[TrainTask]) -> None:
         result = store.result(task)
         network = {"train_system": task.system, **task.architecture.as_dict()}
         shared = {"experiment": task.experiment, **network, "n_train": task.n_train}
-        for rate, error in result["rate_errors"]:
-            chosen = rate == result["learning_rate"]
+        for rate, error in result.rate_errors:
+            chosen = rate == result.learning_rate
             rates.append(shared | {"lr": rate, "validation_rmse_mev": error, "chosen": chosen})
         if task.experiment == "sweep":
-            curves += _curve_rows(network, result["curves"], task.seed)
+            curves += _curve_rows(network, result.curves, task.seed)
     tables.write_rows(store.root / "curves.csv", curves, tables.CURVES)
     tables.write_rows(store.root / "learning_rates.csv", rates, tables.LEARNING_RATES)
 

@@ -21,7 +21,7 @@ from basinet.potentials.training import TrainedEnsemble
 from basinet.study.store import Store, StoredSystem
 from basinet.study.systems import fold_frames
 from basinet.study.tables import descriptor_columns
-from basinet.study.tasks import ComposeTask, DescribeTask, Task, TrainTask
+from basinet.study.tasks import ComposeTask, Described, DescribeTask, Scores, Selection, Task, Trained, TrainTask
 
 
 def run_all(pool: Workers, store: Store, tasks: Sequence[Task], progress: Progress, stage: str) -> None:
@@ -57,9 +57,9 @@ def _run_task(root: str, task: Task) -> str:
     return task.name
 
 
-def _descriptor_result(store: Store, task: DescribeTask) -> dict[str, Any]:
+def _descriptor_result(store: Store, task: DescribeTask) -> Described:
     """Ridge on one descriptor: errors by folds within the fitted frames (selection), fidelity on test frames."""
-    selection: dict[str, Any] = {}
+    selection: dict[str, Selection] = {}
     rows: list[dict[str, Any]] = []
     for system, split in store.main_systems():
         dataset = store.dataset(system, task.descriptor)
@@ -68,22 +68,22 @@ def _descriptor_result(store: Store, task: DescribeTask) -> dict[str, Any]:
         best = int(np.argmin(mean_squares))
         per_atom, error = fitted.energy / fitted.n_atoms, errors[best] / fitted.n_atoms
         rmse = float(np.sqrt(np.mean(error**2)))
-        selection[system.name] = {
-            "validation_rmse_mev": 1e3 * rmse,
-            "validation_r": float(np.corrcoef(per_atom + error, per_atom)[0, 1]),
-            "spread_mev": 1e3 * float(per_atom.std()),
+        selection[system.name] = Selection(
+            validation_rmse_mev=1e3 * rmse,
+            validation_r=float(np.corrcoef(per_atom + error, per_atom)[0, 1]),
+            spread_mev=1e3 * float(per_atom.std()),
             # That of the mean square, over twice the root.
-            "standard_error_mev": 1e3 * float((error**2).std(ddof=1) / np.sqrt(len(error)) / (2 * rmse)),
-            "strength": STRENGTHS[best],
-        }
+            standard_error_mev=1e3 * float((error**2).std(ddof=1) / np.sqrt(len(error)) / (2 * rmse)),
+            strength=STRENGTHS[best],
+        )
         model = fit_ridge(dataset.select(split.train))
         labels = {"experiment": "resolution", "train_system": system.name, "transferred": False}
         labels["n_train"] = len(split.train)
         rows += model_rows(store, task.descriptor, model, system, labels)
-    return {"selection": selection, "rows": rows}
+    return Described(rows, selection)
 
 
-def _training_result(store: Store, task: TrainTask) -> dict[str, Any]:
+def _training_result(store: Store, task: TrainTask) -> Trained:
     from basinet.potentials.training import train_ensemble
 
     system = store.main(task.system)
@@ -95,20 +95,18 @@ def _training_result(store: Store, task: TrainTask) -> dict[str, Any]:
     trained = train_ensemble(*frames, task.descriptor, system.e0, task.architecture, task.settings, **options)
     record: dict[str, Any] = {
         "learning_rate": trained.learning_rate,
-        "rate_errors": [[rate, 1e3 * error] for rate, error in trained.rate_errors.items()],
+        "rate_errors": [(rate, 1e3 * error) for rate, error in trained.rate_errors.items()],
         "validation_rmse_mev": 1e3 * float(trained.validation_rmse.mean()),
         "cpu_seconds": trained.cpu_seconds,
-        **{f"{name}_force_rmse_mev": 1e3 * float(rmse.mean()) for name, rmse in trained.force_rmse.items()},
+        "force_rmse_mev": {name: 1e3 * float(rmse.mean()) for name, rmse in trained.force_rmse.items()},
     }
     if task.fold is not None:
         prediction = trained.ensemble.predict(dataset.select(held)).mean(0)
-        return record | {"rows": [], "held": held, "prediction": prediction}
+        return Trained([], held=held, prediction=prediction, **record)
     trained.ensemble.save(store.model(task.name))
     curves = {name: 1e3 * trained.curves[name].T for name in ("train", "validation")}
-    return record | {
-        "curves": curves | {"epoch": trained.curves["epoch"]},
-        "rows": list(_network_rows(store, task, trained)),
-    }
+    curves["epoch"] = trained.curves["epoch"]
+    return Trained(list(_network_rows(store, task, trained)), curves=curves, **record)
 
 
 def _training_frames(system: StoredSystem, task: TrainTask) -> tuple[IntArray, IntArray, IntArray]:
@@ -153,7 +151,7 @@ def _network_rows(store: Store, task: TrainTask, trained: TrainedEnsemble) -> It
             yield row | of_member.get(row["seed"], of_mean)
 
 
-def _composition_result(store: Store, task: ComposeTask) -> dict[str, Any]:
+def _composition_result(store: Store, task: ComposeTask) -> Scores:
     models = {element: load_model(store.model(name)) for element, name in task.models}
     labels = {
         "experiment": "sweep" if task.architecture.parametrisation == "standard" else "parametrisation",
@@ -170,7 +168,7 @@ def _composition_result(store: Store, task: ComposeTask) -> dict[str, Any]:
         if system.name == task.mixture:
             where = {} if system.split is not None else {"experiment": "size_transfer"}
             rows += model_rows(store, task.descriptor, ensemble, system, labels | where, seed=task.seed)
-    return {"rows": rows}
+    return Scores(rows)
 
 
 def model_rows(

@@ -21,13 +21,13 @@ from basinet.frames.labels import LOCAL_HARTREE_ENERGY, ORIGIN, for_each_frame, 
 from basinet.frames.splits import Split
 from basinet.jobs.arrays import load_arrays, save_arrays
 from basinet.jobs.store import Results, file_of
-from basinet.potentials.dataset import Dataset, build_dataset, pair_share
+from basinet.potentials.dataset import Dataset, build_dataset, frame_derivatives, pair_share
 from basinet.potentials.pair_potential import LennardJones
 from basinet.relation.relation import OTHER_DEFINITION, Definition
 from basinet.study.systems import StudySystem
 
 if TYPE_CHECKING:
-    from basinet.study.tasks import Task
+    from basinet.study.tasks import Scores, Task
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,6 @@ class Store:
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
-        self.results = Results(self.root / "work" / "results", dict[str, Any])
 
     def model(self, task_name: str) -> Path:
         """File of a trained ensemble."""
@@ -83,18 +82,22 @@ class Store:
 
     def done(self, task: Task) -> bool:
         """Tell if the result of a task is there."""
-        return self.results.has(task.name, task.fingerprint)
+        return self._results(task).has(task.name, task.fingerprint)
 
-    def keep(self, task: Task, result: Mapping[str, Any]) -> None:
+    def keep(self, task: Task, result: Scores) -> None:
         """Keep the result of a task."""
-        self.results.put(task.name, task.fingerprint, dict(result))
+        self._results(task).put(task.name, task.fingerprint, result)
 
-    def result(self, task: Task) -> dict[str, Any]:
-        """Result of a task that is done."""
-        found = self.results.get(task.name, task.fingerprint)
+    def result(self, task: Task) -> Any:
+        """Result of a task that is done, of the type `task.result`."""
+        found = self._results(task).get(task.name, task.fingerprint)
         if found is None:
-            raise InputError(f"{self.results.path(task.name)}: is gone or damaged; run again with --resume")
+            raise InputError(f"{self._results(task).path(task.name)}: is gone or damaged; run again with --resume")
         return found
+
+    def _results(self, task: Task) -> Results[Any]:
+        """Results of tasks of one kind."""
+        return Results(self.root / "work" / "results", task.result)
 
     def write_system(self, system: StudySystem, definition: Definition, *, forces: bool = False) -> None:
         """Write a system's arrays, its forces only where they are asked for."""
@@ -176,7 +179,7 @@ class Store:
         )
         if not forces:
             return dataset
-        derivatives = tuple(for_each_frame(descriptor.derivatives, system.frames()))
+        derivatives = frame_derivatives(descriptor.derivatives, system.frames())
         return replace(dataset, forces=arrays["forces"], derivatives=derivatives)
 
     def block(

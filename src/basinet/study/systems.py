@@ -221,17 +221,18 @@ class RelationRecord:
     pearson_r_total_es: float | None
     unexplained_variance: float | None
     n_frames: int
-    intervals: dict[str, Any]
+    intervals: dict[str, tuple[float | None, float | None] | float]
     fitted_on: str
-    evaluated: dict[str, dict[str, float]]
+    evaluated: dict[str, Mapping[str, float | None]]
     isolated_atom_check_mev: dict[str, float] | None
-    other_sizes: dict[str, dict[str, float]] = field(default_factory=dict)
+    other_sizes: dict[str, Mapping[str, float | None]] = field(default_factory=dict)
     r2_out_of_sample: float | None = None
     p_value: float | None = None
 
     def interval(self, figure: str) -> Interval:
         """A figure with its 95 % interval; nan where it is not defined."""
-        low, high = self.intervals.get(figure) or (None, None)
+        ends = self.intervals.get(figure)
+        low, high = (None, None) if ends is None or isinstance(ends, float) else ends
         value, low, high = (np.nan if v is None else float(v) for v in (getattr(self, figure), low, high))
         return Interval(value, low, high)
 

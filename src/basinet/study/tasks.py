@@ -3,17 +3,72 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import product
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import AfterValidator, Field, InstanceOf
+from pydantic.dataclasses import dataclass as checked_dataclass
 
+from basinet.arrays import FloatArray, IntArray
 from basinet.descriptors import Bispectrum, element_radii
-from basinet.jobs.store import fingerprint
+from basinet.jobs.store import WITH_ATOMS, fingerprint
 from basinet.potentials.network import Activation, Architecture
 from basinet.potentials.pair_potential import FLUIDS
 from basinet.potentials.training import TrainingSettings
 from basinet.study.settings import DescriptorSettings, StudyConfig, TrainConfig
 from basinet.study.store import Store, StoredSystem, descriptor_key
+from basinet.study.tables import RESULTS, as_table
+
+
+def _results_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of ``results.csv``; ValueError where they are not."""
+    as_table(rows, RESULTS)
+    return rows
+
+
+@checked_dataclass(frozen=True, config=WITH_ATOMS)
+class Scores:
+    """Rows of ``results.csv`` that a task gives."""
+
+    rows: Annotated[list[dict[str, Any]], AfterValidator(_results_rows)]
+
+
+@checked_dataclass(frozen=True)
+class Selection:
+    """Errors of ridge on contiguous folds of one system's frames, and the strength that gave the least."""
+
+    validation_rmse_mev: float
+    validation_r: float
+    spread_mev: float
+    standard_error_mev: float
+    strength: float
+
+    @property
+    def score(self) -> float:
+        """Error over the spread of total energies (0: perfect, 1: a constant)."""
+        return self.validation_rmse_mev / self.spread_mev if self.spread_mev > 0.0 else 1.0
+
+
+@checked_dataclass(frozen=True, config=WITH_ATOMS)
+class Described(Scores):
+    """What chooses the descriptor, by system."""
+
+    selection: Annotated[dict[str, Selection], Field(min_length=1)]
+
+
+@checked_dataclass(frozen=True, config=WITH_ATOMS)
+class Trained(Scores):
+    """Errors in meV by learning rate and evaluation; of a fold, predictions (eV) on the frames `held` out."""
+
+    learning_rate: float
+    rate_errors: list[tuple[float, float]]
+    validation_rmse_mev: float
+    cpu_seconds: float
+    curves: dict[str, InstanceOf[FloatArray]] = field(default_factory=dict)
+    force_rmse_mev: dict[str, float] = field(default_factory=dict)
+    held: InstanceOf[IntArray] = field(default_factory=lambda: np.zeros(0, np.int64))
+    prediction: InstanceOf[FloatArray] = field(default_factory=lambda: np.zeros(0))
+
 
 Variant = tuple[str, Architecture, dict[str, Any]]
 
@@ -26,6 +81,7 @@ class DescribeTask:
     """Descriptors of every system at one setting, and ridge on them."""
 
     descriptor: Bispectrum
+    result: ClassVar[type] = Described
 
     @property
     def name(self) -> str:
@@ -67,6 +123,7 @@ class TrainTask:
     definition: str = "total"
     pair_potential: Literal["literature"] | None = None
     target: Literal["total", "local"] = "total"
+    result: ClassVar[type] = Trained
 
     @property
     def name(self) -> str:
@@ -123,6 +180,7 @@ class ComposeTask:
     seed: int
     definition: str = "total"
     cost: float = field(default=0.5, compare=False)
+    result: ClassVar[type] = Scores
 
     @property
     def name(self) -> str:
@@ -165,10 +223,10 @@ def choose_descriptor(store: Store, tasks: Sequence[DescribeTask]) -> Bispectrum
     weights nearest to 1, then the least score (the 1 SE rule of Breiman, Friedman, Olshen and Stone, Classification and
     Regression Trees, 1984, sec. 3.4.3). The systems are independent.
     """
-    selections = [store.result(task)["selection"] for task in tasks]
+    selections = [store.result(task).selection for task in tasks]
     scores = [descriptor_score(selection) for selection in selections]
     best = min(range(len(tasks)), key=scores.__getitem__)
-    errors = [entry["standard_error_mev"] / entry["spread_mev"] for entry in selections[best].values()]
+    errors = [entry.standard_error_mev / (entry.spread_mev or 1.0) for entry in selections[best].values()]
     limit = scores[best] + float(np.sqrt(np.sum(np.square(errors)))) / len(errors)
 
     def complexity(index: int) -> tuple[int, float, float]:
@@ -178,10 +236,9 @@ def choose_descriptor(store: Store, tasks: Sequence[DescribeTask]) -> Bispectrum
     return tasks[min((i for i in range(len(tasks)) if scores[i] <= limit), key=complexity)].descriptor
 
 
-def descriptor_score(selection: Mapping[str, Mapping[str, float]]) -> float:
-    """Mean over systems of the total-energy error over the spread of total energies (0: perfect, 1: a constant)."""
-    ratios = [entry["validation_rmse_mev"] / entry["spread_mev"] for entry in selection.values()]
-    return sum(ratios) / len(ratios)
+def descriptor_score(selection: Mapping[str, Selection]) -> float:
+    """Mean over systems."""
+    return sum(entry.score for entry in selection.values()) / len(selection)
 
 
 def _shared(config: StudyConfig | TrainConfig, systems: Sequence[StoredSystem]) -> dict[str, Any]:
@@ -274,8 +331,8 @@ def choose_architectures(store: Store, tasks: Sequence[TrainTask]) -> Chosen:
     for system in sorted({task.system for task in tasks if task.experiment == "sweep"}):
         own = [task for task in tasks if (task.experiment, task.system) == ("sweep", system)]
         results = [store.result(task) for task in own]
-        best = min(range(len(own)), key=lambda index: results[index]["validation_rmse_mev"])
-        chosen[system] = own[best].architecture, results[best]["learning_rate"]
+        best = min(range(len(own)), key=lambda index: results[index].validation_rmse_mev)
+        chosen[system] = own[best].architecture, results[best].learning_rate
     return chosen
 
 

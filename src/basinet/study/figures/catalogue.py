@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from basinet.plotting import AbsentError, absent_figure, rc_context, save_figure
+from basinet.plotting import AbsentError, rc_context, save_figure
 from basinet.study.figures import energies, models, width
 from basinet.study.figures.width import WidthFigure
 from basinet.study.report.results import StudyResults
@@ -219,19 +219,21 @@ EXTRA_FIGURES = (
 )
 
 
-def write_figures(results: StudyResults, directory: str | Path) -> dict[str, bytes]:
-    """Draw every figure as PNG and PDF; one that the study has no data for says what is missing.
+def write_figures(results: StudyResults, directory: str | Path) -> dict[str, bytes | str]:
+    """Draw every figure as PNG and PDF.
 
-    Returns the PNG of each figure by name, in the order of the report.
+    Returns the PNG of each by name, or in words what the study lacks for it.
     """
     root = Path(directory)
     return {entry.name: _write_figure(results, entry, root) for entry in (*PAPER_FIGURES, *EXTRA_FIGURES)}
 
 
-def _write_figure(results: StudyResults, entry: FigureEntry, directory: Path) -> bytes:
+def _write_figure(results: StudyResults, entry: FigureEntry, directory: Path) -> bytes | str:
     with rc_context():
         try:
             figure = entry.draw(results)
         except AbsentError as missing:
-            figure = absent_figure(entry.title, f"{missing}.")
+            for suffix in (".png", ".pdf"):  # of an earlier report
+                (directory / f"{entry.name}{suffix}").unlink(missing_ok=True)
+            return str(missing)
         return save_figure(figure, directory / entry.name)

@@ -151,7 +151,11 @@ def draw_gauge(results: StudyResults) -> Figure:
         raise AbsentError("a pair gauge (it takes a mixture with local energies)")
     effects = "; ".join(
         f"local r with {entry['model']}: "
-        + ", ".join(f"{name} {r['raw']:.2f} to {r['pair']:.2f}" for name, r in entry["local_r"].items())
+        + ", ".join(
+            f"{name} {r['raw']:.2f} to {r['pair']:.2f}"
+            for name, r in entry["local_r"].items()
+            if None not in (r["raw"], r["pair"])
+        )
         for _, entry in entries
     )
     note = (
@@ -164,7 +168,7 @@ def draw_gauge(results: StudyResults) -> Figure:
     axes.axhline(0.0, color="black", linewidth=0.8)
     for index, (system, entry) in enumerate(entries):
         style = look(index, lines=True)
-        values, control = (_MEV * np.array(entry[name]) for name in ("h_ev", "h_control_ev"))
+        values, control = (_MEV * np.array(entry[name], dtype=float) for name in ("h_ev", "h_control_ev"))
         name = f"{results.label(system)}, {entry['model']}"
         axes.plot(entry["r"], values, style.line, color=style.color, label=name)
         axes.plot(entry["r"], control, style.line, color=GREY, linewidth=1.0)

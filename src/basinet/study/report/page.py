@@ -41,7 +41,7 @@ def write_report(results_dir: str | Path) -> Path:
     return target
 
 
-def _page(results: StudyResults, claims: Sequence[Claim], images: Mapping[str, bytes]) -> str:
+def _page(results: StudyResults, claims: Sequence[Claim], images: Mapping[str, bytes | str]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     loader = PackageLoader("basinet.study.report", package_path="")
@@ -68,14 +68,17 @@ def _page(results: StudyResults, claims: Sequence[Claim], images: Mapping[str, b
     )
 
 
-def _figure(entry: FigureEntry, image: bytes, claims: Mapping[str, object], trained_on: str) -> dict[str, Any]:
+def _figure(entry: FigureEntry, image: bytes | str, claims: Mapping[str, object], trained_on: str) -> dict[str, Any]:
     number = entry.name.removeprefix("figure_").lstrip("0")
+    title = f"Figure {number}. {entry.title}" if entry in PAPER_FIGURES else entry.title
+    if isinstance(image, str):
+        return {"title": title, "lacks": image}
     return {
         "name": entry.name,
         "image": base64.b64encode(image).decode("ascii"),
         "width": int.from_bytes(image[16:20], "big"),
         "height": int.from_bytes(image[20:24], "big"),
-        "title": f"Figure {number}. {entry.title}" if entry in PAPER_FIGURES else entry.title,
+        "title": title,
         "caption": entry.caption.replace(TOTALS_ONLY, trained_on),
         "claims": [key for key in entry.claims if key in claims],
     }

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel
+from pydantic import BaseModel, model_validator
 
 from basinet.config.loading import read_record
 from basinet.errors import InputError
@@ -26,7 +26,44 @@ _SPLITS = ("out_of_fold", "test", "validation", "train")
 class _System(BaseModel):
     elements: list[str] = []
     splits: dict[str, Any] = {}
-    n_by_split: dict[str, Any] = {}
+    n_by_split: dict[str, int] = {}
+    n_frames: int | None = None
+    n_atoms: int | None = None
+
+
+class _Descriptor(BaseModel):
+    rcut: float | None = None
+    twojmax: int | None = None
+    weights: dict[str, float] = {}
+    radii: dict[str, float] = {}
+
+
+class _Architecture(BaseModel):
+    activation: str | None = None
+    depth: int | None = None
+    width: int | None = None
+
+
+class _LocalR(BaseModel):
+    raw: float | None
+    pair: float | None
+
+
+class _Gauge(BaseModel):
+    """An entry of ``gauge.json``: distances (A) and the gauge there (eV), the control beside it."""
+
+    model: str
+    pair: str
+    r: list[float]
+    h_ev: list[float | None]
+    h_control_ev: list[float | None]
+    local_r: dict[str, _LocalR]
+
+    @model_validator(mode="after")
+    def _same_length(self) -> Self:
+        if not len(self.r) == len(self.h_ev) == len(self.h_control_ev):
+            raise ValueError("r, h_ev and h_control_ev differ in length")
+        return self
 
 
 class _Data(BaseModel):
@@ -37,8 +74,8 @@ class _Study(BaseModel):
     """The part of ``study.json`` that is looked into."""
 
     data: _Data = _Data()
-    descriptor: dict[str, Any] = {}
-    chosen_architectures: dict[str, dict[str, Any]] = {}
+    descriptor: _Descriptor = _Descriptor()
+    chosen_architectures: dict[str, _Architecture] = {}
     command: str = ""
     force_weight: float | None = None
 
@@ -126,8 +163,8 @@ def load_results(directory: str | Path) -> StudyResults:
     return StudyResults(
         table=table,
         systems=tables.system_elements(tables.select(table, transferred=(False, None)), elements),
-        relation=read_record(root / "relation.json", dict[str, dict[str, Any]]),
-        gauge=read_record(root / "gauge.json", dict[str, list[dict[str, Any]]]),
+        relation=read_record(root / "relation.json", dict[str, RelationRecord]),
+        gauge=read_record(root / "gauge.json", dict[str, list[_Gauge]]),
         study=study,
         provenance=read_record(root / "provenance.json", ProvenanceRecord),
         relation_points=tables.read_rows(root / "relation_points.csv", tables.RELATION_POINTS),
