@@ -26,7 +26,6 @@ _DPI = 150
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, BLACK, GREY = "#E69F00", "#56B4E9", "#000000", "#8C8C8C"
 """The palette of Okabe and Ito, distinguishable with every kind of colour blindness."""
-
 _RC: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
@@ -65,15 +64,7 @@ class Look:
 
 
 LINES = ("-", "--", "-.", ":")
-_LOOKS = (
-    Look(BLUE, "o"),
-    Look(VERMILION, "s"),
-    Look(GREEN, "^"),
-    Look(PURPLE, "D"),
-    Look(ORANGE, "v"),
-    Look(SKY, "P"),
-    Look(BLACK, "X"),
-)
+_LOOKS = tuple(map(Look, (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK), "os^DvPX"))
 
 
 def look(index: int, *, lines: bool = False) -> Look:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 CONFIG = "config.yaml"
 _TASKS = "work/results/*.json"
 """Files of a study or a grid that are there once something was computed."""
-
 _Loaded = TypeVar("_Loaded")
 
 

@@ -236,7 +236,6 @@ _ARRAYS = {
     "direct_energy_error": "direct_energy_error",
 }
 """Per-atom quantities of a document, and the arrays of the frame."""
-
 _ENERGY = {"direct": "direct_energy", "total": "hartree_energy", "electronic": "hartree_energy_electronic"}
 _MEANING = {
     "direct": "direct DFT energy of the region",

@@ -22,7 +22,6 @@ _COMPONENTS = {
     "Dispersion energy": "REF_dispersion_energy",
 }
 """CP2K's names of the parts of the energy (``qs_scf_output.F``), always in hartree, and the labels of frames."""
-
 _ELECTROSTATIC = ("REF_hartree_energy", "REF_core_self_energy", "REF_core_overlap_energy")
 
 _EVENTS = re.compile(

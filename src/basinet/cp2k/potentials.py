@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 Core = tuple[float, float]
 """Charge Z (e) and radius r_loc (Å) of a Gaussian core."""
-
 _DATA_DIRECTORIES = ("/usr/share/cp2k", "/usr/local/share/cp2k/data", "/usr/local/share/cp2k", "/opt/cp2k/data")
 
 

@@ -24,7 +24,6 @@ from basinet.errors import DensityError, InputError
 
 _HEAD = 1 << 16
 """Bytes at the beginning of a file that show whether it is a CP2K output: the banner comes early."""
-
 _NOT_OUTPUTS = (".cube", ".gz", ".wfn", ".xyz", ".extxyz", ".inp", ".restart", ".ener", ".bak-1", ".py", ".sh", ".json")
 DENSITY = "ELECTRON_DENSITY"
 _TOTAL_DENSITY = "TOTAL_DENSITY"

@@ -25,7 +25,6 @@ PROJECT = "basinet"
 """Name that CP2K's files begin with."""
 PREVIOUS = "previous"
 """Name that files of the calculation before begin with."""
-
 _Word = Annotated[str, Field(pattern=r"^[^\s&@#!$]+$")]
 
 AIMD_EPS_SCF = 1e-7

@@ -26,7 +26,6 @@ intrinsic: Any = extending.intrinsic
 
 LANES = 8
 """Atoms side by side."""
-
 VECTOR = ir.VectorType(ir.DoubleType(), LANES)
 
 

@@ -37,7 +37,6 @@ from basinet.relation.relation import Definition, Relation, local_energy_labels
 
 Engine = Literal["basinet", "jax", "lammps"]
 """Evaluates networks; ``jax`` is another name of basinet's own engine."""
-
 _SCORES = {
     "test_system": "str", "n_atoms": "int64", "seed": "object", "target": "str", "gauge": "str", "species": "str",
     "pearson_r": "float64", "r2": "float64", "r2_determination": "float64", "rmse_mev": "float64", "slope": "float64",
@@ -45,7 +44,6 @@ _SCORES = {
     "pearson_r_high": "float64",
 }  # fmt: skip
 """Columns of the tables of `evaluate` and `score_forces`, in the units of `basinet.fidelity.metrics.Metrics`."""
-
 Seed = int | str
 
 

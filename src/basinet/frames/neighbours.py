@@ -16,19 +16,14 @@ from basinet.files import refuse_beyond_memory
 
 COINCIDENT = 1e-6
 """Angstrom; closer than this two atoms are one atom entered twice, whatever the unit was meant to be."""
-
 OVERLAP = 0.1
 """Angstrom; nuclei closer than this belong to no structure: an atom entered twice, or a cell in the wrong unit."""
-
 _FARTHEST = 1e7
 """Angstrom; rounding moves atoms out there by 1e-9 A, and vesin counts the cells crossed in 32 bits."""
-
 _MOST_CELLS = 1e5
 """Cells that vesin divides space into; with more, it takes fewer and larger ones."""
-
 _MOST_IMAGES = 50.0
 """Of the cell along an axis within reach; a search among more does not end."""
-
 _FEWEST_CELLS = 4.0
 """Along every axis, of what it takes then: where an axis would be left with none, vesin divides by zero."""
 

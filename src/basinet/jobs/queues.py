@@ -31,7 +31,6 @@ _LOOK = 2.0
 """Seconds after which the driver looks for new workers."""
 _IDLE = 120.0
 """Seconds without any worker after which the driver says so."""
-
 _Task = TypeVar("_Task")
 _Value = TypeVar("_Value")
 

@@ -38,7 +38,6 @@ _ONE_THREAD = {
 }
 _MOST = 8
 """Workers unless more are asked for."""
-
 _Task = TypeVar("_Task")
 _Value = TypeVar("_Value")
 

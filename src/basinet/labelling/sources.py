@@ -24,10 +24,8 @@ from basinet.units import Bohr, Hartree
 
 Stamp = list[int]
 """Size in bytes and time of change in nanoseconds."""
-
 _COMPLETE = 1e-4 * Hartree
 """eV by which CP2K's two totals may differ, rVV10's part taken off; 4e-6 hartree were found for 32 argon atoms."""
-
 _SAME_PLACE = 1e-3
 """Angstrom. Headers give positions with six decimals of a bohr; atoms of another frame are further away."""
 

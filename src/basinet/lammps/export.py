@@ -42,7 +42,6 @@ from basinet.potentials.ensemble import Ensemble
 
 CELLS = 3
 """Face-centred cubic cells along every edge: 108 atoms."""
-
 SHAKE = 0.15
 """Standard deviation of the displacements, Angstrom."""
 
@@ -69,13 +68,6 @@ ENERGY_TOLERANCE = 1e-9
 """eV per atom, relative to E0."""
 FORCE_TOLERANCE = 1e-8
 """eV/A, every component."""
-
-
-class _Deviation(NamedTuple):
-    """Largest deviations of LAMMPS from our own energies (eV per atom) and forces (eV/A)."""
-
-    energy: float
-    force: float
 
 
 class _Potential(NamedTuple):
@@ -161,34 +153,34 @@ def _check(ensemble: Ensemble, atoms: Atoms, potentials: Sequence[_Potential], p
     if set(atoms.get_chemical_symbols()) != set(ensemble.elements):
         frames.append(_shaken_crystal(ensemble.elements))  # or networks of other elements would go unchecked
     by_frame = [_deviations_from_lammps(ensemble, frame, potentials, place) for frame in frames]
-    deviations = [_Deviation(*np.max(of_frames, axis=0).tolist()) for of_frames in zip(*by_frame, strict=True)]
-    for potential, deviation in zip(potentials, deviations, strict=True):
-        if not (deviation.energy <= ENERGY_TOLERANCE and deviation.force <= FORCE_TOLERANCE):
+    deviations = np.max(by_frame, axis=0).tolist()
+    for potential, (energy, force) in zip(potentials, deviations, strict=True):
+        if not (energy <= ENERGY_TOLERANCE and force <= FORCE_TOLERANCE):
             raise InputError(
-                f"LAMMPS deviates from the model by {deviation.energy:.1e} eV per atom and {deviation.force:.1e} eV/A "
+                f"LAMMPS deviates from the model by {energy:.1e} eV per atom and {force:.1e} eV/A "
                 f"for {potential.name} (allowed: {ENERGY_TOLERANCE:g} and {FORCE_TOLERANCE:g}); nothing is exported"
             )
     return {
         "checked": True,
         "lammps": _lammps_version(),
         "frames": [frame.get_chemical_formula() for frame in frames],
-        "max_energy_deviation_ev_per_atom": max(deviation.energy for deviation in deviations),
-        "max_force_deviation_ev_per_angstrom": max(deviation.force for deviation in deviations),
+        "max_energy_deviation_ev_per_atom": max(energy for energy, _ in deviations),
+        "max_force_deviation_ev_per_angstrom": max(force for _, force in deviations),
         "potentials": [
             {
                 "name": potential.name,
                 "files": list(potential.files),
-                "energy_deviation_ev_per_atom": deviation.energy,
-                "force_deviation_ev_per_angstrom": deviation.force,
+                "energy_deviation_ev_per_atom": energy,
+                "force_deviation_ev_per_angstrom": force,
             }
-            for potential, deviation in zip(potentials, deviations, strict=True)
+            for potential, (energy, force) in zip(potentials, deviations, strict=True)
         ],
     }
 
 
 def _deviations_from_lammps(
     ensemble: Ensemble, atoms: Atoms, potentials: Sequence[_Potential], place: Path
-) -> list[_Deviation]:
+) -> list[tuple[float, float]]:
     # First: what LAMMPS may fall over, such as a cell in the wrong unit, our own engine refuses in words.
     ours = [ensemble.evaluate(atoms, mean_over=potential.members) for potential in potentials]
     with lammps_session() as engine, plain_path(place) as plain:
@@ -199,7 +191,7 @@ def _deviations_from_lammps(
     result = []
     for potential, own, energies, forces in zip(potentials, ours, *theirs, strict=True):
         mean = own.local_energies[list(potential.members)].mean(axis=0)
-        result.append(_Deviation(float(np.abs(energies - mean).max()), float(np.abs(forces - own.forces).max())))
+        result.append((float(np.abs(energies - mean).max()), float(np.abs(forces - own.forces).max())))
     return result
 
 

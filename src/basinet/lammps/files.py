@@ -33,10 +33,8 @@ from basinet.potentials.pair_potential import LennardJones
 WORDS = 30
 """Numbers on a line of a model file: the most that LAMMPS takes, which broadcasts line by line. They have 24 characters
 at most, and LAMMPS reads 1023 of a line."""
-
 SMALLEST = 1e-290
 """Weights below are written as 0: LAMMPS refuses numbers that double precision holds with fewer digits."""
-
 DESCRIPTOR_COST = 1_000
 """What a component of an atom's descriptors costs LAMMPS, forces included, in coefficients of a wide network: chosen so
 that the mean changes over where it pays by ``benchmarks/lammps_ensembles.py``, between 2x64 and 2x128 for 8 members."""

@@ -126,7 +126,7 @@ def _diffusion(results: RunResults) -> dict[str, Any]:
     positions = _travelled(results.frames)
     symbols = np.array(results.frames[0].get_chemical_symbols())
     return {
-        element: vars(_self_diffusion(positions[:, symbols == element], interval, last=LONGEST_LAG))
+        element: _self_diffusion(positions[:, symbols == element], interval, last=LONGEST_LAG)
         for element in np.unique(symbols)
     }
 

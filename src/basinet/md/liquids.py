@@ -25,19 +25,15 @@ DALTON_PER_CUBIC_ANGSTROM = 1.0e-24 * units.mol
 # Close to saturation at 120 K; the densities of the reference frames, so that both describe one state point.
 DENSITIES = {"Ar": 1.1627, "Kr": 2.4100}
 """g/cm3 of the pure liquids at 120 K, which fix the volumes per atom."""
-
 SYSTEMS = {"ar": ("Ar",), "kr": ("Kr",), "mix": ("Ar", "Kr")}
 
 KNOWN_TEMPERATURE = 120.0
 """K, at which the densities of argon and krypton are known here."""
-
 DENSEST = 1.1
 """Number density times sigma^3 beyond which no liquid is started: the Lennard-Jones crystal at rest has 1.09."""
-
 THINNEST = 0.4
 """The same below which it is a gas, or nearly: argon has 0.32 at its critical point (13.407 mol/l by Tegeler et al., as
 in `potentials`)."""
-
 Cell = Literal["cubic"] | tuple[float, float, float]
 Density = float | Mapping[str, float] | None
 
@@ -141,13 +137,11 @@ MELTING_ATTEMPTS = 4
 
 WINDOW = 20
 """Snapshots that are judged together."""
-
 ARRESTED = 0.4
 """Exponent of the mean-square displacement's growth below which the atoms of a window count as bound to their places.
 
 Krypton in a box of 32 atoms at 120 K, windows of 20 ps: crystals have -0.2 to 0.33, the liquid 0.55 to 1.1.
 """
-
 LINEAR = 0.6
 """Mean exponent of all windows below which the displacement does not grow linearly; the same liquid has 0.85."""
 

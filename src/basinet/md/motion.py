@@ -21,16 +21,12 @@ from basinet.md.settings import DynamicsConfig
 
 SHARE = 0.6
 """Of the shortest distance at the start: two atoms of a liquid at equilibrium never come that close."""
-
 ALONE = 0.5
 """A: distance at which a run is given up where no two atoms are neighbours at the start."""
-
 NEIGHBOURS = 6.0
 """A: how far neighbours are looked for at the start."""
-
 HEATING = 10.0
 """Times the first temperature."""
-
 HOT = 1000.0
 """K: what no run is given up below, so that a start at rest may warm up."""
 
@@ -131,7 +127,6 @@ COLUMNS = (
 )  # fmt: skip
 """Of the log. `conserved_ev` is the total energy, at constant temperature with the thermostat's; `spread_ev` and
 `extrapolating` are the largest since the line before."""
-
 State = Mapping[str, NDArray[Any]]
 
 

@@ -89,7 +89,6 @@ def _read_restart(folder: Path, n_atoms: int, config: DynamicsConfig) -> tuple[_
 
 Report = Callable[[int, Mapping[str, Any]], None]
 """Called with the step and the latest line of the log."""
-
 PAUSE = 1.0
 """Seconds between two restart points at least: writing one takes some ms."""
 

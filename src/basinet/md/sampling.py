@@ -48,16 +48,12 @@ def load_sample_config(path: str | Path, changes: Mapping[str, Any] | None = Non
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done, and with the steps done and in all."""
-
 STRIDE = 0.05
 """ps between two records of energies: half of the fastest correlation time measured."""
-
 SNAPSHOT_STRIDES = 20
 """Records from one snapshot of the positions to the next: about 1 ps."""
-
 BLOWN_UP = 50.0
 """Times the temperature asked for at which a run is given up."""
-
 STAGES = 20
 """Temperatures on the way down from the melt."""
 
@@ -322,7 +318,7 @@ def _describe_order(liquid: _Liquid, judgements: list[_Judgement]) -> dict[str, 
             "mean": float(np.mean([judgement.exponent for judgement in judgements])),
         },
         "diffusion_cm2_s": {
-            element: vars(_self_diffusion(positions[:, symbols == element], interval)) for element in np.unique(symbols)
+            element: _self_diffusion(positions[:, symbols == element], interval) for element in np.unique(symbols)
         },
     }
 

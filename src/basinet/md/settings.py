@@ -12,7 +12,6 @@ from basinet.potentials.pair_potential import LITERATURE_CUTOFF, largest_sigma, 
 
 RESTART = 100
 """Steps from one restart point to the next, rounded up to whole trajectory intervals."""
-
 LOG = 10
 """Steps from one line of the log to the next: the largest divisor of the trajectory's interval up to this."""
 

@@ -56,7 +56,6 @@ def effective_number(correlation: FloatArray, interval: float, spacing: float, c
 
 BLOCKS = 20
 """Stretches of a series whose means give the errors; these are then known to 16 %."""
-
 LONGEST_MEMORY = 0.5
 """Share of a stretch that values may remember each other for; beyond it no error is given."""
 
@@ -148,16 +147,10 @@ def _growth_exponent(positions: FloatArray) -> float:
     return float(np.polyfit(np.log(lags), np.log(np.maximum(growth, 1e-12)), 1)[0])
 
 
-@dataclass(frozen=True)
-class _Diffusion:
-    """Self-diffusion of one element: coefficient and standard error, cm^2/s, in the box as it is."""
-
-    coefficient: float
-    error: float
-
-
-def _self_diffusion(positions: FloatArray, interval: float, *, first: float = 2.0, last: float = 10.0) -> _Diffusion:
-    """Self-diffusion coefficient by Einstein's relation ``MSD = 6 D t + const``, with the slope between two lags, ps.
+def _self_diffusion(
+    positions: FloatArray, interval: float, *, first: float = 2.0, last: float = 10.0
+) -> dict[str, float]:
+    """Self-diffusion coefficient and its error, cm^2/s, by ``MSD = 6 D t + const`` (Einstein) between two lags, ps.
 
     The value is that of the finite box, which is lower than that of a large one by ``2.837 k_B T / (6 pi eta L)``
     (I.-C. Yeh and G. Hummer, J. Phys. Chem. B 108, 15873 (2004)). Its error is that of the mean over as many stretches
@@ -173,4 +166,4 @@ def _self_diffusion(positions: FloatArray, interval: float, *, first: float = 2.
     length = 2 * lags[-1]
     parts = [slope(positions[at : at + length]) for at in range(0, len(positions) - length + 1, length)]
     error = float(np.std(parts, ddof=1) / np.sqrt(len(parts))) if len(parts) > 1 else float("nan")
-    return _Diffusion(slope(positions), error)
+    return {"coefficient": slope(positions), "error": error}

@@ -65,10 +65,8 @@ def pair_distribution(
 
 FARTHEST = 10.0
 """A: no g(r) reaches further."""
-
 WIDTH = 0.1
 """A: width of the bins."""
-
 BLOCKS = 10
 """Stretches of the run, and of the reference, whose means give the errors."""
 

@@ -160,7 +160,6 @@ FLUIDS = {"Ne": (44.4918, 62061.1), "Ar": (150.687, 35465.2), "Kr": (209.48, 291
 """Critical temperature in K and density of the liquid at the triple point in mol/m^3, by the equations of state of
 R. S. Katti et al., Adv. Cryog. Eng. 31, 1189 (1986) (Ne); C. Tegeler, R. Span and W. Wagner, J. Phys. Chem. Ref. Data
 28, 779 (1999) (Ar); E. W. Lemmon and R. Span, J. Chem. Eng. Data 51, 785 (2006) (Kr, Xe), as evaluated by CoolProp."""
-
 GIVEN: dict[Pair, tuple[float, float]] = {
     ("Ar", "Ar"): (0.0103, 3.405),
     ("Kr", "Kr"): (0.0143, 3.633),

@@ -14,7 +14,6 @@ from basinet.files import read_table, write_table
 
 Schema = dict[str, str]
 """Type of each column, in the order of the file."""
-
 _TEXT, _WHOLE, _NUMBER, _FLAG = "str", "Int64", "float64", "boolean"
 
 _ARCHITECTURE: Schema = {"activation": _TEXT, "depth": _WHOLE, "width": _WHOLE}

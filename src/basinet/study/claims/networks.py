@@ -32,7 +32,6 @@ _ACCURATE = 0.9
 """Pearson r of total energies above which they count as accurate."""
 _ALIKE = 0.05
 """Architectures whose width-averaged r differs by less than this behave alike."""
-
 _TOTALS = Statement(
     "totals-accurate",
     "Total energies are predicted accurately by every architecture, at every width.",

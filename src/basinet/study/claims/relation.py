@@ -15,7 +15,6 @@ _PAPER_RMSE = 0.3
 """The paper's residual, meV per atom; the same order means within a factor of two."""
 _CHEMICAL_ACCURACY = 43.4
 """1 kcal/mol in meV: the limit within which a line is said to pass through the isolated atom."""
-
 _LINE = Statement(
     "relation-linear",
     "The rest of the total energy depends linearly on the classical electrostatic energy.",

@@ -335,7 +335,7 @@ def draw_learning_curve(results: StudyResults) -> Figure:
 def draw_training_curves(results: StudyResults) -> Figure:
     """Training and validation error against epoch for the narrowest, a middle and the widest network."""
     curves = tables.select(results.curves, parametrisation=("standard", None))
-    systems = results.present(curves, "train_system")
+    systems, errors = results.present(curves, "train_system"), {"validation_rmse_mev": "-", "train_rmse_mev": "--"}
     if not systems:
         raise plotting.AbsentError("training curves")
     main = members.architectures(curves)[0]
@@ -352,7 +352,10 @@ def draw_training_curves(results: StudyResults) -> Figure:
         chosen = tables.select(curves, train_system=system)
         widths = tables.distinct(chosen, "width")
         for index, width in enumerate(sorted({widths[0], widths[len(widths) // 2], widths[-1]})):
-            _draw_errors(axis, tables.select(chosen, width=width), plotting.look(index).color, f"width {width}")
+            means = tables.select(chosen, width=width).groupby("epoch")[[*errors]].mean()
+            for name, line in errors.items():
+                label = f"width {width}" if line == "-" else None
+                axis.plot(means[name], line, color=plotting.look(index).color, linewidth=1.2, label=label)
         axis.set_title(results.label(system))
         axis.set_yscale("log")
         axis.yaxis.set_major_formatter(FuncFormatter(_plain_number))
@@ -367,9 +370,3 @@ def _plain_number(value: float, _position: int | None = None) -> str:
     """Tick label without a power of ten; only some of a decade, so that none collide."""
     text = f"{value:g}"
     return text if text.strip("0.")[:1] in "123457" else ""
-
-
-def _draw_errors(axes: Axes, rows: pd.DataFrame, color: str, label: str) -> None:
-    means = rows.groupby("epoch")[["validation_rmse_mev", "train_rmse_mev"]].mean()
-    axes.plot(means["validation_rmse_mev"], "-", color=color, linewidth=1.2, label=label)
-    axes.plot(means["train_rmse_mev"], "--", color=color, linewidth=1.2)
