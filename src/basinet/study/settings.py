@@ -134,7 +134,7 @@ class ControlSettings(Section):
 
 
 class _Config(Section):
-    """What a study and a grid have in common."""
+    """Settings that a study and a grid have in common."""
 
     data: DataSettings = DataSettings()
     split: SplitSettings = SplitSettings()
