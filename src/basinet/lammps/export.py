@@ -99,7 +99,9 @@ def export_lammps(
     InputError: the model is one that LAMMPS would get wrong, LAMMPS is missing, its results deviate by more than 1e-9
     eV per atom or 1e-8 eV/A, or the folder is in the way.
     """
-    chosen = _chosen_members(ensemble, member)
+    if member is not None and not 0 <= member < ensemble.members:
+        raise InputError(f"there is no member {member}: the model has members 0 to {ensemble.members - 1}")
+    chosen = list(range(ensemble.members)) if member is None else [member]
     _refuse_what_lammps_gets_wrong(ensemble)
     atoms = _shaken_crystal(ensemble.elements) if start is None else start
     missing = sorted(set(atoms.get_chemical_symbols()) - set(ensemble.elements))
@@ -119,14 +121,6 @@ def export_lammps(
         }
         write_json(place / CHECK, record)
     return record
-
-
-def _chosen_members(ensemble: Ensemble, member: int | None) -> list[int]:
-    if member is None:
-        return list(range(ensemble.members))
-    if not 0 <= member < ensemble.members:
-        raise InputError(f"there is no member {member}: the model has members 0 to {ensemble.members - 1}")
-    return [member]
 
 
 def _write_models(ensemble: Ensemble, members: Sequence[int], place: Path) -> list[_Potential]:

@@ -86,17 +86,12 @@ def member_networks(ensemble: Ensemble, member: int) -> list[ElementNetwork]:
         scale, origin = ensemble.scaling.scale[s], ensemble.e0[element] + ensemble.scaling.offset[s]
         layers[-1] = Layer(scale * layers[-1].weight, scale * layers[-1].bias + origin)
         if ensemble.architecture.activation == "linear":
-            layers = [_multiplied_out(layers)]
+            weight, bias = layers[0]  # without activations in between, linear layers are one
+            for layer in layers[1:]:
+                weight, bias = weight @ layer.weight, bias @ layer.weight + layer.bias
+            layers = [Layer(weight, bias)]
         networks.append(ElementNetwork(ensemble.scaling.mean[s], ensemble.scaling.std[s], tuple(layers)))
     return networks
-
-
-def _multiplied_out(layers: Sequence[Layer]) -> Layer:
-    """Join linear layers without activations in between to a single one."""
-    weight, bias = layers[0]
-    for layer in layers[1:]:
-        weight, bias = weight @ layer.weight, bias @ layer.weight + layer.bias
-    return Layer(weight, bias)
 
 
 def mean_networks(ensemble: Ensemble) -> list[ElementNetwork] | None:
@@ -141,13 +136,8 @@ def model_text(networks: Sequence[ElementNetwork], activation: str, title: str) 
         # For every node its bias, then the weights of what goes into it.
         rows = [np.column_stack([layer.bias, layer.weight.T]).ravel() for layer in network.layers]
         for values in (network.mean, network.std, np.concatenate(rows)):
-            yield from _lines(values)
-
-
-def _lines(values: FloatArray) -> Iterator[str]:
-    words = [repr(value) if abs(value) > SMALLEST else "0" for value in values.tolist()]
-    for start in range(0, len(words), WORDS):
-        yield " ".join(words[start : start + WORDS]) + "\n"
+            words = [repr(value) if abs(value) > SMALLEST else "0" for value in values.tolist()]
+            yield from (" ".join(words[start : start + WORDS]) + "\n" for start in range(0, len(words), WORDS))
 
 
 MARGIN = 1.0

@@ -71,7 +71,7 @@ class Trained(Scores):
 
 
 Variant = tuple[str, Architecture, dict[str, Any]]
-
+"""Experiment, architecture, and what differs from the usual training."""
 Chosen = dict[str, tuple[Architecture, float]]
 """Architecture and learning rate chosen for each system."""
 
@@ -265,9 +265,7 @@ def sweep_tasks(config: StudyConfig, systems: Sequence[StoredSystem], descriptor
     ]
 
 
-def _variants(
-    config: StudyConfig, system: StoredSystem, n_train: int, descriptor: Bispectrum
-) -> Iterator[tuple[str, Architecture, dict[str, Any]]]:
+def _variants(config: StudyConfig, system: StoredSystem, n_train: int, descriptor: Bispectrum) -> Iterator[Variant]:
     """Experiment, architecture, and what differs from the usual training, of all trainings on one system.
 
     The controls are other parametrisations, networks trained on the local energies themselves, and networks that learn

@@ -79,9 +79,8 @@ def draw_width(results: StudyResults, shown: WidthFigure) -> Figure:
     if not len(rows):
         need = "transferred models (a mixture and its pure systems)" if shown.transferred else "a sweep"
         raise plotting.AbsentError(f"{need} with {shown.target} energies on test frames")
-    panels = (
-        members.architectures(rows)[:1] if shown.main_only else sorted(members.architectures(rows), key=_panel_order)
-    )
+    found = members.architectures(rows)
+    panels = found[:1] if shown.main_only else sorted(sorted(found), key=lambda one: (*_PANEL_ORDER, one).index(one))
     curves = _curves(results, rows, transferred=shown.transferred)
     floors = {curve.test: floor(results, curve.test, shown.target) for curve in curves}
     floors = {system: limit for system, limit in floors.items() if np.isfinite(limit)}
@@ -109,11 +108,6 @@ def draw_width(results: StudyResults, shown: WidthFigure) -> Figure:
         plotting.correlation_axes(row, lows)
     plotting.legend_above(figure, axes[0, :1])
     return figure
-
-
-def _panel_order(architecture: members.Architecture) -> tuple[int, members.Architecture]:
-    known = architecture in _PANEL_ORDER
-    return (_PANEL_ORDER.index(architecture) if known else len(_PANEL_ORDER), architecture)
 
 
 def _curves(results: StudyResults, rows: pd.DataFrame, *, transferred: bool) -> list[_Curve]:
@@ -188,7 +182,12 @@ def draw_targets(
 
 def draw_controls(results: StudyResults) -> Figure:
     """Pearson r against width by parametrisation."""
-    rows = _parametrisation_rows(results)
+    usual: dict[str, Any] = {"species": ("all", None), "transferred": (False, None), "gauge": ("raw", None)}
+    controls = member_rows(select(results.table, experiment="parametrisation", split="test", **usual))
+    # Beside them stand members of the sweep, which are in the standard parametrisation.
+    same = {name: distinct(controls, name) for name in ("activation", "depth", "width", "test_system")}
+    standard = select(members.sweep_members(results.table), **usual, **same)
+    rows = pd.concat([standard, controls], ignore_index=True)
     found = sorted(distinct(rows, "parametrisation"), key=list(_PARAMETRISATIONS).index)
     if len(found) < 2:
         raise plotting.AbsentError("networks in more than one parametrisation")
@@ -198,14 +197,6 @@ def draw_controls(results: StudyResults) -> Figure:
         for index, name in enumerate(found)
     ]
     return draw_targets(results, rows, "Controls: parametrisation of the network", note, curves)
-
-
-def _parametrisation_rows(results: StudyResults) -> pd.DataFrame:
-    usual: dict[str, Any] = {"species": ("all", None), "transferred": (False, None), "gauge": ("raw", None)}
-    controls = member_rows(select(results.table, experiment="parametrisation", split="test", **usual))
-    same = {name: distinct(controls, name) for name in ("activation", "depth", "width", "test_system")}
-    standard = select(members.sweep_members(results.table), **usual, **same)
-    return pd.concat([standard, controls], ignore_index=True)
 
 
 def draw_species(results: StudyResults) -> Figure:

@@ -52,13 +52,15 @@ def _page(results: StudyResults, claims: Sequence[Claim], images: Mapping[str, b
     for claim in claims:
         groups.setdefault(claim.key, []).append(claim)
     trained_on = results.trained_on
+    # The central question, what is recovered in each system, and the count of verdicts.
+    answer = [_width_answer(claims), *(_recovery(results, one) for one in results.systems), _verdict_count(claims)]
     return environment.get_template("report.html").render(
         title=str(results.study.get("title") or "Local energies of networks trained on total energies"),
         systems=", ".join(results.label(system) for system in results.systems) or "no system",
         preset=results.study.get("preset"),
         source=results.study.get("data", {}).get("source"),
         config=results.config,
-        answer=_answer(results, claims),
+        answer=[words for words in answer if words],
         claims=groups,
         tables=tables(results),
         paper_figures=[_figure(entry, images[entry.name], groups, trained_on) for entry in PAPER_FIGURES],
@@ -112,13 +114,6 @@ def _is_number(value: Any) -> bool:
 
 
 _UNTESTABLE = "not testable here"
-
-
-def _answer(results: StudyResults, claims: Sequence[Claim]) -> list[str]:
-    """Paragraphs: the central question, what is recovered in each system, and the count of verdicts."""
-    recovered = [_recovery(results, system) for system in results.systems]
-    paragraphs = [_width_answer(claims), *(words for words in recovered if words), _verdict_count(claims)]
-    return [words for words in paragraphs if words]
 
 
 def _width_answer(claims: Sequence[Claim]) -> str:
