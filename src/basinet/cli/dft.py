@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from basinet.cli.options import OptionalSeed, Overwrite, Resume, Scheduler, Seed, _check_scheduler, option
+from basinet.cli.options import OptionalSeed, Overwrite, Resume, Scheduler, Seed, _check_scheduler, flag, option
 from basinet.cli.output import _interruption
 from basinet.errors import InputError
 
@@ -43,13 +43,11 @@ def run(
     scheduler: Scheduler = None,
     seed: OptionalSeed = None,
     show_job_script: Annotated[
-        bool, typer.Option("--show-job-script", help="Print the script of the config's cluster, and stop.")
+        bool, flag("Print the script of the config's cluster, and stop.", "--show-job-script")
     ] = False,
     resume: Resume = False,
     overwrite: Overwrite = False,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="With --resume: try given up calculations again.")
-    ] = False,
+    retry_failed: Annotated[bool, flag("With --resume: try given up calculations again.", "--retry-failed")] = False,
 ) -> None:
     """Calculate all frames of a config with CP2K, single points or molecular dynamics, and label them.
 
@@ -169,9 +167,7 @@ def collect(
 
 
 @dft_commands.command(epilog="Example: basinet dft status argon")
-def status(
-    directory: _Directory, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False
-) -> None:
+def status(directory: _Directory, as_json: Annotated[bool, flag("Print one JSON document.", "--json")] = False) -> None:
     """Tell what is done, running, failed and waiting, and how long the rest will take."""
     import json
 
@@ -198,10 +194,10 @@ def verify(
     threads: _RunThreads = None,
     scheduler: Scheduler = None,
     convergence: Annotated[
-        bool, typer.Option("--convergence", help="With --config: compare apart from constants; see below.")
+        bool, flag("With --config: compare apart from constants; see below.", "--convergence")
     ] = False,
     seed: Seed = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Annotated[bool, flag("Print one JSON document.", "--json")] = False,
 ) -> None:
     """Calculate frames chosen at random again from scratch, and compare energies and local energies with the stored.
 

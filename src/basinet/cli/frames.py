@@ -22,6 +22,7 @@ from basinet.cli.options import (
     _numbers,
     _sizes,
     _text_table,
+    flag,
     option,
 )
 from basinet.errors import InputError
@@ -45,16 +46,12 @@ variance of E_tot; r2_left_out: share of it that the line explains in blocks of 
 def _relate(
     frames: Frames,
     out: Annotated[Path | None, option("FILE.extxyz", "Write all frames with REF_local_energy.")] = None,
-    definition: Annotated[
-        Literal["total", "electronic"], typer.Option(help="Reading of the local Hartree energy.")
-    ] = "total",
-    as_json: Annotated[bool, typer.Option("--json", help="Print relation.json's entries.")] = False,
+    definition: Annotated[Literal["total", "electronic"], flag("Reading of the local Hartree energy.")] = "total",
+    as_json: Annotated[bool, flag("Print relation.json's entries.", "--json")] = False,
     energy_key: EnergyKey = ENERGY_KEY,
     forces_key: ForcesKey = FORCES_KEY,
     seed: Seed = 0,
-    force: Annotated[
-        bool, typer.Option("--force", help="Write local energies of frames that show no relation.")
-    ] = False,
+    force: Annotated[bool, flag("Write local energies of frames that show no relation.", "--force")] = False,
 ) -> None:
     """Fit E_rest = a E_es + b to each system's frames; write the local DFT energies that follow from it.
 
@@ -148,10 +145,7 @@ def _describe(
     weights: Annotated[str | None, option("ELEMENT=W,...", "Neighbour weight of each element; 1 unless given.")] = None,
     radii: Annotated[
         str,
-        option(
-            "KIND|ELEMENT=R,...",
-            "Sizes: van_der_waals, equal, or R of each element; a pair is cut off at rcut (R + R').",
-        ),
+        option("KIND|ELEMENT=R,...", "Sizes: van_der_waals, equal, or R of each; a pair is cut off at rcut (R + R')."),
     ] = "van_der_waals",
 ) -> None:
     """Compute the bispectrum of every atom.

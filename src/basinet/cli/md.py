@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from basinet.cli.models import _calculator_from, _composed, _models_and_others
-from basinet.cli.options import OptionalSeed, Overwrite, Resume, Seed, option
+from basinet.cli.options import OptionalSeed, Overwrite, Resume, Seed, flag, option
 from basinet.cli.output import _Interrupted, _Parts, results_directory
 from basinet.errors import InputError
 
@@ -36,16 +36,11 @@ def _md(
         list[Path], typer.Argument(metavar="MODEL... START", help="Models (*.basinet) and an extended XYZ file.")
     ],
     *,
-    ensemble: Annotated[
-        Literal["nve", "nvt"], typer.Option(help="Energy kept, or temperature by a Nose-Hoover chain.")
-    ] = "nve",
-    engine: Annotated[
-        Literal["ase", "lammps"], typer.Option(help="What integrates; LAMMPS moves models alone.")
-    ] = "ase",
+    ensemble: Annotated[Literal["nve", "nvt"], flag("Energy kept, or temperature by a Nose-Hoover chain.")] = "nve",
+    engine: Annotated[Literal["ase", "lammps"], flag("What integrates; LAMMPS moves models alone.")] = "ase",
     temperature: Annotated[float | None, option("K", "Of new velocities and of the thermostat.")] = None,
     velocities: Annotated[
-        Literal["auto", "new", "start"],
-        typer.Option(help="Drawn anew or those of START; auto: new where a temperature is given."),
+        Literal["auto", "new", "start"], flag("Drawn anew or those of START; auto: new where a temperature is given.")
     ] = "auto",
     timestep: Annotated[float, option("FS", "Time step, fs.")] = 2.0,
     steps: Annotated[int, option("N", "Steps in all.")] = 5000,
@@ -59,13 +54,11 @@ def _md(
     ] = None,
     frame: Annotated[int, option("N", "Frame of START, from 0; -1 is the last.")] = -1,
     damping: Annotated[float, option("FS", "Time scale of the thermostat, fs.")] = 100.0,
-    closest: Annotated[
-        float | None, option("A", "Distance that ends the run; 0.6 of the shortest at the start.")
-    ] = None,
+    closest: Annotated[float | None, option("A", "Distance that ends a run; 0.6 of the shortest at its start.")] = None,
     hottest: Annotated[
-        float | None, option("K", "Temperature that ends the run; 10 times the first, 1000 at least.")
+        float | None, option("K", "Temperature that ends it; 10 times the first, 1000 at least.")
     ] = None,
-    results: Annotated[bool, typer.Option("--results", help="Write forces, energies of atoms, spread.")] = False,
+    results: Annotated[bool, flag("Write forces, energies of atoms, spread.", "--results")] = False,
     threads: Annotated[int, option("N", "Threads that share the atoms.", min=1)] = 1,
     out: Annotated[Path, option("DIR", "Output directory.")] = Path("md"),
     seed: Seed = 0,
@@ -188,7 +181,7 @@ def _sample(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file.")],
     out: Annotated[Path | None, option("FILE.extxyz", "Where to write; SYSTEM.extxyz unless given.")] = None,
     seed: OptionalSeed = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the files of an earlier run.")] = False,
+    overwrite: Annotated[bool, flag("Replace the files of an earlier run.", "--overwrite")] = False,
 ) -> None:
     """Sample decorrelated configurations of a liquid of neon, argon, krypton, xenon by classical molecular dynamics.
 

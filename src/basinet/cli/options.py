@@ -19,6 +19,11 @@ def option(metavar: str, text: str, *names: str, **limits: Any) -> Any:
     return typer.Option(*names, metavar=metavar, help=text, **limits)
 
 
+def flag(text: str, *names: str) -> Any:
+    """An option without a value, or of a few named ones, which its help lists."""
+    return typer.Option(*names, help=text)
+
+
 Frames = Annotated[list[Path], typer.Argument(metavar="FRAMES", help="Extended XYZ files.")]
 EnergyKey = Annotated[str, option("KEY", "Key of the total energies (eV) in the files.", "--energy-key")]
 ForcesKey = Annotated[str, option("KEY", "Key of the forces (eV/A) in the files.", "--forces-key")]
@@ -30,11 +35,11 @@ Workers = Annotated[
 Scheduler = Annotated[
     str | None, option("ADDRESS", "An existing Dask cluster, such as tcp://host:8786.", "--scheduler")
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with what lies in the output directory.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Delete the output directory's content first.")]
+Resume = Annotated[bool, flag("Go on with what lies in the output directory.", "--resume")]
+Overwrite = Annotated[bool, flag("Delete the output directory's content first.", "--overwrite")]
 DefinitionOption = Annotated[
     Literal["direct", "total", "electronic"],
-    typer.Option(help="Of local energies: direct, or with a reading of the local Hartree energy: total, electronic."),
+    flag("Of local energies: direct, or with a reading of the local Hartree energy: total, electronic."),
 ]
 
 ENERGY_KEY = "REF_energy"

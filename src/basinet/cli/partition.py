@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from basinet.cli.options import DefinitionOption, _text_table, _with_settings, option
+from basinet.cli.options import DefinitionOption, _text_table, _with_settings, flag, option
 from basinet.cli.output import _Interrupted
 from basinet.errors import InputError
 from basinet.labelling.partition_settings import PartitionInput, PartitionSettings
@@ -63,14 +63,12 @@ def partition(
     ] = None,
     definition: DefinitionOption = "total",
     out: Annotated[Path | None, option("FILE.extxyz", "Write labelled frames, in place of tables.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, in place of tables.")] = False,
+    as_json: Annotated[bool, flag("Print one JSON document, in place of tables.", "--json")] = False,
     workers: Annotated[
         int | None, option("N", "Inputs at a time. Unless given: as many as processors and free memory allow.", min=1)
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Keep finished inputs that have not changed since.")] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Compute all anew, and replace what is there.")
-    ] = False,
+    resume: Annotated[bool, flag("Keep finished inputs that have not changed since.", "--resume")] = False,
+    overwrite: Annotated[bool, flag("Compute all anew, and replace what is there.", "--overwrite")] = False,
 ) -> None:
     """Partition densities into atoms: local Hartree energies, populations and volumes, with error bars.
 

@@ -162,10 +162,9 @@ def integrate_basins(
     - `threads`: to compare neighbours, all cores that the process may use unless given; the walk itself takes one. The
       result does not depend on it.
 
-    Returns per atom: population, volume, integrals; maxima, non-nuclear basins, vacuum and residuals.
-
-    InputError: an array of the wrong shape, NaN or infinite values, a constant density, a cell without volume, no atoms
-    or two in one place, a radius or a threshold out of range.
+    Returns per atom: population, volume, integrals; maxima, non-nuclear basins, vacuum and residuals. InputError: an
+    array of the wrong shape, NaN or infinite values, a constant density, a cell without volume, no atoms or two in one
+    place, a radius or a threshold out of range.
 
     Flux goes to strictly higher neighbours. On a plateau, a point without one passes what it holds to equal
     neighbours one step nearer to the plateau's edge where flux leaves it, by A / l; a plateau that nothing

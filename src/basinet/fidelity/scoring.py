@@ -168,10 +168,9 @@ def evaluate(
     Returns one row per member and one for the ensemble's mean (``seed="mean"``), target (``total``, ``local``) and
     species, with the columns of ``results.csv``; ``rmse_mev`` and ``offset_mev`` in meV per atom. Rows of the mean
     carry a 95 % block bootstrap interval of Pearson's r, ``pearson_r_low`` and ``pearson_r_high``. The total of a
-    calculator is its ``energy``; where its ``energies`` do not sum to that, ``attrs["notes"]`` says so.
-
-    InputError if labels are missing, a species has no network, the calculator fails or gives no finite energy of every
-    atom, or LAMMPS is asked for and missing.
+    calculator is its ``energy``; where its ``energies`` do not sum to that, ``attrs["notes"]`` says so. InputError if
+    labels are missing, a species has no network, the calculator fails or gives no finite energy of every atom, or
+    LAMMPS is asked for and missing.
 
     >>> import basinet
     >>> from basinet.potentials.pair_potential import literature_lennard_jones
@@ -197,9 +196,8 @@ def score_relation(relation: Relation, frames: Sequence[Atoms], definition: Defi
 
     Frames of one system, labelled with ``REF_direct_energy`` and what the relation needs; those of one composition are
     scored together. That the line of the totals is the line of the atoms is to be tested: ``slope``, of direct energies
-    on the relation's, is 1 if so, and ``rmse_mev`` what is left, both centred.
-
-    Returns rows of the target ``local``, with the columns of `evaluate`.
+    on the relation's, is 1 if so, and ``rmse_mev`` what is left, both centred. Returns rows of the target ``local``,
+    with the columns of `evaluate`.
     """
     rows: list[dict[str, Any]] = []
     for group in by_composition(divided(frames)[0]):
@@ -220,7 +218,6 @@ def score_forces(model: Ensemble | Calculator, frames: Sequence[Atoms], *, engin
 
     Frames of one system and composition that carry ``REF_forces`` (eV/A) are scored together; ``attrs["notes"]`` tells
     how many do not. Components x, y and z are pooled. With the engine ``lammps``, LAMMPS evaluates the ensemble.
-
     Returns a row for all atoms and, in mixtures, one for each element, with the columns of `basinet.evaluate` and the
     target ``force``; ``rmse_mev`` and ``offset_mev`` in meV/A. No row where there are no forces to compare. InputError
     if a label is not three finite numbers per atom, the calculator fails, or an element has no network.

@@ -201,7 +201,6 @@ def read_frames(
     - `forces_key`: key of the forces (eV/A), which become ``REF_forces``.
 
     Returns frames with labels in ``info`` and ``arrays``. A label that the file lacks is missing, never zero.
-
     InputError: a file is missing, empty, cut short or not extended XYZ; a number is NaN or infinite; a periodic
     direction has no cell; a key asked for is in no frame; or energies of one composition differ so much that their
     units cannot be the same. The message names the file and the frame.

@@ -45,9 +45,8 @@ def _agree_to_output(path: str | Path, *, resume: bool, overwrite: bool) -> None
 def _prepare_output(path: str | Path, *, resume: bool, overwrite: bool) -> Path:
     """Create an output directory, or agree to use an existing one and empty it if it is to be overwritten.
 
-    See `agree_to_output`. The lock file stays, so that who holds it goes on holding it.
-
-    Returns the directory, which exists now.
+    See `agree_to_output`. The lock file stays, so that who holds it goes on holding it. Returns the directory, which
+    exists now.
     """
     directory = Path(path)
     _agree_to_output(directory, resume=resume, overwrite=overwrite)

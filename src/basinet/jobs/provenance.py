@@ -16,10 +16,9 @@ _REQUIREMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 def provenance() -> dict[str, Any]:
     """Collect versions of basinet and its dependencies, Python, platform, processors, git revision and time.
 
-    Nothing is imported to find a version. What cannot be found out is null.
-
-    Returns ``basinet``, ``dependencies`` (name to version), ``python``, ``platform``, ``machine``, ``cpu_count``
-    (processors this process may use), ``git_revision``, ``git_modified``, ``timestamp`` (UTC, ISO 8601).
+    Nothing is imported to find a version. What cannot be found out is null. Returns ``basinet``, ``dependencies`` (name
+    to version), ``python``, ``platform``, ``machine``, ``cpu_count`` (processors this process may use),
+    ``git_revision``, ``git_modified``, ``timestamp`` (UTC, ISO 8601).
     """
     revision, modified = _git_revision(Path(__file__).resolve().parents[1])
     return {

@@ -64,18 +64,13 @@ class PartitionSettings:
     ] = False
     allow_open: Annotated[
         bool,
-        Option(
-            "--allow-open",
-            help="Accept atoms whose local energies miss the printed Hartree energy by 0.05 eV each or more.",
-        ),
+        Option("--allow-open", help="Accept atoms whose energies miss the printed Hartree energy by 0.05 eV each."),
     ] = False
     system: Annotated[
-        str | None,
-        Option(metavar="NAME", help="Name of the frames' system. Unless given: the element in lower case, or mix."),
+        str | None, Option(metavar="NAME", help="Name of the frames' system; else the element in lower case, or mix.")
     ] = None
     config_type: Annotated[
-        str | None,
-        Option(metavar="NAME", help="The frames' config_type, such as IsolatedAtom for one atom in a large box."),
+        str | None, Option(metavar="NAME", help="The frames' config_type; IsolatedAtom for one atom in a large box.")
     ] = None
     threads: Annotated[
         int | None, Option(metavar="N", min=1, help="Threads of each. Unless given: processors over workers.")

@@ -19,29 +19,8 @@ from typing import Any
 import psutil
 from ase import Atoms
 
+from basinet.cp2k import program, run_directory
 from basinet.cp2k.output import Cp2kEvaluation, Cp2kOutput, read_cp2k_output
-from basinet.cp2k.program import (
-    ERRORS,
-    INPUT,
-    OUTPUT,
-    OWNER,
-    CrashError,
-    KilledError,
-    NotConvergedError,
-    TimeLimitError,
-    find_program,
-    program_version,
-    run_program,
-)
-from basinet.cp2k.run_directory import (
-    DENSITY,
-    check_convergence,
-    check_ending,
-    check_evaluation,
-    evaluations_by_step,
-    read_trajectory,
-    step_of,
-)
 from basinet.cp2k.writer import PREVIOUS, PROJECT
 from basinet.errors import DensityError, DiskFullError, InputError
 from basinet.files import FULL_DISK, atomic_write, holding
@@ -130,7 +109,7 @@ def end_orphans() -> int:
     count = 0
     for process in psutil.process_iter():
         with suppress(psutil.Error):
-            whose, _, number = process.environ().get(OWNER, "").rpartition(".")
+            whose, _, number = process.environ().get(program.OWNER, "").rpartition(".")
             if whose == host and number.isdecimal() and not psutil.pid_exists(int(number)):
                 process.kill()
                 count += 1
@@ -180,8 +159,8 @@ def _labelled_frames(
     if not config.partition:
         frames = _unpartitioned(directory, start, steps)
         return frames, [{} for _ in frames]
-    for cube in directory.glob(f"*{DENSITY}*.cube"):
-        if unit.steps and unit.previous and step_of(cube) == unit.start:
+    for cube in directory.glob(f"*{run_directory.DENSITY}*.cube"):
+        if unit.steps and unit.previous and run_directory.step_of(cube) == unit.start:
             cube.unlink()  # the last step of the segment before, which CP2K does again
     settings = PartitionSettings(error_bars=config.error_bars, threads=config.run.threads)
     frames, reports = [], []
@@ -221,14 +200,14 @@ def _said_of(start: Atoms, unit: Unit) -> dict[str, Any]:
 
 def _unpartitioned(directory: Path, start: Atoms, steps: Sequence[int]) -> list[Atoms]:
     """Total energies and forces of a single point, or of steps of a trajectory, of any method that CP2K has."""
-    output = read_cp2k_output(directory / OUTPUT)
-    check_ending(output)
+    output = read_cp2k_output(directory / program.OUTPUT)
+    run_directory.check_ending(output)
     if not steps:
         (evaluation,) = output.evaluations[-1:]
         return [_whole_energy(start, evaluation, output)]
-    evaluations = evaluations_by_step(output)
+    evaluations = run_directory.evaluations_by_step(output)
     path = directory / f"{PROJECT}-pos-1.xyz"
-    trajectory = read_trajectory(path, tuple(start.get_chemical_symbols()))
+    trajectory = run_directory.read_trajectory(path, tuple(start.get_chemical_symbols()))
     frames = []
     for step in steps:
         if step not in evaluations or step not in trajectory:
@@ -241,7 +220,7 @@ def _unpartitioned(directory: Path, start: Atoms, steps: Sequence[int]) -> list[
 
 def _whole_energy(start: Atoms, evaluation: Cp2kEvaluation, output: Cp2kOutput) -> Atoms:
     """A configuration with total energy and forces, and no labels of its atoms' parts."""
-    check_evaluation(evaluation, len(start), output)
+    run_directory.check_evaluation(evaluation, len(start), output)
     atoms: Atoms = start.copy()
     atoms.info = {"system": system_of(atoms), "REF_energy": evaluation.energies["REF_energy"]}
     for name in [name for name in atoms.arrays if name.startswith(_OURS)]:
@@ -284,10 +263,10 @@ def run_unit(root: str, name: str, attempt: int, session: str = "") -> Outcome:
         if kept is not None:
             return Outcome(name, kept.seconds)
         if dead is not None:
-            lost = KilledError(f"{_LOST}: {dead}")
+            lost = program.KilledError(f"{_LOST}: {dead}")
             return _failed(campaign, unit, attempt, campaign.scratch, lost, 0.0)
-        words = find_program(campaign.config.run.command)
-        version = program_version(words)
+        words = program.find_program(campaign.config.run.command)
+        version = program.program_version(words)
         begun = time.monotonic()
         try:
             with _scratch_directory(campaign.scratch, name) as directory:
@@ -317,11 +296,13 @@ def _calculate(
     rescue = campaign.template is None and "scf_not_converged" in [item.kind for item in campaign.failures(unit.name)]
     text = _unit_input(config, campaign.template, atoms, request, rescue=rescue)
     checksum = sha256(text.encode()).hexdigest()
-    (directory / INPUT).write_text(text, encoding="utf-8")
-    spent = run_program(words, directory, threads=config.run.threads, time_limit=config.run.time_limit, owner=_owner())
-    output = read_cp2k_output(directory / OUTPUT)
+    (directory / program.INPUT).write_text(text, encoding="utf-8")
+    spent = program.run_program(
+        words, directory, threads=config.run.threads, time_limit=config.run.time_limit, owner=_owner()
+    )
+    output = read_cp2k_output(directory / program.OUTPUT)
     for evaluation in output.evaluations:
-        check_convergence(evaluation, output)
+        run_directory.check_convergence(evaluation, output)
     frames, reports = _labelled_frames(directory, unit, config, atoms)
     for frame in frames:
         # Words, not bare digits: extended XYZ would give 2023.1 or 12e45678... back as numbers.
@@ -379,7 +360,7 @@ def _keep_cubes(campaign: Campaign, unit: Unit, directory: Path) -> None:
     if campaign.config.run.keep_cubes:
         target = campaign.root / "cubes" / unit.name
         target.mkdir(parents=True, exist_ok=True)
-        beside = [directory / name for name in (INPUT, OUTPUT, f"{PROJECT}-pos-1.xyz")]
+        beside = [directory / name for name in (program.INPUT, program.OUTPUT, f"{PROJECT}-pos-1.xyz")]
         for file in [*directory.glob("*.cube"), *(file for file in beside if file.is_file())]:
             shutil.move(file, target / file.name)
 
@@ -398,10 +379,10 @@ def _dynamics(directory: Path, unit: Unit) -> dict[str, Any]:
 
 
 _KINDS: dict[type[Exception], str] = {
-    NotConvergedError: "scf_not_converged",
-    CrashError: "crash",
-    KilledError: "killed",
-    TimeLimitError: "time_limit",
+    program.NotConvergedError: "scf_not_converged",
+    program.CrashError: "crash",
+    program.KilledError: "killed",
+    program.TimeLimitError: "time_limit",
     DensityError: "damaged_density",
     DiskFullError: "out_of_disk",
 }
@@ -421,7 +402,7 @@ def _failed(campaign: Campaign, unit: Unit, attempt: int, directory: Path, error
     kind = _failure_kind(error)
     log = None
     try:
-        log = campaign.keep_log(unit.name, attempt, directory / OUTPUT, directory / ERRORS)
+        log = campaign.keep_log(unit.name, attempt, directory / program.OUTPUT, directory / program.ERRORS)
         _record(campaign, unit.name, attempt, kind, message, log, seconds)
     except (InputError, OSError):
         pass

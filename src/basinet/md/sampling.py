@@ -351,11 +351,9 @@ def synthetic_liquid(
     A cubic box holds `n_atoms` of ``ar``, ``kr`` or ``mix`` (half argon, half krypton) at the density of the reference
     frames. The seed determines the frames, together with the system and the settings. The potential, by which they are
     sampled and labelled, is `literature_lennard_jones` unless given. `progress` is called with what is done, and with
-    the steps done and in all.
-
-    Returns info: ``system``, ``frame``, ``REF_energy`` (eV, relative to isolated atoms); arrays: ``REF_local_energy``
-    (eV, sums to ``REF_energy``) and ``REF_forces`` (eV/A). There are no electrostatic labels. InputError: unknown
-    system, too few atoms or frames, or the liquid froze.
+    the steps done and in all. Returns info: ``system``, ``frame``, ``REF_energy`` (eV, relative to isolated atoms);
+    arrays: ``REF_local_energy`` (eV, sums to ``REF_energy``) and ``REF_forces`` (eV/A). There are no electrostatic
+    labels. InputError: unknown system, too few atoms or frames, or the liquid froze.
     """
     if n_frames < 1:
         raise InputError(f"sampling: {n_frames} frames asked for; give at least 1")

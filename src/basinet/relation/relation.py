@@ -183,13 +183,11 @@ def local_electrostatic_energies(
 
     .. math:: E_{es,i} = \frac12 \int_{\Omega_i} \rho V_H + E_{self,s(i)} + c
 
-    With the reading ``total`` (rho neutral) the constant c makes the atoms sum to the frame's E_es exactly.
-    It holds the core overlaps (zero in noble-gas liquids) less the closure error of the grid, an equal share
-    for every atom. With ``electronic`` (rho of the electrons alone) the integrals are not parts of the
-    Hartree energy, and c is left out; the sum then means nothing.
-
-    Source: the seed's definition of the energy of an atom (arXiv:2403.00377, "Local energy computation"), and
-    Yu, Trinkle, Martin, Phys. Rev. B 83, 115113 (2011) for the role of the self terms.
+    With the reading ``total`` (rho neutral) the constant c makes the atoms sum to the frame's E_es exactly. It holds
+    the core overlaps (zero in noble-gas liquids) less the closure error of the grid, an equal share for every atom.
+    With ``electronic`` (rho of the electrons alone) the integrals are not parts of the Hartree energy, and c is left
+    out; the sum then means nothing. Source: the seed's definition of the energy of an atom (arXiv:2403.00377, "Local
+    energy computation"), and Yu, Trinkle, Martin, Phys. Rev. B 83, 115113 (2011) for the role of the self terms.
 
     - `atoms`: frame with ``REF_local_hartree_energy`` (or ``..._electronic``) and, for ``total``,
       ``REF_electrostatic_energy``.
