@@ -120,9 +120,8 @@ def read_json(path: str | Path, remedy: str = "write it again") -> Any:
     try:
         return json.loads(text, object_pairs_hook=_unique)
     except json.JSONDecodeError as error:
-        raise InputError(
-            f"{path}, line {error.lineno}: not valid JSON ({error.msg}); it may be cut short, {remedy}"
-        ) from error
+        msg = f"{path}, line {error.lineno}: not valid JSON ({error.msg}); it may be cut short, {remedy}"
+        raise InputError(msg) from error
     except (RecursionError, ValueError) as error:
         raise InputError(f"{path}: not valid JSON ({error}); {remedy}") from error
 

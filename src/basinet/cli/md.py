@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from basinet.md.run import Ending
-    from basinet.md.sampling import Sample
     from basinet.md.settings import DynamicsConfig
 
 FREE = ("steps", "equilibration", "reference")
@@ -189,7 +188,10 @@ def _sample(
     is measured to remember. What is no liquid is refused. FILE.json holds what was measured, FILE.yaml every setting.
     A run takes minutes, and one that was stopped starts anew.
     """
+    from basinet.files import write_json, write_yaml
+    from basinet.frames.reading import write_frames
     from basinet.jobs.progress import Progress
+    from basinet.jobs.provenance import provenance
     from basinet.md.sampling import load_sample_config, run_sampling
 
     settings = load_sample_config(config, {} if seed is None else {"seed": seed})
@@ -209,7 +211,10 @@ def _sample(
         raise _Interrupted(f"interrupted; nothing was written to {target}, run the command again") from None
     finally:
         stages.finish()
-    _write_sample(target, sampled)
+    # Where frames are, the rest is.
+    write_yaml(target.with_suffix(".yaml"), sampled.config.model_dump(mode="json"))
+    write_json(target.with_suffix(".json"), {**sampled.diagnostics, "provenance": provenance()})
+    write_frames(target, sampled.frames)
     for line in _sample_lines(target, sampled.diagnostics):
         typer.echo(line)
 
@@ -231,17 +236,6 @@ def _refuse_existing(target: Path, config: Path, *, overwrite: bool) -> None:
         folder = next(place for place in target.absolute().parents if place.exists())
         with TemporaryFile(dir=folder):
             pass
-
-
-def _write_sample(target: Path, sampled: Sample) -> None:
-    """Write frames, settings and measurements, the frames last: where they are, the rest is."""
-    from basinet.files import write_json, write_yaml
-    from basinet.frames.reading import write_frames
-    from basinet.jobs.provenance import provenance
-
-    write_yaml(target.with_suffix(".yaml"), sampled.config.model_dump(mode="json"))
-    write_json(target.with_suffix(".json"), {**sampled.diagnostics, "provenance": provenance()})
-    write_frames(target, sampled.frames)
 
 
 def _sample_lines(target: Path, found: dict[str, Any]) -> list[str]:

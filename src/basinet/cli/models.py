@@ -128,9 +128,8 @@ def _models_and_others(
     if not others:
         raise InputError(missing)
     if one_start and len(others) > 1:
-        raise InputError(
-            f"{others[0]} and {others[1]}: give one START; models end in {SUFFIX}, references go to --reference"
-        )
+        msg = f"{others[0]} and {others[1]}: give one START; models end in {SUFFIX}, references go to --reference"
+        raise InputError(msg)
     if calculator is None and not models:
         raise InputError(f"no model given; name one or several *{SUFFIX} files, or --calculator MODULE:CALLABLE")
     if calculator is not None and models:

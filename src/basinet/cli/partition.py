@@ -81,9 +81,8 @@ def partition(
     named, further = _parse_cores(cores) if cores else {}, _parse_fields(field or ())
     settings = replace(settings, cores=named, fields=further, reference=tuple(reference or ()))
     if settings.potential is not None and len(inputs) > 1:
-        raise InputError(
-            f"--potential {settings.potential}: belongs to one INPUT, not to {len(inputs)}; give them one by one"
-        )
+        msg = f"--potential {settings.potential}: belongs to one INPUT, not to {len(inputs)}; give them one by one"
+        raise InputError(msg)
     if out is not None and out.is_dir():
         raise InputError(f"--out {out}: is a directory; name a file in it, such as {out / 'frames.extxyz'}")
     run = PartitionBatch(_jobs(inputs, structure), settings, None if out is None else out.with_name(f"{out.name}.work"))

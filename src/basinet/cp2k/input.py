@@ -253,9 +253,8 @@ def _read_rvv10(section: _Section) -> tuple[float, float, float] | None:
     if parameters is not None:
         words = parameters.text.split()
         if len(words) != 2:
-            raise InputError(
-                f"{parameters.where}: expected b and C of rVV10, found {parameters.text!r}; mend the input"
-            )
+            msg = f"{parameters.where}: expected b and C of rVV10, found {parameters.text!r}; mend the input"
+            raise InputError(msg)
         b, c = (_parse_number(word, parameters.where) for word in words)
     return b, c, math.inf if cutoff is None else _parse_number(cutoff.text, cutoff.where)
 

@@ -55,9 +55,8 @@ def program_version(words: tuple[str, ...]) -> str:
     found = re.search(r"CP2K version (\d+)\.(\d+)", done.stdout)
     if found is None:
         reason = " ".join((done.stderr or done.stdout).split())[:200]
-        raise MissingProgramError(
-            f"{' '.join(words)} --version: not CP2K ({reason}); {_INSTALL}, or correct run.command"
-        )
+        msg = f"{' '.join(words)} --version: not CP2K ({reason}); {_INSTALL}, or correct run.command"
+        raise MissingProgramError(msg)
     version = f"{found[1]}.{found[2]}"
     if (int(found[1]), int(found[2])) < _OLDEST:
         oldest = ".".join(map(str, _OLDEST))

@@ -301,9 +301,8 @@ def _choose_step(calculation: _Calculation, cube: Path | None) -> tuple[int | No
     if frame is None:
         raise InputError(f"{trajectory}: step {step} is not in it; write it as often as the densities")
     if abs(frame.energy - evaluation.energies.get("REF_energy", frame.energy)) > _ENERGY_DIGITS:
-        raise InputError(
-            f"{trajectory}: step {step} has another energy than in {output.path.name}; it is another run's"
-        )
+        msg = f"{trajectory}: step {step} has another energy than in {output.path.name}; it is another run's"
+        raise InputError(msg)
     return step, evaluation, frame.positions
 
 
@@ -333,9 +332,8 @@ def check_ending(output: Cp2kOutput, *, allow_unconverged: bool = False) -> None
     if output.abort_line is not None:
         raise InputError(f"{output.path}, line {output.abort_line}: CP2K aborted; mend what its message says")
     if not output.finished:
-        raise InputError(
-            f"{output.path}: the output is cut short, CP2K has not ended (no PROGRAM ENDED); wait, or run it again"
-        )
+        msg = f"{output.path}: the output is cut short, CP2K has not ended (no PROGRAM ENDED); wait, or run it again"
+        raise InputError(msg)
     if not output.evaluations:
         raise InputError(f"{output.path}: no energies in this output; use RUN_TYPE ENERGY_FORCE")
 
@@ -354,9 +352,8 @@ def _check_method(output: Cp2kOutput, given: Cp2kInput) -> None:
     """Refuse what the partition is not defined for: all-electron methods, and potentials that are not periodic."""
     method = output.method or given.method
     if method != "GPW":
-        raise InputError(
-            f"{output.path}: method {method}; basinet reads GPW with GTH pseudopotentials alone, so set METHOD GPW"
-        )
+        msg = f"{output.path}: method {method}; basinet reads GPW with GTH pseudopotentials alone, so set METHOD GPW"
+        raise InputError(msg)
     for kind in output.kinds:
         if kind.potential_type not in (None, "GTH"):
             raise InputError(
@@ -365,9 +362,8 @@ def _check_method(output: Cp2kOutput, given: Cp2kInput) -> None:
             )
     solver = output.poisson_solver or given.poisson_solver
     if solver != "PERIODIC":
-        raise InputError(
-            f"{output.path}: Poisson solver {solver}; basinet's electrostatics is periodic, so set it to PERIODIC"
-        )
+        msg = f"{output.path}: Poisson solver {solver}; basinet's electrostatics is periodic, so set it to PERIODIC"
+        raise InputError(msg)
     if given.run_type not in (*_SINGLE_POINTS, *_TRAJECTORIES):
         raise InputError(f"{given.path}: RUN_TYPE {given.run_type}; basinet reads ENERGY, ENERGY_FORCE and MD")
     if "NPT" in given.ensemble or "NPE" in given.ensemble:
@@ -383,9 +379,8 @@ def check_evaluation(
     if evaluation.scf_converged is None or "REF_energy" not in evaluation.energies:
         raise InputError(f"{output.path}: prints no energy or no SCF convergence; set PRINT_LEVEL MEDIUM")
     if evaluation.forces is not None and len(evaluation.forces) != n_atoms:
-        raise InputError(
-            f"{output.path}: {len(evaluation.forces)} rows of forces for {n_atoms} atoms; the output is damaged"
-        )
+        msg = f"{output.path}: {len(evaluation.forces)} rows of forces for {n_atoms} atoms; the output is damaged"
+        raise InputError(msg)
 
 
 def _check_same_cell(output: Cp2kOutput, given: Cp2kInput) -> None:
@@ -401,16 +396,14 @@ def _agreed_symbols(output: Cp2kOutput, given: Cp2kInput) -> tuple[str, ...]:
     """Elements as the output has them, or as the input implies."""
     symbols = output.symbols or given.elements
     if len(symbols) != len(given.names):
-        raise InputError(
-            f"{given.path}: {len(given.names)} atoms, but {len(symbols)} in {output.path.name}; {_remedy(given)}"
-        )
+        msg = f"{given.path}: {len(given.names)} atoms, but {len(symbols)} in {output.path.name}; {_remedy(given)}"
+        raise InputError(msg)
     for name, symbol, element in zip(given.names, symbols, given.elements, strict=True):
         if not atomic_numbers.get(symbol):
             raise InputError(f"{given.path}: the atom {name!r} is of no known element; give its &KIND an ELEMENT")
         if symbol != element and _is_certain(name, element):
-            raise InputError(
-                f"{given.path}: the atom {name!r} is {element}, but {symbol} in {output.path.name}; {_remedy(given)}"
-            )
+            msg = f"{given.path}: the atom {name!r} is {element}, but {symbol} in {output.path.name}; {_remedy(given)}"
+            raise InputError(msg)
     return symbols
 
 
@@ -423,9 +416,8 @@ def _agreed_positions(output: Cp2kOutput, given: Cp2kInput) -> FloatArray:
     """Positions of the input (n_atoms, 3), moved as CP2K moved them if it centred the atoms."""
     if output.positions is None:
         if given.centred or given.changed_by == EXT_RESTART:
-            raise InputError(
-                f"{output.path}: prints no atoms, yet CP2K moved those of the input; set PRINT_LEVEL MEDIUM"
-            )
+            msg = f"{output.path}: prints no atoms, yet CP2K moved those of the input; set PRINT_LEVEL MEDIUM"
+            raise InputError(msg)
         return given.positions
     moved = output.positions - given.positions
     shift = moved.mean(axis=0) if given.centred else np.zeros(3)

@@ -58,9 +58,8 @@ class Cp2kSettings(Section):
         """Tell who asks for a functional where it can be had."""
         for key in ("functional", "xc", "xc_functional"):
             if isinstance(values, dict) and key in values:
-                raise ValueError(
-                    f"{key} {values[key]}: the functional here is rVV10; key template takes an input of any"
-                )
+                msg = f"{key} {values[key]}: the functional here is rVV10; key template takes an input of any"
+                raise ValueError(msg)
         return values
 
 

@@ -120,18 +120,16 @@ def _read_cube(path: str | Path, dataset: int) -> tuple[Volume, int, bool]:
         comment = "\n".join((stream.line().strip(), stream.line().strip()))
         loops = _LOOPS.search(comment)
         if loops and "".join(loops.groups()).upper() != "XYZ":
-            raise InputError(
-                f"{stream.path}: the comment states {loops.group()!r}, only X, Y, Z is read; write it again"
-            )
+            msg = f"{stream.path}: the comment states {loops.group()!r}, only X, Y, Z is read; write it again"
+            raise InputError(msg)
         count, origin, per_voxel = _read_count(stream)
         shape, cell, unit = _read_voxels(stream)
         atoms = _cube_atoms(stream, abs(count), origin, unit)
         if count < 0:
             per_voxel = _read_dataset_count(stream, per_voxel)
         if not 0 <= dataset < per_voxel:
-            raise InputError(
-                f"{stream.path}: there is no data set {dataset}, the file holds {per_voxel} (counted from 0)"
-            )
+            msg = f"{stream.path}: there is no data set {dataset}, the file holds {per_voxel} (counted from 0)"
+            raise InputError(msg)
         values = _cube_values(stream, shape, per_voxel, dataset)
         stream.expect_end()
     atoms.set_cell(cell)

@@ -48,9 +48,8 @@ def same_grid(first: Volume, second: Volume) -> None:
     rounding = HEADER_ROUNDING * np.array(first.values.shape)[:, None]
     difference = np.abs(first.cell - second.cell)
     if np.any(difference > rounding):
-        raise InputError(
-            f"{pair}: the cells differ (by {difference.max():.2g} Angstrom); give files of one calculation"
-        )
+        msg = f"{pair}: the cells differ (by {difference.max():.2g} Angstrom); give files of one calculation"
+        raise InputError(msg)
 
 
 def checked_field(values: ArrayLike, name: str) -> FloatArray:

@@ -242,9 +242,8 @@ class TextStream:
         """Refuse more numbers than the file can hold: each takes two bytes at least, a thousandth of that in gzip."""
         packed = _PACKED if isinstance(self._source, gzip.GzipFile) else 1
         if count > _MANY_VALUES and 2 * count > packed * (size := self.path.stat().st_size):
-            raise InputError(
-                f"{what} takes {2e-9 * count:.3g} GB of text, and the file has {size} bytes; is its header damaged?"
-            )
+            msg = f"{what} takes {2e-9 * count:.3g} GB of text, and the file has {size} bytes; is its header damaged?"
+            raise InputError(msg)
 
     def fill(self, out: FloatArray) -> None:
         """Read as many numbers as `out` (one-dimensional, contiguous) has room for; errors name the line."""
@@ -273,9 +272,8 @@ class TextStream:
             if stop > self._begin:
                 return stop
             if self._at_end and stop == len(self._text):
-                raise InputError(
-                    f"{self.path}: the file is cut short, {self._done} of {self.expected} values; copy it again"
-                )
+                msg = f"{self.path}: the file is cut short, {self._done} of {self.expected} values; copy it again"
+                raise InputError(msg)
             if self._at_end:
                 self._text += b"\n"
                 self._unfinished = True

@@ -142,9 +142,8 @@ class Bispectrum:
             raise InputError(f"rcut is {self.rcut!r}; the cutoff must be a positive number of Angstrom, such as 5.25")
         given: object = self.twojmax
         if not (isinstance(given, (int, np.integer)) and type(given) is not bool and 0 <= given <= LARGEST_TWOJMAX):
-            raise InputError(
-                f"twojmax is {self.twojmax!r}; it must be an integer from 0 to {LARGEST_TWOJMAX}, such as 6"
-            )
+            msg = f"twojmax is {self.twojmax!r}; it must be an integer from 0 to {LARGEST_TWOJMAX}, such as 6"
+            raise InputError(msg)
         object.__setattr__(self, "rcut", float(self.rcut))
         object.__setattr__(self, "twojmax", int(self.twojmax))
         object.__setattr__(self, "weights", MappingProxyType(_checked_weights(self.weights)))

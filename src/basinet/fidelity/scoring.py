@@ -55,11 +55,6 @@ class ScoredFrames:
     gauge_features: FloatArray
     split: str
 
-    @property
-    def is_mixture(self) -> bool:
-        """True of systems that have a pair gauge."""
-        return len(self.dataset.elements) > 1
-
 
 def with_mean(prediction: FloatArray, seed: int) -> tuple[FloatArray, list[Seed]]:
     """Append the ensemble mean to the members; return the seeds column too."""
@@ -70,7 +65,7 @@ def with_mean(prediction: FloatArray, seed: int) -> tuple[FloatArray, list[Seed]
 def fitted_gauges(prediction: FloatArray, fitted_on: ScoredFrames) -> dict[str, Gauge]:
     """Gauge and equal-sign control of every member, fitted to the local energies of validation frames."""
     data = fitted_on.dataset
-    if not fitted_on.is_mixture or data.local_energy is None:
+    if len(data.elements) == 1 or data.local_energy is None:
         return {}
     return {
         kind: fit_gauge(fitted_on.gauge_features, kind, prediction, data.local_energy, data.species, data.frame)

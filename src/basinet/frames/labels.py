@@ -97,9 +97,8 @@ def energy_label(atoms: Atoms, key: str, index: int | None) -> float:
                 f"{name}: label {key} is missing; name the total energy among {found} with --energy-key, or "
                 f"energy_key=, or label the frame"
             )
-        raise InputError(
-            f"{name}: label {key} is missing; label the frame with it or leave the frame out (labels found: {found})"
-        )
+        msg = f"{name}: label {key} is missing; label the frame with it or leave the frame out (labels found: {found})"
+        raise InputError(msg)
     try:
         value = float(atoms.info[key])
     except (TypeError, ValueError):

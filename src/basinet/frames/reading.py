@@ -315,9 +315,8 @@ def _check_survival(info: dict[str, Any], back: dict[str, Any]) -> None:
     """Refuse texts that extended XYZ does not give back: empty ones, those with a tab or a backslash, T, 007."""
     for key, value in info.items():
         if isinstance(value, str) and str(back.get(key)) != value:
-            raise InputError(
-                f"info[{key!r}] = {value!r} comes back from extended XYZ as {back.get(key)!r}; give it another text"
-            )
+            msg = f"info[{key!r}] = {value!r} comes back from extended XYZ as {back.get(key)!r}; give it another text"
+            raise InputError(msg)
 
 
 def _with_results(atoms: Atoms) -> Atoms:

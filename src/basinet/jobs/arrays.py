@@ -68,9 +68,8 @@ def load_arrays(path: str | Path) -> tuple[dict[str, Any], dict[str, NDArray[Any
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise InputError(f"{path}: the model file states no format version; save the model again")
     if version > _VERSION:
-        raise InputError(
-            f"{path}: model format version {version} is unknown, {_VERSION} is the newest; upgrade basinet"
-        )
+        msg = f"{path}: model format version {version} is unknown, {_VERSION} is the newest; upgrade basinet"
+        raise InputError(msg)
     shapes = _parse_table(path, header.get("arrays"))
     expected = sum(_DTYPES[dtype] * math.prod(shape) for _, dtype, shape in shapes)
     if not newline or len(payload) < expected:

@@ -114,9 +114,8 @@ def _check_submission(settings: QueueSettings) -> None:
     """Refuse a machine from which no jobs can be submitted."""
     command = _SYSTEMS[settings.system][1]
     if shutil.which(command) is None:
-        raise InputError(
-            f"cluster.system: {command} of {settings.system} is not on this machine; run where jobs are submitted"
-        )
+        msg = f"cluster.system: {command} of {settings.system} is not on this machine; run where jobs are submitted"
+        raise InputError(msg)
 
 
 class _Cluster(Workers):

@@ -314,9 +314,8 @@ def check_same(root: Path, config: CampaignConfig, frames: list[Atoms], template
     if template is not None and before.template is not None and template.text != before.template.text:
         other = "template"
     if other is not None:
-        raise InputError(
-            f"{root}: begun with another {other}; resume with the same config, or use --overwrite or another --out"
-        )
+        msg = f"{root}: begun with another {other}; resume with the same config, or use --overwrite or another --out"
+        raise InputError(msg)
     for index, (was, now) in enumerate(zip(before.frames, frames, strict=False)):
         if was != now:
             raise InputError(f"{root}: frame {index} is another one than before; add new frames behind the old ones")

@@ -136,9 +136,8 @@ def check_kinds(settings: Cp2kSettings, elements: Iterable[str]) -> None:
             if (element, name.upper()) not in names:
                 there = sorted(other for symbol, other in names if symbol == element)
                 known = f"it has {', '.join(there[:8])}" if there else f"it has none of {element}"
-                raise InputError(
-                    f"cp2k.{kind}: {file} has no {name} of {element}; {known}; set cp2k.{kind} or cp2k.{kind}_file"
-                )
+                msg = f"cp2k.{kind}: {file} has no {name} of {element}; {known}; set cp2k.{kind} or cp2k.{kind}_file"
+                raise InputError(msg)
 
 
 def unresolved_cores(settings: Cp2kSettings, elements: Iterable[str]) -> list[str]:

@@ -206,9 +206,8 @@ def _cores_of_file(file: Path, elements: Sequence[str]) -> dict[str, Core]:
             raise InputError(f"{file}: no GTH pseudopotential of {element}; give its core, --cores {element}=Z:RLOC")
         if _NAME not in own and len(set(own.values())) > 1:
             names = ", ".join(sorted(own)[:4])
-            raise InputError(
-                f"{file}: several pseudopotentials of {element} ({names}); choose its core, --cores {element}=Z:RLOC"
-            )
+            msg = f"{file}: several pseudopotentials of {element} ({names}); choose its core, --cores {element}=Z:RLOC"
+            raise InputError(msg)
         found[element] = Core(*own[_NAME] if _NAME in own else next(iter(own.values())))
     return found
 

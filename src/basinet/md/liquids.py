@@ -78,9 +78,8 @@ def _volume_of(counts: Mapping[str, int], temperature: float, density: Density) 
         raise InputError(f"density: {', '.join(stray)} is not in the composition; leave it out")
     missing = sorted(counts.keys() - given.keys() - known.keys())
     if missing:
-        raise InputError(
-            f"density: that of {', '.join(missing)} at {temperature:g} K is not known here; give density, in g/cm3"
-        )
+        msg = f"density: that of {', '.join(missing)} at {temperature:g} K is not known here; give density, in g/cm3"
+        raise InputError(msg)
     return sum(count * _volume(element, (known | given)[element]) for element, count in counts.items())
 
 

@@ -70,9 +70,8 @@ class _Guard:
             raise _RunFailedError(str(error)) from error
         if squared.size:
             k = int(np.argmin(squared))
-            raise _RunFailedError(
-                f"atoms {first[k]} and {second[k]} are {np.sqrt(squared[k]):.2f} A apart, below {self.closest:.2f} A"
-            )
+            msg = f"atoms {first[k]} and {second[k]} are {np.sqrt(squared[k]):.2f} A apart, below {self.closest:.2f} A"
+            raise _RunFailedError(msg)
 
 
 class _ChainThermostat(NoseHooverChainThermostat):

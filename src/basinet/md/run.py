@@ -216,9 +216,8 @@ def _moving(config: DynamicsConfig) -> Atoms:
     """Species, positions, cell, masses and velocities of the frame asked for, and nothing else."""
     frames = read_frames(config.start)
     if not -len(frames) <= config.frame < len(frames):
-        raise InputError(
-            f"{config.start}: has no frame {config.frame}, there are {len(frames)}; choose another --frame"
-        )
+        msg = f"{config.start}: has no frame {config.frame}, there are {len(frames)}; choose another --frame"
+        raise InputError(msg)
     frame = frames[config.frame]
     if len(frame) < 2:
         raise InputError(f"{config.start}: one atom alone does not move; give two at least")
@@ -288,9 +287,8 @@ def simulate(
         else:
             for name, checksum in inputs.items():
                 if point.inputs.get(name) != checksum:
-                    raise InputError(
-                        f"{name}: changed since the run in {folder} was begun; use --overwrite or another --out"
-                    )
+                    msg = f"{name}: changed since the run in {folder} was begun; use --overwrite or another --out"
+                    raise InputError(msg)
             if point.step > config.steps:
                 raise InputError(f"{folder}: has {point.step} steps already; resume with --steps of at least that")
             guard = _Guard(point.closest, point.hottest)

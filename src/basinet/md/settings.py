@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from basinet.config.loading import Count, Positive, Section
 from basinet.md.liquids import _box_edges, _refuse_no_liquid
-from basinet.potentials.pair_potential import LITERATURE_CUTOFF, largest_sigma, noble_gas_potential
+from basinet.potentials.pair_potential import LITERATURE_CUTOFF, noble_gas_potential, pair_parameters
 
 RESTART = 100
 """Steps from one restart point to the next, rounded up to whole trajectory intervals."""
@@ -158,7 +158,7 @@ class SampleConfig(Section):
         if self.melting > 0 and self.hot <= self.temperature:
             msg = f"melt_temperature {self.hot:g} K is not above temperature {self.temperature:g} K; raise it"
             raise ValueError(msg)
-        least = SHORTEST_CUTOFF * largest_sigma(self.composition)
+        least = SHORTEST_CUTOFF * max(pair_parameters(element, element)[1] for element in self.composition)
         if self.cutoff < least:
             raise ValueError(
                 f"cutoff {self.cutoff:g} A is below {least:.1f} A, twice the size (sigma) of the largest atoms, and "

@@ -196,11 +196,6 @@ def pair_parameters(a: str, b: str) -> tuple[float, float]:
     return sqrt(first * second), 0.5 * (sigma_first + sigma_second)
 
 
-def largest_sigma(elements: Iterable[str]) -> float:
-    """Largest sigma of all pairs of these elements, A: that of the largest atoms among themselves."""
-    return max(pair_parameters(element, element)[1] for element in elements)
-
-
 def noble_gas_potential(elements: Iterable[str], cutoff: float = LITERATURE_CUTOFF) -> LennardJones:
     """Potential of a liquid of Ne, Ar, Kr and Xe, with a cutoff in A; InputError for any other element.
 

@@ -120,9 +120,8 @@ def _fittable(energies: FrameEnergies) -> _CentredEnergies:
     centred = _centre_on_composition(energies)
     needed = 2 + centred.basis.shape[-1]
     if energies.n_frames < needed:
-        raise InputError(
-            f"the relation needs at least {needed} frames besides isolated atoms, there are {energies.n_frames}"
-        )
+        msg = f"the relation needs at least {needed} frames besides isolated atoms, there are {energies.n_frames}"
+        raise InputError(msg)
     if np.abs(centred.electrostatic).max() <= 1e-11 * np.abs(energies.electrostatic / energies.n_atoms).max():
         raise InputError("the electrostatic energy of a composition is the same in all frames: there is no line")
     return centred
@@ -280,9 +279,8 @@ def _isolated_energies(isolated: Iterable[Atoms]) -> dict[str, FrameEnergies]:
     energies: dict[str, FrameEnergies] = {}
     for index, atoms in enumerate(isolated):
         if len(atoms) != 1:
-            raise InputError(
-                f"isolated {frame_name(atoms, index)} has {len(atoms)} atoms; give one atom in a large box"
-            )
+            msg = f"isolated {frame_name(atoms, index)} has {len(atoms)} atoms; give one atom in a large box"
+            raise InputError(msg)
         element = atoms.get_chemical_symbols()[0]
         if element in energies:
             raise InputError(f"isolated {frame_name(atoms, index)}: {element} is given twice; keep one of the two")

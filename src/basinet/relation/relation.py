@@ -25,6 +25,7 @@ _MAX_SELF_ENERGY_ERROR = 1e-3
 _LEAST_R2 = 0.5
 """Out-of-sample r^2 of total energies below which there is no relation: r of E_rest and E_es is close to -1 anyway."""
 _LARGEST_P = 0.05
+_FIGURES = ("pearson_r", "null_r", "pearson_r_total_es", "unexplained_variance", "r2_out_of_sample", "p_value")
 _MEV = {"rmse": "rmse_mev_per_atom"}
 """Figures that ``relation.json`` gives in meV per atom, with their names there."""
 
@@ -116,9 +117,8 @@ class Relation:
         """b_s of one species, eV; ``where`` is named in the error if the relation does not know it."""
         if element not in self.species_offsets:
             known = ", ".join(self.species_offsets)
-            raise InputError(
-                f"{where}: the relation was fitted to {known} and knows no {element}; fit it to such frames"
-            )
+            msg = f"{where}: the relation was fitted to {known} and knows no {element}; fit it to such frames"
+            raise InputError(msg)
         return self.species_offsets[element]
 
     def to_dict(self) -> dict[str, object]:
@@ -129,10 +129,7 @@ class Relation:
             "species_offsets_ev": dict(self.species_offsets),
             "pinned_by": self.pinned_by,
             "rmse_mev_per_atom": 1e3 * self.rmse,
-            **{name: _defined(getattr(self, name)) for name in ("pearson_r", "null_r", "pearson_r_total_es")},
-            "unexplained_variance": _defined(self.unexplained_variance),
-            "r2_out_of_sample": _defined(self.r2_out_of_sample),
-            "p_value": _defined(self.p_value),
+            **{name: _defined(getattr(self, name)) for name in _FIGURES},
             "n_frames": self.n_frames,
         }
         intervals: dict[str, object] = {}

@@ -126,9 +126,8 @@ def _main_system(
     except InputError as error:
         raise InputError(f"system {name}: {error}") from error
     if len(blocks.train) < LEAST_TRAINING:
-        raise InputError(
-            f"system {name}: {len(blocks.train)} training frames are too few for ridge, which needs {LEAST_TRAINING}"
-        )
+        msg = f"system {name}: {len(blocks.train)} training frames are too few for ridge, which needs {LEAST_TRAINING}"
+        raise InputError(msg)
     elements = splits.elements_of(frames)
     own = [atoms for atoms in isolated if atoms.get_chemical_symbols()[0] in elements]
     train = [frames[i] for i in blocks.train]

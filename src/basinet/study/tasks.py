@@ -128,18 +128,15 @@ class TrainTask:
     @property
     def name(self) -> str:
         """Name of the result and of the model."""
-        parts = [self.experiment, self.system, str(self.architecture).replace(" ", "-")]
-        if self.target == "local":
-            parts.append("local")
-        if self.pair_potential is not None:
-            parts.append("pairs")
-        if self.settings.force_weight > 0.0:
-            parts.append("forces")
-        if self.n_train is not None:
-            parts.append(f"n{self.n_train}")
-        if self.fold is not None:
-            parts.append(f"fold{self.fold[0]}-{self.fold[2]}")
-        return "-".join([*parts, self.fingerprint[:8]])
+        marks = {
+            "local": self.target == "local",
+            "pairs": self.pair_potential is not None,
+            "forces": self.settings.force_weight > 0.0,
+            f"n{self.n_train}": self.n_train is not None,
+        }
+        fold = [] if self.fold is None else [f"fold{self.fold[0]}-{self.fold[2]}"]
+        start = [self.experiment, self.system, str(self.architecture).replace(" ", "-")]
+        return "-".join([*start, *(mark for mark, holds in marks.items() if holds), *fold, self.fingerprint[:8]])
 
     @property
     def fingerprint(self) -> str:
