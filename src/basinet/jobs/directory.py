@@ -149,10 +149,7 @@ def refuse_running(root: Path) -> None:
 
 @contextmanager
 def _locked(root: Path) -> Iterator[None]:
-    """Hold the lock file of a directory, which names this process.
-
-    A file that a killed process left is taken over.
-    """
+    """Hold the lock file of a directory, which names this process. A file that a killed process left is taken over."""
     with ExitStack() as stack:
         try:
             stream = stack.enter_context(holding(root / LOCK, wait=False))

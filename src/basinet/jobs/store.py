@@ -86,10 +86,7 @@ class Results(Generic[Kept]):
         return found
 
     def put(self, key: str, fingerprint: str, result: Kept) -> None:
-        """Keep the result of a task.
-
-        InputError: the file cannot be written.
-        """
+        """Keep the result of a task. InputError: the file cannot be written."""
         text = encode({"fingerprint": fingerprint, "result": _plainly(result)})
         with atomic_write(self.path(key)) as stream:
             stream.write(text)

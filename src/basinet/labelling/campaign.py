@@ -281,10 +281,7 @@ def create_campaign(root: Path, config: CampaignConfig, frames: list[Atoms], tem
 
 
 def open_campaign(root: str | Path) -> Campaign:
-    """Open a campaign's directory.
-
-    InputError: it holds no campaign.
-    """
+    """Open a campaign's directory. InputError: it holds no campaign."""
     root = Path(root)
     if not (root / _CONFIG).is_file() or not (root / _FRAMES).is_file():
         raise InputError(f"{root}: holds no campaign; name the directory that 'basinet dft run' made")

@@ -210,10 +210,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def partition_input(item: PartitionInput, settings: PartitionSettings) -> Partitioned:
-    """Partition one input.
-
-    InputError: one line that names the file, the cause and the remedy.
-    """
+    """Partition one input. InputError: one line that names the file, the cause and the remedy."""
     with _naming(item.path):
         begun = time.perf_counter()
         source = _read_source(item, settings)

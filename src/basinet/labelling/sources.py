@@ -135,10 +135,7 @@ _PREFIX = "REF_"
 
 
 def count_structures(path: Path) -> int:
-    """Number of structures in a file.
-
-    InputError: it cannot be read.
-    """
+    """Number of structures in a file. InputError: it cannot be read."""
     return len(read_all(path))
 
 

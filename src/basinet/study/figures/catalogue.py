@@ -220,10 +220,7 @@ EXTRA_FIGURES = (
 
 
 def write_figures(results: StudyResults, directory: str | Path) -> dict[str, bytes | str]:
-    """Draw every figure as PNG and PDF.
-
-    Returns the PNG of each by name, or in words what the study lacks for it.
-    """
+    """Draw every figure as PNG and PDF. Returns the PNG of each by name, or in words what the study lacks for it."""
     root = Path(directory)
     return {entry.name: _write_figure(results, entry, root) for entry in (*PAPER_FIGURES, *EXTRA_FIGURES)}
 
