@@ -23,7 +23,7 @@ from basinet.relation.relation import OTHER_DEFINITION, Definition
 from basinet.study.running import model_rows
 from basinet.study.store import Store, StoredSystem
 from basinet.study.systems import LEAST_TRAINING
-from basinet.study.tables import descriptor_columns
+from basinet.study.tables import Row, descriptor_columns
 from basinet.study.tasks import Chosen, Trained, TrainTask, learning_sizes
 
 _UNTRAINED = Architecture("tanh", 1, 32)
@@ -31,7 +31,7 @@ _DISTANCES = np.linspace(3.0, 7.0, 81)
 """Distances at which the pair gauge is written, A."""
 
 
-def baseline_rows(store: Store, descriptor: Bispectrum, *, untrained: int, seed: int) -> Iterator[dict[str, Any]]:
+def baseline_rows(store: Store, descriptor: Bispectrum, *, untrained: int, seed: int) -> Iterator[Row]:
     """Yield the rows of every baseline that needs no training."""
     for trained, split in store.main_systems():
         model = fit_ridge(store.dataset(trained, descriptor).select(split.train))
@@ -58,9 +58,7 @@ def _placed(system: StoredSystem, trained_on: str | None) -> dict[str, Any]:
     return {"experiment": experiment, "train_system": trained_on, "transferred": system.name != trained_on}
 
 
-def learning_curve_of_ridge(
-    store: Store, descriptor: Bispectrum, fractions: Sequence[float]
-) -> Iterator[dict[str, Any]]:
+def learning_curve_of_ridge(store: Store, descriptor: Bispectrum, fractions: Sequence[float]) -> Iterator[Row]:
     """Yield the rows of ridge on the last training frames, as many as the networks of the learning curve saw."""
     for system, split in store.main_systems():
         dataset = store.dataset(system, descriptor)
@@ -95,7 +93,7 @@ def _pair_energies(potential: LennardJones, system: StoredSystem) -> FloatArray:
     return np.concatenate(for_each_frame(potential.local_energies, system.frames()))
 
 
-def _untrained_rows(store: Store, descriptor: Bispectrum, members: int, seed: int) -> Iterator[dict[str, Any]]:
+def _untrained_rows(store: Store, descriptor: Bispectrum, members: int, seed: int) -> Iterator[Row]:
     from basinet.potentials.training import untrained_ensemble
 
     for system, split in store.main_systems():
@@ -113,7 +111,7 @@ _Prediction = tuple[dict[str, Any], FloatArray]
 
 def other_reading_rows(
     store: Store, tasks: Sequence[TrainTask], descriptor: Bispectrum, chosen: Chosen, definition: Definition
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Row]:
     """Yield rows of the chosen network, ridge and the literature's pair potential, scored on the other reading."""
     described = descriptor_columns(descriptor)
     for system, split in store.main_systems():
@@ -188,7 +186,7 @@ def _out_of_fold_ridge(dataset: Dataset, folds: int, gap: int) -> FloatArray:
 
 def out_of_fold_rows(
     store: Store, descriptor: Bispectrum, predictions: Mapping[str, Sequence[_Prediction]]
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Row]:
     """Yield rows over all frames; no gauge is fitted, since no frames are left to fit it on."""
     for name, models in predictions.items():
         system = store.main(name)
@@ -200,7 +198,7 @@ def out_of_fold_rows(
 
 def parity_rows(
     store: Store, descriptor: Bispectrum, predictions: Mapping[str, Sequence[_Prediction]]
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Row]:
     """Yield rows of `parity.csv`: totals and local energies, per atom, centred per species, meV."""
     for name, models in predictions.items():
         data = store.dataset(store.main(name), descriptor)
@@ -217,9 +215,7 @@ def parity_rows(
                 yield from _centred(labels, prediction[own], data.local_energy[own], data.frame[own])
 
 
-def _centred(
-    labels: dict[str, Any], prediction: FloatArray, reference: FloatArray, frame: IntArray
-) -> Iterator[dict[str, Any]]:
+def _centred(labels: dict[str, Any], prediction: FloatArray, reference: FloatArray, frame: IntArray) -> Iterator[Row]:
     predicted, expected = (1e3 * (values - values.mean()) for values in (prediction, reference))
     for number, p, q in zip(frame, predicted, expected, strict=True):
         yield labels | {"frame": int(number), "reference_mev": round(float(q), 5), "prediction_mev": round(float(p), 5)}
@@ -227,7 +223,7 @@ def _centred(
 
 def gauge_record(
     store: Store, tasks: Sequence[TrainTask], descriptor: Bispectrum, chosen: Chosen
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, list[Row]]:
     """Describe the fitted pair gauge of ridge and of the chosen network (ensemble mean) of every mixture."""
     record = {}
     for system, split in store.main_systems():
@@ -248,7 +244,7 @@ def _mean_prediction(ensemble: Ensemble, dataset: Dataset) -> FloatArray:
 
 def _gauge_entries(
     store: Store, system: StoredSystem, descriptor: Bispectrum, model: str, predict: Callable[[Dataset], FloatArray]
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     held, test = (store.block(system, descriptor, split) for split in ("validation", "test"))
     gauges = fitted_gauges(predict(held.dataset)[None], held)
     local_r: dict[str, dict[str, float]] = defaultdict(dict)

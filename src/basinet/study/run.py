@@ -296,7 +296,7 @@ def choose_by_ridge(
     return descriptor, first + more
 
 
-def selection_rows(store: Store, described: Sequence[DescribeTask], chosen: Bispectrum) -> list[dict[str, Any]]:
+def selection_rows(store: Store, described: Sequence[DescribeTask], chosen: Bispectrum) -> list[tables.Row]:
     """Rows of `selection.csv`, best score first."""
     rows = []
     for task in described:
@@ -309,14 +309,14 @@ def selection_rows(store: Store, described: Sequence[DescribeTask], chosen: Bisp
     return sorted(rows, key=lambda row: (row["score"], row["system"]))
 
 
-def _task_rows(store: Store, done: Sequence[DescribeTask | TrainTask | ComposeTask]) -> list[dict[str, Any]]:
+def _task_rows(store: Store, done: Sequence[DescribeTask | TrainTask | ComposeTask]) -> list[tables.Row]:
     return [row for task in done for row in store.result(task).rows]
 
 
 def _write_training_tables(store: Store, trained: Sequence[TrainTask]) -> None:
     """Write `curves.csv` (sweep, one in at most a hundred evaluations) and `learning_rates.csv`."""
-    curves: list[dict[str, Any]] = []
-    rates: list[dict[str, Any]] = []
+    curves: list[tables.Row] = []
+    rates: list[tables.Row] = []
     for task in trained:
         result = store.result(task)
         network = {"train_system": task.system, **task.architecture.as_dict()}
@@ -330,7 +330,7 @@ def _write_training_tables(store: Store, trained: Sequence[TrainTask]) -> None:
     tables.write_rows(store.root / "learning_rates.csv", rates, tables.LEARNING_RATES)
 
 
-def _curve_rows(network: Mapping[str, Any], curves: Mapping[str, Any], seed: int) -> Iterator[dict[str, Any]]:
+def _curve_rows(network: Mapping[str, Any], curves: Mapping[str, Any], seed: int) -> Iterator[tables.Row]:
     """Rows of one ensemble, to the digits that a figure shows; evaluations after a network stopped are left out."""
     step = max(len(curves["epoch"]) // 100, 1)
     for member, errors in enumerate(zip(curves["train"], curves["validation"], strict=True)):

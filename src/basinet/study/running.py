@@ -20,7 +20,7 @@ from basinet.potentials.ridge import STRENGTHS, RidgeModel, fit_ridge, out_of_fo
 from basinet.potentials.training import TrainedEnsemble
 from basinet.study.store import Store, StoredSystem
 from basinet.study.systems import fold_frames
-from basinet.study.tables import descriptor_columns
+from basinet.study.tables import Row, descriptor_columns
 from basinet.study.tasks import ComposeTask, Described, DescribeTask, Scores, Selection, Task, Trained, TrainTask
 
 
@@ -60,7 +60,7 @@ def _run_task(root: str, task: Task) -> str:
 def _descriptor_result(store: Store, task: DescribeTask) -> Described:
     """Ridge on one descriptor: errors by folds within the fitted frames (selection), fidelity on test frames."""
     selection: dict[str, Selection] = {}
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     for system, split in store.main_systems():
         dataset = store.dataset(system, task.descriptor)
         fitted = dataset.select(split.fitted)
@@ -119,7 +119,7 @@ def _training_frames(system: StoredSystem, task: TrainTask) -> tuple[IntArray, I
     return fold_frames(len(system.arrays["energy"]), task.fold, task.gap)
 
 
-def _network_rows(store: Store, task: TrainTask, trained: TrainedEnsemble) -> Iterator[dict[str, Any]]:
+def _network_rows(store: Store, task: TrainTask, trained: TrainedEnsemble) -> Iterator[Row]:
     """Yield the rows of an ensemble: own system, other systems its networks can handle, other sizes."""
     own = store.main(task.system)
     labels = {
@@ -163,7 +163,7 @@ def _composition_result(store: Store, task: ComposeTask) -> Scores:
         "definition": task.definition,
     }
     ensemble = compose(**models)
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     for system in store.systems():
         if system.name == task.mixture:
             where = {} if system.split is not None else {"experiment": "size_transfer"}
@@ -179,7 +179,7 @@ def model_rows(
     labels: Mapping[str, Any],
     splits: Sequence[str] = ("test",),
     seed: int = 0,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Row]:
     """Yield the rows of a model on blocks of one system: of ridge, or of members (seeds from `seed` on) and their mean.
 
     Its gauges are fitted on the system's validation frames.

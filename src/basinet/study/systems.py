@@ -19,6 +19,7 @@ from basinet.potentials.dataset import isolated_energies
 from basinet.relation.fit import evaluate_relation, fit_relation, isolated_atom_check
 from basinet.relation.relation import Definition, Relation, local_energy_labels
 from basinet.study.settings import CrossValidationSettings, DataSettings, SplitSettings
+from basinet.study.tables import Row
 
 LEAST_TRAINING = 4
 """Training frames: two folds of two choose the strength of ridge."""
@@ -263,7 +264,7 @@ def _scores(relation: Relation, frames: Sequence[Atoms]) -> dict[str, float]:
     return {f"{name}_mev_per_atom": 1e3 * scores.pop(name) for name in ("rmse", "bias")} | scores
 
 
-def relation_points(systems: Sequence[StudySystem]) -> list[dict[str, Any]]:
+def relation_points(systems: Sequence[StudySystem]) -> list[Row]:
     """Rows of `relation_points.csv`; energies are relative to the line's own values at the isolated atoms.
 
     The line is ``E_rest = a E_es + sum_s N_s b_s``. With ``E_es,0 = (E0 - b) / (1 + a)`` per species, the point of an
@@ -272,7 +273,7 @@ def relation_points(systems: Sequence[StudySystem]) -> list[dict[str, Any]]:
     return [row for system in systems if system.relation is not None for row in _points(system, system.relation)]
 
 
-def _points(system: StudySystem, relation: Relation) -> Iterator[dict[str, Any]]:
+def _points(system: StudySystem, relation: Relation) -> Iterator[Row]:
     residuals = relation.residuals(system.frames)
     blocks = {} if system.split is None else system.split.blocks()
     split_of = {int(i): name for name, block in blocks.items() for i in block}

@@ -12,6 +12,8 @@ import pandas as pd
 from basinet.descriptors.bispectrum import Bispectrum
 from basinet.files import read_table, write_table
 
+Row = dict[str, Any]
+"""Values of a row by the names of their columns; those that lack are missing."""
 Schema = dict[str, str]
 """Type of each column, in the order of the file."""
 _TEXT, _WHOLE, _NUMBER, _FLAG = "str", "Int64", "float64", "boolean"
@@ -58,7 +60,7 @@ LEARNING_RATES: Schema = {
 """Columns of ``learning_rates.csv``."""
 
 
-def as_table(rows: Iterable[Mapping[str, Any]], schema: Schema) -> pd.DataFrame:
+def as_table(rows: Iterable[Row], schema: Schema) -> pd.DataFrame:
     """Rows as a table; what a row lacks is missing, and a column that is not of the table is a ValueError.
 
     >>> table = as_table([{"width": 4, "seed": 0}, {"width": 8, "seed": "mean"}], RESULTS)
@@ -77,12 +79,12 @@ def as_table(rows: Iterable[Mapping[str, Any]], schema: Schema) -> pd.DataFrame:
     return pd.DataFrame({name: column(name, kind) for name, kind in schema.items()})
 
 
-def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], schema: Schema) -> None:
+def write_rows(path: Path, rows: Iterable[Row], schema: Schema) -> None:
     """Write rows as a table of stated columns."""
     write_table(path, as_table(rows, schema))
 
 
-def write_results(path: Path, rows: Iterable[Mapping[str, Any]], definition: str) -> None:
+def write_results(path: Path, rows: Iterable[Row], definition: str) -> None:
     """Write ``results.csv``: ordered by what rows are, whatever the order of the work, to ten significant digits."""
     table = as_table(({"definition": definition, **row} for row in rows), RESULTS)
     numbers = [name for name, kind in RESULTS.items() if kind == _NUMBER]
@@ -132,7 +134,7 @@ def mean_rows(table: pd.DataFrame) -> pd.DataFrame:
     return select(table, seed=("mean", None))
 
 
-def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+def records(table: pd.DataFrame) -> list[Row]:
     """The rows as dictionaries; a missing value is None."""
     return [
         {str(name): None if pd.isna(value) else value for name, value in row.items()}

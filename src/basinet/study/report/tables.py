@@ -11,7 +11,7 @@ import pandas as pd
 
 from basinet.study.claims import members
 from basinet.study.report.results import StudyResults, floor, model_row
-from basinet.study.tables import mean_rows, records, select
+from basinet.study.tables import Row, mean_rows, records, select
 
 _METRICS = {
     "r2": "r²",
@@ -113,7 +113,7 @@ def _headline(results: StudyResults, system: str) -> dict[str, Any]:
     }
 
 
-def _architectures(results: StudyResults) -> list[dict[str, Any]]:
+def _architectures(results: StudyResults) -> list[Row]:
     """Mean r over seeds at the narrowest, best and widest network for every architecture, target and transfer."""
     rows = select(members.sweep_members(results.table), species=("all", None), gauge=("raw", "pair"))
     lines = []
@@ -134,7 +134,7 @@ def _architectures(results: StudyResults) -> list[dict[str, Any]]:
     return lines
 
 
-def _metric_rows(results: StudyResults, rows: pd.DataFrame) -> list[dict[str, Any]]:
+def _metric_rows(results: StudyResults, rows: pd.DataFrame) -> list[Row]:
     return [
         {
             "model": row.get("model"),
