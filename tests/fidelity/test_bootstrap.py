@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from basinet.fidelity.metrics import _pearson_from_sums, _pearson_sums, pearson_interval
+from basinet.fidelity.metrics import _pearson_from_sums, _pearson_sums, score_interval
 from basinet.frames.bootstrap import (
     _block_counts,
     _block_indices,
@@ -107,8 +107,8 @@ def test_atoms_of_a_frame_are_not_taken_for_independent():
     rng = np.random.default_rng(1)
     p, q = rng.multivariate_normal([0, 0], [[1, 0.6], [0.6, 1]], size=30).T
     frame = np.repeat(np.arange(30), 50)
-    per_atom = pearson_interval(p[frame], q[frame], frame, block_length=1)
-    per_frame = pearson_interval(p, q, np.arange(30), block_length=1)
+    per_atom = score_interval(p[frame], q[frame], frame, block_length=1)
+    per_frame = score_interval(p, q, np.arange(30), block_length=1)
     assert per_atom.low == pytest.approx(per_frame.low, abs=1e-9)
     assert per_atom.high == pytest.approx(per_frame.high, abs=1e-9)
 
@@ -128,7 +128,7 @@ def test_fast_and_plain_bootstrap_agree():
     rng = np.random.default_rng(0)
     p = rng.normal(size=40)
     q = p + rng.normal(size=40)
-    fast = pearson_interval(p, q, np.arange(40), block_length=3, n_resamples=300, seed=5)
+    fast = score_interval(p, q, np.arange(40), block_length=3, n_resamples=300, seed=5)
     plain = [np.corrcoef(p[index], q[index])[0, 1] for index in _block_indices(40, 300, 3, seed=5)]
     expected = (np.corrcoef(p, q)[0, 1], *np.quantile(plain, [0.025, 0.975]))
     assert (fast.estimate, fast.low, fast.high) == pytest.approx(expected)
@@ -140,5 +140,5 @@ def test_the_same_seed_gives_the_same_interval():
 
 
 def test_a_constant_prediction_has_no_interval_and_no_warning():
-    interval = pearson_interval(np.ones(20), np.arange(20.0), np.arange(20), block_length=2)
+    interval = score_interval(np.ones(20), np.arange(20.0), np.arange(20), block_length=2)
     assert np.isnan([interval.estimate, interval.low, interval.high]).all()

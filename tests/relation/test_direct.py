@@ -9,7 +9,7 @@ import pytest
 
 import basinet
 from basinet.errors import InputError
-from basinet.fidelity.scoring import score_relation
+from basinet.fidelity.direct import compare_direct_energies
 from basinet.potentials.calculator import PairPotentialCalculator
 from basinet.potentials.pair_potential import literature_lennard_jones
 from basinet.units import Hartree
@@ -32,15 +32,33 @@ def test_direct_energies_sum_to_the_total_energy(frames):
 def test_the_relation_of_totals_is_nearly_that_of_atoms(frames):
     """Chance would give r = 0, and local energies out of order between frames r = 0 as well."""
     relation = basinet.fit_relation(frames)
-    (row,) = score_relation(relation, frames).to_dict("records")
+    table = compare_direct_energies(frames, relation).set_index("compared")
+    row = table.loc["relation"]
     assert row["pearson_r"] > 0.9
     assert row["pearson_r_low"] < row["pearson_r"] < row["pearson_r_high"]
     assert row["slope"] == pytest.approx(1.0, abs=0.15)
-    assert row["rmse_mev"] < 3.0
+    assert row["rmse_mev"] < 3.0 < row["spread_mev"]
+    assert row["slope_low"] < row["slope"] < row["slope_high"]
+    assert 0.4 < row["participation"] < 0.7  # 2 / pi for a normal distribution
+    assert table.loc["pair_potential", "pearson_r"] > 0.9
+    assert table.loc["relation_electronic", "pearson_r"] < 0.5
     turned = [atoms.copy() for atoms in frames]
     for atoms in turned:
         atoms.arrays["REF_direct_energy"] = np.roll(atoms.arrays["REF_direct_energy"], 5)
-    assert abs(score_relation(relation, turned)["pearson_r"][0]) < 0.1
+    assert abs(compare_direct_energies(turned, relation)["pearson_r"][0]) < 0.1
+
+
+def test_one_atom_or_all_carry_what_is_left_of_a_frame(frames):
+    relation = basinet.fit_relation(frames)
+    for odd, share in ((slice(None), 1.0), (slice(1), 1 / 32)):
+        made = [atoms.copy() for atoms in frames]
+        for number, atoms in enumerate(made):
+            direct = relation.local_energies(atoms)
+            direct[odd] += (-1) ** number  # no constant, which centring removes
+            atoms.arrays["REF_direct_energy"] = direct
+        row = compare_direct_energies(made, relation).iloc[0]
+        assert row["participation"] == pytest.approx(share, rel=1e-6)
+        assert row["rmse_mev"] == pytest.approx(1e3 * share**0.5, rel=1e-6)
 
 
 def test_a_potential_is_judged_by_direct_energies_where_asked(frames):
@@ -53,7 +71,7 @@ def test_a_potential_is_judged_by_direct_energies_where_asked(frames):
 def test_frames_without_direct_energies_are_refused_or_scored_on_totals(frames):
     shipped = basinet.load_reference("ar")[:8]
     with pytest.raises(InputError, match="system ar: no frame has REF_direct_energy"):
-        score_relation(basinet.fit_relation(shipped), shipped)
+        compare_direct_energies(shipped, basinet.fit_relation(shipped))
     potential = PairPotentialCalculator(literature_lennard_jones())
     assert set(basinet.evaluate(potential, shipped, definition="direct")["target"]) == {"total"}
     some = [*frames[:3], *shipped[:1]]

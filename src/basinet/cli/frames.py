@@ -84,7 +84,7 @@ def _relate(
         return
     typer.echo(_text_table([_row(name, relation) for name, relation in relations.items()], _COLUMNS))
     typer.echo(_LEGEND)
-    _show_direct(relations, liquid, definition)
+    _show_direct(relations, liquid)
     if out is not None:
         typer.echo(f"{out}: {len(liquid)} frames with REF_local_energy")
 
@@ -98,26 +98,25 @@ def _tell_doubts(relations: dict[str, Relation], *, refuse: bool) -> None:
 
 
 _DIRECT_COLUMNS = {
-    "test_system": "", "n_atoms": "d", "species": "", "n_values": "d", "pearson_r": ".4f", "pearson_r_low": ".4f",
-    "pearson_r_high": ".4f", "pearson_r_within": ".4f", "slope": ".4f", "rmse_mev": ".3f",
+    "system": "", "n_atoms": "d", "compared": "", "species": "", "pearson_r": ".4f", "pearson_r_low": ".4f",
+    "pearson_r_high": ".4f", "pearson_r_within": ".4f", "slope": ".4f", "rmse_mev": ".3f", "spread_mev": ".3f",
+    "participation": ".2f",
 }  # fmt: skip
 
 
-def _show_direct(
-    relations: dict[str, Relation], liquid: Sequence[Atoms], definition: Literal["total", "electronic"]
-) -> None:
+def _show_direct(relations: dict[str, Relation], liquid: Sequence[Atoms]) -> None:
     """Where frames of a system carry direct energies: how these go with the relation's, atom by atom."""
-    from basinet.fidelity.scoring import score_relation
+    from basinet.fidelity.direct import compare_direct_energies
     from basinet.frames.labels import DIRECT_ENERGY, all_labelled
     from basinet.frames.splits import by_system
 
     rows: list[dict[str, Any]] = []
     for name, own in by_system(liquid).items():
         if all_labelled(own, DIRECT_ENERGY):
-            found = score_relation(relations[name], own, definition).to_dict("records")
+            found = compare_direct_energies(own, relations[name]).to_dict("records")
             rows += [{str(column): value for column, value in row.items()} for row in found]
     if rows:
-        typer.echo("\nDirect energies, not fitted, beside the relation's, atom by atom (slope 1 expected; meV):")
+        typer.echo("\nDirect energies, not fitted, beside others, atom by atom (slope 1 expected; meV):")
         typer.echo(_text_table(rows, _DIRECT_COLUMNS))
 
 

@@ -7,6 +7,7 @@ little more than a single one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -193,33 +194,46 @@ def _pearson_sums(
     return np.stack(sums, axis=-1, dtype=np.float64).reshape(n_frames, n_species, 6)
 
 
-def _pearson_from_sums(sums: FloatArray) -> FloatArray:
-    """Pearson r (...,) of moments (..., n_species, 6), species centred, then pooled; nan where one side is constant."""
+def _pooled(sums: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Covariance, variances of p and q (...,) of moments (..., n_species, 6), species centred; none constant, or not."""
     n, p, q, pp, qq, pq = np.moveaxis(sums, -1, 0)
     n = np.maximum(n, 1.0)
     covariance = (pq - p * q / n).sum(axis=-1)
-    variance = (pp - p * p / n).sum(axis=-1) * (qq - q * q / n).sum(axis=-1)
-    defined = variance > 1e-24 * pp.sum(axis=-1) * qq.sum(axis=-1)
-    r = covariance / np.sqrt(np.where(defined, variance, 1.0))
+    of_p, of_q = (pp - p * p / n).sum(axis=-1), (qq - q * q / n).sum(axis=-1)
+    return covariance, of_p, of_q, of_p * of_q > 1e-24 * pp.sum(axis=-1) * qq.sum(axis=-1)
+
+
+def _pearson_from_sums(sums: FloatArray) -> FloatArray:
+    """Pearson r (...,) of moments (..., n_species, 6), species centred, then pooled; nan where one side is constant."""
+    covariance, of_p, of_q, defined = _pooled(sums)
+    r = covariance / np.sqrt(np.where(defined, of_p * of_q, 1.0))
     return np.asarray(np.where(defined, np.clip(r, -1.0, 1.0), np.nan), dtype=np.float64)
 
 
-def pearson_interval(
+def _slope_from_sums(sums: FloatArray) -> FloatArray:
+    """Slope of p on q, as `_pearson_from_sums`."""
+    covariance, _, of_q, defined = _pooled(sums)
+    return np.asarray(np.where(defined, covariance / np.where(defined, of_q, 1.0), np.nan), dtype=np.float64)
+
+
+def score_interval(
     prediction: ArrayLike,
     reference: ArrayLike,
     frame: ArrayLike,
     species: ArrayLike | None = None,
     *,
     block_length: int,
+    score: Literal["pearson_r", "slope"] = "pearson_r",
     n_resamples: int = 1000,
     seed: int = 0,
 ) -> Interval:
-    """95 % block-bootstrap interval of Pearson r, each species centred.
+    """95 % block-bootstrap interval of Pearson r, or of the slope of the prediction on the reference, species centred.
 
     Values, frame index (from 0) and species index are (n,) each, per atom or per frame, in one unit.
     """
     sums = _pearson_sums(prediction, reference, frame, species)
-    return block_bootstrap(sums, _pearson_from_sums, block_length=block_length, n_resamples=n_resamples, seed=seed)
+    statistic = {"pearson_r": _pearson_from_sums, "slope": _slope_from_sums}[score]
+    return block_bootstrap(sums, statistic, block_length=block_length, n_resamples=n_resamples, seed=seed)
 
 
 def seed_interval(values: ArrayLike) -> Interval:

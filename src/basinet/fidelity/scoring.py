@@ -14,10 +14,9 @@ from ase.calculators.calculator import Calculator
 from basinet.arrays import FloatArray, IntArray
 from basinet.errors import InputError
 from basinet.fidelity.gauge import Gauge, fit_gauge
-from basinet.fidelity.metrics import centred_metrics, local_metrics_by_species, pearson_interval, total_metrics
+from basinet.fidelity.metrics import centred_metrics, local_metrics_by_species, score_interval, total_metrics
 from basinet.frames.bootstrap import choose_block_length
 from basinet.frames.labels import (
-    DIRECT_ENERGY,
     ELECTROSTATIC_ENERGY,
     FORCES,
     LOCAL_ENERGY,
@@ -28,12 +27,11 @@ from basinet.frames.labels import (
     for_each_frame,
     force_labels,
 )
-from basinet.frames.reading import system_of
 from basinet.frames.splits import by_composition, by_system, divided, elements_of
 from basinet.potentials.dataset import Dataset, build_dataset, isolated_energies
 from basinet.potentials.ensemble import Ensemble
 from basinet.relation.fit import fit_relation
-from basinet.relation.relation import Definition, Relation, local_energy_labels
+from basinet.relation.relation import Definition, local_energy_labels
 
 Engine = Literal["basinet", "jax", "lammps"]
 """Evaluates networks; ``jax`` is another name of basinet's own engine."""
@@ -123,15 +121,15 @@ def _interval_columns(
 
     Two frames tell nothing of a third, so there is none.
     """
-    if len(energy) < _FEWEST_FRAMES:
+    if len(energy) < FEWEST_FRAMES:
         return {"pearson_r_low": np.nan, "pearson_r_high": np.nan}
-    interval = pearson_interval(
+    interval = score_interval(
         prediction, reference, frame, species, block_length=_block_length(energy.tobytes()), n_resamples=500
     )
     return {"pearson_r_low": interval.low, "pearson_r_high": interval.high}
 
 
-_FEWEST_FRAMES = 3
+FEWEST_FRAMES = 3
 """Frames of which fewer have no interval."""
 
 
@@ -184,28 +182,6 @@ def evaluate(
         for name, own in by_system(liquid).items():
             rows += _system_rows(name, own, isolated, model, predict, definition, notes)
     return _score_table(rows, notes)
-
-
-def score_relation(relation: Relation, frames: Sequence[Atoms], definition: Definition = "total") -> pd.DataFrame:
-    """Direct local energies, with which nothing is fitted, beside those of a relation, atom by atom.
-
-    Frames of one system, labelled with ``REF_direct_energy`` and what the relation needs; those of one composition are
-    scored together. That the line of the totals is the line of the atoms is to be tested: ``slope``, of direct energies
-    on the relation's, is 1 if so, and ``rmse_mev`` what is left, both centred. Returns rows of the target ``local``,
-    with the columns of `evaluate`.
-    """
-    rows: list[dict[str, Any]] = []
-    for group in by_composition(divided(frames)[0]):
-        name, none = system_of(group[0]), dict.fromkeys(elements_of(group), 0.0)
-        direct = local_energy_labels(name, group, None, "direct")
-        if direct is None:
-            raise InputError(f"system {name}: no frame has {DIRECT_ENERGY}; see direct energies in docs/partition.md")
-        related = partial(relation.local_energies, definition=definition)
-        data = build_dataset(name, group, lambda atoms: np.empty((len(atoms), 0)), none, related)
-        values = np.concatenate([direct(atoms) for atoms in group])[None]
-        scored = ScoredFrames(data, np.empty((len(data.frame), 0)), "")
-        rows += [row for row in evaluation_rows(values, scored, ["mean"], {}) if row["target"] == "local"]
-    return _score_table(rows, [])
 
 
 def score_forces(model: Ensemble | Calculator, frames: Sequence[Atoms], *, engine: Engine = "basinet") -> pd.DataFrame:
