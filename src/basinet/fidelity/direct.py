@@ -24,7 +24,7 @@ from basinet.frames.splits import by_composition, divided, elements_of
 from basinet.potentials.pair_potential import LennardJones, literature_lennard_jones
 from basinet.relation.relation import Definition, Relation
 
-_COLUMNS = {
+COLUMNS = {
     "system": "str",
     "n_atoms": "int64",
     "compared": "str",
@@ -33,6 +33,7 @@ _COLUMNS = {
     **dict.fromkeys(("slope", "slope_low", "slope_high", "rmse_mev", "spread_mev", "participation"), "float64"),
     "n_values": "int64",
 }
+"""Columns of the table of `compare_direct_energies` and their types."""
 _READINGS: Mapping[Definition, str] = {"total": "relation", "electronic": "relation_electronic"}
 
 
@@ -67,7 +68,7 @@ def compare_direct_energies(
             raise InputError(f"system {name}: no frame has {DIRECT_ENERGY}; see direct energies in docs/partition.md")
         for compared, local in _others(group, relation, pair_potential):
             rows += _rows(group, compared, local)
-    return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
 
 
 def _others(
@@ -110,7 +111,7 @@ def _rows(frames: Sequence[Atoms], compared: str, local: Callable[[Atoms], Float
     for name, (metrics,) in local_metrics_by_species(direct[None], other, frame, species, elements).items():
         own = np.ones(len(direct), dtype=bool) if name == "all" else species == elements.index(name)
         row = {"system": system_of(frames[0]), "n_atoms": len(frames[0]), "compared": compared, "species": name}
-        row |= {key: getattr(metrics, key) for key in _COLUMNS if hasattr(metrics, key)}
+        row |= {key: getattr(metrics, key) for key in COLUMNS if hasattr(metrics, key)}
         row["spread_mev"] = 1e3 * float(direct[own].std())
         difference = np.abs(direct - other)[own]
         sums, squares, counts = (np.bincount(frame[own], values) for values in (difference, difference**2, own[own]))

@@ -195,7 +195,7 @@ def _pearson_sums(
 
 
 def _pooled(sums: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Covariance, variances of p and q (...,) of moments (..., n_species, 6), species centred; none constant, or not."""
+    """Covariance, both variances and if neither is rounding (...,), of moments (..., n_species, 6), species centred."""
     n, p, q, pp, qq, pq = np.moveaxis(sums, -1, 0)
     n = np.maximum(n, 1.0)
     covariance = (pq - p * q / n).sum(axis=-1)

@@ -31,6 +31,7 @@ from basinet.study.systems import (
     ProvenanceRecord,
     StudySystem,
     describe_systems,
+    direct_rows,
     group_systems,
     load_frames,
     refuse_few,
@@ -167,6 +168,10 @@ class Run:
         }
         write_json(self.root / "relation.json", relation_records(data.systems, data.isolated))
         tables.write_rows(self.root / "relation_points.csv", relation_points(data.systems), tables.RELATION_POINTS)
+        direct, of_atoms = direct_rows(data.systems)
+        if direct:
+            tables.write_rows(self.root / "direct.csv", direct, tables.DIRECT)
+            tables.write_rows(self.root / "direct_atoms.csv", of_atoms, tables.DIRECT_ATOMS)
 
     def finish(self, descriptor: Bispectrum, chosen: Chosen, **entries: Any) -> Path:
         """Write what was studied and chosen, report and provenance; return the report's path."""

@@ -12,14 +12,15 @@ from pydantic import BaseModel
 
 from basinet.arrays import FloatArray, IntArray
 from basinet.errors import InputError
+from basinet.fidelity.direct import compare_direct_energies, direct_and_related
 from basinet.frames import splits
 from basinet.frames.bootstrap import Interval
-from basinet.frames.labels import ELECTROSTATIC_ENERGY, TOTAL_ENERGY, all_labelled, energy_label
+from basinet.frames.labels import DIRECT_ENERGY, ELECTROSTATIC_ENERGY, TOTAL_ENERGY, all_labelled, energy_label
 from basinet.potentials.dataset import isolated_energies
 from basinet.relation.fit import evaluate_relation, fit_relation, isolated_atom_check
 from basinet.relation.relation import Definition, Relation, local_energy_labels
 from basinet.study.settings import CrossValidationSettings, DataSettings, SplitSettings
-from basinet.study.tables import Row
+from basinet.study.tables import Row, records
 
 LEAST_TRAINING = 4
 """Training frames: two folds of two choose the strength of ridge."""
@@ -271,6 +272,25 @@ def relation_points(systems: Sequence[StudySystem]) -> list[Row]:
     isolated atom on the line, ``E_es - sum_s N_s E_es,0`` and ``E_rest - sum_s N_s (E0 - E_es,0)`` vanish there.
     """
     return [row for system in systems if system.relation is not None for row in _points(system, system.relation)]
+
+
+def direct_rows(systems: Sequence[StudySystem]) -> tuple[list[Row], list[Row]]:
+    """Rows of ``direct.csv`` and ``direct_atoms.csv``: none where frames carry no direct energies."""
+    rows: list[Row] = []
+    of_atoms: list[Row] = []
+    for system in systems:
+        relation, frames = system.relation, system.frames
+        if relation is None or not all_labelled(frames, DIRECT_ENERGY):
+            continue
+        rows += records(compare_direct_energies(frames, relation))
+        symbols = [symbol for atoms in frames for symbol in atoms.get_chemical_symbols()]
+        direct, related = direct_and_related(frames, relation.local_energies)
+        shared = {"system": system.name, "n_atoms": system.n_atoms}
+        of_atoms += [
+            shared | {"species": symbol, "direct_mev": 1e3 * one, "relation_mev": 1e3 * other}
+            for symbol, one, other in zip(symbols, direct, related, strict=True)
+        ]
+    return rows, of_atoms
 
 
 def _points(system: StudySystem, relation: Relation) -> Iterator[Row]:

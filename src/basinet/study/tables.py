@@ -46,6 +46,17 @@ RELATION_POINTS: Schema = {
     "e_total_ev": _NUMBER, "residual_mev": _NUMBER,
 }  # fmt: skip
 """Columns of ``relation_points.csv``: energies of each frame, per atom."""
+DIRECT: Schema = {
+    "system": _TEXT, "n_atoms": _WHOLE, "compared": _TEXT, "species": _TEXT, "pearson_r": _NUMBER,
+    "pearson_r_low": _NUMBER, "pearson_r_high": _NUMBER, "pearson_r_within": _NUMBER, "slope": _NUMBER,
+    "slope_low": _NUMBER, "slope_high": _NUMBER, "rmse_mev": _NUMBER, "spread_mev": _NUMBER, "participation": _NUMBER,
+    "n_values": _WHOLE,
+}  # fmt: skip
+"""Columns of ``direct.csv``: the table of `basinet.fidelity.direct.compare_direct_energies`."""
+DIRECT_ATOMS: Schema = {
+    "system": _TEXT, "n_atoms": _WHOLE, "species": _TEXT, "direct_mev": _NUMBER, "relation_mev": _NUMBER,
+}  # fmt: skip
+"""Columns of ``direct_atoms.csv``: direct local energies beside those of the relation, centred by species."""
 SELECTION: Schema = _DESCRIPTOR | {
     "system": _TEXT, "validation_rmse_mev": _NUMBER, "validation_r": _NUMBER, "strength": _NUMBER, "score": _NUMBER,
     "chosen": _FLAG,

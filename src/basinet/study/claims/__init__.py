@@ -6,10 +6,10 @@ import pandas as pd
 
 from basinet.study.claims.members import sweep_members
 from basinet.study.claims.networks import network_claims
-from basinet.study.claims.relation import relation_claims
+from basinet.study.claims.relation import atom_claims, relation_claims
 from basinet.study.claims.verdict import Claim
 from basinet.study.systems import RelationRecord
-from basinet.study.tables import select, system_elements
+from basinet.study.tables import DIRECT, as_table, select, system_elements
 
 __all__ = ["Claim", "evaluate_claims"]
 
@@ -18,6 +18,7 @@ def evaluate_claims(
     table: pd.DataFrame,
     relations: Mapping[str, RelationRecord] | None = None,
     elements: Mapping[str, Sequence[str]] | None = None,
+    direct: pd.DataFrame | None = None,
 ) -> list[Claim]:
     """Test the statements of the paper (arXiv:2403.00377) on the results of a study.
 
@@ -31,7 +32,8 @@ def evaluate_claims(
     Many statements are tested at once without a correction: read the intervals, not only the verdicts.
 
     `table` holds the rows of ``results.csv``, `relations` the entries of ``relation.json`` by system, `elements` those
-    of each system, by default those that have rows of their own. The claims are in the paper's order, one per
+    of each system, by default those that have rows of their own, `direct` the rows of ``direct.csv``.
+    The claims are in the paper's order, one per
     statement and system.
 
     >>> from basinet.study.tables import RESULTS, as_table
@@ -39,4 +41,5 @@ def evaluate_claims(
     {'not testable here'}
     """
     systems = system_elements(select(table, transferred=False), elements) or {"study": ()}
-    return relation_claims(relations or {}, systems) + network_claims(table, sweep_members(table), systems)
+    of_atoms = atom_claims(as_table([], DIRECT) if direct is None else direct, systems)
+    return relation_claims(relations or {}, systems) + of_atoms + network_claims(table, sweep_members(table), systems)

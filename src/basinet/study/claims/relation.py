@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 
 from basinet.frames.bootstrap import Interval
-from basinet.study.claims.verdict import Claim, Statement, judge_between
+from basinet.study.claims.verdict import Claim, Statement, judge_between, spelled
 from basinet.study.systems import RelationRecord
-from basinet.study.tables import is_mixture, system_label
+from basinet.study.tables import is_mixture, records, select, system_label
 
 _EXPLAINED = 0.1
 """A relation that leaves less than this share of the variance of E_tot counts as a strong one."""
@@ -26,6 +27,18 @@ _INTERCEPT = Statement(
     "The intercepts of the pure systems follow from the isolated atoms.",
     "Local energy computation",
 )
+
+_ATOMS = Statement(
+    "relation-atoms",
+    "The relation of the totals is that of each atom, which the paper assumes.",
+    "Local energy computation",
+)
+_SLOPE = (0.9, 1.1)
+"""Slopes of direct local energies on the relation's that count as 1."""
+_OTHERS = {
+    "relation_electronic": "the relation in the reading of the electrons alone",
+    "pair_potential": "the literature pair potential",
+}
 
 
 def relation_claims(relations: Mapping[str, RelationRecord], elements: Mapping[str, Sequence[str]]) -> list[Claim]:
@@ -95,3 +108,27 @@ def _intercept_claim(label: str, relation: RelationRecord) -> Claim:
         f"the residual of the line itself is {relation.rmse_mev_per_atom:.2f} meV per atom.",
         "supported" if abs(value) < _CHEMICAL_ACCURACY else "contradicted",
     )
+
+
+def atom_claims(direct: pd.DataFrame, elements: Mapping[str, Sequence[str]]) -> list[Claim]:
+    """The statement about single atoms, from the rows of ``direct.csv`` on the size with most atoms in all."""
+    claims = []
+    for name in dict.fromkeys(direct["system"]):
+        rows = select(direct, system=name, species="all")
+        by = {row["compared"]: row for row in records(rows[rows["n_values"] == rows["n_values"].max()])}
+        row = by["relation"]
+        bounds = ((row[key], row[f"{key}_low"], row[f"{key}_high"]) for key in ("slope", "pearson_r"))
+        slope, r = (Interval(*(np.nan if value is None else value for value in each)) for each in bounds)
+        others = ", ".join(f"{words} {by[key]['pearson_r']:.3f}" for key, words in _OTHERS.items() if key in by)
+        claim = _ATOMS.judged(
+            system_label(name, elements.get(name, ())),
+            f"slope of direct local energies on those of the relation: {slope.estimate:.3f}",
+            slope,
+            f"Direct energies are those that DFT gives to the regions, nothing fitted. r = {spelled(r)}, within frames "
+            f"{row['pearson_r_within']:.3f}; the relation leaves {row['rmse_mev']:.1f} of {row['spread_mev']:.1f} meV. "
+            f"r of others: {others or 'none'}. The same means a slope from {_SLOPE[0]} to {_SLOPE[1]}. Interval: block "
+            "bootstrap over frames.",
+            judge_between(slope, *_SLOPE),
+        )
+        claims.append(claim)
+    return claims or [_ATOMS.untestable("all systems", "no frame carries direct local energies")]

@@ -111,6 +111,14 @@ PAPER_FIGURES = (
 
 EXTRA_FIGURES = (
     FigureEntry(
+        "extra_direct",
+        "The relation, atom by atom",
+        "DFT energies of the regions, to which nothing is fitted, against the local energies that the relation of the "
+        "totals gives to the same atoms. That the relation holds for each atom is an assumption of the paper.",
+        ("relation-atoms",),
+        energies.draw_direct,
+    ),
+    FigureEntry(
         "extra_summary",
         "What each model recovers",
         "Pearson r of total and local energies on test frames: the chosen network (ensemble mean) beside tanh networks "

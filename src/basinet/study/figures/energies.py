@@ -119,6 +119,27 @@ def draw_parity(results: StudyResults) -> Figure:
     return figure
 
 
+def draw_direct(results: StudyResults) -> Figure:
+    """Direct local energies beside those of the relation, a panel per system."""
+    atoms = results.direct_atoms
+    systems = results.present(atoms, "system")
+    if not systems:
+        raise AbsentError("direct local energies (frames calculated with cp2k.energy_density)")
+    note = (
+        "One point per atom, energies centred by species; line: equality. Direct energies are the DFT energies of the "
+        "regions; nothing is fitted to them."
+    )
+    figure = canvas("Direct local energies beside those of the relation", note, columns_size(len(systems), 3.4))
+    for axis, system in zip(np.atleast_1d(figure.subplots(1, len(systems))), systems, strict=True):
+        own = select(atoms, system=system)
+        own = select(own, n_atoms=own["n_atoms"].mode()[0])
+        _draw_panel(axis, own.rename(columns={"relation_mev": "reference_mev", "direct_mev": "prediction_mev"}))
+        axis.set_title(f"{results.label(system)}, {own['n_atoms'].iloc[0]} atoms")
+        axis.set_xlabel("by the relation (meV)")
+        axis.set_ylabel("direct (meV)")
+    return figure
+
+
 def _draw_panel(axes: Axes, rows: pd.DataFrame) -> None:
     x, y = rows["reference_mev"].to_numpy(float), rows["prediction_mev"].to_numpy(float)
     if not x.size:

@@ -94,6 +94,8 @@ class StudyResults:
     curves: pd.DataFrame
     learning_rates: pd.DataFrame
     selection: pd.DataFrame
+    direct: pd.DataFrame
+    direct_atoms: pd.DataFrame
     relation: Mapping[str, Any] = field(default_factory=dict)
     gauge: Mapping[str, Any] = field(default_factory=dict)
     study: Mapping[str, Any] = field(default_factory=dict)
@@ -145,7 +147,7 @@ class StudyResults:
     def claims(self) -> list[Claim]:
         """The paper's statements, tested on these results."""
         relations = {name: RelationRecord(**entry) for name, entry in self.relation.items()}
-        return evaluate_claims(self.table, relations, self.systems)
+        return evaluate_claims(self.table, relations, self.systems, self.direct)
 
 
 def load_results(directory: str | Path) -> StudyResults:
@@ -172,6 +174,8 @@ def load_results(directory: str | Path) -> StudyResults:
         curves=tables.read_rows(root / "curves.csv", tables.CURVES),
         learning_rates=tables.read_rows(root / "learning_rates.csv", tables.LEARNING_RATES),
         selection=tables.read_rows(root / "selection.csv", tables.SELECTION),
+        direct=tables.read_rows(root / "direct.csv", tables.DIRECT),
+        direct_atoms=tables.read_rows(root / "direct_atoms.csv", tables.DIRECT_ATOMS),
         config=read_text(config) if config.is_file() else "",
     )
 
