@@ -12,6 +12,10 @@ from basinet.errors import InputError
 from basinet.fidelity.direct import compare_direct_energies
 from basinet.potentials.calculator import PairPotentialCalculator
 from basinet.potentials.pair_potential import literature_lennard_jones
+from basinet.study.claims.relation import atom_claims
+from basinet.study.settings import SplitSettings
+from basinet.study.systems import direct_rows, group_systems
+from basinet.study.tables import DIRECT, DIRECT_ATOMS, as_table
 from basinet.units import Hartree
 
 FRAMES = Path(__file__).parents[2] / "campaigns" / "second" / "ar32.extxyz"
@@ -59,6 +63,22 @@ def test_one_atom_or_all_carry_what_is_left_of_a_frame(frames):
         row = compare_direct_energies(made, relation).iloc[0]
         assert row["participation"] == pytest.approx(share, rel=1e-6)
         assert row["rmse_mev"] == pytest.approx(1e3 * share**0.5, rel=1e-6)
+
+
+def test_a_study_tests_the_relation_atom_by_atom(frames):
+    """Direct energies twice as large, those of other atoms, and none at all."""
+    turned, doubled = ([atoms.copy() for atoms in frames] for _ in range(2))
+    for own, twice in zip(turned, doubled, strict=True):
+        own.arrays["REF_direct_energy"] = np.roll(own.arrays["REF_direct_energy"], 5)
+        twice.arrays["REF_direct_energy"] = 2.0 * twice.arrays["REF_direct_energy"]
+    verdicts = []
+    for given in (frames, turned, doubled, basinet.load_reference("ar")[:34]):
+        systems = group_systems(given, [], SplitSettings(), size_transfer=True, seed=0)
+        rows, of_atoms = direct_rows(systems)
+        (claim,) = atom_claims(as_table(rows, DIRECT), {"ar": ["Ar"]})
+        assert len(as_table(of_atoms, DIRECT_ATOMS)) == (34 * 32 if rows else 0)
+        verdicts.append(claim.verdict)
+    assert verdicts == ["supported", "contradicted", "contradicted", "not testable here"]
 
 
 def test_a_potential_is_judged_by_direct_energies_where_asked(frames):

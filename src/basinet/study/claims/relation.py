@@ -8,7 +8,7 @@ import pandas as pd
 from basinet.frames.bootstrap import Interval
 from basinet.study.claims.verdict import Claim, Statement, judge_between, spelled
 from basinet.study.systems import RelationRecord
-from basinet.study.tables import is_mixture, records, select, system_label
+from basinet.study.tables import is_mixture, select, system_label
 
 _EXPLAINED = 0.1
 """A relation that leaves less than this share of the variance of E_tot counts as a strong one."""
@@ -115,10 +115,10 @@ def atom_claims(direct: pd.DataFrame, elements: Mapping[str, Sequence[str]]) -> 
     claims = []
     for name in dict.fromkeys(direct["system"]):
         rows = select(direct, system=name, species="all")
-        by = {row["compared"]: row for row in records(rows[rows["n_values"] == rows["n_values"].max()])}
+        rows = rows[rows["n_values"] == rows["n_values"].max()]
+        by = {row["compared"]: row for row in rows.to_dict("records")}
         row = by["relation"]
-        bounds = ((row[key], row[f"{key}_low"], row[f"{key}_high"]) for key in ("slope", "pearson_r"))
-        slope, r = (Interval(*(np.nan if value is None else value for value in each)) for each in bounds)
+        slope, r = (Interval(row[key], row[f"{key}_low"], row[f"{key}_high"]) for key in ("slope", "pearson_r"))
         others = ", ".join(f"{words} {by[key]['pearson_r']:.3f}" for key, words in _OTHERS.items() if key in by)
         claim = _ATOMS.judged(
             system_label(name, elements.get(name, ())),

@@ -52,8 +52,9 @@ def _page(results: StudyResults, claims: Sequence[Claim], images: Mapping[str, b
     for claim in claims:
         groups.setdefault(claim.key, []).append(claim)
     trained_on = results.trained_on
-    # The central question, what is recovered in each system, and the count of verdicts.
-    answer = [_width_answer(claims), *(_recovery(results, one) for one in results.systems), _verdict_count(claims)]
+    # The central question, what is recovered in each system, the yardstick, and the count of verdicts.
+    recovered = [_recovery(results, system) for system in results.systems]
+    answer = [_width_answer(claims), *recovered, _atoms_answer(claims), _verdict_count(claims)]
     return environment.get_template("report.html").render(
         title=str(results.study.get("title") or "Local energies of networks trained on total energies"),
         systems=", ".join(results.label(system) for system in results.systems) or "no system",
@@ -140,6 +141,14 @@ def _width_answer(claims: Sequence[Claim]) -> str:
     }
     parts = "; ".join(f"{text} {joined[verdict]}" for verdict, text in words.items() if verdict in joined)
     return f"{start}From the best narrower width to the widest, {parts}."
+
+
+def _atoms_answer(claims: Sequence[Claim]) -> str:
+    """The yardstick: local energies of the relation beside direct ones."""
+    found = [claim for claim in claims if claim.key == "relation-atoms" and claim.verdict != _UNTESTABLE]
+    each = [f"{claim.subject}: {claim.statistic}, {claim.verdict}. {claim.detail}" for claim in found]
+    question = "Is the relation of the totals, which gives these local energies, that of each atom? "
+    return question + " ".join(each) if each else ""
 
 
 def _recovery(results: StudyResults, system: str) -> str:
