@@ -219,31 +219,16 @@ def draw_weights(results: StudyResults) -> Figure:
             axis.axvline(
                 chosen["weights"][element], color=plotting.GREY, lw=1.0, ls=":", label="chosen by total energies"
             )
-        axis.set_title(f"{results.label(system)}{_size_text(radii)}")
+        kinds = {part.rpartition(":")[2] for part in (radii or "").split()}
+        axis.set_title(results.label(system) + ("", ", one cutoff", ", cutoffs by size")[min(len(kinds), 2)])
     figure.supylabel("Pearson r", fontsize=9.5)
     plotting.legend_above(figure, axes)
     return figure
 
 
 def _neighbour_weight(text: str, element: str) -> float:
-    """Weight of an element in a table's ``weights``.
-
-    >>> _neighbour_weight("Ar:1 Kr:1.3 Xe:1.69", "Kr")
-    1.3
-    """
+    """Weight of an element in a table's ``weights``, such as ``Ar:1 Kr:1.3``."""
     return float(dict(part.split(":") for part in text.split())[element])
-
-
-def _size_text(radii: str | None) -> str:
-    """Words for a table's ``radii``.
-
-    >>> _size_text("Ar:0.5 Kr:0.5"), _size_text("Ar:0.5 Kr:0.5372")
-    (', one cutoff', ', cutoffs by size')
-    """
-    if radii is None:
-        return ""
-    kinds = {part.rpartition(":")[2] for part in radii.split()}
-    return ", one cutoff" if len(kinds) == 1 else ", cutoffs by size"
 
 
 def _draw_curves(axes: Axes, rows: pd.DataFrame, elements: tuple[str, ...]) -> None:

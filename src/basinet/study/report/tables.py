@@ -14,32 +14,18 @@ from basinet.study.report.results import StudyResults, floor, model_row
 from basinet.study.tables import Row, mean_rows, records, select
 
 _METRICS = {
-    "r2": "r²",
-    "r2_determination": "R²",
-    "slope": "slope",
-    "rmse_mev": "RMSE meV",
-    "offset_mev": "offset meV",
-    "pearson_r_within": "r within frames",
-    "n_values": "values",
-}
+    "r2": "r²", "r2_determination": "R²", "slope": "slope", "rmse_mev": "RMSE meV", "offset_mev": "offset meV",
+    "pearson_r_within": "r within frames", "n_values": "values",
+}  # fmt: skip
 _RELATION = {
-    "slope": "slope a",
-    "rmse_mev_per_atom": "RMSE meV/atom",
-    "pearson_r": "r(E_rest, E_es)",
-    "pearson_r_total_es": "r(E_tot, E_es)",
-    "unexplained_variance": "variance left",
-}
+    "slope": "slope a", "rmse_mev_per_atom": "RMSE meV/atom", "pearson_r": "r(E_rest, E_es)",
+    "pearson_r_total_es": "r(E_tot, E_es)", "unexplained_variance": "variance left",
+}  # fmt: skip
 _SELECTION = {
-    "rcut": "cutoff Å",
-    "twojmax": "twojmax",
-    "weights": "species weights",
-    "radii": "radii (of the cutoff)",
-    "system": "system",
-    "validation_rmse_mev": "validation RMSE meV",
-    "validation_r": "validation r",
-    "score": "score",
+    "rcut": "cutoff Å", "twojmax": "twojmax", "weights": "species weights", "radii": "radii (of the cutoff)",
+    "system": "system", "validation_rmse_mev": "validation RMSE meV", "validation_r": "validation r", "score": "score",
     "chosen": "chosen",
-}
+}  # fmt: skip
 
 
 def tables(results: StudyResults) -> dict[str, pd.DataFrame]:
