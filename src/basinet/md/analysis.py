@@ -189,8 +189,7 @@ def _draw_structure(axes: Axes, structure: _Structure) -> None:
     axes.axhline(1.0, color="#BBBBBB", lw=0.6, zorder=0)
     axes.set_xlim(max(curve.distances[0], 0.75 * float(curve.distances[np.argmax(curve.values > 0.05)])),
                   curve.distances[-1])  # fmt: skip
-    axes.set_xlabel("r (Å)")
-    axes.set_ylabel("g(r)")
+    axes.set(xlabel="r (Å)", ylabel="g(r)")
     text = "-".join(structure.pair)
     if structure.difference is not None and structure.noise is not None:
         text += f": {100 * structure.difference:.1f} % apart, noise {100 * structure.noise:.1f} %"
@@ -211,8 +210,7 @@ def _draw_energy(axes: Axes, results: RunResults) -> None:
         axes.plot(times, line, color=VERMILION, lw=1.0)
         error = f" ± {slope.error:.1g}" if np.isfinite(slope.error) else ""
         axes.set_title(f"drift {slope.value:.2g}{error} meV/atom/ns", loc="left")
-    axes.set_xlabel("time (ps)")
-    axes.set_ylabel("conserved energy (meV/atom)")
+    axes.set(xlabel="time (ps)", ylabel="conserved energy (meV/atom)")
 
 
 def _draw_temperature(axes: Axes, results: RunResults) -> None:
@@ -222,6 +220,4 @@ def _draw_temperature(axes: Axes, results: RunResults) -> None:
     axes.plot(times, values, color=BLUE, lw=0.7)
     if results.config.ensemble == "nvt" and results.config.temperature is not None:
         axes.axhline(results.config.temperature, color=GREY, lw=0.8, zorder=0)
-    axes.set_title(f"mean {values.mean():.1f} K", loc="left")
-    axes.set_xlabel("time (ps)")
-    axes.set_ylabel("temperature (K)")
+    axes.set(title=f"mean {values.mean():.1f} K", xlabel="time (ps)", ylabel="temperature (K)")

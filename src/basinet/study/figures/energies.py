@@ -58,8 +58,7 @@ def draw_relation(results: StudyResults, number: int) -> Figure:
     style: Any = {"transform": upper.transAxes, "ha": "right", "va": "top", "fontsize": 8, "linespacing": 1.35}
     upper.text(0.97, 0.96, _statistics(entry), **style)
     upper.set_ylabel("E_rest = E_tot - E_es\n(meV/atom)")
-    lower.set_ylabel("residual\n(meV/atom)")
-    lower.set_xlabel("classical electrostatic energy E_es (meV/atom)")
+    lower.set(ylabel="residual\n(meV/atom)", xlabel="classical electrostatic energy E_es (meV/atom)")
     upper.legend(loc="lower left", fontsize=7.5)
     return figure
 
@@ -194,7 +193,6 @@ def draw_gauge(results: StudyResults) -> Figure:
         axes.plot(entry["r"], values, style.line, color=style.color, label=name)
         axes.plot(entry["r"], control, style.line, color=GREY, linewidth=1.0)
     axes.plot([], [], color=GREY, linewidth=1.0, label="control")
-    axes.set_xlabel("distance r (Å)")
-    axes.set_ylabel("h (meV per pair)")
+    axes.set(xlabel="distance r (Å)", ylabel="h (meV per pair)")
     axes.legend(loc="best")
     return figure

@@ -51,8 +51,7 @@ def draw_summary(results: StudyResults) -> Figure:
     axes = figure.subplots(1, 2, sharey=True)
     for axis, target in zip(axes, ("total", "local"), strict=True):
         lowest = _draw_target(axis, results, target)
-        axis.set_title(f"{target} energies")
-        axis.set_xlabel("Pearson r")
+        axis.set(title=f"{target} energies", xlabel="Pearson r")
         axis.set_xlim(max(-0.1, lowest - 0.08 * (1.02 - lowest)), 1.0 + 0.04 * (1.02 - lowest))
         axis.grid(visible=False, axis="y")
         axis.grid(axis="x")
@@ -128,8 +127,7 @@ def draw_transfer_scatter(results: StudyResults) -> Figure:
                     x[chosen], y[chosen], style.marker, color=style.color, mfc=face, ms=3.5, alpha=0.6,
                     mew=0.7, label=label if face != "none" else None, rasterized=True,
                 )  # fmt: skip
-        axis.set_title(f"{target} energies")
-        axis.set_xlabel("r of local energies at home")
+        axis.set(title=f"{target} energies", xlabel="r of local energies at home")
         axis.legend(loc="best", handletextpad=0.2, fontsize=7.5)
         axis.grid(axis="x")
     axes[0].set_ylabel("Pearson r after transfer")
@@ -261,8 +259,7 @@ def draw_size(results: StudyResults) -> Figure:
     axes = figure.subplots(1, 2, sharex=True)
     for axis, target in zip(axes, ("total", "local"), strict=True):
         _draw_size_target(axis, results, tables.select(rows, target=target), target)
-        axis.set_title(f"{target} energies")
-        axis.set_ylabel("Pearson r")
+        axis.set(title=f"{target} energies", ylabel="Pearson r")
     plotting.legend_above(figure, axes[1:])
     return figure
 
@@ -341,8 +338,7 @@ def draw_training_curves(results: StudyResults) -> Figure:
             for name, line in errors.items():
                 label = f"width {width}" if line == "-" else None
                 axis.plot(means[name], line, color=plotting.look(index).color, linewidth=1.2, label=label)
-        axis.set_title(results.label(system))
-        axis.set_yscale("log")
+        axis.set(title=results.label(system), yscale="log")
         axis.yaxis.set_major_formatter(FuncFormatter(_plain_number))
         axis.yaxis.set_minor_formatter(FuncFormatter(_plain_number))
         axis.set_xlabel("epoch")

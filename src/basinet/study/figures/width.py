@@ -275,9 +275,7 @@ def draw_cost(results: StudyResults) -> Figure:
         for index, system in enumerate(results.systems):
             own = select(rows, target=target, test_system=system)
             means += _draw_costs(axis, own, results.label(system), look(index))
-        axis.set_xscale("log")
-        axis.set_xlabel("CPU seconds to train")
-        axis.set_title(f"{target} energies")
+        axis.set(xscale="log", xlabel="CPU seconds to train", title=f"{target} energies")
         plotting.correlation_axes([axis], means)
     plotting.legend_above(figure, axes[1:])
     return figure
