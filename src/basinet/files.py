@@ -271,8 +271,7 @@ def free_memory() -> int:
     return max(min(limits), 0)
 
 
-_LITTLE = 1 << 26
-"""Bytes that are not asked about."""
+_LITTLE = 1 << 26  # bytes that are not asked about
 
 
 def refuse_beyond_memory(needed: float, what: str, remedy: str) -> None:

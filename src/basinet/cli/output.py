@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from basinet.jobs.progress import Progress
 
 CONFIG = "config.yaml"
-_TASKS = "work/results/*.json"
-"""Files of a study or a grid that are there once something was computed."""
+_TASKS = "work/results/*.json"  # files of a study or a grid that are there once something was computed
 _Loaded = TypeVar("_Loaded")
 
 

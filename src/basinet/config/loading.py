@@ -58,8 +58,7 @@ class Section(BaseModel):
 Settings = TypeVar("Settings", bound=BaseModel)
 
 
-_MOST_VALUES = 100_000
-"""That aliases may make of a YAML file which has fewer characters."""
+_MOST_VALUES = 100_000  # that aliases may make of a YAML file which has fewer characters
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

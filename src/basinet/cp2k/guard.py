@@ -13,10 +13,8 @@ import signal
 import sys
 import time
 
-_EVERY = 0.1
-"""Seconds between looks at the parent and the program."""
-_PR_SET_PDEATHSIG = 1
-"""Of ``prctl(2)``, Linux."""
+_EVERY = 0.1  # seconds between looks at the parent and the program
+_PR_SET_PDEATHSIG = 1  # of ``prctl(2)``, Linux
 NOT_FOUND = 127
 """Exit code of shells for a command that cannot be run."""
 

@@ -169,10 +169,8 @@ def _read_sections(path: Path) -> _Section:
     return root
 
 
-_MOST_INCLUDED = 1 << 24
-"""Characters that variables and included files may add to an input, each time that they do."""
-_LEAST_INCLUDED = 1 << 10
-"""Characters that a file counts as."""
+_MOST_INCLUDED = 1 << 24  # characters that variables and included files may add to an input, each time that they do
+_LEAST_INCLUDED = 1 << 10  # characters that a file counts as
 
 
 class _Preprocessor:

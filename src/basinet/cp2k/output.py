@@ -114,8 +114,7 @@ _GRID = re.compile(
 )
 _SPIN_ELECTRONS = re.compile(r"^ Number of electrons: +(\d+)$", re.MULTILINE)
 
-_VECTOR_DIGITS = 6e-4
-"""Vectors are printed with 3 decimals."""
+_VECTOR_DIGITS = 6e-4  # vectors are printed with 3 decimals
 
 
 @dataclass(frozen=True)

@@ -75,8 +75,7 @@ def data_directories(run_directory: Path | None, stated: str | None) -> Iterator
             yield Path(place)
 
 
-_PRINTED_DIGITS = 1e-6
-"""Relative precision of a printed core radius."""
+_PRINTED_DIGITS = 1e-6  # relative precision of a printed core radius
 
 
 def _atomic_cores(output: Cp2kOutput, given: Cp2kInput, symbols: tuple[str, ...]) -> tuple[Core, ...]:

@@ -18,8 +18,7 @@ from basinet.cp2k.writer import PROJECT
 from basinet.errors import DiskFullError, InputError
 
 _NAMES = ("cp2k", "cp2k.psmp", "cp2k.ssmp", "cp2k.popt")
-_OLDEST = (2023, 1)
-"""The oldest version whose input and output basinet is tested with."""
+_OLDEST = (2023, 1)  # the oldest version whose input and output basinet is tested with
 _INSTALL = "install it (Debian: apt-get install cp2k; conda: conda install -c conda-forge cp2k)"
 
 
@@ -129,15 +128,13 @@ class NotConvergedError(InputError):
     """An SCF cycle did not converge."""
 
 
-_SIGNALLED = 128
-"""Shells and launchers end with this and the number of the signal that ended what they ran."""
+_SIGNALLED = 128  # shells and launchers end with this and the number of the signal that ended what they ran
 _KILLS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGXCPU)
 """Signals that others send; the rest are CP2K's own faults."""
 
 
 _FULL = re.compile(rb"no space left on device|disk quota exceeded", re.IGNORECASE)
-_TAIL = 1 << 16
-"""Bytes at the end of outputs in which failures are looked for."""
+_TAIL = 1 << 16  # bytes at the end of outputs in which failures are looked for
 
 
 def _check_end(code: int, directory: Path) -> None:

@@ -22,8 +22,7 @@ from basinet.cp2k.potentials import Core, _atomic_cores
 from basinet.cp2k.program import NotConvergedError
 from basinet.errors import DensityError, InputError
 
-_HEAD = 1 << 16
-"""Bytes at the beginning of a file that show whether it is a CP2K output: the banner comes early."""
+_HEAD = 1 << 16  # bytes at the beginning of a file that show whether it is a CP2K output: the banner comes early
 _NOT_OUTPUTS = (".cube", ".gz", ".wfn", ".xyz", ".extxyz", ".inp", ".restart", ".ener", ".bak-1", ".py", ".sh", ".json")
 DENSITY = "ELECTRON_DENSITY"
 _TOTAL_DENSITY = "TOTAL_DENSITY"
@@ -150,8 +149,7 @@ def read_trajectory(path: Path, names: tuple[str, ...]) -> dict[int, _Frame]:
     return frames
 
 
-_ENERGY_DIGITS = 1e-8
-"""Energies (eV) of a trajectory have 10 decimals of a hartree."""
+_ENERGY_DIGITS = 1e-8  # energies (eV) of a trajectory have 10 decimals of a hartree
 
 
 @dataclass(frozen=True)
@@ -306,12 +304,9 @@ def _choose_step(calculation: _Calculation, cube: Path | None) -> tuple[int | No
     return step, evaluation, frame.positions
 
 
-_POSITION_DIGITS = 2e-6
-"""Positions are printed with 6 decimals."""
-_CELL_DIGITS = 2e-6
-"""So are lengths (Å) and angles (degrees) of the cell."""
-_COMPONENT_DIGITS = 1e-3
-"""Components of cell vectors are printed with 3."""
+_POSITION_DIGITS = 2e-6  # positions are printed with 6 decimals
+_CELL_DIGITS = 2e-6  # so are lengths (Å) and angles (degrees) of the cell
+_COMPONENT_DIGITS = 1e-3  # components of cell vectors are printed with 3
 
 
 def _remedy(given: Cp2kInput) -> str:

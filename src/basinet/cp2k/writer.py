@@ -87,8 +87,7 @@ class AimdSettings(Section):
 
 
 _Guess = Literal["ATOMIC", "RESTART"]
-_Tree = Mapping[str, "str | _Tree | None"]
-"""Keywords with their values, and sections by ``&NAME``; None leaves one out."""
+_Tree = Mapping[str, "str | _Tree | None"]  # keywords with their values, and sections by ``&NAME``; None leaves one out
 
 
 @dataclass(frozen=True)

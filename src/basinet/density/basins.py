@@ -101,8 +101,7 @@ class Basins:
     residuals: dict[str, float]
 
 
-_RESERVED = ("population", "volume")
-"""Names of what is always integrated; a field cannot have them."""
+_RESERVED = ("population", "volume")  # names of what is always integrated; a field cannot have them
 
 
 def checked_fields(fields: Mapping[str, ArrayLike] | None, shape: tuple[int, ...]) -> dict[str, FloatArray]:

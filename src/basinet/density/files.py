@@ -335,8 +335,7 @@ def _read_vasp(path: str | Path, *, times_volume: bool) -> Volume:
     return Volume(values, np.array(atoms.cell), atoms, comment, stream.path)
 
 
-_MOST_BLANK_LINES = 100
-"""Behind the atoms of a VASP file; there is one."""
+_MOST_BLANK_LINES = 100  # behind the atoms of a VASP file; there is one
 
 
 def _read_shape(stream: TextStream) -> tuple[int, int, int]:

@@ -22,8 +22,7 @@ from basinet.errors import InputError
 from basinet.frames.neighbours import checked_cell, checked_positions
 from basinet.units import Bohr, Hartree
 
-_MAX_CHARGE_ERROR = 0.01
-"""Share of the cores' charge by which the electrons may miss it."""
+_MAX_CHARGE_ERROR = 0.01  # share of the cores' charge by which the electrons may miss it
 
 
 def hartree_potential(

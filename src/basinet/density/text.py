@@ -20,24 +20,17 @@ PIECE = 1 << 18
 """Bytes read at a time: they stay in the processor's second-level cache until they are used."""
 _REFUSED = {b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip"}
 """First bytes of compressed files that are not read, and the program's name."""
-_PACKED = 1032
-"""Times that gzip shrinks a text at most."""
-_MANY_VALUES = 1 << 20
-"""Up to which the end of the file tells soon enough that some are missing."""
-_WIDEST = 256
-"""Bytes of a value with the blanks around it; more is not the text of a header's values."""
+_PACKED = 1032  # times that gzip shrinks a text at most
+_MANY_VALUES = 1 << 20  # up to which the end of the file tells soon enough that some are missing
+_WIDEST = 256  # bytes of a value with the blanks around it; more is not the text of a header's values
 _LONGEST_HEADER = 1 << 30
-_LONGEST_LINE = 1 << 16
-"""Bytes of a header's line, or of a number; more is no text."""
-_FELLOWS = 400
-"""Bytes of the last numbers of a file, with which the very last one is compared."""
+_LONGEST_LINE = 1 << 16  # bytes of a header's line, or of a number; more is no text
+_FELLOWS = 400  # bytes of the last numbers of a file, with which the very last one is compared
 _NOT_FINITE = re.compile(r"[+-]?(nan|inf(inity)?)", flags=re.IGNORECASE)
 NUMBER = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:[eEdD]?([+-][0-9]+)|[eEdD]([0-9]+))?")
 """Numbers as C, Python and Fortran print them. Python's `float` takes more than those, ``1_000`` for one."""
-_EXACT_POWERS = 10.0 ** np.arange(23)
-"""The powers of ten that a float64 holds without error."""
-_EXACT_INTEGER = np.uint64(1 << 53)
-"""All integers up to this one are float64."""
+_EXACT_POWERS = 10.0 ** np.arange(23)  # the powers of ten that a float64 holds without error
+_EXACT_INTEGER = np.uint64(1 << 53)  # all integers up to this one are float64
 _BLANK, _PLUS, _MINUS, _POINT, _LETTER_D, _LETTER_E = b" +-.de"
 _ZERO, _ONE, _TEN, _MOST_DIGITS, _MANY = (np.uint64(value) for value in (ord("0"), 1, 10, 19, 99999))
 

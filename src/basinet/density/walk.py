@@ -28,14 +28,11 @@ from basinet.compiled import jit
 from basinet.density.facets import Facets
 from basinet.errors import InputError
 
-_TOP = 128
-"""Added to the number of neighbours that a point awaits if none is higher than the point."""
-_DONE = 255
-"""In place of that number, once the point has passed on what it held."""
+_TOP = 128  # added to the number of neighbours that a point awaits if none is higher than the point
+_DONE = 255  # in place of that number, once the point has passed on what it held
 _SLOPE, _UNKNOWN = 0, -1
 """In place of the steps to where flux leaves a plateau: a higher neighbour is known, and not reached yet."""
-_PIECE = 8192
-"""Points whose fields are laid side by side at a time, so that they stay in the cache."""
+_PIECE = 8192  # points whose fields are laid side by side at a time, so that they stay in the cache
 
 
 class _GridRows(NamedTuple):

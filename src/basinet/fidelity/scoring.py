@@ -129,8 +129,7 @@ def _interval_columns(
     return {"pearson_r_low": interval.low, "pearson_r_high": interval.high}
 
 
-FEWEST_FRAMES = 3
-"""Frames of which fewer have no interval."""
+FEWEST_FRAMES = 3  # frames of which fewer have no interval
 
 
 @lru_cache(maxsize=64)
@@ -254,8 +253,7 @@ def _calculated(calculator: Calculator, quantity: str, atoms: Atoms, shape: tupl
     return found
 
 
-_SUM = 1e-4
-"""eV per atom by which the energies of atoms may miss the energy, beyond a constant."""
+_SUM = 1e-4  # eV per atom by which the energies of atoms may miss the energy, beyond a constant
 
 
 def _calculated_energies(calculator: Calculator, atoms: Atoms) -> tuple[FloatArray, float | None]:

@@ -18,12 +18,9 @@ COINCIDENT = 1e-6
 """Angstrom; closer than this two atoms are one atom entered twice, whatever the unit was meant to be."""
 OVERLAP = 0.1
 """Angstrom; nuclei closer than this belong to no structure: an atom entered twice, or a cell in the wrong unit."""
-_FARTHEST = 1e7
-"""Angstrom; rounding moves atoms out there by 1e-9 A, and vesin counts the cells crossed in 32 bits."""
-_MOST_CELLS = 1e5
-"""Cells that vesin divides space into; with more, it takes fewer and larger ones."""
-_MOST_IMAGES = 50.0
-"""Of the cell along an axis within reach; a search among more does not end."""
+_FARTHEST = 1e7  # Angstrom; rounding moves atoms out there by 1e-9 A, and vesin counts the cells crossed in 32 bits
+_MOST_CELLS = 1e5  # cells that vesin divides space into; with more, it takes fewer and larger ones
+_MOST_IMAGES = 50.0  # of the cell along an axis within reach; a search among more does not end
 _FEWEST_CELLS = 4.0
 """Along every axis, of what it takes then: where an axis would be left with none, vesin divides by zero."""
 
@@ -135,8 +132,7 @@ def _refuse_overlap(i: int, j: int, apart: float) -> None:
         raise InputError(f"atoms {i} and {j} are in one place ({apart:.2g} A apart); remove one")
 
 
-_BYTES_PER_PAIR = 2 * (8 + 3 * 8) + 2 * 8 + 3 * 8
-"""Of the lists that a search makes: both ends, and each pair once."""
+_BYTES_PER_PAIR = 2 * (8 + 3 * 8) + 2 * 8 + 3 * 8  # of the lists that a search makes: both ends, and each pair once
 
 
 def _refuse_too_many_pairs(points: FloatArray, box: FloatArray, axes: NDArray[np.bool_], cutoff: float) -> None:
@@ -155,8 +151,7 @@ def _refuse_too_many_pairs(points: FloatArray, box: FloatArray, axes: NDArray[np
 Pair = tuple[str, str]
 
 
-_WIDE = 12.0
-"""Cutoffs, beyond which a frame is looked at before vesin is: see `search_reach`."""
+_WIDE = 12.0  # cutoffs, beyond which a frame is looked at before vesin is: see `search_reach`
 
 
 def species_pairs(elements: Sequence[str]) -> list[Pair]:
@@ -179,8 +174,7 @@ def species_indices(atoms: Atoms, elements: Sequence[str]) -> IntArray:
     return np.array([lookup[symbol] for symbol in symbols], dtype=np.int64)
 
 
-_MOST_BINS = 2_000_000
-"""Along an axis: the number of a bin of three axes then fits 64 bits."""
+_MOST_BINS = 2_000_000  # along an axis: the number of a bin of three axes then fits 64 bits
 
 
 def refuse_overlap(atoms: Atoms) -> None:

@@ -102,8 +102,7 @@ def _check_columns(comment: str, rows: list[str], where: str) -> None:
             raise InputError(f"{where}: atom {number} has a number with an underscore, {row[:60]!r}; mend the frame")
 
 
-_SPLIT_NUMBER = re.compile(r"[-+]?[0-9.]+(_[0-9.]+)+([eE][-+]?[0-9]+)?")
-"""Python and ASE read 1_0 as ten."""
+_SPLIT_NUMBER = re.compile(r"[-+]?[0-9.]+(_[0-9.]+)+([eE][-+]?[0-9]+)?")  # Python and ASE read 1_0 as ten
 
 
 LABEL_PREFIXES = ("REF_", "bader_", "closure_")

@@ -19,8 +19,7 @@ from basinet.errors import InputError
 from basinet.files import atomic_write, plain, read_bytes
 
 _FORMAT = "basinet-model"
-_VERSION = 2
-"""2: a model may stand on a pair potential, without which its networks are not to be read."""
+_VERSION = 2  # 2: a model may stand on a pair potential, without which its networks are not to be read
 _RESERVED = ("format", "version", "arrays", "sha256")
 _DTYPES = {"<f8": 8, "<f4": 4, "<i8": 8, "<i4": 4, "|b1": 1, "|u1": 1}
 """Element types of the format, and their sizes in bytes."""

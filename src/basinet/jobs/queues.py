@@ -27,10 +27,8 @@ if TYPE_CHECKING:
 
     from basinet.jobs.progress import Progress
 
-_LOOK = 2.0
-"""Seconds after which the driver looks for new workers."""
-_IDLE = 120.0
-"""Seconds without any worker after which the driver says so."""
+_LOOK = 2.0  # seconds after which the driver looks for new workers
+_IDLE = 120.0  # seconds without any worker after which the driver says so
 _Task = TypeVar("_Task")
 _Value = TypeVar("_Value")
 

@@ -47,8 +47,7 @@ def file_of(directory: Path, name: str, suffix: str) -> Path:
     return directory / f"{name}{suffix}"
 
 
-_LONGEST_NAME = 200
-"""Bytes; file systems take 255, temporary files have some more than the file."""
+_LONGEST_NAME = 200  # bytes; file systems take 255, temporary files have some more than the file
 
 
 WITH_ATOMS = ConfigDict(arbitrary_types_allowed=True)

@@ -36,8 +36,7 @@ _ONE_THREAD = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
 }
-_MOST = 8
-"""Workers unless more are asked for."""
+_MOST = 8  # workers unless more are asked for
 _Task = TypeVar("_Task")
 _Value = TypeVar("_Value")
 

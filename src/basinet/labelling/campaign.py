@@ -72,8 +72,7 @@ def _continues(config: CampaignConfig, frames: Sequence[Atoms], index: int) -> b
     return symbols == before
 
 
-_RESCUE_STEPS = 4
-"""Times as many SCF steps for a calculation that did not converge."""
+_RESCUE_STEPS = 4  # times as many SCF steps for a calculation that did not converge
 
 
 def _request_for(unit: Unit, config: CampaignConfig, *, wavefunction: bool = False) -> Request:
@@ -104,8 +103,7 @@ def _unit_input(
     return cp2k_input(settings, atoms, request, config.aimd)
 
 
-_RESULT_VERSION = 2
-"""Of what is kept of a unit; results of another version are computed anew."""
+_RESULT_VERSION = 2  # of what is kept of a unit; results of another version are computed anew
 
 
 def _unit_key(unit: Unit, config: CampaignConfig, template: Template | None, atoms: Atoms) -> str:
@@ -154,8 +152,7 @@ class FailedTry:
 _CONFIG = "config.yaml"
 _FRAMES = "frames.extxyz"
 _TEMPLATE = "template.inp"
-_LOG_LIMIT = 1 << 20
-"""Bytes of each of CP2K's outputs that are kept of a failure."""
+_LOG_LIMIT = 1 << 20  # bytes of each of CP2K's outputs that are kept of a failure
 
 
 @dataclass(frozen=True)
@@ -289,8 +286,7 @@ def open_campaign(root: str | Path) -> Campaign:
     return _opened(root, stamps)
 
 
-_FREE = ("run", "cluster", "frames", "template")
-"""Keys that may change between the beginning of a campaign and its end."""
+_FREE = ("run", "cluster", "frames", "template")  # keys that may change between the beginning of a campaign and its end
 
 
 def check_same(root: Path, config: CampaignConfig, frames: list[Atoms], template: Template | None) -> None:

@@ -243,8 +243,7 @@ def _stopped(campaign: Campaign, outcome: Outcome, count: int) -> str:
     )
 
 
-_LISTED = 20
-"""Failures that are listed one by one."""
+_LISTED = 20  # failures that are listed one by one
 
 
 def survey(campaign: Campaign) -> dict[str, Any]:

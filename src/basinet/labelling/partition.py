@@ -249,8 +249,7 @@ def _refuse_empty(basins: Basins, source: DensitySource) -> None:
     )
 
 
-_MAX_CLOSURE_ERROR = 0.05
-"""eV per atom by which local energies may miss the printed Hartree energy."""
+_MAX_CLOSURE_ERROR = 0.05  # eV per atom by which local energies may miss the printed Hartree energy
 
 
 def _refuse_open(atoms: Atoms, basins: Basins) -> None:
@@ -299,8 +298,7 @@ def _source_energies(
     )
 
 
-_RESULT_VERSION = 4
-"""Of what is kept of an input; results of another version are computed anew."""
+_RESULT_VERSION = 4  # of what is kept of an input; results of another version are computed anew
 
 
 @dataclass
@@ -394,16 +392,11 @@ def _finish(
     return None
 
 
-_BYTES_PER_VALUE = 13
-"""Of a cube's text; CHGCAR takes 18."""
-_COMPRESSION = 4
-"""By gzip, at least as much as cubes shrink."""
-_PEAK_ARRAYS = 8
-"""Arrays of float64 on the grid that are alive at the peak: 7.2 by count, and some for further fields."""
-_BASE = 250 << 20
-"""Bytes of a worker without arrays: Python and compiled code."""
-_SHARE = 0.8
-"""Of the free memory that may be used."""
+_BYTES_PER_VALUE = 13  # of a cube's text; CHGCAR takes 18
+_COMPRESSION = 4  # by gzip, at least as much as cubes shrink
+_PEAK_ARRAYS = 8  # arrays of float64 on the grid that are alive at the peak: 7.2 by count, and some for further fields
+_BASE = 250 << 20  # bytes of a worker without arrays: Python and compiled code
+_SHARE = 0.8  # of the free memory that may be used
 
 
 def _choose_workers(paths: Sequence[Path]) -> int:

@@ -101,8 +101,7 @@ def _resolved(values: dict[str, Any], source: str) -> CampaignConfig:
     return validated(CampaignConfig, overlay(defaults, values), source)
 
 
-_UNRESOLVED = 1e-6
-"""Share of a core's wave left at the cutoff above which it counts as cut off."""
+_UNRESOLVED = 1e-6  # share of a core's wave left at the cutoff above which it counts as cut off
 
 
 def with_own_files(config: CampaignConfig) -> CampaignConfig:

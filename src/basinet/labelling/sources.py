@@ -365,8 +365,7 @@ _UNITS = {
 """Factors by which the electrons are off where a cube is in other units."""
 
 
-_FEWEST = 0.01
-"""Electrons of a density."""
+_FEWEST = 0.01  # electrons of a density
 
 
 def _check_electrons(volume: Volume, atoms: Atoms, cores: tuple[Core, ...] | None) -> None:

@@ -105,10 +105,8 @@ def _origin(campaign: Campaign) -> dict[str, Any]:
 _REFERENCE = "reference"
 _FIRST_EDITION = {"vdw_cutoff": 60, "eps_scf": 1e-6, "energy_density": False}
 """What the shipped frames were calculated with, where preset `reference` has other values now."""
-_ENERGY_TOLERANCE = 0.01
-"""meV per atom, of total and electrostatic energies."""
-_LOCAL_TOLERANCE = 0.1
-"""meV, of local DFT energies."""
+_ENERGY_TOLERANCE = 0.01  # meV per atom, of total and electrostatic energies
+_LOCAL_TOLERANCE = 0.1  # meV, of local DFT energies
 _LOCAL = "REF_local_hartree_energy"
 
 

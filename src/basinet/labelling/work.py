@@ -41,10 +41,8 @@ from basinet.labelling.settings import CampaignConfig
 from basinet.labelling.sources import expanded
 from basinet.units import Bohr
 
-_BYTES_PER_VALUE = 13.5
-"""Of a cube's text."""
-_MARGIN = 32 << 20
-"""Bytes for everything else that CP2K writes, and for results."""
+_BYTES_PER_VALUE = 13.5  # of a cube's text
+_MARGIN = 32 << 20  # bytes for everything else that CP2K writes, and for results
 
 
 def _owner() -> str:
@@ -143,12 +141,9 @@ _OURS = (
     *LABEL_PREFIXES, "local_hartree_energy", "cp2k_version", "input_checksum", "source", "step", "trajectory",
 )  # fmt: skip
 """How names of labels and of origins begin, which a frame that is calculated again gets anew."""
-_LASTING = ("system", "config_type")
-"""Entries of a configuration's ``info`` that hold of later steps too."""
-_PARTITIONING = threading.Lock()
-"""One at a time in a process: the kernels' threads are their own."""
-_KEPT = ("renormalisation", "hartree_energy", "residuals", "notes", "grid", "seconds")
-"""Of the partition's report."""
+_LASTING = ("system", "config_type")  # entries of a configuration's ``info`` that hold of later steps too
+_PARTITIONING = threading.Lock()  # one at a time in a process: the kernels' threads are their own
+_KEPT = ("renormalisation", "hartree_energy", "residuals", "notes", "grid", "seconds")  # of the partition's report
 
 
 def _labelled_frames(

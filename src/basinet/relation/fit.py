@@ -22,8 +22,7 @@ from basinet.frames.labels import (
 )
 from basinet.relation.relation import PinnedBy, Relation
 
-_RANK_TOLERANCE = 1e-8
-"""Compositions that differ by less than this fraction are one composition."""
+_RANK_TOLERANCE = 1e-8  # compositions that differ by less than this fraction are one composition
 _STATISTICS = ("slope", "rmse", "pearson_r", "pearson_r_total_es", "unexplained_variance")
 
 
@@ -200,8 +199,7 @@ def _out_of_sample_r2(energies: _CentredEnergies, n_folds: int = 5) -> float:
     return float(1.0 - left[0] / left[1]) if left[1] > 0.0 else np.nan
 
 
-_FEWEST_BLOCKS = 5
-"""Blocks of which fewer have too few orders to tell."""
+_FEWEST_BLOCKS = 5  # blocks of which fewer have too few orders to tell
 
 
 def _chance(energies: _CentredEnergies, block_length: int, n_shuffles: int, seed: int) -> float:

@@ -26,8 +26,7 @@ _LEAST_R2 = 0.5
 """Out-of-sample r^2 of total energies below which there is no relation: r of E_rest and E_es is close to -1 anyway."""
 _LARGEST_P = 0.05
 _FIGURES = ("pearson_r", "null_r", "pearson_r_total_es", "unexplained_variance", "r2_out_of_sample", "p_value")
-_MEV = {"rmse": "rmse_mev_per_atom"}
-"""Figures that ``relation.json`` gives in meV per atom, with their names there."""
+_MEV = {"rmse": "rmse_mev_per_atom"}  # figures that ``relation.json`` gives in meV per atom, with their names there
 
 
 @dataclass(frozen=True)

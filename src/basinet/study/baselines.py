@@ -27,8 +27,7 @@ from basinet.study.tables import Row, descriptor_columns
 from basinet.study.tasks import Chosen, Trained, TrainTask, learning_sizes
 
 _UNTRAINED = Architecture("tanh", 1, 32)
-_DISTANCES = np.linspace(3.0, 7.0, 81)
-"""Distances at which the pair gauge is written, A."""
+_DISTANCES = np.linspace(3.0, 7.0, 81)  # distances at which the pair gauge is written, A
 
 
 def baseline_rows(store: Store, descriptor: Bispectrum, *, untrained: int, seed: int) -> Iterator[Row]:
@@ -105,8 +104,7 @@ def _untrained_rows(store: Store, descriptor: Bispectrum, members: int, seed: in
         yield from evaluation_rows(ensemble.predict(frames.dataset), frames, range(seed, seed + members), labels)
 
 
-_Prediction = tuple[dict[str, Any], FloatArray]
-"""Columns of the table that name a model, and its local energies in eV."""
+_Prediction = tuple[dict[str, Any], FloatArray]  # columns of the table that name a model, and its local energies in eV
 
 
 def other_reading_rows(

@@ -160,8 +160,7 @@ def describe_systems(systems: Sequence[StudySystem], source: str, gap: int) -> d
     return {"source": source, "systems": described, "other_sizes": others}
 
 
-_LEAST_TURNS = 4
-"""A turn validates on a quarter of the remaining frames at most."""
+_LEAST_TURNS = 4  # a turn validates on a quarter of the remaining frames at most
 
 
 def fold_frames(n_frames: int, fold: tuple[int, int, int, int], gap: int) -> tuple[IntArray, IntArray, IntArray]:

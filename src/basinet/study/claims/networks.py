@@ -26,12 +26,9 @@ from basinet.study.claims.verdict import (
 from basinet.study.tables import distinct, is_mixture, member_rows, select, system_label
 
 _TOO_FEW = "needs at least two widths and two seeds of one architecture on test frames"
-_SMALL_WIDTHS = (12, 100)
-"""The paper's range of widths that suffice, inclusive."""
-_ACCURATE = 0.9
-"""Pearson r of total energies above which they count as accurate."""
-_ALIKE = 0.05
-"""Architectures whose width-averaged r differs by less than this behave alike."""
+_SMALL_WIDTHS = (12, 100)  # the paper's range of widths that suffice, inclusive
+_ACCURATE = 0.9  # Pearson r of total energies above which they count as accurate
+_ALIKE = 0.05  # architectures whose width-averaged r differs by less than this behave alike
 _TOTALS = Statement(
     "totals-accurate",
     "Total energies are predicted accurately by every architecture, at every width.",

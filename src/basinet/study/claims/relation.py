@@ -10,12 +10,9 @@ from basinet.study.claims.verdict import Claim, Statement, judge_between, spelle
 from basinet.study.systems import RelationRecord
 from basinet.study.tables import is_mixture, select, system_label
 
-_EXPLAINED = 0.1
-"""A relation that leaves less than this share of the variance of E_tot counts as a strong one."""
-_PAPER_RMSE = 0.3
-"""The paper's residual, meV per atom; the same order means within a factor of two."""
-_CHEMICAL_ACCURACY = 43.4
-"""1 kcal/mol in meV: the limit within which a line is said to pass through the isolated atom."""
+_EXPLAINED = 0.1  # a relation that leaves less than this share of the variance of E_tot counts as a strong one
+_PAPER_RMSE = 0.3  # the paper's residual, meV per atom; the same order means within a factor of two
+_CHEMICAL_ACCURACY = 43.4  # 1 kcal/mol in meV: the limit within which a line is said to pass through the isolated atom
 _LINE = Statement(
     "relation-linear",
     "The rest of the total energy depends linearly on the classical electrostatic energy.",

@@ -22,8 +22,7 @@ _SPLITS = (
     ("size_transfer", "other size", GREEN, "D"),
 )
 """Split, its name in the legend, colour and marker."""
-_MAX_POINTS = 2000
-"""More points than this make a panel black; a fixed random choice is drawn, r counts them all."""
+_MAX_POINTS = 2000  # more points than this make a panel black; a fixed random choice is drawn, r counts them all
 
 
 def draw_relation(results: StudyResults, number: int) -> Figure:

@@ -28,8 +28,7 @@ _QUANTITIES = (
     ("local", "raw", "local", plotting.BLUE, "s"),
     ("local", "pair", "local, pair gauge removed", plotting.SKY, "^"),
 )
-_VARIANTS = {"network": "width", "ridge": "twojmax"}
-"""The column that distinguishes the curves of a kind of model."""
+_VARIANTS = {"network": "width", "ridge": "twojmax"}  # the column that distinguishes the curves of a kind of model
 _SIZE_MODELS = (("network", "network", "-"), ("ridge", "ridge", "--"), ("lennard_jones", "pair potential", ":"))
 
 

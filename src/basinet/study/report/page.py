@@ -18,8 +18,7 @@ from basinet.study.figures.catalogue import EXTRA_FIGURES, PAPER_FIGURES, Figure
 from basinet.study.report.results import TOTALS_ONLY, StudyResults, floor, load_results, model_row
 from basinet.study.report.tables import interval, pearson_r, tables
 
-_NUMBER = re.compile(r"-?\d[\d.]*( ± [\d.]+)?( \([-\d. to]+\))?")
-"""A number, with an interval or spread or without."""
+_NUMBER = re.compile(r"-?\d[\d.]*( ± [\d.]+)?( \([-\d. to]+\))?")  # a number, with an interval or spread or without
 
 
 def write_report(results_dir: str | Path) -> Path:

@@ -19,8 +19,7 @@ from basinet.study.systems import ProvenanceRecord, RelationRecord
 
 TOTALS_ONLY = "total energies only"
 """Training data of the paper's networks; captions say it in these words."""
-_SPLITS = ("out_of_fold", "test", "validation", "train")
-"""Splits in the order in which figures prefer them."""
+_SPLITS = ("out_of_fold", "test", "validation", "train")  # splits in the order in which figures prefer them
 
 
 class _System(BaseModel):
