@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
-LOCK = ".lock"
-"""File that the process which works in a directory holds."""
+LOCK = ".lock"  # file that the process which works in a directory holds
 
 
 @contextmanager

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 FREE = ("steps", "equilibration", "reference")
 """Settings that may change when a run goes on: none of them changes the motion."""
 _PARTS = 100  # of a run, by which its progress is told
-DENSITY_TOLERANCE = 0.01
-"""Relative difference of densities beyond which a g(r) is not that of the same liquid."""
+DENSITY_TOLERANCE = 0.01  # relative difference of densities beyond which a g(r) is not that of the same liquid
 
 
 def _md(

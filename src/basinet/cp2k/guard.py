@@ -15,8 +15,7 @@ import time
 
 _EVERY = 0.1  # seconds between looks at the parent and the program
 _PR_SET_PDEATHSIG = 1  # of ``prctl(2)``, Linux
-NOT_FOUND = 127
-"""Exit code of shells for a command that cannot be run."""
+NOT_FOUND = 127  # exit code of shells for a command that cannot be run
 
 
 def _main(parent: int, command: list[str]) -> int:

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from basinet.cp2k.input import Cp2kInput, _Kind
     from basinet.cp2k.output import Cp2kOutput
 
-Core = tuple[float, float]
-"""Charge Z (e) and radius r_loc (Å) of a Gaussian core."""
+Core = tuple[float, float]  # charge Z (e) and radius r_loc (Å) of a Gaussian core
 _DATA_DIRECTORIES = ("/usr/share/cp2k", "/usr/local/share/cp2k/data", "/usr/local/share/cp2k", "/opt/cp2k/data")
 
 

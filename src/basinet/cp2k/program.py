@@ -63,8 +63,7 @@ def program_version(words: tuple[str, ...]) -> str:
     return version
 
 
-OWNER = "BASINET_OWNER"
-"""Environment variable of a running CP2K: host and number of the process that waits for it."""
+OWNER = "BASINET_OWNER"  # environment variable of a running CP2K: host and number of the process that waits for it
 
 
 _ALONE = {"OMPI_MCA_pml": "ob1", "OMPI_MCA_btl": "self,vader", "OMPI_MCA_ess_singleton_isolated": "1"}

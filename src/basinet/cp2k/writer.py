@@ -21,10 +21,8 @@ from basinet.cp2k.input import read_cp2k_input
 from basinet.errors import InputError
 from basinet.files import read_text
 
-PROJECT = "basinet"
-"""Name that CP2K's files begin with."""
-PREVIOUS = "previous"
-"""Name that files of the calculation before begin with."""
+PROJECT = "basinet"  # name that CP2K's files begin with
+PREVIOUS = "previous"  # name that files of the calculation before begin with
 _Word = Annotated[str, Field(pattern=r"^[^\s&@#!$]+$")]
 
 AIMD_EPS_SCF = 1e-7

@@ -307,8 +307,7 @@ INTEGRAL_ORDER = 1.9
 errors are 0.86 to 0.99 of the bars (root mean squares)."""
 VOLUME_ORDER = 1.0
 """Of volumes, which lie where the density is flat. Measured likewise: 1.03 to 1.64; errors 0.47 to 0.96 of the bars."""
-FEWEST_POINTS = 8
-"""Points along an axis below which blocks tell nothing."""
+FEWEST_POINTS = 8  # points along an axis below which blocks tell nothing
 
 
 @dataclass(frozen=True)

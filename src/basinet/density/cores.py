@@ -23,8 +23,7 @@ from basinet.units import Bohr, Hartree
 
 COULOMB = Hartree * Bohr
 r"""Energy of two elementary charges at a distance of one Angstrom, :math:`e^2 / 4 \pi \epsilon_0`, eV A."""
-OVERLAP_RANGE = 6.0
-"""Reach of the core overlap in units of its own width: erfc(6) is 2e-17."""
+OVERLAP_RANGE = 6.0  # reach of the core overlap in units of its own width: erfc(6) is 2e-17
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,7 @@ class Core:
         return -COULOMB * self.charge**2 / (2.0 * math.sqrt(math.pi) * self.radius)
 
 
-CoreLike = Core | tuple[float, float]
-"""A core, or its (Z, rloc)."""
+CoreLike = Core | tuple[float, float]  # a core, or its (Z, rloc)
 
 
 def as_cores(cores: Sequence[CoreLike], n_atoms: int) -> tuple[Core, ...]:

@@ -27,8 +27,7 @@ Q_MESH = np.array(
 """1/bohr^2: values of q0 = omega0 / kappa between which the kernel is interpolated (Sabatini et al.)."""
 RADIUS, POINTS = 100.0, 1024
 """bohr, and intervals in it: where the kernel is transformed, and so the spacing 2 pi / RADIUS of wave numbers."""
-LEAST_DENSITY = 1e-12
-"""e/bohr^3, at or below which a point has no part in the convolution."""
+LEAST_DENSITY = 1e-12  # e/bohr^3, at or below which a point has no part in the convolution
 SATURATION_ORDER = 12
 
 

@@ -16,8 +16,7 @@ from basinet.compiled import jit
 from basinet.errors import InputError
 from basinet.files import reading, refuse_beyond_memory, refuse_cut_number
 
-PIECE = 1 << 18
-"""Bytes read at a time: they stay in the processor's second-level cache until they are used."""
+PIECE = 1 << 18  # bytes read at a time: they stay in the processor's second-level cache until they are used
 _REFUSED = {b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip"}
 """First bytes of compressed files that are not read, and the program's name."""
 _PACKED = 1032  # times that gzip shrinks a text at most

@@ -24,8 +24,7 @@ from numba.extending import models, register_model
 # Declared by numba as if callers passed the typing context themselves.
 intrinsic: Any = extending.intrinsic
 
-LANES = 8
-"""Atoms side by side."""
+LANES = 8  # atoms side by side
 VECTOR = ir.VectorType(ir.DoubleType(), LANES)
 
 
@@ -46,8 +45,7 @@ class _LanesModel(models.PrimitiveModel):
 
 lanes_type = _LanesType()
 
-Lanes: TypeAlias = Any
-"""A vector in the signature of a compiled function; it exists nowhere else."""
+Lanes: TypeAlias = Any  # a vector in the signature of a compiled function; it exists nowhere else
 
 
 def _row_pointer(context, builder, array_type, array, row):

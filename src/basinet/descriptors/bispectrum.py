@@ -37,12 +37,10 @@ from basinet.frames.neighbours import Neighbours, find_neighbours
 
 Sizes = Literal["equal", "van_der_waals"]
 
-EQUAL = 0.5
-"""Radius of elements of equal size, in units of the cutoff."""
+EQUAL = 0.5  # radius of elements of equal size, in units of the cutoff
 LARGEST_TWOJMAX = 14
 """204 components; the tables beyond take seconds to make and the components long since repeat each other."""
-ATOMS_PER_THREAD = 64
-"""With fewer, to start a thread takes longer than it saves."""
+ATOMS_PER_THREAD = 64  # with fewer, to start a thread takes longer than it saves
 BLOCK = 256
 """Atoms at a time: their matrices stay in the cache, and products with a network's weights run at full speed."""
 Slopes: TypeAlias = "Callable[[IntArray, FloatArray], FloatArray]"

@@ -65,8 +65,7 @@ from basinet.descriptors._vector import LANES, Lanes, add, div, fma, fnma, load_
 from basinet.descriptors.clebsch_gordan import _CouplingTables
 from basinet.frames.neighbours import Neighbours
 
-RFAC0 = 0.99363
-"""Part of the half circle that the cutoff maps to; LAMMPS' recommended value."""
+RFAC0 = 0.99363  # part of the half circle that the cutoff maps to; LAMMPS' recommended value
 
 
 def _taylor_coefficients(first: int) -> tuple[float, ...]:
@@ -317,8 +316,7 @@ def _density_slopes(
             store_row(y_imag, first + k, fma(slope, load_row(z_imag, k), load_row(y_imag, first + k)))
 
 
-TABLES = 8
-"""Real and imaginary parts of the coefficients for the derivatives in Re a, Im a, Re b and Im b."""
+TABLES = 8  # real and imaginary parts of the coefficients for the derivatives in Re a, Im a, Re b and Im b
 
 
 @jit()

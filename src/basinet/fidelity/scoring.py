@@ -33,8 +33,7 @@ from basinet.potentials.ensemble import Ensemble
 from basinet.relation.fit import fit_relation
 from basinet.relation.relation import Definition, local_energy_labels
 
-Engine = Literal["basinet", "jax", "lammps"]
-"""Evaluates networks; ``jax`` is another name of basinet's own engine."""
+Engine = Literal["basinet", "jax", "lammps"]  # evaluates networks; ``jax`` is another name of basinet's own engine
 _SCORES = {
     "test_system": "str", "n_atoms": "int64", "seed": "object", "target": "str", "gauge": "str", "species": "str",
     "pearson_r": "float64", "r2": "float64", "r2_determination": "float64", "rmse_mev": "float64", "slope": "float64",

@@ -18,8 +18,7 @@ LOCAL_HARTREE_ENERGY = {"total": "REF_local_hartree_energy", "electronic": "REF_
 LOCAL_ENERGY = "REF_local_energy"
 DIRECT_ENERGY = "REF_direct_energy"
 _ISOLATED_ATOM = "IsolatedAtom"
-ORIGIN = "basinet_origin"
-"""Attribute of atoms that were read: file and frame, for messages."""
+ORIGIN = "basinet_origin"  # attribute of atoms that were read: file and frame, for messages
 Result = TypeVar("Result")
 
 

@@ -14,8 +14,7 @@ from basinet.arrays import FloatArray, IntArray
 from basinet.errors import InputError
 from basinet.files import refuse_beyond_memory
 
-COINCIDENT = 1e-6
-"""Angstrom; closer than this two atoms are one atom entered twice, whatever the unit was meant to be."""
+COINCIDENT = 1e-6  # Angstrom; closer than this two atoms are one atom entered twice, whatever the unit was meant to be
 OVERLAP = 0.1
 """Angstrom; nuclei closer than this belong to no structure: an atom entered twice, or a cell in the wrong unit."""
 _FARTHEST = 1e7  # Angstrom; rounding moves atoms out there by 1e-9 A, and vesin counts the cells crossed in 32 bits

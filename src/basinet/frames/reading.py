@@ -105,8 +105,7 @@ def _check_columns(comment: str, rows: list[str], where: str) -> None:
 _SPLIT_NUMBER = re.compile(r"[-+]?[0-9.]+(_[0-9.]+)+([eE][-+]?[0-9]+)?")  # Python and ASE read 1_0 as ten
 
 
-LABEL_PREFIXES = ("REF_", "bader_", "closure_")
-"""Names that begin so are labels, and have to be finite numbers."""
+LABEL_PREFIXES = ("REF_", "bader_", "closure_")  # names that begin so are labels, and have to be finite numbers
 _SHORTEST_VECTOR, _LONGEST_VECTOR = 1e-3, 1e7
 """Cell vectors beyond these lengths (A) are no cell."""
 _LARGEST_SPREAD = 5.0

@@ -13,8 +13,7 @@ from pydantic import BaseModel
 from basinet.errors import InputError
 from basinet.files import LOCK, atomic_write, explained, holding, is_held
 
-MARKER = ".basinet"
-"""File that marks a directory as an output of ours, which ``--overwrite`` may delete."""
+MARKER = ".basinet"  # file that marks a directory as an output of ours, which ``--overwrite`` may delete
 MARKER_TEXT = "Output of basinet; --overwrite may delete it. Without this file it will not.\n"
 
 

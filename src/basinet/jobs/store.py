@@ -50,8 +50,7 @@ def file_of(directory: Path, name: str, suffix: str) -> Path:
 _LONGEST_NAME = 200  # bytes; file systems take 255, temporary files have some more than the file
 
 
-WITH_ATOMS = ConfigDict(arbitrary_types_allowed=True)
-"""Of dataclasses of results that hold `ase.Atoms`."""
+WITH_ATOMS = ConfigDict(arbitrary_types_allowed=True)  # of dataclasses of results that hold `ase.Atoms`
 Kept = TypeVar("Kept")
 
 

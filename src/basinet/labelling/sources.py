@@ -22,8 +22,7 @@ from basinet.frames.reading import check_frame
 from basinet.labelling.partition_settings import PartitionInput, PartitionSettings
 from basinet.units import Bohr, Hartree
 
-Stamp = list[int]
-"""Size in bytes and time of change in nanoseconds."""
+Stamp = list[int]  # size in bytes and time of change in nanoseconds
 _COMPLETE = 1e-4 * Hartree
 """eV by which CP2K's two totals may differ, rVV10's part taken off; 4e-6 hartree were found for 32 argon atoms."""
 _SAME_PLACE = 1e-3

@@ -40,10 +40,8 @@ from basinet.lammps.files import (
 )
 from basinet.potentials.ensemble import Ensemble
 
-CELLS = 3
-"""Face-centred cubic cells along every edge: 108 atoms."""
-SHAKE = 0.15
-"""Standard deviation of the displacements, Angstrom."""
+CELLS = 3  # face-centred cubic cells along every edge: 108 atoms
+SHAKE = 0.15  # standard deviation of the displacements, Angstrom
 
 
 def _shaken_crystal(elements: Sequence[str], *, seed: int = 0) -> Atoms:
@@ -64,10 +62,8 @@ def _shaken_crystal(elements: Sequence[str], *, seed: int = 0) -> Atoms:
 
 CHECK = "check.json"
 MEAN = "mean.nn"
-ENERGY_TOLERANCE = 1e-9
-"""eV per atom, relative to E0."""
-FORCE_TOLERANCE = 1e-8
-"""eV/A, every component."""
+ENERGY_TOLERANCE = 1e-9  # eV per atom, relative to E0
+FORCE_TOLERANCE = 1e-8  # eV/A, every component
 
 
 class _Potential(NamedTuple):

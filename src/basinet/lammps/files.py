@@ -140,8 +140,7 @@ def model_text(networks: Sequence[ElementNetwork], activation: str, title: str) 
             yield from (" ".join(words[start : start + WORDS]) + "\n" for start in range(0, len(words), WORDS))
 
 
-MARGIN = 1.0
-"""Angstrom between the atoms and the faces of the box in directions without periodic images."""
+MARGIN = 1.0  # Angstrom between the atoms and the faces of the box in directions without periodic images
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,7 @@ from basinet.plotting import BLACK, BLUE, GREY, VERMILION, canvas, grid_of, rc_c
 
 RDF = "rdf.csv"
 SUMMARY = "summary.json"
-LONGEST_LAG = 10.0
-"""ps, between which diffusion is measured; a run shorter than twice that gives none."""
+LONGEST_LAG = 10.0  # ps, between which diffusion is measured; a run shorter than twice that gives none
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,11 @@ from basinet.md.motion import MEGAPASCAL, State, _calculating, _Guard, _Motion, 
 from basinet.md.settings import DynamicsConfig
 from basinet.potentials.calculator import Calculator
 
-FOLDER = "lammps"
-"""Where the exported model lies in the output directory."""
+FOLDER = "lammps"  # where the exported model lies in the output directory
 PICOSECOND = 1000.0 * units.fs
 BAR = 0.1 * MEGAPASCAL
-SKIN = 1.0
-"""A, by which LAMMPS' neighbour lists reach beyond the cutoff."""
-AGREEMENT = 1e-7
-"""eV per atom by which LAMMPS may differ from the model's own energy at a line of the log."""
+SKIN = 1.0  # A, by which LAMMPS' neighbour lists reach beyond the cutoff
+AGREEMENT = 1e-7  # eV per atom by which LAMMPS may differ from the model's own energy at a line of the log
 
 
 @contextmanager

@@ -18,17 +18,14 @@ from basinet.potentials.pair_potential import pair_parameters
 if TYPE_CHECKING:
     from basinet.md.sampling import _Liquid
 
-DALTON_PER_CUBIC_ANGSTROM = 1.0e-24 * units.mol
-"""One g/cm3 in dalton per cubic Angstrom."""
+DALTON_PER_CUBIC_ANGSTROM = 1.0e-24 * units.mol  # one g/cm3 in dalton per cubic Angstrom
 
 
 # Close to saturation at 120 K; the densities of the reference frames, so that both describe one state point.
-DENSITIES = {"Ar": 1.1627, "Kr": 2.4100}
-"""g/cm3 of the pure liquids at 120 K, which fix the volumes per atom."""
+DENSITIES = {"Ar": 1.1627, "Kr": 2.4100}  # g/cm3 of the pure liquids at 120 K, which fix the volumes per atom
 SYSTEMS = {"ar": ("Ar",), "kr": ("Kr",), "mix": ("Ar", "Kr")}
 
-KNOWN_TEMPERATURE = 120.0
-"""K, at which the densities of argon and krypton are known here."""
+KNOWN_TEMPERATURE = 120.0  # K, at which the densities of argon and krypton are known here
 DENSEST = 1.1
 """Number density times sigma^3 beyond which no liquid is started: the Lennard-Jones crystal at rest has 1.09."""
 THINNEST = 0.4
@@ -134,8 +131,7 @@ def _perturbed_lattice(
 
 MELTING_ATTEMPTS = 4
 
-WINDOW = 20
-"""Snapshots that are judged together."""
+WINDOW = 20  # snapshots that are judged together
 ARRESTED = 0.4
 """Exponent of the mean-square displacement's growth below which the atoms of a window count as bound to their places.
 

@@ -19,16 +19,11 @@ from basinet.errors import InputError
 from basinet.frames.neighbours import half_list, neighbour_pairs
 from basinet.md.settings import DynamicsConfig
 
-SHARE = 0.6
-"""Of the shortest distance at the start: two atoms of a liquid at equilibrium never come that close."""
-ALONE = 0.5
-"""A: distance at which a run is given up where no two atoms are neighbours at the start."""
-NEIGHBOURS = 6.0
-"""A: how far neighbours are looked for at the start."""
-HEATING = 10.0
-"""Times the first temperature."""
-HOT = 1000.0
-"""K: what no run is given up below, so that a start at rest may warm up."""
+SHARE = 0.6  # of the shortest distance at the start: two atoms of a liquid at equilibrium never come that close
+ALONE = 0.5  # A: distance at which a run is given up where no two atoms are neighbours at the start
+NEIGHBOURS = 6.0  # A: how far neighbours are looked for at the start
+HEATING = 10.0  # times the first temperature
+HOT = 1000.0  # K: what no run is given up below, so that a start at rest may warm up
 
 
 class _RunFailedError(Exception):
@@ -87,8 +82,7 @@ class _ChainThermostat(NoseHooverChainThermostat):
         self._eta, self._p_eta = np.array(value)
 
 
-CHAIN = 3
-"""Thermostats of a chain."""
+CHAIN = 3  # thermostats of a chain
 
 
 class _NoseHooverChain(NoseHooverChainNVT):
@@ -230,8 +224,7 @@ def _drive(motion: _Motion, steps: int, every: int, observe: Callable[[], None])
             observe()
 
 
-DISTANCE_STRIDE = 10
-"""Steps from one look at the distances to the next."""
+DISTANCE_STRIDE = 10  # steps from one look at the distances to the next
 
 
 def _gives_stress(atoms: Atoms) -> bool:

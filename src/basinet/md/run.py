@@ -40,8 +40,7 @@ TRAJECTORY = "trajectory.extxyz"
 LOG = "log.csv"
 RESTART = "restart.checkpoint"
 
-PER_ATOM = ("forces", "energies", "spread", "extrapolating")
-"""Results of the calculator that a frame may carry."""
+PER_ATOM = ("forces", "energies", "spread", "extrapolating")  # results of the calculator that a frame may carry
 
 
 class _RestartHeader(Section):
@@ -87,10 +86,8 @@ def _read_restart(folder: Path, n_atoms: int, config: DynamicsConfig) -> tuple[_
     return header, arrays
 
 
-Report = Callable[[int, Mapping[str, Any]], None]
-"""Called with the step and the latest line of the log."""
-PAUSE = 1.0
-"""Seconds between two restart points at least: writing one takes some ms."""
+Report = Callable[[int, Mapping[str, Any]], None]  # called with the step and the latest line of the log
+PAUSE = 1.0  # seconds between two restart points at least: writing one takes some ms
 
 
 class _RunFiles:

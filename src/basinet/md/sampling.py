@@ -46,16 +46,11 @@ def load_sample_config(path: str | Path, changes: Mapping[str, Any] | None = Non
     return validated(SampleConfig, {**read_yaml(path), **(changes or {})}, str(path))
 
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is done, and with the steps done and in all."""
-STRIDE = 0.05
-"""ps between two records of energies: half of the fastest correlation time measured."""
-SNAPSHOT_STRIDES = 20
-"""Records from one snapshot of the positions to the next: about 1 ps."""
-BLOWN_UP = 50.0
-"""Times the temperature asked for at which a run is given up."""
-STAGES = 20
-"""Temperatures on the way down from the melt."""
+Progress = Callable[[str, int, int], None]  # called with what is done, and with the steps done and in all
+STRIDE = 0.05  # ps between two records of energies: half of the fastest correlation time measured
+SNAPSHOT_STRIDES = 20  # records from one snapshot of the positions to the next: about 1 ps
+BLOWN_UP = 50.0  # times the temperature asked for at which a run is given up
+STAGES = 20  # temperatures on the way down from the melt
 
 
 @dataclass
@@ -187,8 +182,7 @@ def _noble_gas_liquid(config: SampleConfig, progress: Progress | None = None) ->
     return liquid
 
 
-MEMORY = 5.0
-"""Correlation times after which frames count as decorrelated; an exponential has fallen to 0.7 % by then."""
+MEMORY = 5.0  # correlation times after which frames count as decorrelated; an exponential has fallen to 0.7 % by then
 
 
 @dataclass(frozen=True)

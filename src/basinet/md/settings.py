@@ -10,10 +10,8 @@ from basinet.config.loading import Count, Positive, Section
 from basinet.md.liquids import _box_edges, _refuse_no_liquid
 from basinet.potentials.pair_potential import LITERATURE_CUTOFF, noble_gas_potential, pair_parameters
 
-RESTART = 100
-"""Steps from one restart point to the next, rounded up to whole trajectory intervals."""
-LOG = 10
-"""Steps from one line of the log to the next: the largest divisor of the trajectory's interval up to this."""
+RESTART = 100  # steps from one restart point to the next, rounded up to whole trajectory intervals
+LOG = 10  # steps from one line of the log to the next: the largest divisor of the trajectory's interval up to this
 
 
 class DynamicsConfig(Section):
@@ -87,8 +85,7 @@ class DynamicsConfig(Section):
 FEWEST_ATOMS = 8
 NO_NAMES = ("t", "f", "true", "false", "nan", "inf", "infinity")
 """Words that come back from extended XYZ as truth values or numbers."""
-SHORTEST_CUTOFF = 2.0
-"""Times the largest sigma: at 2 sigma a pair has a sixteenth of its deepest energy left."""
+SHORTEST_CUTOFF = 2.0  # times the largest sigma: at 2 sigma a pair has a sixteenth of its deepest energy left
 
 
 _MOST_ATOMS = 100_000

@@ -54,10 +54,8 @@ def effective_number(correlation: FloatArray, interval: float, spacing: float, c
     return float(count / (1.0 + 2.0 * ((1.0 - lags / count) * values).sum()))
 
 
-BLOCKS = 20
-"""Stretches of a series whose means give the errors; these are then known to 16 %."""
-LONGEST_MEMORY = 0.5
-"""Share of a stretch that values may remember each other for; beyond it no error is given."""
+BLOCKS = 20  # stretches of a series whose means give the errors; these are then known to 16 %
+LONGEST_MEMORY = 0.5  # share of a stretch that values may remember each other for; beyond it no error is given
 
 
 @dataclass(frozen=True)
@@ -122,8 +120,7 @@ def _line_through(times: FloatArray, values: FloatArray) -> tuple[float, FloatAr
     return slope, values - values.mean() - slope * centred
 
 
-CM2_PER_S = 1.0e-4
-"""One A^2/ps in cm^2/s."""
+CM2_PER_S = 1.0e-4  # one A^2/ps in cm^2/s
 
 
 def _travelled(snapshots: Sequence[Atoms]) -> FloatArray:

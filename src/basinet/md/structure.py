@@ -63,12 +63,9 @@ def pair_distribution(
     return _PairDistribution(0.5 * (edges[1:] + edges[:-1]), values.mean(axis=0), errors)
 
 
-FARTHEST = 10.0
-"""A: no g(r) reaches further."""
-WIDTH = 0.1
-"""A: width of the bins."""
-BLOCKS = 10
-"""Stretches of the run, and of the reference, whose means give the errors."""
+FARTHEST = 10.0  # A: no g(r) reaches further
+WIDTH = 0.1  # A: width of the bins
+BLOCKS = 10  # stretches of the run, and of the reference, whose means give the errors
 
 
 @dataclass(frozen=True)

@@ -63,8 +63,7 @@ class ExtrapolationWarning(UserWarning):
     """Descriptors of some atoms lie outside of the training range."""
 
 
-MARGIN = 0.1
-"""Widths of the training range by which a component may leave it before an atom counts as extrapolating."""
+MARGIN = 0.1  # widths of the training range by which a component may leave it before an atom counts as extrapolating
 
 
 class Calculator(_ExactCalculator):

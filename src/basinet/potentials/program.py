@@ -43,8 +43,7 @@ from basinet.files import holding
 from basinet.potentials.dataset import PackedFrames, _PackedForces
 from basinet.potentials.network import Architecture, Layer, Network
 
-COLUMNS = 8
-"""The first matrix has a multiple of this many columns: vector registers are filled, which gains 10 to 20 %."""
+COLUMNS = 8  # the first matrix has a multiple of this many columns: vector registers are filled, which gains 10 to 20 %
 
 
 def _effective(networks: Network, architecture: Architecture, n_components: int) -> Network:

@@ -332,8 +332,7 @@ def untrained_ensemble(
     )
 
 
-GAP = 1
-"""Frames left out between training and validation frames."""
+GAP = 1  # frames left out between training and validation frames
 
 
 def train(

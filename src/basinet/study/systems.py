@@ -22,8 +22,7 @@ from basinet.relation.relation import Definition, Relation, local_energy_labels
 from basinet.study.settings import CrossValidationSettings, DataSettings, SplitSettings
 from basinet.study.tables import Row, records
 
-LEAST_TRAINING = 4
-"""Training frames: two folds of two choose the strength of ridge."""
+LEAST_TRAINING = 4  # training frames: two folds of two choose the strength of ridge
 
 
 @dataclass(frozen=True)

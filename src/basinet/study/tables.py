@@ -12,10 +12,8 @@ import pandas as pd
 from basinet.descriptors.bispectrum import Bispectrum
 from basinet.files import read_table, write_table
 
-Row = dict[str, Any]
-"""Values of a row by the names of their columns; those that lack are missing."""
-Schema = dict[str, str]
-"""Type of each column, in the order of the file."""
+Row = dict[str, Any]  # values of a row by the names of their columns; those that lack are missing
+Schema = dict[str, str]  # type of each column, in the order of the file
 _TEXT, _WHOLE, _NUMBER, _FLAG = "str", "Int64", "float64", "boolean"
 
 _ARCHITECTURE: Schema = {"activation": _TEXT, "depth": _WHOLE, "width": _WHOLE}

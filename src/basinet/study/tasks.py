@@ -70,10 +70,8 @@ class Trained(Scores):
     prediction: InstanceOf[FloatArray] = field(default_factory=lambda: np.zeros(0))
 
 
-Variant = tuple[str, Architecture, dict[str, Any]]
-"""Experiment, architecture, and what differs from the usual training."""
-Chosen = dict[str, tuple[Architecture, float]]
-"""Architecture and learning rate chosen for each system."""
+Variant = tuple[str, Architecture, dict[str, Any]]  # experiment, architecture, and what differs from the usual training
+Chosen = dict[str, tuple[Architecture, float]]  # architecture and learning rate chosen for each system
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ SMALLEST_EFFECT = 0.02
 """Smallest difference in Pearson r that matters: about what a literature pair potential lacks to perfect agreement."""
 SMALLEST_RANK_CORRELATION = 0.2
 """Smallest Spearman correlation that matters: it would explain 4 % of the variance of the ranks."""
-SMALLEST_RATIO = 1.25
-"""Smallest ratio (of costs, of spreads) that matters."""
+SMALLEST_RATIO = 1.25  # smallest ratio (of costs, of spreads) that matters
 _NONE = Interval(np.nan, np.nan, np.nan)
 
 

@@ -17,8 +17,7 @@ from basinet.study.claims import evaluate_claims
 from basinet.study.claims.verdict import Claim
 from basinet.study.systems import ProvenanceRecord, RelationRecord
 
-TOTALS_ONLY = "total energies only"
-"""Training data of the paper's networks; captions say it in these words."""
+TOTALS_ONLY = "total energies only"  # training data of the paper's networks; captions say it in these words
 _SPLITS = ("out_of_fold", "test", "validation", "train")  # splits in the order in which figures prefer them
 
 
