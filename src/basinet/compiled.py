@@ -76,7 +76,6 @@ def _imports(path: Path) -> frozenset[Path]:
 
 @cache
 def _folder(sources: Path) -> Path:
-    """The first place for the code of a folder's functions that can be written to."""
     for folder in _places(sources):
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)

@@ -51,7 +51,6 @@ def _composed(paths: Sequence[Path]) -> Ensemble:
 
 
 def _composed_by_element(assignments: Sequence[str]) -> Ensemble:
-    """Compose the networks that ``Ar=ar.basinet`` and its like name, one for each element."""
     from basinet.potentials.ensemble import compose, load_model
 
     models: dict[str, Ensemble] = {}

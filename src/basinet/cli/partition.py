@@ -147,7 +147,6 @@ def _compute(run: PartitionBatch, workers: int | None) -> None:
 
 
 def _write(run: PartitionBatch, out: Path, workers: int | None, *, resume: bool, overwrite: bool) -> None:
-    """Compute with results kept beside the output, and write that in the order of the inputs."""
     from basinet.jobs.directory import prepared
 
     folder = run.folder
@@ -242,7 +241,6 @@ _MEANING = {
 
 
 def _document(atoms: Atoms, report: Mapping[str, Any]) -> dict[str, Any]:
-    """All that is known of a frame, in types of JSON: ``info``, report, and ``atoms`` with a list per quantity."""
     columns = {name: atoms.arrays[key] for name, key in _ARRAYS.items() if key in atoms.arrays}
     known = {*_ARRAYS.values(), "numbers", "positions", "REF_forces"}
     further = {name: values for name, values in atoms.arrays.items() if name not in known}

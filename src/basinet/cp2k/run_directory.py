@@ -267,7 +267,6 @@ def _read_calculation(path: str | Path, *, allow_unconverged: bool = False) -> _
 
 @lru_cache(maxsize=1)
 def _read_once(path: Path, allow_unconverged: bool, _state: tuple[Any, ...]) -> _Calculation:
-    """Read output and input, and check all that does not depend on the density."""
     output = read_cp2k_output(find_output(path))
     check_ending(output, allow_unconverged=allow_unconverged)
     given = read_cp2k_input(_find_input(output))

@@ -224,7 +224,6 @@ def _cell_section(atoms: Atoms) -> _Tree:
 
 
 def _coord_section(atoms: Atoms) -> _Tree:
-    """Section ``&COORD``, in Å; positions stay where they are, outside the cell too."""
     rows = zip(atoms.get_chemical_symbols(), atoms.positions, strict=True)
     return {"": "\n".join(f"{symbol} {_coordinates(place)}" for symbol, place in rows)}
 
@@ -243,7 +242,6 @@ def _spelled(value: float) -> str:
 
 
 def _section_lines(tree: _Tree, depth: int = 0) -> list[str]:
-    """Spell sections and keywords, one space for each level."""
     found: list[str] = []
     indent = " " * depth
     for name, value in tree.items():

@@ -142,7 +142,6 @@ def check_frame(atoms: Atoms, where: str) -> None:
 
 
 def _check_cell(atoms: Atoms, where: str) -> None:
-    """Refuse a cell that is not finite, or that has no volume along the periodic directions."""
     cell = atoms.cell.array
     if not np.all(np.isfinite(cell)):
         raise InputError(f"{where}: the cell is not finite; mend the Lattice or remove the frame")
@@ -157,7 +156,6 @@ def _check_cell(atoms: Atoms, where: str) -> None:
 
 
 def _check_label(name: str, value: Any, where: str) -> None:
-    """Refuse a label that is not a finite number, or an array of them."""
     array = np.asarray(value)
     if array.dtype.kind not in "fiu":
         raise InputError(f"{where}: the label {name} is not a number; mend or remove the frame")

@@ -149,7 +149,6 @@ class _Process:
         self._start()
 
     def _start(self) -> None:
-        """Start it: out of reach of Ctrl-C, which a terminal sends to every process; its driver ends it."""
         self.pipe, theirs = Pipe()
         number = theirs.fileno()
         code = f"import sys; sys.path[:] = {sys.path!r}; from basinet.jobs.workers import _serve; _serve({number})"
@@ -197,7 +196,6 @@ class _Process:
 
 
 def _serve(descriptor: int) -> None:
-    """Do the tasks that come through a pipe, until nobody is left to send any."""
     pipe, messages = Connection(descriptor), SimpleQueue[bytes]()
     threading.Thread(target=_receive, args=(pipe, messages), daemon=True).start()
     while True:

@@ -318,7 +318,6 @@ def check_same(root: Path, config: CampaignConfig, frames: list[Atoms], template
 
 @lru_cache(maxsize=2)
 def _opened(root: Path, _stamps: tuple[int, ...]) -> Campaign:
-    """Read a campaign's directory; not again for each unit."""
     config = validated(CampaignConfig, read_yaml(root / _CONFIG), str(root / _CONFIG))
     template = read_template(root / _TEMPLATE) if config.template is not None else None
     return Campaign(root, config, tuple(read_frames(root / _FRAMES)), template)

@@ -198,7 +198,6 @@ def _run_try(task: tuple[str, int], *, root: str, session: str) -> Outcome:
 
 
 def _lost(campaign: Campaign, name: str, attempt: int, error: InputError) -> Outcome:
-    """Keep the failure of a unit whose worker died, which nobody else is left to do."""
     if not isinstance(error, WorkerDiedError):
         raise error
     _record(campaign, name, attempt, "killed", _LOST)
@@ -288,7 +287,6 @@ def survey(campaign: Campaign) -> dict[str, Any]:
 
 
 def _running_units(root: Path) -> list[dict[str, Any]]:
-    """Units that processes are working at, as far as their locks tell."""
     found = []
     for path in sorted((root / "running").glob("*.json")):
         if not is_held(path):

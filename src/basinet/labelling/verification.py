@@ -88,7 +88,6 @@ def collect_frames(campaign: Campaign, out: Path) -> dict[str, Any]:
 
 
 def _origin(campaign: Campaign) -> dict[str, Any]:
-    """Settings, versions, checksums and costs of a campaign's frames."""
     found = list(_finished_units(campaign))
     return {
         "config": campaign.config.model_dump(mode="json"),

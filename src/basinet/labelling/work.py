@@ -78,7 +78,6 @@ def _owner_of(text: str, token: str) -> str | None:
 
 @contextmanager
 def _scratch_directory(scratch: Path, unit: str) -> Iterator[Path]:
-    """Make a directory for a calculation, and remove it at the end, with what killed ones left."""
     scratch.mkdir(parents=True, exist_ok=True)
     sweep(scratch)
     directory = scratch / f"{unit}.{_owner()}.{secrets.token_hex(3)}"
@@ -385,7 +384,6 @@ _KINDS: dict[type[Exception], str] = {
 
 
 def _failure_kind(error: Exception) -> str:
-    """Name of a failure, by its type; ``unusable`` is what has none of its own."""
     if isinstance(error, OSError) and error.errno in FULL_DISK:
         return "out_of_disk"
     return next((kind for failure, kind in _KINDS.items() if isinstance(error, failure)), "unusable")
@@ -407,7 +405,6 @@ def _failed(campaign: Campaign, unit: Unit, attempt: int, directory: Path, error
 def _record(
     campaign: Campaign, name: str, attempt: int, kind: str, message: str, log: str | None = None, seconds: float = 0.0
 ) -> None:
-    """Add a failed try, of this machine, to those of a unit; nobody else is to work at it."""
     failure = FailedTry(attempt, kind, message, log, seconds, _owner().partition(".")[0], _now())
     campaign.keep_failures(name, [*campaign.failures(name), failure])
 

@@ -199,7 +199,6 @@ def box_of(atoms: Atoms) -> _Box:
 
 
 def _mass(element: str) -> float:
-    """Mass of an element's atoms in g/mol, which metal units ask for."""
     return float(atomic_masses[atomic_numbers[element]])
 
 

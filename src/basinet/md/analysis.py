@@ -197,7 +197,6 @@ def _draw_structure(axes: Axes, structure: _Structure) -> None:
 
 
 def _draw_energy(axes: Axes, results: RunResults) -> None:
-    """The conserved energy per atom about its mean, with the line through it."""
     times = results.log["time_ps"]
     energies = 1000.0 * results.log["conserved_ev"] / results.n_atoms
     if not len(times):

@@ -210,7 +210,6 @@ def load_start(config: DynamicsConfig, calculator: Callable[[], Any]) -> Start:
 
 
 def _moving(config: DynamicsConfig) -> Atoms:
-    """Species, positions, cell, masses and velocities of the frame asked for, and nothing else."""
     frames = read_frames(config.start)
     if not -len(frames) <= config.frame < len(frames):
         msg = f"{config.start}: has no frame {config.frame}, there are {len(frames)}; choose another --frame"

@@ -318,7 +318,6 @@ def _describe_order(liquid: _Liquid, judgements: list[_Judgement]) -> dict[str, 
 
 
 def _describe_peaks(frames: list[Atoms]) -> dict[str, Any]:
-    """First peak of each pair distribution that has one: position (A) and height."""
     peaks = {}
     for a, b in species_pairs(elements_of(frames[:1])):
         position, height = pair_distribution(frames, a, b).first_peak()

@@ -380,7 +380,6 @@ def _pack_forces(dataset: Dataset, scaling: Scaling, *, summed: bool, dtype: str
 
 
 def _slots(dataset: Dataset) -> IntArray:
-    """Running number of each atom among the atoms of its species and frame."""
     group = dataset.frame * len(dataset.elements) + dataset.species
     order = np.argsort(group, kind="stable")
     ordered = group[order]

@@ -161,7 +161,6 @@ def out_of_fold_predictions(
 
 
 def _out_of_fold_network(store: Store, dataset: Dataset, tasks: Sequence[TrainTask]) -> FloatArray:
-    """Mean over turns of the held-out predictions of each fold."""
     turns: dict[int, list[Trained]] = defaultdict(list)
     for task in tasks:
         if task.fold is not None:

@@ -323,7 +323,6 @@ def _mixture_struggles(table: pd.DataFrame, rows: pd.DataFrame, elements: member
 
 
 def _main_grid(rows: pd.DataFrame) -> pd.DataFrame:
-    """The grid of the first architecture (tanh with one layer if present); empty if there is none."""
     return next(iter(members.width_grids(rows).values()), pd.DataFrame())
 
 

@@ -63,7 +63,6 @@ def draw_relation(results: StudyResults, number: int) -> Figure:
 
 
 def _draw_points(axes: Axes, points: pd.DataFrame, quantity: str, unit: float) -> None:
-    """Frames by split; those of another size, which the line was not fitted to either, on their own."""
     for split, name, color, marker in _SPLITS:
         chosen = select(points, split=split)
         if not len(chosen):

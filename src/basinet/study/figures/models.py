@@ -229,7 +229,6 @@ def _neighbour_weight(text: str, element: str) -> float:
 
 
 def _draw_curves(axes: Axes, rows: pd.DataFrame, elements: tuple[str, ...]) -> None:
-    """Totals, and local energies of each species: raw (full lines) and with the pair gauge removed (dashed)."""
     curves = [("total", "raw", "all", "total", plotting.BLACK, "o", "-")]
     for index, element in enumerate(elements):
         style = plotting.look(index)

@@ -111,7 +111,6 @@ def draw_width(results: StudyResults, shown: WidthFigure) -> Figure:
 
 
 def _curves(results: StudyResults, rows: pd.DataFrame, *, transferred: bool) -> list[_Curve]:
-    """One curve per test system and origin; a mixture has its local energies in both gauges."""
     cases = set(rows[["train_system", "test_system", "gauge"]].dropna().itertuples(index=False, name=None))
     curves = []
     for train, test, gauge in sorted(cases, key=lambda case: (results.position(case[1]), case[0], case[2] != "raw")):

@@ -107,7 +107,6 @@ def _shown(value: Any, digits: int = 3) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    """True of numbers, as such or as text, whose figures are to stand in line."""
     if isinstance(value, str):
         return _NUMBER.fullmatch(value) is not None
     return isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -117,7 +116,6 @@ _UNTESTABLE = "not testable here"
 
 
 def _width_answer(claims: Sequence[Claim]) -> str:
-    """The central question, if wide networks lose the local energies, and its answer."""
     found = [claim for claim in claims if claim.key == "local-falls" and claim.verdict != _UNTESTABLE]
     if not found:
         return "Whether local energies get worse with the width of the network was not tested in this study."

@@ -179,7 +179,6 @@ def load_results(directory: str | Path) -> StudyResults:
 
 
 def _best_on_validation(table: pd.DataFrame, system: str) -> dict[str, Any]:
-    """The ensemble mean of the sweep with the lowest validation error of totals; empty if there is none."""
     rows = tables.select(
         table, experiment="sweep", model="network", split="validation", seed="mean", test_system=system
     )

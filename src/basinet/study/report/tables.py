@@ -100,7 +100,6 @@ def _headline(results: StudyResults, system: str) -> dict[str, Any]:
 
 
 def _architectures(results: StudyResults) -> list[Row]:
-    """Mean r over seeds at the narrowest, best and widest network for every architecture, target and transfer."""
     rows = select(members.sweep_members(results.table), species=("all", None), gauge=("raw", "pair"))
     lines = []
     for case, chosen in rows.groupby(["target", "train_system", "test_system", "gauge"]):
