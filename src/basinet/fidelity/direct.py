@@ -45,21 +45,13 @@ def compare_direct_energies(
     Frames of one system, labelled with ``REF_direct_energy``, ``REF_energy`` and what the relation needs; those of one
     composition are compared together. Energies are centred by species.
 
-    Returns
-    -------
-    DataFrame
-        ``compared``: ``relation``, ``relation_electronic`` where frames have the labels of that reading, and
-        ``pair_potential`` (of noble gases the literature's, unless given). ``pearson_r``, within frames
-        ``pearson_r_within``; ``slope`` of direct energies on the others, 1 if those are right; both with the 95 %
-        interval of a bootstrap over blocks of frames. ``rmse_mev`` is what the others leave of ``spread_mev``, the
-        standard deviation of direct energies. ``participation`` tells on how many atoms a frame's difference sits, the
-        mean over frames of :math:`(\sum_i |d_i|)^2 / (N \sum_i d_i^2)`: 1 on all alike, :math:`2 / \pi` if the
-        differences d are normally distributed about zero, 1/N on a single one.
-
-    Raises
-    ------
-    InputError
-        If labels are missing.
+    Returns ``compared``: ``relation``, ``relation_electronic`` where frames have the labels of that reading, and
+    ``pair_potential`` (of noble gases the literature's, unless given). ``pearson_r``, within frames
+    ``pearson_r_within``; ``slope`` of direct energies on the others, 1 if those are right; both with the 95 % interval
+    of a bootstrap over blocks of frames. ``rmse_mev`` is what the others leave of ``spread_mev``, the standard
+    deviation of direct energies. ``participation`` tells on how many atoms a frame's difference sits, the mean over
+    frames of :math:`(\sum_i |d_i|)^2 / (N \sum_i d_i^2)`: 1 on all alike, :math:`2 / \pi` if the differences d are
+    normally distributed about zero, 1/N on a single one. InputError if labels are missing.
     """
     rows: list[dict[str, Any]] = []
     for group in by_composition(divided(frames)[0]):

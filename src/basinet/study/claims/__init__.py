@@ -32,9 +32,8 @@ def evaluate_claims(
     Many statements are tested at once without a correction: read the intervals, not only the verdicts.
 
     `table` holds the rows of ``results.csv``, `relations` the entries of ``relation.json`` by system, `elements` those
-    of each system, by default those that have rows of their own, `direct` the rows of ``direct.csv``.
-    The claims are in the paper's order, one per
-    statement and system.
+    of each system, by default those that have rows of their own, `direct` the rows of ``direct.csv``. The claims are in
+    the paper's order, one per statement and system.
 
     >>> from basinet.study.tables import RESULTS, as_table
     >>> {claim.verdict for claim in evaluate_claims(as_table([], RESULTS))}

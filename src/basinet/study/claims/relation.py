@@ -30,8 +30,7 @@ _ATOMS = Statement(
     "The relation of the totals is that of each atom, which the paper assumes.",
     "Local energy computation",
 )
-_SLOPE = (0.9, 1.1)
-"""Slopes of direct local energies on the relation's that count as 1."""
+_SLOPE = (0.9, 1.1)  # slopes of direct local energies on the relation's that count as 1
 _OTHERS = {
     "relation_electronic": "the relation in the reading of the electrons alone",
     "pair_potential": "the literature pair potential",
