@@ -148,7 +148,6 @@ class _Section:
 
 
 def _read_sections(path: Path) -> _Section:
-    """Read an input file into one section that holds those of the file."""
     root = _Section("", where=str(path))
     stack = [root]
     for line in _Preprocessor(path.parent).lines(path):

@@ -161,7 +161,6 @@ def _read_coordinates(text: str, where: str) -> tuple[tuple[str, ...], FloatArra
 
 
 def _read_kinds(text: str, where: str) -> tuple[_PrintedKind, ...]:
-    """The kinds in order, with their cores where the print level shows them."""
     heads = list(_KIND.finditer(text))
     ends = [*(head.start() for head in heads[1:]), len(text)]
     kinds = []

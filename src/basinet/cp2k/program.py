@@ -165,7 +165,6 @@ def _tail(path: Path) -> bytes:
 
 
 def _abort_message(said: bytes) -> str:
-    """Message in CP2K's box of failure, one line; empty if there is none."""
     text = said.decode("utf-8", errors="replace")
     _, found, box = text.partition("[ABORT]")
     if not found:

@@ -387,7 +387,6 @@ def _check_same_cell(output: Cp2kOutput, given: Cp2kInput) -> None:
 
 
 def _agreed_symbols(output: Cp2kOutput, given: Cp2kInput) -> tuple[str, ...]:
-    """Elements as the output has them, or as the input implies."""
     symbols = output.symbols or given.elements
     if len(symbols) != len(given.names):
         msg = f"{given.path}: {len(given.names)} atoms, but {len(symbols)} in {output.path.name}; {_remedy(given)}"

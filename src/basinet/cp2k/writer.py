@@ -187,7 +187,6 @@ def _dft_section(settings: Cp2kSettings, request: Request, aimd: AimdSettings | 
 
 
 def _cube_section(request: Request, aimd: AimdSettings | None) -> _Tree:
-    """Section of a cube on the whole grid; of molecular dynamics every few steps."""
     every = {"MD": str(aimd.density_every)} if aimd is not None and request.steps else None
     return {"STRIDE": "1 1 1", "&EACH": every}
 
@@ -215,7 +214,6 @@ def _motion_section(aimd: AimdSettings, request: Request) -> _Tree:
 
 
 def _restart_section(request: Request) -> _Tree | None:
-    """Section ``&EXT_RESTART``: positions, velocities, thermostat and counters of the calculation before."""
     return {"RESTART_FILE_NAME": f"{PREVIOUS}.restart"} if request.continued else None
 
 

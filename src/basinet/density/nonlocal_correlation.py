@@ -95,7 +95,6 @@ class _Grid:
         return np.asarray(irfftn(coefficients, self.shape, workers=1))
 
     def to_coarse(self, values: FloatArray) -> ComplexArray:
-        """Coefficients within the cutoff of values on the fine grid."""
         scale = np.prod(self.shape) / np.prod(self.fine)
         return np.where(self.inside, rfftn(values, workers=1)[self._places(self.fine)] * scale, 0.0)
 

@@ -247,7 +247,6 @@ def _rms_and_largest(deviation: FloatArray) -> tuple[float, float]:
 
 
 def _matching_values(volume: Volume, shape: tuple[int, ...], cell: FloatArray) -> FloatArray:
-    """Values of a cube that is on our grid, or an error."""
     if volume.values.shape != shape:
         raise InputError(
             f"{volume.path} is on the grid {volume.values.shape}, the density on {shape}; print both with STRIDE 1 1 1"

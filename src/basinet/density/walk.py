@@ -129,7 +129,6 @@ def flow_uphill(ascent: Ascent, fields: Sequence[FloatArray]) -> Arrived:
 
 
 def _lay_out(shape: tuple[int, ...], facets: Facets) -> _GridRows:
-    """Describe a grid (n1, n2, n3) for the compiled functions."""
     n1, n2, n3 = shape
     i, j = np.divmod(np.arange(n1 * n2)[:, None], n2)
     di, dj, dk = facets.steps.T
@@ -171,7 +170,6 @@ def _count_lower(
 def _compare(
     own: FloatArray, other: FloatArray, threshold: float, lower: NDArray[np.uint8], higher: NDArray[np.uint8]
 ) -> None:
-    """Compare the points of a stretch with their neighbours in one direction."""
     for k in range(len(own)):
         lower[k] += (other[k] < own[k]) & (other[k] > threshold)
         higher[k] |= other[k] > own[k]

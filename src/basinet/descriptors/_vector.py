@@ -49,7 +49,6 @@ Lanes: TypeAlias = Any  # a vector in the signature of a compiled function; it e
 
 
 def _row_pointer(context, builder, array_type, array, row):
-    """LLVM pointer to one row of an (n, 8) array."""
     data = context.make_array(array_type)(context, builder, array).data
     first = builder.gep(data, [builder.mul(row, ir.Constant(ir.IntType(64), LANES))])
     return builder.bitcast(first, VECTOR.as_pointer())

@@ -336,7 +336,6 @@ def _is_finite_number(value: object) -> bool:
 
 
 def _checked_weights(weights: object) -> dict[str, float]:
-    """Weights with their elements in alphabetical order, or an error that names the element."""
     if not isinstance(weights, Mapping) or not weights:
         raise InputError(f"weights are {weights!r}; give a number for each element, such as {{'Ar': 1.0}}")
     for element, weight in weights.items():

@@ -86,7 +86,6 @@ def _check_keys(comment: str, where: str) -> None:
 
 
 def _check_columns(comment: str, rows: list[str], where: str) -> None:
-    """Refuse atom lines that do not have the columns that the comment line declares."""
     declared = _PROPERTIES.search(comment)
     expected = _PLAIN_COLUMNS
     if declared:

@@ -120,7 +120,6 @@ def _parse_header(path: str | Path, line: bytes) -> dict[str, Any]:
 
 
 def _parse_table(path: str | Path, table: Any) -> list[tuple[str, str, tuple[int, ...]]]:
-    """Check and give name, dtype and shape of each array."""
     try:
         rows = [(row["name"], row["dtype"], tuple(row["shape"])) for row in table]
     except (TypeError, KeyError) as error:

@@ -116,7 +116,6 @@ def _label_the_rest(atoms: Atoms, basins: Basins) -> None:
 
 
 def _report(source: DensitySource, local: LocalEnergies, atoms: Atoms, settings: PartitionSettings) -> dict[str, Any]:
-    """Describe an input: what it is, what its parts sum to, and what is odd about it."""
     basins, alone = local.basins, local.basins.non_nuclear
     described: dict[str, Any] = plain(
         {

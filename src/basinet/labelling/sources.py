@@ -139,7 +139,6 @@ def count_structures(path: Path) -> int:
 
 
 def _read_structure(path: Path, index: int) -> Atoms:
-    """Read one structure: cell, positions and the labels that begin with ``REF_``."""
     found = read_all(path)[index]
     check_frame(found, str(path))
     if abs(np.linalg.det(found.cell.array)) < 1e-9:
@@ -328,7 +327,6 @@ def _energy_density(run: Cp2kRun, volume: Volume) -> tuple[FloatArray | None, tu
 
 
 def _run_atoms(run: Cp2kRun) -> Atoms:
-    """A run's atoms with the energies and forces that it printed."""
     atoms: Atoms = run.atoms.copy()
     atoms.info.update(run.labels)
     if run.step is not None:

@@ -166,7 +166,6 @@ def _drawn(groups: Sequence[Sequence[int]], count: int, rng: np.random.Generator
 
 
 def _load_stored(source: str) -> tuple[list[Atoms], CampaignConfig | None]:
-    """Read stored frames, and the settings that go with them where those are known."""
     if source == _REFERENCE and not Path(source).exists():
         liquids = [atoms for size in SIZES for system in SYSTEMS for atoms in load_reference(system, size)]
         config = _resolved({"frames": [_REFERENCE], "cp2k": _FIRST_EDITION}, _REFERENCE)

@@ -148,7 +148,6 @@ _KEPT = ("renormalisation", "hartree_energy", "residuals", "notes", "grid", "sec
 def _labelled_frames(
     directory: Path, unit: Unit, config: CampaignConfig, start: Atoms
 ) -> tuple[list[Atoms], list[dict[str, Any]]]:
-    """Label the frames of a finished run, and report on each."""
     steps = _labelled_steps(unit, config.aimd.density_every)
     if not config.partition:
         frames = _unpartitioned(directory, start, steps)

@@ -124,7 +124,6 @@ class _RunFiles:
                 stream.close()
 
     def note(self, motion: _Motion) -> None:
-        """Write a line of the log, and where they are due a frame of the trajectory and the restart point."""
         row = motion.row()
         cells = ("" if pd.isna(row[column]) else str(row[column]) for column in COLUMNS)
         self._append(LOG, ",".join(cells) + "\n")
@@ -140,7 +139,6 @@ class _RunFiles:
         self._append(TRAJECTORY, format_frame(_frame_of(atoms, row, results=self.config.results)))
 
     def mark(self, motion: _Motion) -> None:
-        """Make all that was written durable, and the present state the restart point."""
         if self._marked == motion.step:
             return
         sizes = {}

@@ -158,7 +158,6 @@ class _Liquid:
 
 
 def _noble_gas_liquid(config: SampleConfig, progress: Progress | None = None) -> _Liquid:
-    """Set a perturbed lattice of noble gases in motion under a Nose-Hoover chain, hot where it is to melt."""
     # The system is part of the seed, or liquids of one seed would share their noise.
     rng = np.random.default_rng([config.seed, *config.name.encode()])
     symbols = [element for element, count in sorted(config.composition.items()) for _ in range(count)]

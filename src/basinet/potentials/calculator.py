@@ -140,7 +140,6 @@ class Calculator(_ExactCalculator):
         self._guard(frame, evaluation.descriptors)
 
     def _guard(self, frame: Atoms, descriptors: FloatArray) -> None:
-        """Tell which atoms the networks were never trained near."""
         if self.ensemble.range is None:
             return
         excess = self.ensemble.range.excess(descriptors, self.ensemble.network_of(tuple(frame.symbols)))

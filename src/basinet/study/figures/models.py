@@ -83,7 +83,6 @@ def _draw_target(axes: Axes, results: StudyResults, target: str) -> float:
 
 
 def _draw_floors(axes: Axes, results: StudyResults, target: str) -> None:
-    """The floor in the last row; as a number where it is below the axis."""
     low, n_systems = axes.get_xlim()[0], len(results.systems)
     for index, system in enumerate(results.systems):
         limit, color = floor(results, system, target), plotting.look(index).color

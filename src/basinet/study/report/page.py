@@ -149,7 +149,6 @@ def _atoms_answer(claims: Sequence[Claim]) -> str:
 
 
 def _recovery(results: StudyResults, system: str) -> str:
-    """Local fidelity of the chosen network in one system, between the marks that make it readable."""
     row = model_row(results, "network", system, "local")
     if not row:
         return ""
