@@ -133,34 +133,34 @@ class ControlSettings(Section):
     untrained: int = Field(100, ge=0, description="untrained networks behind the floor")
 
 
-class _Config(Section):
-    """Settings that a study and a grid have in common."""
+class StudyConfig(Section):
+    """The whole study (`basinet reproduce`)."""
 
+    title: str = "Atomic energies of noble-gas potentials against density-functional theory"
     data: DataSettings = DataSettings()
     split: SplitSettings = SplitSettings()
     definition: Definition = Field(
         "total", description="of local energies: direct, or by the relation with a reading: total, electronic"
     )
-    optimiser: TrainingSettings = TrainingSettings()
-
-
-class StudyConfig(_Config):
-    """The whole study (`basinet reproduce`)."""
-
-    title: str = "Atomic energies of noble-gas potentials against density-functional theory"
     descriptor: DescriptorSettings = DescriptorSettings()
     sweep: SweepSettings = SweepSettings()
     members: int = Field(3, ge=1, description="networks (seeds) per ensemble")
     seed: int = Field(0, ge=0, description="seed of the first member, of minibatches and of every bootstrap")
+    optimiser: TrainingSettings = TrainingSettings()
     learning_curve: LearningCurveSettings = LearningCurveSettings()
     resolution: ResolutionSettings = ResolutionSettings()
     cross_validation: CrossValidationSettings = CrossValidationSettings()
     controls: ControlSettings = ControlSettings()
 
 
-class TrainConfig(_Config):
+class TrainConfig(Section):
     """One ensemble, or a grid wherever a list is given (`basinet train`)."""
 
+    data: DataSettings = DataSettings()
+    split: SplitSettings = SplitSettings()
+    definition: Definition = Field(
+        "total", description="of local energies: direct, or by the relation with a reading: total, electronic"
+    )
     descriptor: FixedDescriptor = FixedDescriptor()
     system: Listed[str] | None = Field(None, description="systems to train on; every one in the frames unless given")
     activation: Listed[Activation] = Field(["tanh"], description="activation; a list makes a grid")
@@ -175,6 +175,7 @@ class TrainConfig(_Config):
     pair_potential: Literal["literature"] | None = Field(
         None, description="networks learn the difference to this potential; noble gases only"
     )
+    optimiser: TrainingSettings = TrainingSettings()
 
     @model_validator(mode="after")
     def _seeds_apart(self) -> Self:

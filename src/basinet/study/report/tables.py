@@ -59,7 +59,7 @@ def tables(results: StudyResults) -> dict[str, pd.DataFrame]:
         "stages": [{heading: stage.get(key) for heading, key in headings.items()} for stage in stages],
         "provenance": [
             {"what": name, "value": "not recorded" if value is None else str(value)}
-            for name, value in pd.json_normalize(rest).to_dict("records")[0].items()
+            for name, value in _flattened(rest).items()
         ],
     }
     return {key: pd.DataFrame(rows, dtype=object) for key, rows in built.items()}
@@ -153,3 +153,10 @@ def _data_row(results: StudyResults, name: str, entry: Mapping[str, Any]) -> dic
         "frames by split": "; ".join(f"{split} {count}" for split, count in entry.get("n_by_split", {}).items()),
         "contiguous blocks (frame numbers)": "; ".join(f"{key} {ends}" for key, ends in pairs.items()),
     }
+
+
+def _flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    rows: dict[str, Any] = {}
+    for key, value in values.items():
+        rows |= _flattened(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return rows
