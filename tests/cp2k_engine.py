@@ -7,10 +7,13 @@ of a room's tests to use it there. It takes some three seconds of one core.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 
 INPUT = """&GLOBAL
   PROJECT argon
@@ -101,6 +104,13 @@ WITH_RVV10 = WITH_LOCAL_ENERGIES.replace(
       &END VDW_POTENTIAL""",
 )
 """The same with the functional of the reference data."""
+
+
+def with_atoms(text: str, positions: ArrayLike, cell: ArrayLike) -> str:
+    """The input with argon atoms at other positions, (n_atoms, 3), in another orthorhombic cell, (3,); Angstrom."""
+    rows = ["      Ar " + " ".join(f"{x:.11f}" for x in position) for position in np.asarray(positions)]
+    text = re.sub("ABC .*", "ABC " + " ".join(f"{length:.11f}" for length in np.asarray(cell)), text)
+    return re.sub("(&COORD\n).*?(    &END COORD)", "\\1" + "\n".join(rows) + "\n\\2", text, flags=re.DOTALL)
 
 
 def run_cp2k(command: str, directory: Path, text: str, name: str = "argon") -> Path:

@@ -13,6 +13,7 @@ from basinet.density.cores import COULOMB, core_overlap_energies, core_self_ener
 from basinet.density.local_energies import direct_energies, local_hartree_energies
 from basinet.density.potential import hartree_energy, hartree_potential
 from basinet.errors import InputError
+from basinet.labelling.sources import _rounding_error
 
 LIQUID, POINTS = gaussian_liquid(2), 40
 
@@ -54,6 +55,25 @@ def test_a_density_of_energy_that_follows_the_electrons_gives_their_share_and_th
     expected = -2.5 * local.population + local.core_self_energy + local.core_overlap_energy
     np.testing.assert_allclose(direct, expected, rtol=1e-12)
     assert local.direct_energy is None
+
+
+def test_the_digits_of_an_energy_density_are_in_the_error_bars(density):
+    exact = np.round(-2.5 * density + 1e-3 * np.random.default_rng(0).normal(size=density.shape), 9)
+    given = np.vectorize(lambda value: float(f"{value:.2e}"))(exact)  # three digits
+    error = _rounding_error(given, 3)
+    assert np.sqrt(np.mean(((given - exact) / error)[exact != 0.0] ** 2)) == pytest.approx(1.0, rel=0.01)
+    found = [
+        local_hartree_energies(
+            density, LIQUID.cell, LIQUID.positions, LIQUID.cores, energy_density=field, energy_density_error=bar
+        )
+        for field, bar in ((exact, None), (given, error), (given, 1e3 * error))
+    ]
+    deviation = found[1].direct_energy - found[0].direct_energy
+    assert 0.5 < np.sqrt(np.mean((deviation / found[1].rounding_error) ** 2)) < 1.5
+    assert "direct_energy_variance" not in found[1].basins.integrals
+    np.testing.assert_allclose(found[2].rounding_error, 1e3 * found[1].rounding_error, rtol=1e-12)
+    bars = [one.errors.integrals["direct_energy"] for one in found]
+    np.testing.assert_allclose(bars[1] ** 2 - found[1].rounding_error ** 2, bars[0] ** 2, rtol=0.05)
 
 
 def test_charges_and_volumes_add_up_to_the_cell(local):

@@ -7,7 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
-from tests.cp2k_engine import WITH_LOCAL_ENERGIES, WITH_RVV10, run_cp2k
+from tests.cp2k_engine import WITH_LOCAL_ENERGIES, WITH_RVV10, run_cp2k, with_atoms
 
 import basinet
 from basinet.cp2k.output import read_cp2k_output
@@ -60,6 +60,40 @@ def test_direct_energies_sum_to_the_total_energy(text, cp2k_command, tmp_path, d
     assert abs(found.atoms.info["direct_closure_error"]) < 2e-4 * Hartree
     assert np.ptp(direct) > 1e-3  # the atoms are displaced: their energies differ
     assert "REF_direct_energy" not in done.atoms.arrays
+
+
+def deviations(one, other, copies=1):
+    """Direct energies of `other` less those of `one`, over their error bars, the change of the total energy apart."""
+    first, second = (atoms.arrays["REF_direct_energy"].reshape(-1, len(one)) for atoms in (one, other))
+    bars = [atoms.arrays["direct_energy_error"].reshape(-1, len(one)) for atoms in (one, other)]
+    of_total = (other.info["REF_energy"] / copies - one.info["REF_energy"]) / len(one)
+    return (second - first - of_total) / np.hypot(*bars)
+
+
+def test_direct_energies_do_not_depend_on_where_the_grid_begins_or_on_the_size_of_the_cell(
+    cp2k_command, tmp_path, done
+):
+    """Cubes have five digits, which the error bars tell: deviations of more would be ours."""
+    positions, cell = done.atoms.positions, done.atoms.cell.lengths()
+    rng = np.random.default_rng(1)
+    eight = np.concatenate([positions, positions + cell * [1, 0, 0]]) + rng.normal(scale=0.05, size=(8, 3))
+    sixteen = np.concatenate([eight, eight + cell * [2, 0, 0]])
+    shift = [0.041, 0.023, 0.052]  # of grid points that are 0.09 A apart
+    runs = {
+        "four": (positions, cell), "shifted": (positions + shift, cell),
+        "eight": (eight, cell * [2, 1, 1]), "sixteen": (sixteen, cell * [4, 1, 1]),
+    }  # fmt: skip
+    found = {}
+    for name, structure in runs.items():
+        run_cp2k(cp2k_command, tmp_path / name, with_atoms(WITH_LOCAL_ENERGIES, *structure))
+        found[name] = partition_input(PartitionInput(tmp_path / name), PartitionSettings(threads=1)).atoms
+        assert abs(found[name].info["direct_closure_error"]) < 4.0 * found[name].info["direct_rounding_error"]
+        assert found[name].info["direct_rounding_error"] < 2e-4 * Hartree
+    shifted = deviations(found["four"], found["shifted"])
+    doubled = deviations(found["eight"], found["sixteen"], copies=2)
+    assert np.sqrt(np.mean(shifted**2)) < 2.0
+    assert np.sqrt(np.mean(doubled**2)) < 2.0
+    assert np.ptp(found["eight"].arrays["REF_direct_energy"]) > 4 * found["eight"].arrays["direct_energy_error"].max()
 
 
 def test_an_energy_density_that_lacks_a_part_gives_no_direct_energies(cp2k_command, tmp_path):

@@ -368,6 +368,6 @@ def grid_errors(
         population=error(basins.population, coarse.population, INTEGRAL_ORDER),
         volume=error(basins.volume, coarse.volume, VOLUME_ORDER),
         integrals={
-            name: error(basins.integrals[name], coarse.integrals[name], INTEGRAL_ORDER) for name in basins.integrals
+            name: error(basins.integrals[name], values, INTEGRAL_ORDER) for name, values in coarse.integrals.items()
         },
     )

@@ -11,7 +11,7 @@ Two readings of :math:`\rho`: ``total``, electrons less cores, whose energies ad
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypedDict
 
 import numpy as np
@@ -27,6 +27,7 @@ from basinet.frames.neighbours import checked_cell
 
 TOTAL, ELECTRONIC, DIRECT = "hartree_energy", "hartree_energy_electronic", "direct_energy"
 """Names of the integrals: of the two readings, and of the energy density."""
+_VARIANCE = "direct_energy_variance"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class LocalEnergies:
     - `net_charge`: charge of the core less the population, e; None without cores.
     - `errors`: error bars from the grid's spacing, the energies under the names of these attributes; None if switched
       off, or if the grid is too small to tell.
+    - `rounding_error`: of direct energies, from the error of the energy density at each point, eV (part of `errors`);
+      None where that is not given.
     - `total_energy`: 1/2 int rho V_H over the cell, which is the Hartree energy; None without cores.
     - `renormalisation`: factor by which the density was scaled to the exact number of electrons.
     - `basins`: all else: volumes, further fields, maxima, what belongs to no atom, and how exactly basins add up to the
@@ -53,6 +56,7 @@ class LocalEnergies:
     core_overlap_energy: FloatArray | None
     net_charge: FloatArray | None
     errors: GridErrors | None
+    rounding_error: FloatArray | None
     total_energy: float | None
     renormalisation: float
     basins: Basins
@@ -100,6 +104,7 @@ def local_hartree_energies(  # noqa: PLR0913 - one keyword per option
     *,
     potential: ArrayLike | None = None,
     energy_density: ArrayLike | None = None,
+    energy_density_error: ArrayLike | None = None,
     fields: Mapping[str, ArrayLike] | None = None,
     reference: ArrayLike | None = None,
     charge: float = 0.0,
@@ -122,9 +127,11 @@ def local_hartree_energies(  # noqa: PLR0913 - one keyword per option
     - `cell`: (3, 3) array_like; of the calculation, not of a cube's header; vectors as rows, Angstrom.
     - `positions`: (n_atoms, 3) array_like; angstrom.
     - `cores`: a :class:`~basinet.density.cores.Core` or (Z, rloc in Angstrom) per atom.
-    - `potential`: (n1, n2, n3) array_like; hartree potential, eV for an electron, in place of cores.
+    - `potential`: (n1, n2, n3) array_like; Hartree potential, eV for an electron, in place of cores.
     - `energy_density`: (n1, n2, n3) array_like; of Kohn and Sham, cores left out, eV/A^3; see
       `LocalEnergies.direct_energy`.
+    - `energy_density_error`: (n1, n2, n3) array_like; its standard deviation, independent from point to point, eV/A^3,
+      such as that of the digits of a cube.
     - `fields`: more arrays (n1, n2, n3) to integrate, by name; see ``basins.integrals``.
     - `charge`: of the cell, e.
     - `tolerance`: share of the electrons by which the density may be off before it is scaled.
@@ -142,7 +149,7 @@ def local_hartree_energies(  # noqa: PLR0913 - one keyword per option
     electrons, box = checked_field(density, "the density"), checked_cell(cell)
     points = np.asarray(positions, dtype=np.float64)
     checked = None if cores is None else as_cores(cores, len(points))
-    further = _further_fields(fields, energy_density, electrons.shape)
+    further = _further_fields(fields, energy_density, energy_density_error, electrons.shape)
     factor, total = 1.0, None
     energies: dict[str, FloatArray] = {}
     if checked is not None:
@@ -168,7 +175,11 @@ def local_hartree_energies(  # noqa: PLR0913 - one keyword per option
     errors = None
     if error_bars:
         with _timed(seconds, "error bars"):
-            errors = grid_errors(electrons, box, points, integrands, basins, **options)
+            measured = {name: field for name, field in integrands.items() if name != _VARIANCE}
+            errors = grid_errors(electrons, box, points, measured, basins, **options)
+    rounding = None
+    if _VARIANCE in integrands:
+        basins, errors, rounding = _with_point_errors(basins, errors, abs(np.linalg.det(box)) / electrons.size)
     return LocalEnergies(
         hartree_energy=basins.integrals.get(TOTAL),
         hartree_energy_electronic=basins.integrals.get(ELECTRONIC),
@@ -176,6 +187,7 @@ def local_hartree_energies(  # noqa: PLR0913 - one keyword per option
         core_overlap_energy=None if checked is None else core_overlap_energies(box, points, checked),
         net_charge=None if checked is None else np.array([core.charge for core in checked]) - basins.population,
         errors=errors,
+        rounding_error=rounding,
         total_energy=total,
         renormalisation=factor,
         basins=basins,
@@ -216,16 +228,36 @@ def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
 
 
 def _further_fields(
-    fields: Mapping[str, ArrayLike] | None, energy_density: ArrayLike | None, shape: tuple[int, ...]
+    fields: Mapping[str, ArrayLike] | None,
+    energy_density: ArrayLike | None,
+    energy_density_error: ArrayLike | None,
+    shape: tuple[int, ...],
 ) -> dict[str, FloatArray]:
     """The energy density and the caller's own fields, none of them under the name of an energy."""
     further = dict(fields or {})
-    for name in (TOTAL, ELECTRONIC, DIRECT):
+    for name in (TOTAL, ELECTRONIC, DIRECT, _VARIANCE):
         if name in further:
             raise InputError(f"a field is named {name!r}, which is an energy; give it another name")
     if energy_density is not None:
         further[DIRECT] = energy_density
+        if energy_density_error is not None:
+            further[_VARIANCE] = np.square(energy_density_error)
     return checked_fields(further, shape)
+
+
+def _with_point_errors(
+    basins: Basins, errors: GridErrors | None, voxel: float
+) -> tuple[Basins, GridErrors | None, FloatArray]:
+    """Basins without the variance of the energy density, its error bars with it, and the error that it makes, eV.
+
+    Points are independent: the variance of a sum over them, each of weight dV, is dV int sigma^2.
+    """
+    integrals = dict(basins.integrals)
+    rounding = np.sqrt(voxel * integrals.pop(_VARIANCE))
+    if errors is not None:
+        both = np.hypot(errors.integrals[DIRECT], rounding)
+        errors = replace(errors, integrals=errors.integrals | {DIRECT: both})
+    return replace(basins, integrals=integrals), errors, rounding
 
 
 def _energy_densities(

@@ -54,9 +54,10 @@ _ERRORS = {
 def _labelled_atoms(source: DensitySource, local: LocalEnergies, settings: PartitionSettings) -> Atoms:
     """The frame with all labels that its source allows.
 
-    Returns a frame: in ``info`` ``system``, ``closure_error``, ``direct_closure_error`` and what belongs to no atom; in
-    ``arrays`` local Hartree and direct energies (eV), ``bader_population`` (electrons), ``bader_charge`` (e, where
-    cores are known), ``bader_volume`` (A^3), ``bader_maximum_distance`` (A), and error bars.
+    Returns a frame: in ``info`` ``system``, ``closure_error``, ``direct_closure_error`` with its standard deviation by
+    the digits of the energy density (``direct_rounding_error``), and what belongs to no atom; in ``arrays`` local
+    Hartree and direct energies (eV), ``bader_population`` (electrons), ``bader_charge`` (e, where cores are known),
+    ``bader_volume`` (A^3), ``bader_maximum_distance`` (A), and error bars.
     """
     atoms: Atoms = source.atoms.copy()
     basins, errors = local.basins, local.errors
@@ -89,6 +90,8 @@ def _label_cores(atoms: Atoms, local: LocalEnergies) -> None:
     atoms.arrays["bader_charge"] = np.array(local.net_charge)
     if local.direct_energy is not None:
         atoms.arrays["REF_direct_energy"] = local.direct_energy
+        if local.rounding_error is not None:
+            atoms.info["direct_rounding_error"] = float(np.linalg.norm(local.rounding_error))
         if "REF_energy" in atoms.info:
             atoms.info["direct_closure_error"] = float(local.direct_energy.sum() - atoms.info["REF_energy"])
     atoms.info["bader_renormalisation"] = local.renormalisation - 1.0
@@ -285,6 +288,7 @@ def _source_energies(
         cores,
         potential=source.potential,
         energy_density=source.energy_density,
+        energy_density_error=source.energy_density_error,
         fields=fields,
         reference=source.reference,
         charge=charge,

@@ -42,6 +42,7 @@ class DensitySource:
     - `electrons`: of the calculation, if known.
     - `potential`: Hartree potential (eV) by other means than the cores.
     - `energy_density`: of Kohn and Sham (eV/A^3), cores left out, where CP2K wrote it and it is complete.
+    - `energy_density_error`: its standard deviation from the digits of the cube, eV/A^3.
     - `reference`: the density whose basins are taken, where it is another one.
     - `total_density`, `hartree_potential`: CP2K's own cubes, where they are.
     - `notes`: remarks for the user.
@@ -56,6 +57,7 @@ class DensitySource:
     electrons: float | None = None
     potential: FloatArray | None = None
     energy_density: FloatArray | None = None
+    energy_density_error: FloatArray | None = None
     reference: FloatArray | None = None
     total_density: Path | None = None
     hartree_potential: Path | None = None
@@ -280,7 +282,7 @@ def _cp2k_source(path: Path, density: Path | None, settings: PartitionSettings) 
         points = [" x ".join(map(str, shape)) for shape in (volume.values.shape, run.grid)]
         raise DensityError(f"{cube}: {points[0]} points of the run's {points[1]}; print it with STRIDE 1 1 1")
     cubes = tuple(path for path in (run.total_density, run.hartree_potential) if settings.cross_check and path)
-    energy_density, notes = _energy_density(run, volume)
+    energy_density, energy_density_error, notes = _energy_density(run, volume)
     return DensitySource(
         kind="cp2k",
         atoms=_run_atoms(run),
@@ -290,24 +292,39 @@ def _cp2k_source(path: Path, density: Path | None, settings: PartitionSettings) 
         cores_from="the run",
         electrons=run.electrons,
         energy_density=energy_density,
+        energy_density_error=energy_density_error,
         notes=notes,
         total_density=run.total_density,
         hartree_potential=run.hartree_potential,
     )
 
 
-def _energy_density(run: Cp2kRun, volume: Volume) -> tuple[FloatArray | None, tuple[str, ...]]:
-    """Kohn-Sham energy density in eV/A^3 from CP2K's cube, rVV10's part added; None, with a note, if it lacks a part.
+_CUBE_DIGITS = 5
+"""Of CP2K's cubes (E13.5)."""
+
+
+def _rounding_error(values: FloatArray, digits: int) -> FloatArray:
+    """Standard deviation of values that were rounded to a number of significant digits: a last digit, over root 12."""
+    with np.errstate(divide="ignore"):
+        last = 10.0 ** (np.floor(np.log10(np.abs(values))) + 1 - digits)
+    return np.asarray(last / np.sqrt(12.0), dtype=np.float64)
+
+
+def _energy_density(run: Cp2kRun, volume: Volume) -> tuple[FloatArray | None, FloatArray | None, tuple[str, ...]]:
+    """Kohn-Sham energy density and its rounding, eV/A^3, from CP2K's cube, rVV10's part added.
+
+    None, with a note, if it lacks a part.
 
     CP2K prints the total of its local energies beside the total energy. The first lacks nothing but the non-local
     potential of rVV10, ``int v_nl rho``; any further gap is of a functional whose energy density it does not know.
     """
     if run.local_energy is None:
-        return None, ()
+        return None, None, ()
     found = read_cube(run.local_energy)
     same_grid(volume, found)
-    density: FloatArray = found.values
-    density *= Hartree / Bohr**3
+    density, unit = found.values, Hartree / Bohr**3
+    error = unit * _rounding_error(density, _CUBE_DIGITS)
+    density *= unit
     gap = run.local_energy_gap
     if run.rvv10 is not None and gap is not None:
         b, c, cutoff = run.rvv10
@@ -317,13 +334,15 @@ def _energy_density(run: Cp2kRun, volume: Volume) -> tuple[FloatArray | None, tu
         density += energy
         density -= potential
     elif run.labels.get("REF_dispersion_energy"):
-        return None, (
-            f"no direct energies: {run.output.name} has a dispersion energy that is not shared out to points",
+        return (
+            None,
+            None,
+            (f"no direct energies: {run.output.name} has a dispersion energy that is not shared out to points",),
         )
     if gap is None or abs(gap) > _COMPLETE:
         lacks = "prints no total of it" if gap is None else f"lacks {gap:.3g} eV"
-        return None, (f"no direct energies: CP2K's energy density {lacks}, as with hybrids and meta-GGAs",)
-    return density, ()
+        return None, None, (f"no direct energies: CP2K's energy density {lacks}, as with hybrids and meta-GGAs",)
+    return density, error, ()
 
 
 def _run_atoms(run: Cp2kRun) -> Atoms:
