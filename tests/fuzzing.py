@@ -310,14 +310,15 @@ def _read_run(place: Path) -> object:
     return read_run(place / "run.out", density=place / "a.cube")
 
 
-def failures(place: Path, count: int, *, seed: int = 0, first: int = 0, only: str | None = None) -> Iterator[str]:
+def failures(
+    known: dict[str, Reader], count: int, *, seed: int = 0, first: int = 0, only: str | None = None
+) -> Iterator[str]:
     """Mutate each reader's file so many times; tell of what is neither read nor refused as it should be."""
 
     def late(_signal: int, _frame: object) -> None:
         raise TimeoutError(f"more than {SECONDS} s")
 
     before = signal.signal(signal.SIGALRM, late)
-    known = readers(place)
     for reader in known.values():
         reader.read()  # each can read its file; compiled code and libraries are no part of what mutations allocate
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
@@ -353,8 +354,9 @@ def main() -> None:
     parser.add_argument("--only")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        each = options.count if options.only else -(-options.count // len(readers(Path(place))))
-        found = list(failures(Path(place), each, seed=options.seed, first=options.first, only=options.only))
+        known = readers(Path(place))
+        each = options.count if options.only else -(-options.count // len(known))
+        found = list(failures(known, each, seed=options.seed, first=options.first, only=options.only))
     print("\n".join(found))  # noqa: T201
     print(f"{len(found)} failures")  # noqa: T201
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.fuzzing import failures
+from tests.fuzzing import failures, readers
 
 
 @pytest.mark.long
 def test_mutated_files_are_read_or_refused(tmp_path):
-    assert list(failures(tmp_path, 60)) == []
+    assert list(failures(readers(tmp_path), 60)) == []

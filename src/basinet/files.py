@@ -11,7 +11,7 @@ import math
 import os
 import secrets
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -203,6 +203,15 @@ def reading(path: str | Path) -> Iterator[None]:
         raise InputError(f"{path}: is a directory; name a file") from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); check the path and its permissions") from error
+
+
+def refuse_twice(paths: Iterable[str | Path]) -> None:
+    """Refuse a file that is named twice: what is in it would count twice."""
+    seen: set[Path] = set()
+    for path in paths:
+        if Path(path).resolve() in seen:
+            raise InputError(f"{path}: is named twice, and what is in it would count twice; name it once")
+        seen.add(Path(path).resolve())
 
 
 def read_bytes(path: str | Path) -> bytes:

@@ -97,3 +97,15 @@ def test_a_missing_file_among_several_is_named(run, workplace, tmp_path):
     result = run("reproduce", "--data", "good.extxyz", "missing.extxyz", "--out", "out")
     assert_refused(result, "missing.extxyz")
     assert not (tmp_path / "out").exists()
+
+
+def test_an_output_replaces_no_input_and_an_input_counts_once(run, tmp_path, argon_frames, models, atoms_file):
+    basinet.write_frames(tmp_path / "a.extxyz", argon_frames)
+    before = (tmp_path / "a.extxyz").read_bytes()
+    for command in (["relate"], ["describe", "--rcut", "5", "--twojmax", "2"], ["evaluate", models["ar"]]):
+        assert_refused(run(*command, "a.extxyz", "--out", "./a.extxyz"), "a.extxyz: is an input", "another --out")
+    assert (tmp_path / "a.extxyz").read_bytes() == before
+    assert_refused(run("partition", atoms_file, "--out", atoms_file, "--overwrite"), "is an input")
+    assert_refused(run("relate", "a.extxyz", "./a.extxyz"), "a.extxyz: is named twice", "name it once")
+    assert_refused(run("partition", atoms_file, atoms_file), "is named twice")
+    assert_refused(run("partition", atoms_file, "--cores", "Ar=8:0.4,Ar=8:0.5"), "'Ar' stands twice")

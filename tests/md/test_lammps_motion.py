@@ -14,6 +14,7 @@ import basinet
 from basinet.errors import InputError
 from basinet.frames.reading import read_frames
 from basinet.frames.shipped import load_reference
+from basinet.jobs.arrays import load_arrays, save_arrays
 from basinet.md import run as run_module
 from basinet.md.motion import set_velocities
 from basinet.md.run import simulate
@@ -112,3 +113,15 @@ def test_what_lammps_cannot_move_is_refused(tmp_path, model):
             simulate(tmp_path, changed, settings)
     with pytest.raises(ValueError, match="moves models alone"):
         DynamicsConfig(start="ar.extxyz", temperature=120.0, engine="lammps", calculator="a:b")
+
+
+def test_a_crafted_state_of_lammps_is_refused(tmp_path, model):
+    """LAMMPS itself would end the process, or crash it."""
+    settings = config(engine="lammps", steps=20)
+    moved(tmp_path, settings, model)
+    header, arrays = load_arrays(tmp_path / "restart.checkpoint")
+    noise = np.random.default_rng(0).integers(0, 256, 4000, dtype=np.uint8)
+    for crafted in (noise, arrays["lammps"][:500], np.zeros(0, np.uint8)):
+        save_arrays(tmp_path / "restart.checkpoint", header, arrays | {"lammps": crafted})
+        with pytest.raises(InputError, match="LAMMPS does not read the state in its restart point; start anew"):
+            moved(tmp_path, settings.model_copy(update={"steps": 40}), model)

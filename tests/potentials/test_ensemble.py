@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from tests.potentials.toys import DESCRIPTOR, E0, N_COMPONENTS, gas, random_ense
 
 from basinet.descriptors.bispectrum import Bispectrum
 from basinet.errors import InputError
+from basinet.jobs.arrays import load_arrays, save_arrays
 from basinet.potentials.dataset import DescriptorRange, build_dataset
 from basinet.potentials.ensemble import compose, load_model
 from basinet.potentials.network import Architecture
@@ -162,8 +164,6 @@ def test_a_file_cut_short_is_refused(kept, tmp_path_factory):
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path):
-    from basinet.jobs.arrays import save_arrays
-
     path = tmp_path / "folds.bin"
     save_arrays(path, {"kind": "something else"}, {"x": np.zeros(3)})
     with pytest.raises(InputError, match="something else"):
@@ -221,3 +221,25 @@ def test_prediction_changes_neither_frame_nor_model():
     MIXED.local_energies(atoms)
     assert atoms == copy
     assert all(np.array_equal(w, layer.weight) for w, layer in zip(weights, MIXED.networks, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("header", "arrays", "words"),
+    [
+        ({"e0": None}, {}, "e0: input should be a valid dictionary"),
+        ({"elements": ["Xx"]}, {}, "its elements Xx are not those of descriptor and e0"),
+        ({"architecture": {"depth": 7}}, {}, "depth = 7 is not possible"),
+        ({"descriptor": {"rcut": 5, "twojmax": 1000, "weights": {"Ar": 1}}}, {}, "twojmax is 1000"),
+        ({"baseline": {"pairs": {"Ar": 1}, "cutoff": 5, "smooth": True}}, {}, "pairs.Ar"),
+        ({}, {"layer0.bias": np.zeros((3, 6))}, "the array 'layer0.bias' is not 3 x 1 x 6 finite numbers"),
+        ({}, {"scaling.std": np.full((1, N_COMPONENTS), np.nan)}, "'scaling.std' is not 1 x 5 finite numbers"),
+        ({}, {"layer0.weight": np.zeros(())}, "'layer0.weight' is not"),
+    ],
+)
+def test_a_crafted_file_is_refused_though_its_checksum_is_right(tmp_path, header, arrays, words):
+    path = tmp_path / "model.basinet"
+    ARGON.save(path)
+    values, found = load_arrays(path)
+    save_arrays(path, values | header, found | arrays)
+    with pytest.raises(InputError, match=rf"model\.basinet: .*{re.escape(words)}.*; copy the model again"):
+        load_model(path)

@@ -64,8 +64,11 @@ def _relate(
     from basinet.files import plain
     from basinet.frames.reading import read_frames, system_of, write_frames
     from basinet.frames.splits import by_system, divided
+    from basinet.jobs.directory import refuse_inputs_inside
     from basinet.relation.fit import fit_relation
 
+    if out is not None:
+        refuse_inputs_inside(out, frames)
     everything = read_frames(frames, energy_key=energy_key, forces_key=forces_key)
     liquid, isolated = divided(everything)
     relations = {system: fit_relation(own, isolated, seed=seed) for system, own in by_system(liquid).items()}
@@ -160,8 +163,10 @@ def _describe(
     from basinet.frames.labels import for_each_frame
     from basinet.frames.reading import read_frames
     from basinet.frames.splits import elements_of
+    from basinet.jobs.directory import refuse_inputs_inside
     from basinet.potentials.training import default_descriptor
 
+    refuse_inputs_inside(out, frames)
     chosen = _element_numbers(weights, "--weights") if weights is not None else None
     read = read_frames(frames)
     chosen = chosen or dict(default_descriptor(elements_of(read)).weights)

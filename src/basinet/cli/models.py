@@ -103,7 +103,10 @@ def _evaluate(
     from basinet.fidelity.scoring import score_forces
     from basinet.files import write_table
     from basinet.frames.reading import read_frames
+    from basinet.jobs.directory import refuse_inputs_inside
 
+    if out is not None:
+        refuse_inputs_inside(out, files)
     model = _composed(models) if calculator is None else _calculator_from(calculator)
     read = read_frames(frames, energy_key=energy_key, forces_key=forces_key)
     energies = basinet.evaluate(model, read, definition=definition, engine=engine)

@@ -76,8 +76,11 @@ def partition(
     With --out, finished inputs are kept in FILE.extxyz.work, so that a run that was interrupted can go on, and so that
     inputs can be added later.
     """
+    from basinet.files import refuse_twice
+    from basinet.jobs.directory import refuse_inputs_inside
     from basinet.labelling.partition import PartitionBatch
 
+    refuse_twice(inputs)
     named, further = _parse_cores(cores) if cores else {}, _parse_fields(field or ())
     settings = replace(settings, cores=named, fields=further, reference=tuple(reference or ()))
     if settings.potential is not None and len(inputs) > 1:
@@ -85,6 +88,8 @@ def partition(
         raise InputError(msg)
     if out is not None and out.is_dir():
         raise InputError(f"--out {out}: is a directory; name a file in it, such as {out / 'frames.extxyz'}")
+    if out is not None:
+        refuse_inputs_inside(out, [*inputs, *([] if structure is None else [structure])])
     run = PartitionBatch(_jobs(inputs, structure), settings, None if out is None else out.with_name(f"{out.name}.work"))
     if out is None:
         if resume or overwrite:
@@ -114,15 +119,17 @@ def _parse_cores(text: str) -> dict[str, tuple[float, float]]:
     for part in text.split(","):
         element, _, numbers = part.partition("=")
         charge, _, radius = numbers.partition(":")
-        if atomic_numbers.get(element.strip(), 0) == 0:
-            raise InputError(f"--cores {text}: {element.strip()!r} is no element; write such as Ar=8:0.4,Kr=8:0.5")
+        element = element.strip()
+        if atomic_numbers.get(element, 0) == 0 or element in found:
+            what = "stands twice" if element in found else "is no element"
+            raise InputError(f"--cores {text}: {element!r} {what}; write such as Ar=8:0.4,Kr=8:0.5")
         try:
             core = Core(float(charge), float(radius) * Bohr)
         except InputError:
             raise
         except ValueError as error:
             raise InputError(f"--cores {part}: give the charge and rloc in bohr, such as Ar=8:0.4") from error
-        found[element.strip()] = (core.charge, core.radius)
+        found[element] = (core.charge, core.radius)
     return found
 
 

@@ -52,6 +52,8 @@ def find_output(path: str | Path) -> Path:
 def is_output(file: Path) -> bool:
     """Tell if a file begins as CP2K's outputs do."""
     try:
+        if not file.is_file():  # a pipe, say
+            return False
         with file.open("rb") as stream:
             return b"CP2K| version string:" in stream.read(_HEAD)
     except OSError:

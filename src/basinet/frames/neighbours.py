@@ -1,5 +1,6 @@
 """Neighbours within a cutoff: of every atom, or every pair once."""
 
+import math
 from collections.abc import Sequence
 from itertools import combinations_with_replacement, product
 from typing import NamedTuple
@@ -142,7 +143,9 @@ def _refuse_too_many_pairs(points: FloatArray, box: FloatArray, axes: NDArray[np
     lengths = np.linalg.norm(box, axis=1)
     spans = np.where(axes, lengths, np.maximum(np.ptp(points, axis=0), 1.0) if len(points) else 1.0)
     within = np.where(axes, 2.0 * cutoff, np.minimum(2.0 * cutoff, spans))
-    share = np.pi / 6.0 * float(np.prod(within / spans)) * float(np.prod(lengths)) / abs(float(np.linalg.det(box)))
+    share = (
+        np.pi / 6.0 * math.prod((within / spans).tolist()) * float(np.prod(lengths)) / abs(float(np.linalg.det(box)))
+    )
     needed = 0.5 * len(points) ** 2 * share * _BYTES_PER_PAIR
     refuse_beyond_memory(needed, f"the cutoff of {cutoff:g} A", "choose a smaller one")
 

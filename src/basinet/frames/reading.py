@@ -18,7 +18,7 @@ from ase.stress import voigt_6_to_full_3x3_stress
 from numpy.typing import NDArray
 
 from basinet.errors import InputError
-from basinet.files import atomic_write, read_text, refuse_cut_number
+from basinet.files import atomic_write, read_text, refuse_cut_number, refuse_twice
 from basinet.frames.labels import FORCES, ORIGIN, TOTAL_ENERGY, is_isolated_atom
 from basinet.frames.neighbours import refuse_overlap
 
@@ -205,9 +205,8 @@ def read_frames(
         raise InputError("no frames: name at least one extended XYZ file")
     frames: list[Atoms] = []
     names: list[str] = []
-    for index, path in enumerate(paths):
-        if Path(path).resolve() in (Path(other).resolve() for other in paths[:index]):
-            raise InputError(f"{path}: is named twice, and its frames would count twice; name it once")
+    refuse_twice(paths)
+    for path in paths:
         found = parse_frames(read_text(path), str(path), energy_key, forces_key)
         frames += found
         names += [f"{path}, frame {index}" for index in range(len(found))]

@@ -78,11 +78,13 @@ def refuse_foreign(directory: Path) -> None:
         )
 
 
-def refuse_inputs_inside(directory: Path, inputs: Iterable[str | Path]) -> None:
-    """Refuse an output directory that holds an input: overwriting it would delete the input."""
+def refuse_inputs_inside(output: Path, inputs: Iterable[str | Path]) -> None:
+    """Refuse an output that is an input, or a directory that holds one: the input would be lost."""
     for path in inputs:
-        if directory.resolve() in Path(path).resolve().parents:
-            raise InputError(f"{path}: lies in the output directory {directory}; choose another --out")
+        if output.resolve() == Path(path).resolve():
+            raise InputError(f"{path}: is an input, which the output would replace; choose another --out")
+        if output.resolve() in Path(path).resolve().parents:
+            raise InputError(f"{path}: lies in the output directory {output}; choose another --out")
 
 
 def _clear(directory: Path) -> None:
@@ -117,7 +119,10 @@ def refuse_other_config(path: Path, config: BaseModel, free: Collection[str] = (
 
     if not path.exists():
         return
-    before, now = _flat(read_yaml(path)), _flat(config.model_dump(mode="json"))
+    try:
+        before, now = _flat(read_yaml(path)), _flat(config.model_dump(mode="json"))
+    except InputError as error:
+        raise InputError(f"{error}; delete it and run again with --resume") from error
     for key in [*now, *before]:
         if key not in free and before.get(key) != now.get(key):
             msg = (

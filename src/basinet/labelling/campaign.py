@@ -318,6 +318,10 @@ def check_same(root: Path, config: CampaignConfig, frames: list[Atoms], template
 
 @lru_cache(maxsize=2)
 def _opened(root: Path, _stamps: tuple[int, ...]) -> Campaign:
-    config = validated(CampaignConfig, read_yaml(root / _CONFIG), str(root / _CONFIG))
-    template = read_template(root / _TEMPLATE) if config.template is not None else None
-    return Campaign(root, config, tuple(read_frames(root / _FRAMES)), template)
+    try:
+        config = validated(CampaignConfig, read_yaml(root / _CONFIG), str(root / _CONFIG))
+        template = read_template(root / _TEMPLATE) if config.template is not None else None
+        return Campaign(root, config, tuple(read_frames(root / _FRAMES)), template)
+    except InputError as error:
+        remedy = f"or delete {root / _CONFIG}, and give your own to 'basinet dft run' with --resume"
+        raise InputError(f"{error}; {remedy}") from error

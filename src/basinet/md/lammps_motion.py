@@ -1,5 +1,7 @@
 """Motion by LAMMPS itself: a model exported to it, its integrators, its restart files."""
 
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +42,8 @@ def _lammps_motion(
         raise InputError(f"{config.start}: LAMMPS loses atoms that leave an open box; use --engine ase")
     if not np.array_equal(atoms.get_masses(), atomic_masses[atoms.numbers]):
         raise InputError(f"{config.start}: has masses of its own, which LAMMPS does not take here; use --engine ase")
+    if state is not None:
+        _refuse_damaged(state["lammps"].tobytes(), len(atoms), folder)
     calculator: Calculator = atoms.calc
     ensemble, place = calculator.ensemble, folder / FOLDER
     record = export_lammps(ensemble, place, start=atoms, member=calculator.member, overwrite=place.exists())
@@ -48,6 +52,29 @@ def _lammps_motion(
         paths = [quoted(plain / name) for name in files]
         potential = pair_commands(paths, ensemble.elements, quoted(plain / DESCRIPTOR), ensemble.baseline)
         yield _LammpsMotion(atoms, config, guard, step, state, session, potential, Path(scratch) / "restart")
+
+
+_TRIAL = """
+import sys
+from basinet.lammps.engine import lammps_session
+with lammps_session() as session:
+    session.command(f'read_restart "{sys.argv[1]}"')
+    sys.exit(session.get_natoms() != int(sys.argv[2]))
+"""
+_TRIAL_SECONDS = 60.0
+
+
+def _refuse_damaged(restart: bytes, n_atoms: int, folder: Path) -> None:
+    """Let LAMMPS read its restart file in another process: a damaged one ends the process, or keeps it for ever."""
+    with TemporaryDirectory(prefix="basinet-md-") as scratch:
+        (file := Path(scratch) / "restart").write_bytes(restart)
+        trial = [sys.executable, "-c", _TRIAL, str(file), str(n_atoms)]
+        try:
+            read = subprocess.run(trial, capture_output=True, timeout=_TRIAL_SECONDS, check=False).returncode == 0
+        except subprocess.TimeoutExpired:
+            read = False
+    if not read:
+        raise InputError(f"{folder}: LAMMPS does not read the state in its restart point; start anew with --overwrite")
 
 
 class _LammpsMotion(_Motion):

@@ -203,7 +203,12 @@ def load_model(path: str | Path) -> Ensemble:
     if values.get("kind") != FORMAT:
         raise InputError(f"{path}: holds {values.get('kind')!r}, not an ensemble of networks")
     header = validated(_Header, values, str(path), _REMEDY)
-    descriptor, elements = Bispectrum.from_dict(header.descriptor), tuple(header.elements)
+    try:
+        descriptor = Bispectrum.from_dict(header.descriptor)
+        baseline = None if header.baseline is None else LennardJones.from_dict(header.baseline)
+    except InputError as error:
+        raise InputError(f"{path}: {error}; {_REMEDY}") from error
+    elements = tuple(header.elements)
     if len(set(elements)) < len(elements) or not set(elements) <= descriptor.weights.keys() & header.e0.keys():
         raise InputError(f"{path}: its elements {', '.join(elements)} are not those of descriptor and e0; {_REMEDY}")
     refuse_other_arrays(path, arrays, _shapes(header, descriptor.n_components, arrays), _REMEDY)
@@ -220,7 +225,7 @@ def load_model(path: str | Path) -> Ensemble:
         layers,
         header.training,
         DescriptorRange(arrays["range.low"], arrays["range.high"]) if "range.low" in arrays else None,
-        None if header.baseline is None else LennardJones.from_dict(header.baseline),
+        baseline,
     )
 
 

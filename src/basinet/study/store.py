@@ -13,13 +13,14 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from basinet.arrays import FloatArray
+from basinet.config.loading import Section, validated
 from basinet.descriptors.bispectrum import Bispectrum
 from basinet.errors import InputError
 from basinet.fidelity.gauge import stack_pair_features
 from basinet.fidelity.scoring import ScoredFrames
 from basinet.frames.labels import LOCAL_HARTREE_ENERGY, ORIGIN, for_each_frame, force_labels
 from basinet.frames.splits import Split
-from basinet.jobs.arrays import load_arrays, save_arrays
+from basinet.jobs.arrays import load_arrays, refuse_other_arrays, save_arrays
 from basinet.jobs.store import Results, file_of
 from basinet.potentials.dataset import Dataset, build_dataset, frame_derivatives, pair_share
 from basinet.potentials.pair_potential import LennardJones
@@ -162,7 +163,7 @@ class Store:
         """
         path = file_of(self.root / "work" / "descriptors" / descriptor_key(descriptor), system.key, ".bin")
         try:
-            descriptors = _read_descriptors(path, _stamp(path))
+            descriptors = _read_descriptors(path, _stamp(path), len(system.arrays["frame"]), descriptor)
         except (InputError, OSError):  # none, or damaged
             descriptors = np.concatenate(for_each_frame(descriptor, system.frames()))
             save_arrays(path, {"descriptor": descriptor.to_dict()}, {"descriptors": descriptors})
@@ -207,6 +208,21 @@ def _other_reading(system: StudySystem, definition: Definition) -> FloatArray | 
     )
 
 
+_REMEDY = "run again with --resume"
+
+
+class _Header(Section):
+    """The header of a system's file."""
+
+    name: str
+    n_atoms: int
+    elements: tuple[str, ...]
+    e0: dict[str, float]
+    main: bool
+    e0_given: bool
+    origins: tuple[str, ...]
+
+
 def _stamp(path: Path) -> tuple[int, int]:
     """Tell one content of a file from the next: workers of a cluster outlive a results directory."""
     status = path.stat()
@@ -215,12 +231,31 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 @lru_cache(maxsize=32)
 def _read_system(path: Path, stamp: tuple[int, int]) -> StoredSystem:  # noqa: ARG001 - part of the cache's key
-    header, arrays = load_arrays(path)
-    main, elements = header.pop("main"), tuple(header.pop("elements"))
-    split = Split(*(arrays[f"split.{name}"] for name in ("train", "validation", "test"))) if main else None
-    return StoredSystem(**header, elements=elements, split=split, arrays=arrays)
+    values, arrays = load_arrays(path)
+    header = validated(_Header, values, str(path), _REMEDY)
+    frames = len(header.origins)
+    atoms = frames * header.n_atoms
+    shapes = {"energy": (frames,), "cell": (frames, 3, 3), "positions": (atoms, 3)}
+    refuse_other_arrays(path, arrays, shapes, _REMEDY)
+    names = [f"split.{name}" for name in ("train", "validation", "test")] if header.main else []
+    most = {"frame": frames, "species": len(header.elements), **dict.fromkeys(names, frames)}
+    for name, limit in most.items():
+        found = arrays.get(name, np.zeros(0))
+        if found.dtype.kind != "i" or found.ndim != 1 or not ((found >= 0) & (found < limit)).all():
+            raise InputError(f"{path}: the array {name!r} is not of numbers below {limit}; {_REMEDY}")
+    if not len(arrays["frame"]) == len(arrays["species"]) == atoms or arrays.get("pbc", np.zeros(0)).shape != (
+        frames,
+        3,
+    ):
+        raise InputError(f"{path}: its arrays are not of {frames} frames; {_REMEDY}")
+    split = Split(*(arrays[name] for name in names)) if header.main else None
+    return StoredSystem(**header.model_dump(exclude={"main"}), split=split, arrays=arrays)
 
 
 @lru_cache(maxsize=32)
-def _read_descriptors(path: Path, stamp: tuple[int, int]) -> FloatArray:  # noqa: ARG001 - as above
-    return load_arrays(path)[1]["descriptors"]
+def _read_descriptors(path: Path, stamp: tuple[int, int], size: int, descriptor: Bispectrum) -> FloatArray:  # noqa: ARG001 - as above
+    header, arrays = load_arrays(path)
+    refuse_other_arrays(path, arrays, {"descriptors": (size, descriptor.n_components)}, _REMEDY)
+    if header.get("descriptor") != descriptor.to_dict():
+        raise InputError(f"{path}: of another descriptor; {_REMEDY}")
+    return arrays["descriptors"]

@@ -11,7 +11,7 @@ from pydantic import BaseModel, model_validator
 
 from basinet.config.loading import read_record
 from basinet.errors import InputError
-from basinet.files import read_text
+from basinet.files import read_bytes
 from basinet.study import tables
 from basinet.study.claims import evaluate_claims
 from basinet.study.claims.verdict import Claim
@@ -174,7 +174,7 @@ def load_results(directory: str | Path) -> StudyResults:
         selection=tables.read_rows(root / "selection.csv", tables.SELECTION),
         direct=tables.read_rows(root / "direct.csv", tables.DIRECT),
         direct_atoms=tables.read_rows(root / "direct_atoms.csv", tables.DIRECT_ATOMS),
-        config=read_text(config) if config.is_file() else "",
+        config=read_bytes(config).decode(errors="replace") if config.is_file() else "",
     )
 
 
