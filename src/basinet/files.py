@@ -222,13 +222,10 @@ def read_bytes(path: str | Path) -> bytes:
         return Path(path).read_bytes()
 
 
-_COMPRESSED = {
-    b"\x1f\x8b": "gzip",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ": "xz",
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"PK\x03\x04": "zip",
-}
+COMPRESSED = {
+    b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip",
+}  # fmt: skip
+"""First bytes of compressed files, and the program's name."""
 
 
 def decode(content: bytes, source: str, remedy: str = "check the path and the format") -> str:
@@ -236,7 +233,7 @@ def decode(content: bytes, source: str, remedy: str = "check the path and the fo
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        for first, program in _COMPRESSED.items():
+        for first, program in COMPRESSED.items():
             if content.startswith(first):
                 raise InputError(f"{source}: compressed with {program}; decompress it first") from error
         line = content.count(b"\n", 0, error.start) + 1

@@ -52,12 +52,6 @@ def _find_line(text: str, label: str) -> str | None:
     return None if match is None else match[1]
 
 
-def _find_number(text: str, label: str, where: str) -> float | None:
-    """The number that follows a label on its line, the first time; None if the label never begins a line."""
-    found = _find_line(text, label)
-    return None if found is None else _parse_number(found.split()[0], where)
-
-
 _UNITS = {
     "energy": {
         "hartree": units.Hartree, "au_e": units.Hartree, "a.u.": units.Hartree, "ry": units.Rydberg,

@@ -9,7 +9,7 @@ import numpy as np
 from basinet import units
 from basinet.arrays import FloatArray
 from basinet.cp2k.input import _from_angles
-from basinet.cp2k.language import _find_line, _find_number, _parse_number, _unit, read_cp2k_text
+from basinet.cp2k.language import _find_line, _parse_number, _unit, read_cp2k_text
 from basinet.cp2k.potentials import Core
 from basinet.errors import InputError
 
@@ -202,9 +202,6 @@ def _count_electrons(text: str) -> int | None:
     return sum(map(int, found)) if len(found) == spins else None
 
 
-_BANNER = "PROGRAM STARTED AT"
-
-
 @dataclass(frozen=True)
 class Cp2kOutput:
     """Content of an output. Whatever CP2K did not print is None, or absent from `energies`; nothing is ever made zero.
@@ -260,7 +257,7 @@ def read_cp2k_output(path: str | Path) -> Cp2kOutput:
     """
     path = Path(path)
     whole = read_cp2k_text(path)
-    start = max(whole.rfind(_BANNER), 0)
+    start = max(whole.rfind("PROGRAM STARTED AT"), 0)
     text = whole[start:]
     offset = whole.count("\n", 0, start)
     abort = text.find("[ABORT]")
@@ -271,6 +268,7 @@ def read_cp2k_output(path: str | Path) -> Cp2kOutput:
     if version is None:
         raise InputError(f"{path}: not a CP2K output, it names no version of CP2K; name the file written by cp2k -o")
     symbols, positions = _read_coordinates(text, str(path))
+    eps_scf = _find_line(text, "eps_scf:")
     return Cp2kOutput(
         path=path,
         version=version.removeprefix("CP2K version").strip(),
@@ -284,7 +282,7 @@ def read_cp2k_output(path: str | Path) -> Cp2kOutput:
         kinds=_read_kinds(text, str(path)),
         grid=_read_grid(text),
         electrons=_count_electrons(text),
-        eps_scf=_find_number(text, "eps_scf:", str(path)),
+        eps_scf=None if eps_scf is None else _parse_number(eps_scf.split()[0], str(path)),
         evaluations=_read_evaluations(text, str(path), offset),
         finished="PROGRAM ENDED AT" in text,
         abort_line=None if abort < 0 else offset + text.count("\n", 0, abort) + 1,

@@ -29,7 +29,7 @@ class MissingProgramError(InputError):
 def find_program(command: str) -> tuple[str, ...]:
     """The words of CP2K's command line, by default the first of its names on the PATH; else `MissingProgramError`."""
     try:
-        words = tuple(shlex.split(command)) if command else tuple(filter(None, (_first_on_path(_NAMES),)))
+        words = tuple(shlex.split(command)) if command else tuple(filter(shutil.which, _NAMES))[:1]
     except ValueError as error:
         raise MissingProgramError(f"run.command: {command}: {error}; spell it as in a shell") from error
     if not words:
@@ -38,10 +38,6 @@ def find_program(command: str) -> tuple[str, ...]:
         raise MissingProgramError(f"{words[0]}: not found; {_INSTALL}, or correct run.command")
     # It runs in a directory of its own, where paths relative to this one lead nowhere.
     return tuple(str(Path(word).absolute()) if "/" in word and Path(word).exists() else word for word in words)
-
-
-def _first_on_path(names: tuple[str, ...]) -> str | None:
-    return next((name for name in names if shutil.which(name)), None)
 
 
 @lru_cache(maxsize=8)
@@ -64,8 +60,6 @@ def program_version(words: tuple[str, ...]) -> str:
 
 
 OWNER = "BASINET_OWNER"  # environment variable of a running CP2K: host and number of the process that waits for it
-
-
 _ALONE = {"OMPI_MCA_pml": "ob1", "OMPI_MCA_btl": "self,vader", "OMPI_MCA_ess_singleton_isolated": "1"}
 """Environment of a CP2K that no launcher starts: Open MPI opens no ports for processes that will never come."""
 
@@ -130,8 +124,6 @@ class NotConvergedError(InputError):
 _SIGNALLED = 128  # shells and launchers end with this and the number of the signal that ended what they ran
 _KILLS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGXCPU)
 """Signals that others send; the rest are CP2K's own faults."""
-
-
 _FULL = re.compile(rb"no space left on device|disk quota exceeded", re.IGNORECASE)
 _TAIL = 1 << 16  # bytes at the end of outputs in which failures are looked for
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -25,9 +24,6 @@ from basinet.errors import DensityError, InputError
 _HEAD = 1 << 16  # bytes at the beginning of a file that show whether it is a CP2K output: the banner comes early
 _NOT_OUTPUTS = (".cube", ".gz", ".wfn", ".xyz", ".extxyz", ".inp", ".restart", ".ener", ".bak-1", ".py", ".sh", ".json")
 DENSITY = "ELECTRON_DENSITY"
-_TOTAL_DENSITY = "TOTAL_DENSITY"
-_HARTREE_POTENTIAL = "v_hartree"
-_LOCAL_ENERGY = "local_energy"
 
 
 def find_output(path: str | Path) -> Path:
@@ -81,8 +77,9 @@ def _find_cube(output: Cp2kOutput, project: str, quantity: str, step: int | None
     if step is not None:
         cubes = [cube for cube in cubes if step_of(cube) == step]
     if len(cubes) > 1:
-        place = output.path.parent
-        raise InputError(f"{place}: several cubes of {quantity} ({_shorten(cubes)}); name one of them as the density")
+        names = [cube.name for cube in cubes]
+        told = ", ".join(names if len(names) <= 4 else [*names[:3], f"... {names[-1]}", f"{len(names)} in all"])
+        raise InputError(f"{output.path.parent}: several cubes of {quantity} ({told}); name one of them as the density")
     return cubes[0] if cubes else None
 
 
@@ -102,11 +99,6 @@ def step_of(cube: Path) -> int | None:
     """
     match = re.search(r"-1_(\d+)\.cube(\.gz)?$", cube.name)
     return None if match is None else int(match[1])
-
-
-def _shorten(paths: Sequence[Path]) -> str:
-    names = [path.name for path in paths]
-    return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])}, ... {names[-1]}, {len(names)} in all"
 
 
 _TITLE = re.compile(r"\s*i\s*=\s*(\d+)\b.*\bE\s*=\s*(\S+)\s*$")
@@ -216,9 +208,9 @@ def read_run(
         forces=None if evaluation.forces is None else evaluation.forces.copy(),
         electrons=float(calculation.electrons),
         density=cube,
-        total_density=_find_cube(output, given.project, _TOTAL_DENSITY, step),
-        hartree_potential=_find_cube(output, given.project, _HARTREE_POTENTIAL, step),
-        local_energy=_find_cube(output, given.project, _LOCAL_ENERGY, step),
+        total_density=_find_cube(output, given.project, "TOTAL_DENSITY", step),
+        hartree_potential=_find_cube(output, given.project, "v_hartree", step),
+        local_energy=_find_cube(output, given.project, "local_energy", step),
         local_energy_gap=evaluation.local_energy_gap,
         rvv10=given.rvv10,
         grid=output.grid,
@@ -316,8 +308,7 @@ def _remedy(given: Cp2kInput) -> str:
     return f"put the input of this very run beside the output{others}"
 
 
-_SINGLE_POINTS = ("ENERGY", "ENERGY_FORCE", "WAVEFUNCTION_OPTIMIZATION", "WFN_OPT")
-_TRAJECTORIES = ("MD", "MOLECULAR_DYNAMICS")
+_RUN_TYPES = ("ENERGY", "ENERGY_FORCE", "WAVEFUNCTION_OPTIMIZATION", "WFN_OPT", "MD", "MOLECULAR_DYNAMICS")
 
 
 def check_ending(output: Cp2kOutput, *, allow_unconverged: bool = False) -> None:
@@ -360,7 +351,7 @@ def _check_method(output: Cp2kOutput, given: Cp2kInput) -> None:
     if solver != "PERIODIC":
         msg = f"{output.path}: Poisson solver {solver}; basinet's electrostatics is periodic, so set it to PERIODIC"
         raise InputError(msg)
-    if given.run_type not in (*_SINGLE_POINTS, *_TRAJECTORIES):
+    if given.run_type not in _RUN_TYPES:
         raise InputError(f"{given.path}: RUN_TYPE {given.run_type}; basinet reads ENERGY, ENERGY_FORCE and MD")
     if "NPT" in given.ensemble or "NPE" in given.ensemble:
         raise InputError(f"{given.path}: ENSEMBLE {given.ensemble} changes the cell; run single points of its frames")
@@ -396,15 +387,12 @@ def _agreed_symbols(output: Cp2kOutput, given: Cp2kInput) -> tuple[str, ...]:
     for name, symbol, element in zip(given.names, symbols, given.elements, strict=True):
         if not atomic_numbers.get(symbol):
             raise InputError(f"{given.path}: the atom {name!r} is of no known element; give its &KIND an ELEMENT")
-        if symbol != element and _is_certain(name, element):
+        # The input alone settles an element that is not guessed; a name such as ``OW`` does not.
+        certain = element != _guess_element(name) or name.rstrip("0123456789").capitalize() == element
+        if symbol != element and certain:
             msg = f"{given.path}: the atom {name!r} is {element}, but {symbol} in {output.path.name}; {_remedy(given)}"
             raise InputError(msg)
     return symbols
-
-
-def _is_certain(name: str, element: str) -> bool:
-    """Tell if the input alone settles an atom's element: a name such as ``OW`` does not."""
-    return element != _guess_element(name) or name.rstrip("0123456789").capitalize() == element
 
 
 def _agreed_positions(output: Cp2kOutput, given: Cp2kInput) -> FloatArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -213,12 +213,7 @@ def _resolution(box: FloatArray, shape: tuple[int, ...]) -> float:
     return float(np.sqrt(3.0) * np.cbrt(abs(np.linalg.det(box)) / np.prod(shape)))
 
 
-class _Owners(NamedTuple):
-    """Who owns the basin of a maximum: its index, the atom's, and the share."""
-
-    maximum: IntArray
-    atom: IntArray
-    share: FloatArray
+_Owners = tuple[IntArray, IntArray, FloatArray]  # of the basins of maxima: index of the maximum and the atom, share
 
 
 def _owners(maxima: Maxima, nuclei: FloatArray, box: FloatArray, shape: tuple[int, ...]) -> _Owners:
@@ -232,7 +227,7 @@ def _owners(maxima: Maxima, nuclei: FloatArray, box: FloatArray, shape: tuple[in
         maximum.append(tied)
         atom.append(site[near])
     owned = np.concatenate(maximum)
-    return _Owners(owned, np.concatenate(atom), 1.0 / np.bincount(owned, minlength=len(maxima))[owned])
+    return owned, np.concatenate(atom), 1.0 / np.bincount(owned, minlength=len(maxima))[owned]
 
 
 def _results(
@@ -245,12 +240,12 @@ def _results(
     vacuum: float | None,
 ) -> Basins:
     """Sort what has arrived at the maxima into atoms and non-nuclear maxima."""
-    is_alone = maxima.atom < 0
+    is_alone, (maximum, atom, share) = maxima.atom < 0, owners
     atoms = np.zeros((n_atoms, len(arrived.total)))  # columns: volume, density, fields
-    np.add.at(atoms, owners.atom, arrived.maxima[owners.maximum] * voxel * owners.share[:, None])
+    np.add.at(atoms, atom, arrived.maxima[maximum] * voxel * share[:, None])
     alone, outside = arrived.maxima[is_alone] * voxel, arrived.vacuum * voxel
     farthest = np.full(n_atoms, -np.inf)
-    np.maximum.at(farthest, owners.atom, maxima.distance[owners.maximum])
+    np.maximum.at(farthest, atom, maxima.distance[maximum])
     excess = arrived.maxima.sum(axis=0) + arrived.vacuum - arrived.total
     residuals = np.divide(excess, arrived.magnitude, out=np.zeros_like(excess), where=arrived.magnitude > 0.0)
     return Basins(
@@ -361,8 +356,7 @@ def grid_errors(
     ratio = float(np.prod(width) ** (1.0 / 3.0))
 
     def error(fine: FloatArray, rough: FloatArray, order: float) -> FloatArray:
-        deviation: FloatArray = np.abs(fine - rough) / (ratio**order - 1.0)
-        return deviation
+        return np.asarray(np.abs(fine - rough) / (ratio**order - 1.0), dtype=np.float64)
 
     return GridErrors(
         population=error(basins.population, coarse.population, INTEGRAL_ORDER),

@@ -102,7 +102,7 @@ def renormalise(
     liquid argon (and 1e-5 in the count); so does a cell in the wrong precision.
 
     - `density`: (n1, n2, n3) array_like; e / A^3.
-    - `cell`: (3, 3) array_like; angstrom, vectors as rows.
+    - `cell`: (3, 3) array_like; Angstrom, vectors as rows.
     - `electrons`: valence electrons of the cell, e.
     - `tolerance`: largest share of the electrons by which the density may be off.
     - `overwrite`: whether a float64 array may be scaled in place, which saves memory.

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TypedDict
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -125,7 +125,7 @@ def local_hartree_energies(  # noqa: PLR0913 - one keyword per option
     - `density`: (n1, n2, n3) array_like; valence electrons, e / A^3. With cores it is scaled to their charge; otherwise
       it is taken as it is.
     - `cell`: (3, 3) array_like; of the calculation, not of a cube's header; vectors as rows, Angstrom.
-    - `positions`: (n_atoms, 3) array_like; angstrom.
+    - `positions`: (n_atoms, 3) array_like; Angstrom.
     - `cores`: a :class:`~basinet.density.cores.Core` or (Z, rloc in Angstrom) per atom.
     - `potential`: (n1, n2, n3) array_like; Hartree potential, eV for an electron, in place of cores.
     - `energy_density`: (n1, n2, n3) array_like; of Kohn and Sham, cores left out, eV/A^3; see
@@ -169,7 +169,8 @@ def local_hartree_energies(  # noqa: PLR0913 - one keyword per option
         energies[ELECTRONIC] *= 0.5
     integrands = energies | further
     leading = None if reference is None else checked_field(reference, "the reference density")
-    options = _Options(nuclear_radius=nuclear_radius, reference=leading, vacuum=vacuum, threads=threads)
+    options: dict[str, Any] = {"nuclear_radius": nuclear_radius, "reference": leading, "vacuum": vacuum}
+    options["threads"] = threads
     with _timed(seconds, "basins"):
         basins = integrate_basins(electrons, box, points, integrands, **options)
     errors = None
@@ -211,13 +212,6 @@ def direct_energies(
     if local.direct_energy is None:
         raise InputError("direct energies need the cores; give (Z, rloc) of every atom")
     return local.direct_energy
-
-
-class _Options(TypedDict):
-    nuclear_radius: float
-    reference: FloatArray | None
-    vacuum: float | None
-    threads: int | None
 
 
 @contextmanager

@@ -53,13 +53,14 @@ def rvv10_correlation(
     rho, gradient = grid.real(rho_g), [grid.real(1j * g * rho_g) for g in grid.waves]
     q0, dq0_drho, dq0_dslope = _wave_number(rho, np.sum(np.square(gradient), axis=0), b, c)
     weight = np.where(rho > LEAST_DENSITY, np.abs(rho), 0.0) ** 0.75 / (3 * b**1.5 * np.pi**1.25)
-    splines = CubicSpline(Q_MESH, np.eye(len(Q_MESH)), bc_type="natural").c
+    splines = CubicSpline(Q_MESH, np.eye(len(Q_MESH)), bc_type="natural")
     waves = np.empty((len(Q_MESH), *grid.wave_numbers.shape), dtype=complex)
-    for part, theta in zip(waves, _weighted_splines(q0.ravel(), weight.ravel(), splines), strict=True):
-        part[...] = grid.waved(theta.reshape(rho.shape))
+    for part, value in zip(waves, np.moveaxis(splines(q0), -1, 0), strict=True):
+        part[...] = grid.waved(weight * value)
     _convolve(waves.reshape(len(Q_MESH), -1), grid.wave_numbers.ravel(), *_kernel_table())
-    u = np.stack([grid.real(part).ravel() for part in waves])
-    energy, slope = (part.reshape(rho.shape) for part in _sums(u, q0.ravel(), weight.ravel(), splines))
+    u = np.stack([grid.real(part) for part in waves])
+    del waves
+    energy, slope = (0.5 * weight * np.einsum("qxyz,xyzq->xyz", u, splines(q0, order)) for order in (0, 1))
     beta = (3 / b**2) ** 0.75 / 32
     flux = [grid.waved(slope * dq0_dslope * part) for part in gradient]
     divergence = sum(1j * g * part for g, part in zip(grid.waves, flux, strict=True))
@@ -147,35 +148,6 @@ def _kernel_table() -> tuple[FloatArray, FloatArray]:
     rows = np.sin(np.outer(waves[1:], radii)) / waves[1:, None]
     table = (np.concatenate([radii[None], rows]) * weights) @ values
     return table, CubicSpline(waves, table, bc_type="natural")(waves, 2)
-
-
-@jit()
-def _weighted_splines(q0: FloatArray, weight: FloatArray, splines: FloatArray) -> FloatArray:
-    """Splines P_i at q0 times a weight, (q, points); ``splines`` holds the coefficients (4, intervals, q)."""
-    found = np.empty((splines.shape[2], len(q0)))
-    for point in range(len(q0)):
-        k = min(np.searchsorted(Q_MESH, q0[point], side="right"), len(Q_MESH) - 1) - 1
-        x = q0[point] - Q_MESH[k]
-        for i in range(len(found)):
-            value = ((splines[0, k, i] * x + splines[1, k, i]) * x + splines[2, k, i]) * x + splines[3, k, i]
-            found[i, point] = weight[point] * value
-    return found
-
-
-@jit()
-def _sums(u: FloatArray, q0: FloatArray, weight: FloatArray, splines: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Half the sums of u_i P_i, and of u_i dP_i / dq0, times the weight, at every point; ``u`` is (q, points)."""
-    values, slopes = np.empty(len(q0)), np.empty(len(q0))
-    for point in range(len(q0)):
-        k = min(np.searchsorted(Q_MESH, q0[point], side="right"), len(Q_MESH) - 1) - 1
-        x = q0[point] - Q_MESH[k]
-        value = slope = 0.0
-        for i in range(len(u)):
-            a, b, c, d = splines[0, k, i], splines[1, k, i], splines[2, k, i], splines[3, k, i]
-            value += u[i, point] * (((a * x + b) * x + c) * x + d)
-            slope += u[i, point] * ((3.0 * a * x + 2.0 * b) * x + c)
-        values[point], slopes[point] = 0.5 * weight[point] * value, 0.5 * weight[point] * slope
-    return values, slopes
 
 
 @jit()

@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 from basinet.arrays import FloatArray
 from basinet.compiled import jit
 from basinet.errors import InputError
-from basinet.files import reading, refuse_beyond_memory, refuse_cut_number
+from basinet.files import COMPRESSED, reading, refuse_beyond_memory, refuse_cut_number
 
 PIECE = 1 << 18  # bytes read at a time: they stay in the processor's second-level cache until they are used
-_REFUSED = {b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip"}
-"""First bytes of compressed files that are not read, and the program's name."""
 _PACKED = 1032  # times that gzip shrinks a text at most
 _MANY_VALUES = 1 << 20  # up to which the end of the file tells soon enough that some are missing
 _WIDEST = 256  # bytes of a value with the blanks around it; more is not the text of a header's values
@@ -122,14 +120,13 @@ def _open(path: Path) -> BinaryIO | gzip.GzipFile:
         stream = path.open("rb", buffering=0)
         magic = stream.read(6)
         stream.seek(0)
-    for first, program in _REFUSED.items():
-        if magic.startswith(first):
-            stream.close()
-            raise InputError(f"{path}: compressed with {program}, only gzip is read; decompress it first")
-    if magic.startswith(b"\x1f\x8b"):
-        stream.close()
-        return gzip.GzipFile(path)
-    return stream
+    program = next((program for first, program in COMPRESSED.items() if magic.startswith(first)), None)
+    if program is None:
+        return stream
+    stream.close()
+    if program != "gzip":
+        raise InputError(f"{path}: compressed with {program}, only gzip is read; decompress it first")
+    return gzip.GzipFile(path)
 
 
 class TextStream:
