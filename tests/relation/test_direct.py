@@ -72,11 +72,11 @@ def test_a_study_tests_the_relation_atom_by_atom(frames):
         own.arrays["REF_direct_energy"] = np.roll(own.arrays["REF_direct_energy"], 5)
         twice.arrays["REF_direct_energy"] = 2.0 * twice.arrays["REF_direct_energy"]
     verdicts = []
-    for given in (frames, turned, doubled, basinet.load_reference("ar")[:34]):
+    for given in (frames, turned, doubled, basinet.load_reference("ar")[: len(frames)]):
         systems = group_systems(given, [], SplitSettings(), size_transfer=True, seed=0)
         rows, of_atoms = direct_rows(systems)
         (claim,) = atom_claims(as_table(rows, DIRECT), {"ar": ["Ar"]})
-        assert len(as_table(of_atoms, DIRECT_ATOMS)) == (34 * 32 if rows else 0)
+        assert len(as_table(of_atoms, DIRECT_ATOMS)) == (sum(map(len, frames)) if rows else 0)
         verdicts.append(claim.verdict)
     assert verdicts == ["supported", "contradicted", "contradicted", "not testable here"]
 
