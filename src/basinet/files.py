@@ -153,7 +153,9 @@ def write_table(path: str | Path, table: pd.DataFrame) -> None:
         spelled.to_csv(stream, index=False, lineterminator="\n")
 
 
-def read_table(path: str | Path, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
+def read_table(
+    path: str | Path, columns: Mapping[str, str] | None = None, remedy: str = "write it again"
+) -> pd.DataFrame:
     """Read a CSV table: some columns with their pandas types, missing where the file lacks them, or all as they spell.
 
     InputError, with the line, where the file is missing, empty or not text, a row has too few or too many values, or a
@@ -161,29 +163,29 @@ def read_table(path: str | Path, columns: Mapping[str, str] | None = None) -> pd
     """
     import pandas as pd
 
-    text = read_text(path)
+    text = decode(read_bytes(path), str(path), remedy)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = next((cells for cells in reader if cells), None)
         if header is None:
-            raise InputError(f"{path}: the table is empty; write it again")
+            raise InputError(f"{path}: the table is empty; {remedy}")
         if len(set(header)) != len(header):
             raise InputError(f"{path}, line {reader.line_num}: a column name appears twice; rename one")
         for cells in reader:
             if cells and len(cells) != len(header):
                 raise InputError(
                     f"{path}, line {reader.line_num}: {len(cells)} values for {len(header)} columns; "
-                    "the file may be cut short, write it again"
+                    f"the file may be cut short, {remedy}"
                 )
         if not text.endswith("\n"):
-            raise InputError(f"{path}: the table's last line has no end, it may be cut short; write it again")
+            raise InputError(f"{path}: the table's last line has no end, it may be cut short; {remedy}")
     except csv.Error as error:
-        raise InputError(f"{path}, line {reader.line_num}: not a CSV table ({error}); write it again") from error
+        raise InputError(f"{path}, line {reader.line_num}: not a CSV table ({error}); {remedy}") from error
     known = None if columns is None else {name: kind for name, kind in columns.items() if name in header}
     try:
         table = pd.read_csv(io.StringIO(text, newline=""), dtype=known, keep_default_na=False, na_values=[""])
     except ValueError as error:
-        raise InputError(f"{path}: not the table expected ({error}); write it again") from error
+        raise InputError(f"{path}: not the table expected ({error}); {remedy}") from error
     if columns is None:
         return table
     absent = {name: pd.Series(index=table.index, dtype=kind) for name, kind in columns.items() if name not in header}

@@ -47,7 +47,7 @@ class RunResults:
 
 def analyse(folder: Path, config: DynamicsConfig, ending: Ending, reference: Sequence[Atoms] = ()) -> RunResults:
     """Read log and trajectory of a run, and measure."""
-    table = read_table(folder / LOG, dict.fromkeys(COLUMNS, "float64"))
+    table = read_table(folder / LOG, dict.fromkeys(COLUMNS, "float64"), "start anew with --overwrite")
     table = table[table["step"] >= config.equilibration]
     log = {str(name): table[name].to_numpy(dtype=np.float64) for name in table}
     every = read_frames(folder / TRAJECTORY)

@@ -110,7 +110,7 @@ def rounded(value: float) -> float:
 
 def read_rows(path: Path, schema: Schema) -> pd.DataFrame:
     """Read a table; without rows if there is no such file."""
-    return read_table(path, schema) if path.is_file() else as_table([], schema)
+    return read_table(path, schema, "delete it and run again with --resume") if path.is_file() else as_table([], schema)
 
 
 def select(table: pd.DataFrame, **conditions: Any) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from basinet.errors import InputError
 from basinet.study.claims.verdict import Claim
 from basinet.study.figures.catalogue import EXTRA_FIGURES, PAPER_FIGURES
 from basinet.study.report.page import _commands, _width_answer, write_report
+from basinet.study.report.results import load_results
 from basinet.study.tables import select
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -167,3 +168,14 @@ def test_a_directory_without_results_is_an_error_that_says_what_to_do(tmp_path):
     (tmp_path / "study.json").write_text("[")
     with pytest.raises(InputError, match=r"study\.json"):
         write_report(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [("Ar:1.0", "garbage", "weights 'garbage'"), (",mean,", ",abc,", "seed 'abc'"), ("pearson_r,", "odd,", "")],
+)
+def test_damaged_results_name_a_remedy_that_works(bare_directory, before, after, words):
+    path = bare_directory / "results.csv"
+    path.write_text(path.read_text().replace(",0,", ",mean,").replace(before, after, 1)[: None if words else -5])
+    with pytest.raises(InputError, match=rf"results.csv.*{words}.*; delete it and run again with --resume|cut short"):
+        load_results(bare_directory)

@@ -1,5 +1,6 @@
 """A results directory in memory: all that figures and the report are made of. Missing files are empty."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -148,6 +149,11 @@ class StudyResults:
         return evaluate_claims(self.table, relations, self.systems, self.direct)
 
 
+_BY_ELEMENT = r"([A-Z][a-z]?:[0-9.e+-]*[0-9]( |$))*"
+_SPELLINGS = {"seed": "[0-9]+|mean", "weights": _BY_ELEMENT, "radii": _BY_ELEMENT}
+"""Of texts in ``results.csv`` that are taken apart."""
+
+
 def load_results(directory: str | Path) -> StudyResults:
     """Read a results directory; InputError where its ``results.csv`` is missing or a file is not what it says."""
     root = Path(directory)
@@ -155,6 +161,10 @@ def load_results(directory: str | Path) -> StudyResults:
         problem = "holds no results.csv" if root.is_dir() else "no such directory"
         raise InputError(f"{root}: {problem}; give the output directory of `basinet reproduce` or `train`")
     table = tables.read_rows(root / "results.csv", tables.RESULTS)
+    for column, pattern in _SPELLINGS.items():
+        for value in tables.distinct(table, column):
+            if re.fullmatch(pattern, value) is None:
+                raise InputError(f"{root}/results.csv: {column} {value!r}; delete it and run again with --resume")
     study = read_record(root / "study.json", _Study)
     named = study.get("data", {}).get("systems", {})
     tested = tables.distinct(table, "test_system")
