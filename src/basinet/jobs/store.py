@@ -79,8 +79,8 @@ class Results(Generic[Kept]):
             if kept["fingerprint"] != fingerprint:
                 return None
             found: Kept = self._adapter.validate_python(kept["result"])
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, MemoryError):
-            return None  # none, or damaged
+        except Exception:  # noqa: BLE001 - none, or damaged, which ASE's decoder meets with errors of any type
+            return None
         return found
 
     def put(self, key: str, fingerprint: str, result: Kept) -> None:
