@@ -8,4 +8,4 @@ from tests.fuzzing import failures, readers
 
 @pytest.mark.long
 def test_mutated_files_are_read_or_refused(tmp_path):
-    assert list(failures(readers(tmp_path), 60)) == []
+    assert list(failures(readers(tmp_path), 20)) == []
