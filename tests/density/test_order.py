@@ -91,6 +91,7 @@ def test_curved_dividing_surfaces_between_unlike_atoms_converge_with_an_order_of
         assert 1.3 < order(GRIDS, rms) < 1.9
 
 
+@pytest.mark.long
 @cells
 def test_planes_between_like_atoms_are_far_better_met_than_by_whole_points(cell):
     weights, whole_points = errors(cell, (8.0, 8.0), by_weights, by_steepest_ascent)

@@ -85,6 +85,7 @@ def test_a_member_does_not_depend_on_the_rates_searched_beside_it(reference):
         assert np.allclose(weights_of(among), weights_of(reference), rtol=0, atol=1e-9)
 
 
+@pytest.mark.long
 def test_in_single_precision_members_agree_to_single_precision():
     one, more = trained(members=1, dtype="float32"), trained(members=4, dtype="float32", learning_rates=(1e-7, 1e-2))
     assert np.allclose(weights_of(more)[:1], weights_of(one), rtol=0, atol=1e-3)
@@ -103,7 +104,10 @@ def test_precision_is_what_was_asked_for_and_leaks_nowhere(reference):
     assert jax.numpy.zeros(1).dtype == np.float32
 
 
-@pytest.mark.parametrize("parametrisation", ["standard", "zero_readout", "ntk", "mup"])
+MORE = [pytest.param(name, marks=pytest.mark.long) for name in ("zero_readout", "ntk", "mup")]
+
+
+@pytest.mark.parametrize("parametrisation", ["standard", *MORE])
 def test_the_weights_kept_are_those_of_the_least_validation_error(parametrisation):
     result = trained(Architecture("tanh", 2, 4, parametrisation), members=3)
     curve = result.curves["validation"]
@@ -130,6 +134,7 @@ def test_each_member_stops_by_itself():
     assert np.array_equal(result.validation_rmse, np.nanmin(curve, axis=0))
 
 
+@pytest.mark.long
 def test_patience_beyond_the_end_changes_nothing_before_it():
     patient, hasty = trained(patience=10**6), trained(patience=60)
     short = np.isfinite(hasty.curves["validation"])
@@ -195,7 +200,7 @@ def test_a_linear_law_is_recovered_atom_by_atom(activation, least):
     assert np.corrcoef(local, test.local_energy)[0, 1] > least
 
 
-@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("depth", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_summing_descriptors_first_changes_no_step_of_a_linear_network(depth, monkeypatch):
     counts = {"Ar": 3, "Kr": 2}
     data = toy_dataset(40, counts, curved=2e-5)
@@ -226,6 +231,7 @@ def test_padding_with_frames_of_nothing_changes_nothing(reference):
     assert np.allclose(weights_of(ceiling[0]), weights_of(ceiling[1]), rtol=0, atol=1e-9)
 
 
+@pytest.mark.long
 def test_smaller_training_sets_share_the_compiled_program():
     compiled = []
 
@@ -251,7 +257,7 @@ def test_weight_decay_shrinks_weights():
     assert norms[2] < norms[1] < norms[0]
 
 
-@pytest.mark.parametrize("parametrisation", ["standard", "mup"])
+@pytest.mark.parametrize("parametrisation", ["standard", MORE[-1]])
 def test_the_first_step_of_adam_moves_each_layer_by_its_rate(parametrisation):
     architecture = Architecture("tanh", 2, 32, parametrisation)
     result = trained(architecture, members=1, max_steps=1, evaluate_every=1)
@@ -261,6 +267,7 @@ def test_the_first_step_of_adam_moves_each_layer_by_its_rate(parametrisation):
         assert np.median(moved) == pytest.approx(1e-2 * rule.rate_factor, rel=1e-3)
 
 
+@pytest.mark.long
 def test_untrained_networks_are_those_that_training_starts_from():
     for parametrisation in ("standard", "ntk", "mup"):
         architecture = Architecture("tanh", 2, 4, parametrisation)

@@ -102,7 +102,13 @@ def loss_by_evaluation(ensemble, frames, weight):
 
 @pytest.mark.parametrize(
     ("activation", "depth", "parametrisation"),
-    [("tanh", 1, "standard"), ("tanh", 2, "ntk"), ("tanh", 2, "mup"), ("linear", 1, "standard"), ("linear", 2, "mup")],
+    [
+        ("tanh", 1, "standard"),
+        pytest.param("tanh", 2, "ntk", marks=pytest.mark.long),
+        pytest.param("tanh", 2, "mup", marks=pytest.mark.long),
+        ("linear", 1, "standard"),
+        pytest.param("linear", 2, "mup", marks=pytest.mark.long),
+    ],
 )
 def test_the_loss_is_that_of_the_models_own_energies_and_forces(activation, depth, parametrisation):
     from basinet.potentials.program import _errors_in_turn, _mean_squared_errors
@@ -156,6 +162,7 @@ def test_the_record_tells_the_errors_of_the_forces_that_the_calculator_gives(act
     assert result.ensemble.training["force_weight"] == 0.3
 
 
+@pytest.mark.long
 def test_the_loss_on_validation_frames_chooses_weights_and_rate():
     result = trained(learning_rates=(1e-5, 1e-2), members=3)
     scale, n = result.ensemble.scaling.scale.mean(), TRAIN.n_atoms.mean()
@@ -178,6 +185,7 @@ def test_padding_with_frames_of_nothing_changes_nothing(activation):
         assert np.allclose(curve, padded.curves[name], rtol=1e-9)
 
 
+@pytest.mark.long
 def test_summing_derivatives_first_changes_no_step_of_a_linear_network(monkeypatch):
     at_once = trained(Architecture("linear", 2, 4))
     for name in ("pack", "_pack_forces"):
@@ -201,12 +209,14 @@ def test_a_small_weight_is_close_to_none():
     assert np.allclose(weights_of(totals), weights_of(hardly), rtol=0, atol=1e-5)
 
 
+@pytest.mark.long
 def test_in_single_precision_the_forces_are_the_same_to_a_thousandth_of_their_error():
     double, single = trained(), trained(dtype="float32")
     assert np.allclose(single.force_rmse["validation"], double.force_rmse["validation"], rtol=1e-3)
     assert np.allclose(single.validation_rmse, double.validation_rmse, rtol=1e-2)
 
 
+@pytest.mark.long
 def test_weights_of_forces_share_the_compiled_program():
     compiled = []
 

@@ -107,14 +107,8 @@ def test_claims_are_written_as_json_without_nan(report):
     assert {claim["verdict"] for claim in claims} <= {"supported", "contradicted", "not resolved", "not testable here"}
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param("pure_directory", marks=pytest.mark.long),
-        pytest.param("mixture_directory", marks=pytest.mark.long),
-        "bare_directory",
-    ],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["pure_directory", "mixture_directory", "bare_directory"])
 def test_poor_studies_have_the_figures_they_can_and_say_what_others_lack(kind, request):
     page = write_report(request.getfixturevalue(kind))
     words = re.sub('base64,[^"]*', "", page.read_text(encoding="utf-8"))
