@@ -305,11 +305,11 @@ def _totals(found: Mapping[str, Any], definition: str) -> list[str]:
 
 
 def _jobs(inputs: Sequence[Path], structure: Path | None) -> list[PartitionInput]:
-    from basinet.labelling.sources import count_structures, expanded
+    from basinet.labelling.sources import expanded, read_all
 
     if structure is None:
         return expanded([PartitionInput(path) for path in inputs])
-    count = count_structures(structure)
+    count = len(read_all(structure))
     if count != len(inputs):
         raise InputError(f"--structure {structure}: {count} frames for {len(inputs)} inputs; give one for each")
     return [PartitionInput(path, structure, index) for index, path in enumerate(inputs)]

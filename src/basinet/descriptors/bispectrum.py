@@ -25,12 +25,7 @@ from ase import Atoms
 from ase.data import atomic_numbers, vdw_radii
 
 from basinet.arrays import FloatArray, IntArray
-from basinet.descriptors.clebsch_gordan import (
-    _coupling_tables,
-    _CouplingTables,
-    _single_component_tables,
-    component_labels,
-)
+from basinet.descriptors.clebsch_gordan import _component_tables, _coupling_tables, _CouplingTables, component_labels
 from basinet.errors import InputError
 from basinet.files import refuse_beyond_memory
 from basinet.frames.neighbours import Neighbours, find_neighbours
@@ -41,8 +36,7 @@ EQUAL = 0.5  # radius of elements of equal size, in units of the cutoff
 LARGEST_TWOJMAX = 14
 """204 components; the tables beyond take seconds to make and the components long since repeat each other."""
 ATOMS_PER_THREAD = 64  # with fewer, to start a thread takes longer than it saves
-BLOCK = 256
-"""Atoms at a time: their matrices stay in the cache, and products with a network's weights run at full speed."""
+BLOCK = 256  # atoms at a time: their matrices stay in the cache, and products with weights run at full speed
 Slopes: TypeAlias = "Callable[[IntArray, FloatArray], FloatArray]"
 """From indices of atoms (n,) and their components (n, n_components) to the slopes dE_i/dB_i (n, n_components)."""
 
@@ -240,7 +234,7 @@ class Bispectrum:
             matrices = around.matrices(len(block))
             around.components(block, matrices, descriptors)
             pairs = np.isin(atom, block)
-            for component, tables in enumerate(_single_component_tables(self.twojmax)):
+            for component, tables in enumerate(_component_tables(self.twojmax)):
                 slopes = np.zeros((len(block), self.n_components))
                 slopes[:, component] = 1.0
                 around.pair_slopes(block, matrices, slopes, tables, gradient)

@@ -128,12 +128,6 @@ class _CouplingTables(NamedTuple):
     coefficients: FloatArray
 
 
-def _cheapest(label: tuple[int, int, int]) -> int:
-    """Which of a component's momenta to couple the others to: equal ones are halved, else the smallest is the least."""
-    low, middle, high = sorted(label)
-    return high if low == middle else low
-
-
 @lru_cache(maxsize=16)
 def _coupling_tables(twojmax: int) -> _CouplingTables:
     couplings: list[tuple[int, int, int, int]] = []
@@ -141,6 +135,8 @@ def _coupling_tables(twojmax: int) -> _CouplingTables:
     coefficients: list[float] = []
     factor, chosen, chosen_factor = [], [], []
     for component, label in enumerate(component_labels(twojmax)):
+        low, middle, high = sorted(label)
+        cheapest = high if low == middle else low  # to couple the others to: equal ones are halved
         for j in sorted(set(label)):
             others = list(label)
             others.remove(j)
@@ -153,7 +149,7 @@ def _coupling_tables(twojmax: int) -> _CouplingTables:
                 coefficients += [clebsch_gordan(j1, j2, j, a1, a + shift - a1) for a1 in range(first, last + 1)]
             # B / (2j + 1) is the same for every order of the momenta; the label's last one fixes the factor.
             ratio = (label[2] + 1) / (j + 1)
-            if j == _cheapest(label):
+            if j == cheapest:
                 chosen.append(len(couplings))
                 chosen_factor.append(ratio)
             starts.append(start + [len(coefficients)] * (twojmax + 1 - j))
@@ -172,7 +168,7 @@ def _coupling_tables(twojmax: int) -> _CouplingTables:
 
 
 @lru_cache(maxsize=16)
-def _single_component_tables(twojmax: int) -> tuple[_CouplingTables, ...]:
+def _component_tables(twojmax: int) -> tuple[_CouplingTables, ...]:
     """Tables with the couplings to the slopes of one component each."""
     tables = _coupling_tables(twojmax)
     starts = np.searchsorted(tables.couplings[:, 3], np.arange(len(component_labels(twojmax)) + 1))

@@ -15,18 +15,8 @@ from basinet.arrays import FloatArray, IntArray
 from basinet.errors import InputError
 from basinet.fidelity.gauge import Gauge, fit_gauge
 from basinet.fidelity.metrics import centred_metrics, local_metrics_by_species, score_interval, total_metrics
+from basinet.frames import labels
 from basinet.frames.bootstrap import choose_block_length
-from basinet.frames.labels import (
-    ELECTROSTATIC_ENERGY,
-    FORCES,
-    LOCAL_ENERGY,
-    LOCAL_HARTREE_ENERGY,
-    TOTAL_ENERGY,
-    all_labelled,
-    energy_label,
-    for_each_frame,
-    force_labels,
-)
 from basinet.frames.splits import by_composition, by_system, divided, elements_of
 from basinet.potentials.dataset import Dataset, build_dataset, isolated_energies
 from basinet.potentials.ensemble import Ensemble
@@ -193,7 +183,7 @@ def score_forces(model: Ensemble | Calculator, frames: Sequence[Atoms], *, engin
     """
     rows: list[dict[str, Any]] = []
     liquid = divided(frames)[0]
-    labelled = [atoms for atoms in liquid if FORCES in atoms.arrays]
+    labelled = [atoms for atoms in liquid if labels.FORCES in atoms.arrays]
     if isinstance(model, Ensemble) or "forces" in model.implemented_properties:
         with _predictions(model, engine) as (_, forces):
             for name, own in by_system(labelled).items():
@@ -294,10 +284,10 @@ def _system_rows(
         origin = np.array([e0[element] for element in data.elements])[data.species]
         totals, seeds = None, list[Seed](["mean"])
         if isinstance(model, Ensemble):
-            values = np.concatenate(for_each_frame(predict, group), axis=1) - origin
+            values = np.concatenate(labels.for_each_frame(predict, group), axis=1) - origin
             values, seeds = with_mean(values, int(model.training.get("seed", 0)))
         else:
-            found = for_each_frame(partial(_calculated_energies, model), group)
+            found = labels.for_each_frame(partial(_calculated_energies, model), group)
             values = np.concatenate([energies for energies, _ in found])[None] - origin
             if found[0][1] is not None:
                 totals = np.array([[total for _, total in found]]) - data.sum_over_atoms(origin)
@@ -316,8 +306,11 @@ def _local_energies(
     relation = None
     if definition == "direct":
         return local_energy_labels(name, frames, None, definition)
-    exact = definition == "total" and all_labelled(frames, LOCAL_ENERGY)
-    electrostatic = all(all_labelled(frames, key) for key in (ELECTROSTATIC_ENERGY, LOCAL_HARTREE_ENERGY[definition]))
+    exact = definition == "total" and labels.all_labelled(frames, labels.LOCAL_ENERGY)
+    electrostatic = all(
+        labels.all_labelled(frames, key)
+        for key in (labels.ELECTROSTATIC_ENERGY, labels.LOCAL_HARTREE_ENERGY[definition])
+    )
     if not exact and electrostatic and len(frames) > 2:
         relation = fit_relation(frames, isolated)
         if relation.doubts:
@@ -326,11 +319,11 @@ def _local_energies(
 
 
 def _force_rows(name: str, forces: Callable[[Atoms], FloatArray], frames: Sequence[Atoms]) -> list[dict[str, Any]]:
-    reference = np.concatenate([force_labels(atoms, index) for index, atoms in enumerate(frames)])
-    predicted = np.concatenate(for_each_frame(forces, frames))
+    reference = np.concatenate([labels.force_labels(atoms, index) for index, atoms in enumerate(frames)])
+    predicted = np.concatenate(labels.for_each_frame(forces, frames))
     frame = np.repeat(np.arange(len(frames)), len(frames[0]))
     symbols = np.concatenate([atoms.get_chemical_symbols() for atoms in frames])
-    energy = np.array([energy_label(atoms, TOTAL_ENERGY, index) for index, atoms in enumerate(frames)])
+    energy = np.array([labels.energy_label(atoms, labels.TOTAL_ENERGY, index) for index, atoms in enumerate(frames)])
     elements = elements_of(frames)
     shared = {"test_system": name, "n_atoms": len(frames[0]), "seed": "mean", "target": "force", "gauge": "raw"}
     rows = []

@@ -14,8 +14,7 @@ from numpy.typing import ArrayLike
 
 from basinet.arrays import FloatArray, IntArray
 
-_SOKAL_WINDOW = 5.0
-"""The autocorrelation is summed up to this many times tau / 2, which is Sokal's autocorrelation time."""
+_SOKAL_WINDOW = 5.0  # the autocorrelation is summed up to this many times tau / 2, Sokal's autocorrelation time
 
 
 @dataclass(frozen=True)

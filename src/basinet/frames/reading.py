@@ -105,10 +105,8 @@ _SPLIT_NUMBER = re.compile(r"[-+]?[0-9.]+(_[0-9.]+)+([eE][-+]?[0-9]+)?")  # Pyth
 
 
 LABEL_PREFIXES = ("REF_", "bader_", "closure_")  # names that begin so are labels, and have to be finite numbers
-_SHORTEST_VECTOR, _LONGEST_VECTOR = 1e-3, 1e7
-"""Cell vectors beyond these lengths (A) are no cell."""
-_LARGEST_SPREAD = 5.0
-"""Energies per atom (eV) of one composition that differ by more are in two units, or of two methods."""
+_SHORTEST_VECTOR, _LONGEST_VECTOR = 1e-3, 1e7  # cell vectors beyond these lengths (A) are no cell
+_LARGEST_SPREAD = 5.0  # energies per atom (eV) of one composition that differ by more are in two units
 
 
 def check_frame(atoms: Atoms, where: str) -> None:

@@ -21,20 +21,14 @@ from basinet.files import atomic_write, plain, read_bytes
 _FORMAT = "basinet-model"
 _VERSION = 2  # 2: a model may stand on a pair potential, without which its networks are not to be read
 _RESERVED = ("format", "version", "arrays", "sha256")
-_DTYPES = {"<f8": 8, "<f4": 4, "<i8": 8, "<i4": 4, "|b1": 1, "|u1": 1}
-"""Element types of the format, and their sizes in bytes."""
+_DTYPES = {"<f8": 8, "<f4": 4, "<i8": 8, "<i4": 4, "|b1": 1, "|u1": 1}  # with their sizes in bytes
 
 
 def save_arrays(path: str | Path, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write a header and named arrays, atomically.
+    """Write a header, anything JSON can hold, and arrays of float32, float64, int32, int64, uint8 or bool, atomically.
 
-    - `path`: the file.
-    - `header`: anything JSON can hold. The keys ``format``, ``version``, ``arrays`` and ``sha256`` are the format's
-      own.
-    - `arrays`: arrays of float32, float64, int32, int64, uint8 or bool, any shape.
-
-    ValueError: the header uses one of the format's own keys, or an array has another dtype. InputError: the file cannot
-    be written.
+    ValueError: the header uses one of the format's own keys (``format``, ``version``, ``arrays``, ``sha256``), or an
+    array has another dtype. InputError: the file cannot be written.
     """
     taken = [key for key in _RESERVED if key in header]
     if taken:
@@ -55,10 +49,9 @@ def save_arrays(path: str | Path, header: Mapping[str, Any], arrays: Mapping[str
 
 
 def load_arrays(path: str | Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Read what `save_arrays` wrote.
+    """Read what `save_arrays` wrote: the caller's header, and the arrays, writable.
 
-    Returns the caller's header, and the arrays, writable. InputError: the file is missing, not one of ours, of a newer
-    format version, cut short, or altered.
+    InputError: the file is missing, not one of ours, of a newer format version, cut short, or altered.
     """
     content = read_bytes(path)
     line, newline, payload = content.partition(b"\n")

@@ -20,9 +20,7 @@ MARKER_TEXT = "Output of basinet; --overwrite may delete it. Without this file i
 def _agree_to_output(path: str | Path, *, resume: bool, overwrite: bool) -> None:
     """Agree to use a directory for output, or refuse it; nothing is changed.
 
-    - `path`: the directory.
-    - `resume`: keep what is there and go on, provided it is an output of basinet.
-    - `overwrite`: delete what is there first, provided it is an output of basinet.
+    With `resume` what is there is kept, with `overwrite` deleted first, provided that it is an output of basinet.
     """
     directory = Path(path)
     if resume and overwrite:
@@ -51,7 +49,8 @@ def _prepare_output(path: str | Path, *, resume: bool, overwrite: bool) -> Path:
     _agree_to_output(directory, resume=resume, overwrite=overwrite)
     with explained(directory):
         if overwrite and directory.is_dir():
-            _clear(directory)
+            for entry in _content(directory):
+                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
         directory.mkdir(parents=True, exist_ok=True)
     with atomic_write(directory / MARKER) as stream:
         stream.write(MARKER_TEXT)
@@ -85,14 +84,6 @@ def refuse_inputs_inside(output: Path, inputs: Iterable[str | Path]) -> None:
             raise InputError(f"{path}: is an input, which the output would replace; choose another --out")
         if output.resolve() in Path(path).resolve().parents:
             raise InputError(f"{path}: lies in the output directory {output}; choose another --out")
-
-
-def _clear(directory: Path) -> None:
-    for entry in _content(directory):
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
 
 
 @contextmanager

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 def seconds_left(spent: float, done: float, remaining: float, workers: int = 1) -> float | None:
     """Time left in seconds, if what remains costs as much as what is done; None if nothing is done yet.
 
-    - `spent`: seconds of work so far.
-    - `done`, `remaining`: costs of what is done and what remains.
-    - `workers`: tasks at a time; 1 where `spent` is time by the clock.
+    Seconds of work are spent so far, with so many workers at a time; 1 where that is time by the clock.
 
     >>> seconds_left(spent=60.0, done=96.0, remaining=320.0, workers=2)
     100.0
@@ -42,9 +40,8 @@ def duration(seconds: float | None) -> str:
 class Progress:
     """Report stages of weighted tasks; the estimate of the time left assumes that work goes on at the pace so far.
 
-    - `spent`: seconds of work at all tasks so far, those of an earlier run included; None: the pace is that of this
-      run.
-    - `workers`: tasks at a time, where `spent` is given.
+    The pace is that of this run, unless `spent` gives the seconds of work at all tasks, those of an earlier run
+    included; then `workers` are the tasks at a time.
     """
 
     def __init__(self, stream: TextIO | None = None, *, every: float = 15.0) -> None:

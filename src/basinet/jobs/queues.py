@@ -32,7 +32,7 @@ _IDLE = 120.0  # seconds without any worker after which the driver says so
 _Task = TypeVar("_Task")
 _Value = TypeVar("_Value")
 
-_SYSTEMS = {
+_SYSTEMS = {  # class of dask-jobqueue, and the command that it calls
     "slurm": ("SLURMCluster", "sbatch"),
     "pbs": ("PBSCluster", "qsub"),
     "sge": ("SGECluster", "qsub"),
@@ -41,7 +41,6 @@ _SYSTEMS = {
     "oar": ("OARCluster", "oarsub"),
     "moab": ("MoabCluster", "msub"),
 }
-"""Class of dask-jobqueue, and the command that it calls."""
 
 
 class QueueSettings(Section):
@@ -108,20 +107,8 @@ def _check_queue(settings: QueueSettings) -> None:
         raise InputError(f"cluster.interface: {settings.interface} is not on this machine; it has {', '.join(known)}")
 
 
-def _check_submission(settings: QueueSettings) -> None:
-    """Refuse a machine from which no jobs can be submitted."""
-    command = _SYSTEMS[settings.system][1]
-    if shutil.which(command) is None:
-        msg = f"cluster.system: {command} of {settings.system} is not on this machine; run where jobs are submitted"
-        raise InputError(msg)
-
-
 class _Cluster(Workers):
-    """Workers of Dask; where they are ours, those that end are replaced.
-
-    - `client`: of the scheduler.
-    - `number`: how many jobs there are to be, where they are ours.
-    """
+    """Workers of Dask; where they are ours, with a number of jobs that there are to be, those that end are replaced."""
 
     def __init__(self, client: Client, number: int | None = None) -> None:
         self._client = client
@@ -209,6 +196,9 @@ def open_cluster(scheduler: str | None, queue: QueueSettings | None) -> Iterator
         with client:
             yield _Cluster(client)
     elif queue is not None:
-        _check_submission(queue)
+        command = _SYSTEMS[queue.system][1]
+        if shutil.which(command) is None:
+            msg = f"cluster.system: {command} of {queue.system} is not on this machine; run where jobs are submitted"
+            raise InputError(msg)
         with job_cluster(queue) as cluster, Client(cluster) as client:
             yield _Cluster(client, queue.jobs)

@@ -22,13 +22,10 @@ from basinet.labelling.settings import CampaignConfig
 
 @dataclass(frozen=True)
 class Unit:
-    """One calculation.
+    """One calculation of the frame with that number, named ``00017``; of molecular dynamics with its segment after it.
 
-    - `name`: of its files: ``00017``; of molecular dynamics with the segment, ``00002-0005``.
-    - `frame`: which of the frames given it calculates, or starts from.
-    - `start`, `steps`: of molecular dynamics: the step that it begins at, and the number of its steps; 0 and 0: a
-      single point.
-    - `previous`: name of the unit whose last state it begins with; None: it begins from nothing.
+    Dynamics (``00002-0005``) has so many steps from `start` on; a single point 0 from 0. It begins with the last state
+    of the `previous` unit, or from nothing.
     """
 
     name: str
@@ -67,9 +64,7 @@ def _continues(config: CampaignConfig, frames: Sequence[Atoms], index: int) -> b
     length = config.wavefunction_chain
     if length < 2 or index % length == 0:
         return False
-    symbols: list[str] = frames[index].get_chemical_symbols()
-    before: list[str] = frames[index - 1].get_chemical_symbols()
-    return symbols == before
+    return bool(frames[index].get_chemical_symbols() == frames[index - 1].get_chemical_symbols())
 
 
 _RESCUE_STEPS = 4  # times as many SCF steps for a calculation that did not converge
@@ -80,15 +75,11 @@ def _request_for(unit: Unit, config: CampaignConfig, *, wavefunction: bool = Fal
     return Request(
         guess="RESTART" if wavefunction else "ATOMIC",
         density=config.partition,
-        keep_wavefunction=_keeps_wavefunction(config),
+        keep_wavefunction=config.wavefunction_chain > 1,
         steps=unit.steps,
         continued=bool(unit.steps and unit.previous),
         seed=config.aimd.seed + unit.frame if unit.steps else 0,
     )
-
-
-def _keeps_wavefunction(config: CampaignConfig) -> bool:
-    return config.wavefunction_chain > 1
 
 
 def _unit_input(
@@ -115,13 +106,10 @@ def _unit_key(unit: Unit, config: CampaignConfig, template: Template | None, ato
 
 @checked_dataclass(frozen=True, config=WITH_ATOMS)
 class UnitResult:
-    """A finished unit.
+    """A finished unit: labelled frames, one of a single point and several of molecular dynamics, and their origin.
 
-    - `frames`: labelled: one of a single point, several of molecular dynamics.
-    - `seconds`: of CP2K and the partition.
-    - `cp2k_version`, `input_sha256`, `attempt`, `host`, `finished`: where the frames come from.
-    - `report`: of the partition and of the dynamics.
-    - `restart`: state for the next segment of a trajectory.
+    The seconds are those of CP2K and the partition; the report is of the partition and the dynamics; the restart is the
+    state for the next segment of a trajectory.
     """
 
     frames: list[Atoms]
@@ -157,13 +145,7 @@ _LOG_LIMIT = 1 << 20  # bytes of each of CP2K's outputs that are kept of a failu
 
 @dataclass(frozen=True)
 class Campaign:
-    """Calculations on frames, in a directory that holds all they need.
-
-    - `root`: the directory.
-    - `config`: settings.
-    - `frames`: configurations, with what their file says of them.
-    - `template`: the user's own input, or None.
-    """
+    """Calculations on frames, in a directory (`root`) that holds all they need; the template is the user's input."""
 
     root: Path
     config: CampaignConfig
@@ -178,21 +160,15 @@ class Campaign:
     @cached_property
     def keys(self) -> dict[str, str]:
         """Key of each unit, which its result must have."""
-        return {
-            unit.name: _unit_key(unit, self.config, self.template, self.frames[unit.frame])
-            for unit in self.units.values()
-        }
+        units = self.units.values()
+        return {unit.name: _unit_key(unit, self.config, self.template, self.frames[unit.frame]) for unit in units}
 
     @property
     def scratch(self) -> Path:
         """Where calculations run."""
         place = self.config.run.scratch
-        return self.root / "scratch" if place is None else Path(place) / f"basinet-{self.identity}"
-
-    @property
-    def identity(self) -> str:
-        """Tells this directory from others."""
-        return fingerprint(self.root.resolve())[:12]
+        own = f"basinet-{fingerprint(self.root.resolve())[:12]}"
+        return self.root / "scratch" if place is None else Path(place) / own
 
     @property
     def results(self) -> Results[UnitResult]:
@@ -249,10 +225,7 @@ class Campaign:
 
 
 def load_inputs(config: CampaignConfig) -> tuple[list[Atoms], Template | None]:
-    """Read the frames and the template that a config names, and check them.
-
-    InputError: names the file and the frame.
-    """
+    """Read the frames and the template that a config names; InputError names the file and the frame at fault."""
     frames = read_frames(config.frames)
     for index, atoms in enumerate(frames):
         try:
@@ -262,7 +235,7 @@ def load_inputs(config: CampaignConfig) -> tuple[list[Atoms], Template | None]:
     template = None if config.template is None else read_template(config.template)
     if template is not None:
         steps = config.aimd.segment if config.mode == "aimd" else 0
-        request = Request(density=config.partition, steps=steps, keep_wavefunction=_keeps_wavefunction(config))
+        request = Request(density=config.partition, steps=steps, keep_wavefunction=config.wavefunction_chain > 1)
         template.check(frames[0], request, config.aimd)
     return frames, template
 
@@ -290,10 +263,7 @@ _FREE = ("run", "cluster", "frames", "template")  # keys that may change between
 
 
 def check_same(root: Path, config: CampaignConfig, frames: list[Atoms], template: Template | None) -> None:
-    """Refuse to go on with a campaign under other settings, or with frames that are not its own and more.
-
-    InputError: names the first key or frame that differs.
-    """
+    """Refuse other settings than a campaign was begun with, or frames other than its own and more; names the first."""
     if not (root / _CONFIG).is_file():
         return
     before = open_campaign(root)

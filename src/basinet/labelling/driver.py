@@ -22,20 +22,15 @@ from basinet.labelling.campaign import Campaign, Unit
 from basinet.labelling.settings import CampaignConfig, RetrySettings, RunSettings
 from basinet.labelling.work import _LOST, Outcome, _record, run_unit
 
-_OUTSIDE = ("killed", "out_of_disk")
-"""Failures that lie outside of the calculation: a resumed campaign tries these again without being told."""
+_OUTSIDE = ("killed", "out_of_disk")  # failures outside of the calculation: a resumed campaign tries these again
 
 
 @dataclass
 class Schedule:
     """The order of a campaign's units: which comes next, and which is given up.
 
-    - `units`: all, in an order in which they can be done.
-    - `done`: names of finished units.
-    - `failures`: kinds of the failures that count against the retries, by unit.
-    - `attempts`: number of the last try of each unit.
-    - `retries`: how many more tries each kind is worth.
-    - `running`: names of units being done.
+    The units are in an order in which they can be done. Failures are the kinds that count against the retries,
+    attempts the number of the last try, of each unit; retries how many more tries each kind is worth.
     """
 
     units: Mapping[str, Unit]
@@ -139,10 +134,7 @@ def _queue_of(config: CampaignConfig) -> QueueSettings | None:
 
 
 def job_script(config: CampaignConfig) -> str:
-    """The script of one job, as it goes to the queue.
-
-    InputError: the config has no queue; or see `basinet.jobs.queues.job_cluster`.
-    """
+    """The script of one job, as it goes to the queue; InputError if the config has none, or as of `job_cluster`."""
     queue = _queue_of(config)
     if queue is None:
         raise InputError("cluster: the config has no such section; see docs/campaigns.md")
@@ -182,26 +174,27 @@ def run_campaign(campaign: Campaign, workers: Workers, progress: Progress) -> Sc
     in_a_row = 0
     with closing(workers.run(function, schedule.take, progress)) as outcomes:
         for (name, attempt), found in outcomes:
-            outcome = _lost(campaign, name, attempt, found) if isinstance(found, InputError) else found
+            outcome = found if isinstance(found, Outcome) else Outcome(name, 0.0, "killed", _LOST)
+            if isinstance(found, WorkerDiedError):
+                _record(campaign, name, attempt, "killed", _LOST)
+            elif isinstance(found, InputError):
+                raise found
             settled = schedule.settle(outcome)
             progress.workers = min(workers.count(), schedule.concurrency())
             _tell(campaign, outcome, progress, settled=settled)
             in_a_row = 0 if outcome.kind is None else in_a_row + settled
             if in_a_row >= campaign.config.run.stop_after:
-                raise InputError(_stopped(campaign, outcome, in_a_row))
+                where = "" if outcome.log is None else f"; see {campaign.root / outcome.log}"
+                raise InputError(
+                    f"{campaign.root}: {in_a_row} calculations in a row were given up, the last, {outcome.unit}, for "
+                    f"{outcome.kind}: {outcome.message}{where}; mend that and go on with --resume --retry-failed"
+                )
     progress.finish()
     return schedule
 
 
 def _run_try(task: tuple[str, int], *, root: str, session: str) -> Outcome:
     return run_unit(root, *task, session)
-
-
-def _lost(campaign: Campaign, name: str, attempt: int, error: InputError) -> Outcome:
-    if not isinstance(error, WorkerDiedError):
-        raise error
-    _record(campaign, name, attempt, "killed", _LOST)
-    return Outcome(name, 0.0, "killed", _LOST)
 
 
 def _begin(campaign: Campaign, schedule: Schedule, progress: Progress) -> None:
@@ -232,14 +225,6 @@ def _tell(campaign: Campaign, outcome: Outcome, progress: Progress, *, settled: 
         progress.note(f"  {outcome.unit}: {outcome.kind}, {then}: {outcome.message}{where}")
     else:
         progress.advance(_size(campaign, campaign.units[outcome.unit]), outcome.unit)
-
-
-def _stopped(campaign: Campaign, outcome: Outcome, count: int) -> str:
-    where = "" if outcome.log is None else f"; see {campaign.root / outcome.log}"
-    return (
-        f"{campaign.root}: {count} calculations in a row were given up, the last, {outcome.unit}, for {outcome.kind}: "
-        f"{outcome.message}{where}; mend that and go on with --resume --retry-failed"
-    )
 
 
 _LISTED = 20  # failures that are listed one by one

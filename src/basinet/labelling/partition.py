@@ -69,9 +69,8 @@ def _labelled_atoms(source: DensitySource, local: LocalEnergies, settings: Parti
     atoms.arrays["bader_population"] = basins.population
     atoms.arrays["bader_volume"] = basins.volume
     for name, values in basins.integrals.items():
-        if name == DIRECT:
-            continue
-        atoms.arrays[_ARRAYS.get(name, f"bader_{name}")] = values
+        if name != DIRECT:
+            atoms.arrays[_ARRAYS.get(name, f"bader_{name}")] = values
     if errors is not None:
         atoms.arrays["bader_population_error"] = errors.population
         atoms.arrays["bader_volume_error"] = errors.volume
@@ -183,11 +182,9 @@ def _notes(source: DensitySource, local: LocalEnergies, atoms: Atoms, settings: 
 
 @checked_dataclass(frozen=True, config=WITH_ATOMS)
 class Partitioned:
-    """A finished input.
+    """A finished input: the labelled frame, and all that it cannot hold: totals, residuals, maxima, notes, seconds.
 
-    - `atoms`: the labelled frame.
-    - `report`: all that the frame cannot hold: totals, residuals, maxima, notes, seconds of each step.
-    - `stamps`: size and time of change of each file that it was made from.
+    The stamps are size and time of change of each file that it was made from.
     """
 
     atoms: Atoms
@@ -306,12 +303,9 @@ _RESULT_VERSION = 4  # of what is kept of an input; results of another version a
 
 @dataclass
 class PartitionBatch:
-    """Inputs being partitioned.
+    """Inputs being partitioned, in the order of the output, and the messages of those that failed, by their place.
 
-    - `inputs`: in the order of the output.
-    - `settings`: the same for all.
-    - `folder`: where finished inputs are kept; None: in memory alone.
-    - `failures`: messages of inputs that failed, by their place.
+    Finished inputs are kept in the folder; without one in memory alone.
     """
 
     inputs: Sequence[PartitionInput]

@@ -14,11 +14,9 @@ from typer import Option
 
 @dataclass(frozen=True)
 class PartitionInput:
-    """One input.
+    """One input: a CP2K run's directory or output, a cube, or a CHGCAR.
 
-    - `path`: a CP2K run's directory or output, a cube, or a CHGCAR.
-    - `structure`: file with the cell and the positions at full precision, for a cube.
-    - `index`: which frame of that file.
+    A file (`structure`) may give the cell and the positions at full precision, in its frame of that index.
     """
 
     path: Path

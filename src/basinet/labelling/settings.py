@@ -17,8 +17,6 @@ from basinet.errors import InputError
 from basinet.jobs.queues import QueueSettings
 from basinet.units import Bohr
 
-CampaignPreset = Literal["paper", "reference"]
-
 
 class RetrySettings(Section):
     """How often a calculation is tried again after each kind of failure."""
@@ -53,7 +51,7 @@ class RunSettings(Section):
 class CampaignConfig(Section):
     """A campaign of CP2K calculations (`basinet dft run`)."""
 
-    preset: CampaignPreset = Field(
+    preset: Literal["paper", "reference"] = Field(
         "reference", description="cutoff 300 Ry, with energy densities (reference), or 600 Ry (paper)"
     )
     frames: list[str] = Field(min_length=1, description="extended XYZ files of the configurations, or one of them")
@@ -75,18 +73,9 @@ class CampaignConfig(Section):
         return [value] if isinstance(value, str) else value
 
 
-def _preset_values(preset: str) -> dict[str, Any]:
-    text = (resources.files("basinet.labelling") / "presets" / f"{preset}.yaml").read_text(encoding="utf-8")
-    return parse_yaml(text, f"preset {preset}")
-
-
 def load_campaign_config(path: str | Path, changes: Mapping[str, Any] | None = None) -> CampaignConfig:
-    """Settings of a campaign: its preset, overlaid by a file, overlaid by changes from the command line.
-
-    InputError: names the file, the key, and what is wrong.
-    """
-    values = overlay(read_yaml(path), dict(changes or {}))
-    return _resolved(values, str(path))
+    """Settings of a campaign: its preset, overlaid by a file, overlaid by changes from the command line."""
+    return _resolved(overlay(read_yaml(path), dict(changes or {})), str(path))
 
 
 def _resolved(values: dict[str, Any], source: str) -> CampaignConfig:
@@ -95,7 +84,8 @@ def _resolved(values: dict[str, Any], source: str) -> CampaignConfig:
         raise InputError(f"{source}: preset: choose paper or reference, got {preset!r}")
     if values.get("template") and values.get("cp2k"):
         raise InputError(f"{source}: cp2k: is not used where a template is given; remove one of them")
-    defaults = _preset_values(preset)
+    text = (resources.files("basinet.labelling") / "presets" / f"{preset}.yaml").read_text(encoding="utf-8")
+    defaults = parse_yaml(text, f"preset {preset}")
     if values.get("mode") == "aimd":
         defaults = overlay(defaults, {"cp2k": {"eps_scf": AIMD_EPS_SCF}})
     return validated(CampaignConfig, overlay(defaults, values), source)

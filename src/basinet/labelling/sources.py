@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +61,7 @@ class DensitySource:
     reference: FloatArray | None = None
     total_density: Path | None = None
     hartree_potential: Path | None = None
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     @property
     def cell(self) -> FloatArray:
@@ -108,7 +108,13 @@ _REMEDY = "give the directory of a CP2K run, a cube (*.cube) or a CHGCAR"
 def _kind_of(path: Path) -> str:
     """Tell whether a path is a run of CP2K (``cp2k``), a ``cube``, or a density of VASP (``vasp``)."""
     if path.is_dir():
-        _check_directory(path)
+        entries = sorted(path.iterdir())
+        densities = [entry for entry in entries if entry.is_file() and CHGCAR.search(entry.name)]
+        if densities:
+            raise InputError(f"{path}: a directory of VASP; name the file, {densities[0]}")
+        if not any(entry.is_file() for entry in entries) and any(entry.is_dir() for entry in entries):
+            raise InputError(f"{path}: holds directories, but is no CP2K run itself; name them, such as {path}/*")
+        find_output(path)
         return "cp2k"
     if not path.exists():
         raise InputError(f"{path}: no such file or directory; {_REMEDY}")
@@ -121,33 +127,14 @@ def _kind_of(path: Path) -> str:
     raise InputError(f"{path}: no density that is known by its name, and no output of CP2K; {_REMEDY}")
 
 
-def _check_directory(path: Path) -> None:
-    """Refuse a directory that holds no CP2K run; the message says what to name instead."""
-    entries = sorted(path.iterdir())
-    densities = [entry for entry in entries if entry.is_file() and CHGCAR.search(entry.name)]
-    if densities:
-        raise InputError(f"{path}: a directory of VASP; name the file, {densities[0]}")
-    if not any(entry.is_file() for entry in entries) and any(entry.is_dir() for entry in entries):
-        raise InputError(f"{path}: holds directories, but is no CP2K run itself; name them, such as {path}/*")
-    find_output(path)
-
-
-_PREFIX = "REF_"
-
-
-def count_structures(path: Path) -> int:
-    """Number of structures in a file. InputError: it cannot be read."""
-    return len(read_all(path))
-
-
 def _read_structure(path: Path, index: int) -> Atoms:
     found = read_all(path)[index]
     check_frame(found, str(path))
     if abs(np.linalg.det(found.cell.array)) < 1e-9:
         raise InputError(f"{path}: has no cell; give a structure with three cell vectors")
     atoms = Atoms(found.symbols, positions=found.positions, cell=found.cell, pbc=True)
-    atoms.info.update({key: value for key, value in found.info.items() if str(key).startswith(_PREFIX)})
-    atoms.arrays.update({key: value for key, value in found.arrays.items() if key.startswith(_PREFIX)})
+    atoms.info.update({key: value for key, value in found.info.items() if str(key).startswith("REF_")})
+    atoms.arrays.update({key: value for key, value in found.arrays.items() if key.startswith("REF_")})
     return atoms
 
 
@@ -283,9 +270,13 @@ def _cp2k_source(path: Path, density: Path | None, settings: PartitionSettings) 
         raise DensityError(f"{cube}: {points[0]} points of the run's {points[1]}; print it with STRIDE 1 1 1")
     cubes = tuple(path for path in (run.total_density, run.hartree_potential) if settings.cross_check and path)
     energy_density, energy_density_error, notes = _energy_density(run, volume)
+    atoms: Atoms = run.atoms.copy()
+    atoms.info |= run.labels if run.step is None else run.labels | {"step": run.step}
+    if run.forces is not None:
+        atoms.arrays["REF_forces"] = run.forces
     return DensitySource(
         kind="cp2k",
-        atoms=_run_atoms(run),
+        atoms=atoms,
         volume=volume,
         files=(run.input, run.output, cube, *cubes, *([] if run.local_energy is None else [run.local_energy])),
         cores=tuple(Core(*core) for core in run.cores),
@@ -299,8 +290,7 @@ def _cp2k_source(path: Path, density: Path | None, settings: PartitionSettings) 
     )
 
 
-_CUBE_DIGITS = 5
-"""Of CP2K's cubes (E13.5)."""
+_CUBE_DIGITS = 5  # of CP2K's cubes (E13.5)
 
 
 def _rounding_error(values: FloatArray, digits: int) -> FloatArray:
@@ -334,25 +324,12 @@ def _energy_density(run: Cp2kRun, volume: Volume) -> tuple[FloatArray | None, Fl
         density += energy
         density -= potential
     elif run.labels.get("REF_dispersion_energy"):
-        return (
-            None,
-            None,
-            (f"no direct energies: {run.output.name} has a dispersion energy that is not shared out to points",),
-        )
+        note = f"no direct energies: {run.output.name} has a dispersion energy that is not shared out to points"
+        return None, None, (note,)
     if gap is None or abs(gap) > _COMPLETE:
         lacks = "prints no total of it" if gap is None else f"lacks {gap:.3g} eV"
         return None, None, (f"no direct energies: CP2K's energy density {lacks}, as with hybrids and meta-GGAs",)
     return density, error, ()
-
-
-def _run_atoms(run: Cp2kRun) -> Atoms:
-    atoms: Atoms = run.atoms.copy()
-    atoms.info.update(run.labels)
-    if run.step is not None:
-        atoms.info["step"] = run.step
-    if run.forces is not None:
-        atoms.arrays["REF_forces"] = run.forces
-    return atoms
 
 
 def _cube_source(item: PartitionInput, settings: PartitionSettings) -> DensitySource:
@@ -374,13 +351,10 @@ def _cube_source(item: PartitionInput, settings: PartitionSettings) -> DensitySo
     return _assumed(source, _default_cores(symbols))
 
 
-_UNITS = {
+_UNITS = {  # factors by which the electrons are off where a cube is in other units
     Bohr**-3: "the values seem to be in e/A^3, where a cube's are in e/bohr^3; divide them by 6.748",
     Bohr**3: "lengths seem to be in Angstrom under positive voxel counts, which tell bohr; make these negative",
 }
-"""Factors by which the electrons are off where a cube is in other units."""
-
-
 _FEWEST = 0.01  # electrons of a density
 
 

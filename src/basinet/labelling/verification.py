@@ -102,8 +102,8 @@ def _origin(campaign: Campaign) -> dict[str, Any]:
 
 
 _REFERENCE = "reference"
+# The shipped frames were calculated with these, where preset `reference` has other values now.
 _FIRST_EDITION = {"vdw_cutoff": 60, "eps_scf": 1e-6, "energy_density": False}
-"""What the shipped frames were calculated with, where preset `reference` has other values now."""
 _ENERGY_TOLERANCE = 0.01  # meV per atom, of total and electrostatic energies
 _LOCAL_TOLERANCE = 0.1  # meV, of local DFT energies
 _LOCAL = "REF_local_hartree_energy"
@@ -122,12 +122,8 @@ class Stored:
 def choose(source: str, count: int, seed: int, config: CampaignConfig | None, n_atoms: int | None = None) -> Stored:
     """Choose frames at random without repetition, as many of each system and size as of the others.
 
-    - `source`: a campaign's directory, a file of labelled frames, or ``reference`` for the shipped data.
-    - `count`: of frames.
-    - `seed`: of the choice.
-    - `config`: settings in place of those stored with the frames.
-    - `n_atoms`: choose among frames of this size alone.
-
+    The source is a campaign's directory, a file of labelled frames, or ``reference`` for the shipped data. A config
+    takes the place of the settings stored with the frames; `n_atoms` chooses among frames of this size alone.
     InputError: the frames or their settings are not to be found, or there are none of the size.
     """
     frames, stored = _load_stored(source)

@@ -25,16 +25,7 @@ from basinet.cp2k.writer import PREVIOUS, PROJECT
 from basinet.errors import DensityError, DiskFullError, InputError
 from basinet.files import FULL_DISK, atomic_write, holding
 from basinet.frames.reading import LABEL_PREFIXES, system_of
-from basinet.labelling.campaign import (
-    Campaign,
-    FailedTry,
-    Unit,
-    UnitResult,
-    _keeps_wavefunction,
-    _request_for,
-    _unit_input,
-    open_campaign,
-)
+from basinet.labelling.campaign import Campaign, FailedTry, Unit, UnitResult, _request_for, _unit_input, open_campaign
 from basinet.labelling.partition import partition_input
 from basinet.labelling.partition_settings import PartitionInput, PartitionSettings
 from basinet.labelling.settings import CampaignConfig
@@ -64,16 +55,11 @@ def _running(root: Path, unit: str, token: str) -> Iterator[str | None]:
         stream.truncate(0)
         stream.write(json.dumps({"owner": _owner(), "since": time.time(), "token": token}))
         stream.flush()
-        yield _owner_of(left, token)
-
-
-def _owner_of(text: str, token: str) -> str | None:
-    """Owner of a lock file that was left over by a try; None if it is another try's."""
-    try:
-        values = json.loads(text)
-        return str(values["owner"]) if values["token"] == token else None
-    except (ValueError, TypeError, KeyError):
-        return None
+        dead = None
+        with suppress(ValueError, TypeError, KeyError):
+            values = json.loads(left)
+            dead = str(values["owner"]) if values["token"] == token else None
+        yield dead
 
 
 @contextmanager
@@ -114,10 +100,7 @@ def end_orphans() -> int:
 
 
 def _check_space(directory: Path, atoms: Atoms, cutoff: float | None, cubes: int) -> None:
-    """Refuse to begin a calculation whose densities will not fit the disk.
-
-    DiskFullError: says how much is free, and how much is needed.
-    """
+    """Refuse to begin a calculation whose densities will not fit the disk (`DiskFullError`)."""
     needed = _MARGIN + (0 if cutoff is None else cubes * _cube_bytes(atoms, cutoff))
     free = shutil.disk_usage(directory).free
     if free < needed:
@@ -225,10 +208,7 @@ def _whole_energy(start: Atoms, evaluation: Cp2kEvaluation, output: Cp2kOutput) 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A try of a unit that has ended: ``kind`` and ``message`` of a failure, or None and nothing; seconds it took.
-
-    ``notes`` are the partition's remarks on its frames.
-    """
+    """A try of a unit that has ended: kind and message of a failure, seconds, the partition's notes on frames."""
 
     unit: str
     seconds: float
@@ -244,10 +224,7 @@ _LOST = "its worker died (killed, out of memory, or its job ended)"
 def run_unit(root: str, name: str, attempt: int, session: str = "") -> Outcome:
     """Do one unit, unless its result is there; its result or failure is on the disk before this returns.
 
-    - `root`, `name`: the campaign's directory, and the unit.
-    - `attempt`, `session`: number of the try, and the driver that wants it.
-
-    InputError: there is no CP2K, or it is too old.
+    The session is that of the driver that wants it. InputError: there is no CP2K, or it is too old.
     """
     campaign = open_campaign(root)
     unit = campaign.units[name]
@@ -270,7 +247,8 @@ def run_unit(root: str, name: str, attempt: int, session: str = "") -> Outcome:
                     return _failed(campaign, unit, attempt, directory, error, time.monotonic() - begun)
         except OSError as error:
             return _failed(campaign, unit, attempt, campaign.scratch, error, time.monotonic() - begun)
-    _clear_predecessor(campaign, unit)
+    if unit.previous is not None:  # nothing starts from its wave functions any more
+        campaign.wavefunction(unit.previous).unlink(missing_ok=True)
     notes = dict.fromkeys(note for frame in result.report["frames"] for note in frame.get("notes", []))
     return Outcome(name, result.seconds, notes=tuple(notes))
 
@@ -325,7 +303,7 @@ def _bring_state(campaign: Campaign, unit: Unit, directory: Path) -> bool:
             raise InputError(f"{unit.previous}: has left no state to go on from")
         (directory / f"{PREVIOUS}.restart").write_text(before.restart, encoding="utf-8")
     file = campaign.wavefunction(unit.previous)
-    if not (_keeps_wavefunction(campaign.config) and file.is_file()):
+    if not (campaign.config.wavefunction_chain > 1 and file.is_file()):
         return False
     shutil.copyfile(file, directory / f"{PREVIOUS}.wfn")
     return True
@@ -335,18 +313,12 @@ def _hand_on_state(campaign: Campaign, unit: Unit, directory: Path) -> str | Non
     """Keep wave functions for the next unit, and give back the state of the dynamics."""
     wavefunction = directory / f"{PROJECT}-RESTART.wfn"
     wanted = any(other.previous == unit.name for other in campaign.units.values())
-    if wanted and _keeps_wavefunction(campaign.config) and wavefunction.is_file():
+    if wanted and campaign.config.wavefunction_chain > 1 and wavefunction.is_file():
         with atomic_write(campaign.wavefunction(unit.name), "wb") as stream, wavefunction.open("rb") as source:
             shutil.copyfileobj(source, stream)
     if not unit.steps:
         return None
     return (directory / f"{PROJECT}-1.restart").read_text(encoding="utf-8")
-
-
-def _clear_predecessor(campaign: Campaign, unit: Unit) -> None:
-    """Remove wave functions that nothing starts from any more."""
-    if unit.previous is not None:
-        campaign.wavefunction(unit.previous).unlink(missing_ok=True)
 
 
 def _keep_cubes(campaign: Campaign, unit: Unit, directory: Path) -> None:
