@@ -113,7 +113,7 @@ def cp2k_input(settings: Cp2kSettings, atoms: Atoms, request: Request, aimd: Aim
             "PROJECT": PROJECT,
             "RUN_TYPE": "MD" if request.steps else "ENERGY_FORCE",
             "PRINT_LEVEL": "MEDIUM",
-            "SEED": _random_seed(request) if request.steps else None,
+            "SEED": str(2000 + request.seed) if request.steps else None,
         },
         "&FORCE_EVAL": {
             "METHOD": "QS",
@@ -138,10 +138,6 @@ def check_atoms(atoms: Atoms) -> None:
     """Refuse atoms that are not periodic in all directions."""
     if not atoms.pbc.all() or abs(np.linalg.det(atoms.cell.array)) < 1e-6:
         raise InputError("not periodic in three directions; give every frame a cell and pbc='T T T'")
-
-
-def _random_seed(request: Request) -> str:
-    return str(2000 + request.seed)
 
 
 def _dft_section(settings: Cp2kSettings, request: Request, aimd: AimdSettings | None) -> _Tree:
@@ -276,7 +272,10 @@ class Template:
 
         InputError names the placeholder, or what basinet reads in the filled-in input that is not so.
         """
-        missing = [name for name in _needed(request) if name not in _PLACEHOLDER.findall(self.text)]
+        wanted = dict.fromkeys(("cell", "atoms", "project"), True) | {"density": request.density}
+        wanted |= dict.fromkeys(("run_type", "seed", "motion"), request.steps > 0)
+        wanted |= dict.fromkeys(("guess", "wavefunction"), request.keep_wavefunction)
+        missing = [name for name in wanted if wanted[name] and name not in _PLACEHOLDER.findall(self.text)]
         if missing:
             raise InputError(f"{self.path}: lacks {{{{{missing[0]}}}}}; put it where docs/campaigns.md shows it")
         with tempfile.TemporaryDirectory() as place:
@@ -286,11 +285,10 @@ class Template:
                 found = read_cp2k_input(file)
             except InputError as error:
                 raise InputError(str(error).replace(str(file), self.path)) from error
-        expected = {"PROJECT": PROJECT, "RUN_TYPE": "MD" if request.steps else "ENERGY_FORCE"}
-        told = {"PROJECT": found.project, "RUN_TYPE": found.run_type}
-        for keyword, value in expected.items():
-            if told[keyword] != value:
-                raise InputError(f"{self.path}: {keyword} {told[keyword]}, must be {value} in this campaign")
+        run_type = "MD" if request.steps else "ENERGY_FORCE"
+        for keyword, told, value in (("PROJECT", found.project, PROJECT), ("RUN_TYPE", found.run_type, run_type)):
+            if told != value:
+                raise InputError(f"{self.path}: {keyword} {told}, must be {value} in this campaign")
         same_cell = np.allclose(found.cell, atoms.cell.array, atol=1e-9, rtol=0)
         same_atoms = len(found.positions) == len(atoms) and np.allclose(found.positions, atoms.positions, atol=1e-9)
         if not (same_cell and same_atoms):
@@ -298,17 +296,6 @@ class Template:
                 f"{self.path}: filled in, it has another cell or other atoms than the frame; let {{{{cell}}}} and "
                 "{{atoms}} stand alone in &CELL and &COORD, in angstrom"
             )
-
-
-def _needed(request: Request) -> list[str]:
-    names = ["cell", "atoms", "project"]
-    if request.density:
-        names.append("density")
-    if request.steps:
-        names += ["run_type", "seed", "motion"]
-    if request.keep_wavefunction:
-        names += ["guess", "wavefunction"]
-    return names
 
 
 def read_template(path: str | Path) -> Template:
@@ -335,7 +322,7 @@ def _fillings(atoms: Atoms, request: Request, aimd: AimdSettings | None) -> dict
         "project": PROJECT,
         "density": "\n".join(_section_lines(density)),
         "run_type": "MD" if request.steps else "ENERGY_FORCE",
-        "seed": _random_seed(request),
+        "seed": str(2000 + request.seed),
         "motion": "\n".join(_section_lines(motion)),
         "guess": request.guess,
         "wavefunction": f"WFN_RESTART_FILE_NAME {PREVIOUS}.wfn" if request.guess == "RESTART" else "",

@@ -74,20 +74,12 @@ class Vacuum:
 class Basins:
     """Integrals over the Bader basins of a density.
 
-    Atoms, non-nuclear maxima and vacuum add up to the cell; `residuals` say how exactly.
-
-    - `population`: (n_atoms,) float64; electrons.
-    - `volume`: (n_atoms,) float64; cubic Angstrom.
-    - `integrals`: dict; of each field, (n_atoms,) float64, the field's unit times cubic Angstrom.
-    - `maxima`: Maxima; all maxima, nuclear and not.
-    - `non_nuclear`: NonNuclear; maxima further than the nuclear radius from every nucleus, and what their basins hold.
-      It is part of no atom.
-    - `vacuum`: Vacuum or None; what lies at or below the vacuum threshold, where one was given. It is part of no atom.
-    - `maximum_distance`: (n_atoms,) float64; from the nucleus to the farthest of its maxima, Angstrom; NaN for an atom
-      without one.
-    - `empty_atoms`: (k,) int64; atoms without a maximum: their basin is empty, all their integrals are zero.
-    - `residuals`: dict; of ``population``, ``volume`` and each field: the sum over basins, non-nuclear maxima and
-      vacuum less the plain sum over the grid, relative to the sum of absolute values.
+    Population (e), volume (A^3) and the integral of each field (its unit times A^3), (n_atoms,) float64, are those of
+    the atoms. Part of none are what the basins hold of maxima further than the nuclear radius from every nucleus
+    (`non_nuclear`), and what lies at or below the vacuum threshold, where one was given (`vacuum`). All three add up to
+    the cell but for the `residuals` of ``population``, ``volume`` and each field, relative to the sum of absolute
+    values over the grid. `maximum_distance` (n_atoms,), A, is from the nucleus to the farthest of its maxima, NaN
+    without one; `empty_atoms` (k,) are those: their basin is empty, all their integrals are zero.
     """
 
     population: FloatArray
@@ -171,7 +163,6 @@ def integrate_basins(
 
     Two equal atoms share the cell equally:
 
-    >>> import numpy as np
     >>> x = np.arange(12) / 12
     >>> wave = 2 - np.cos(4 * np.pi * x)[:, None, None] - 0.1 * np.cos(2 * np.pi * x)[None, :, None]
     >>> density = wave - 0.1 * np.cos(2 * np.pi * x)

@@ -41,7 +41,6 @@ class Facets:
 def obtuse_superbase(lattice: FloatArray) -> IntArray:
     """Reduce a lattice (3, 3) by Selling's algorithm to four vectors of sum zero, none at acute angles: (4, 3) int.
 
-    >>> import numpy as np
     >>> superbase = obtuse_superbase(np.array([[1.0, 0.0, 0.0], [5.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
     >>> superbase.sum(axis=0).tolist()
     [0, 0, 0]
@@ -96,7 +95,6 @@ def grid_facets(cell: FloatArray, shape: tuple[int, int, int]) -> Facets:
     There are 6 in an orthorhombic grid, up to 14 in general; the set depends on the grid points alone, not on the
     vectors that span them. A face-centred cubic lattice has the rhombic dodecahedron:
 
-    >>> import numpy as np
     >>> facets = grid_facets(np.array([[0.0, 1.0, 1.0], [1.0, 0.0, 1.0], [1.0, 1.0, 0.0]]), (1, 1, 1))
     >>> len(facets.area), round(float(facets.area @ facets.distance) / 6, 12)
     (12, 2.0)
@@ -125,7 +123,6 @@ def nearest_sites(
     in one cell bound how far the nearest one can be, and every image within that bound is searched. The rank 2 asks for
     the second nearest, which of a site itself is its nearest neighbour.
 
-    >>> import numpy as np
     >>> skewed = np.array([[1.0, 0.0, 0.0], [7.4, 1.0, 0.0], [0.0, 0.0, 1.0]])
     >>> distance, site = nearest_sites(np.array([[0.7, 0.0, 0.0]]), np.array([[0.0, 3.0, 0.0]]), skewed)
     >>> round(float(distance[0]), 12), int(site[0])

@@ -101,13 +101,8 @@ def renormalise(
     The header of a cube has the cell with six decimals only, which alone is 2 meV per atom in the Hartree energy of
     liquid argon (and 1e-5 in the count); so does a cell in the wrong precision.
 
-    - `density`: (n1, n2, n3) array_like; e / A^3.
-    - `cell`: (3, 3) array_like; Angstrom, vectors as rows.
-    - `electrons`: valence electrons of the cell, e.
-    - `tolerance`: largest share of the electrons by which the density may be off.
-    - `overwrite`: whether a float64 array may be scaled in place, which saves memory.
-
-    InputError if the density integrates to another number of electrons, and says to which.
+    The density is (n1, n2, n3), e/A^3, the cell (3, 3), Angstrom, vectors as rows, with its valence electrons. To
+    `overwrite` a float64 array saves memory. InputError if the density is off by more than the share `tolerance`.
 
     >>> density, factor = renormalise(np.full((4, 4, 4), 0.0080001), 10.0 * np.eye(3), electrons=8.0)
     >>> round(factor, 7), round(electron_count(density, 10.0 * np.eye(3)), 12)

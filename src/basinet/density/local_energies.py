@@ -34,20 +34,15 @@ _VARIANCE = "direct_energy_variance"
 class LocalEnergies:
     """Energies and charges of atoms in their Bader regions; arrays are (n_atoms,), energies in eV.
 
-    - `hartree_energy`: 1/2 int rho V_H, reading ``total``; None without cores.
-    - `hartree_energy_electronic`: 1/2 int rho_e V_H, reading ``electronic``; None without cores or a potential.
-    - `core_self_energy`, `core_overlap_energy`: of each atom's core, the overlap half of each pair's; None without
-      cores.
-    - `net_charge`: charge of the core less the population, e; None without cores.
-    - `errors`: error bars from the grid's spacing, the energies under the names of these attributes; None if switched
-      off, or if the grid is too small to tell.
-    - `rounding_error`: of direct energies, from the error of the energy density at each point, eV (part of `errors`);
-      None where that is not given.
-    - `total_energy`: 1/2 int rho V_H over the cell, which is the Hartree energy; None without cores.
-    - `renormalisation`: factor by which the density was scaled to the exact number of electrons.
-    - `basins`: all else: volumes, further fields, maxima, what belongs to no atom, and how exactly basins add up to the
-      cell.
-    - `seconds`: wall time of each step: ``renormalise``, ``electrostatics``, ``basins``, ``error bars``.
+    `hartree_energy` is 1/2 int rho V_H, reading ``total``, `hartree_energy_electronic` 1/2 int rho_e V_H, reading
+    ``electronic``, for which a potential will do; the core overlap energy half of each pair's; the net charge (e) that
+    of the core less the population; `total_energy` 1/2 int rho V_H over the cell, the Hartree energy. They are None
+    without cores. The density was scaled by `renormalisation` to the exact number of electrons.
+
+    `errors` are error bars from the grid's spacing, under the names of these attributes; None if switched off, or if
+    the grid is too small to tell. `rounding_error` (part of them) is that of direct energies from the error of the
+    energy density at each point, where given. `seconds` are of the steps ``renormalise``, ``electrostatics``,
+    ``basins`` and ``error bars``; all else is in `basins`.
     """
 
     hartree_energy: FloatArray | None
@@ -137,7 +132,7 @@ def local_hartree_energies(  # noqa: PLR0913 - one keyword per option
     - `tolerance`: share of the electrons by which the density may be off before it is scaled.
     - `reference`, `nuclear_radius`, `vacuum`: see :func:`~basinet.density.basins.integrate_basins`.
     - `error_bars`: whether to repeat the partition on blocks of points, for a sixth more time.
-    - `threads`: all processors by default. The result does not depend on it.
+    - `threads`: all processors by default.
     - `overwrite_density`: whether a float64 array may be scaled in place, which saves memory.
     - `inspect`: called with the charge density (e / A^3, electrons less cores) and its Hartree potential (eV) before
       they are overwritten by energy densities.

@@ -44,14 +44,11 @@ def hartree_potential(
     Signs are CP2K's: electrons count positive, and V_H is the potential energy of an electron, negative at nuclei.
     The peak of memory, the density included, is four arrays of its size; one of them is gone at the end.
 
-    - `density`: (n1, n2, n3) array_like; valence electrons, e / A^3, at the fractions (i / n1, j / n2, k / n3) of the
-      cell; left as it is.
-    - `cell`, `positions`: (3, 3) and (n_atoms, 3) array_like; vectors as rows, and atoms, of which any periodic image
-      will do, Angstrom.
-    - `cores`: a :class:`~basinet.density.cores.Core` or (Z, rloc in Angstrom) per atom.
-    - `charge`: of the cell, e: cores less electrons. A charged cell is neutralised by a uniform background, which the
-      charge density does not show.
-    - `workers`: threads; all processors by default. The result does not depend on it.
+    The density (n1, n2, n3) is of valence electrons, e / A^3, at the fractions (i / n1, j / n2, k / n3) of the cell
+    (3, 3), vectors as rows, and left as it is. Positions (n_atoms, 3), Angstrom, may be of any periodic image, each
+    with a :class:`~basinet.density.cores.Core` or (Z, rloc in Angstrom). A charge of the cell (e, cores less electrons)
+    is neutralised by a uniform background, which the charge density does not show. The result does not depend on the
+    workers, threads on all processors by default.
 
     Returns rho, electrons less cores, e / A^3, which integrate to what the density does, less the cores; and V_H, eV,
     with mean zero. InputError if shapes do not fit, a number is not finite, or the electrons miss the charge of the
@@ -59,7 +56,6 @@ def hartree_potential(
 
     Electrons in the shape of their core cancel it:
 
-    >>> import numpy as np
     >>> x = np.arange(24) / 24 * 6.0 - 3.0
     >>> square = x[:, None, None] ** 2 + x[:, None] ** 2 + x**2
     >>> density = 8.0 * np.exp(-square / (2 * 0.5**2)) / (2 * np.pi * 0.5**2) ** 1.5

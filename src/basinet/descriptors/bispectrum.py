@@ -188,7 +188,6 @@ class Bispectrum:
         grows with the number of threads, not with the atoms'. Errors are those of a call. The slope 1 in every
         component of two atoms gives equal and opposite forces along the bond:
 
-        >>> from ase import Atoms
         >>> pair = Atoms("Ar2", positions=[[0, 0, 0], [0, 0, 3.0]])
         >>> found = Bispectrum(5.0, 2).gradient(pair, lambda atoms, rows: np.ones_like(rows))
         >>> bool(np.allclose(found.forces.sum(axis=0), 0)), bool(np.abs(found.forces[:, :2]).max() < 1e-12)
@@ -217,7 +216,6 @@ class Bispectrum:
         1 in one component at a time. The result takes 24 n_components bytes a pair (8 kB an atom at 11 neighbours and
         ``twojmax`` 6); what it needs besides does not grow with the number of atoms.
 
-        >>> from ase import Atoms
         >>> pair = Bispectrum(5.0, 2).derivatives(Atoms("Ar2", positions=[[0, 0, 0], [0, 0, 3.0]]))
         >>> pair.atom.tolist(), pair.neighbour.tolist(), pair.derivative.shape
         ([0, 1], [1, 0], (2, 5, 3))

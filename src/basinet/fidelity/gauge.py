@@ -28,8 +28,7 @@ GaugeKind = Literal["pair", "control"]
 
 _CENTRES = np.linspace(3.0, 6.5, 8)  # centres of the Gaussians, A
 _GAUSSIAN_WIDTH = 0.5  # standard deviation of the Gaussians, A: their spacing
-_TAPER_START, _GAUGE_CUTOFF = 6.0, 7.0
-"""h is brought to zero between these two distances, A."""
+_TAPER_START, _GAUGE_CUTOFF = 6.0, 7.0  # h is brought to zero between these two distances, A
 _RIDGE = 1e-6  # ridge on coefficients of features scaled to unit variance: it only settles what the frames do not
 
 

@@ -188,10 +188,8 @@ def read_frames(
 ) -> list[Atoms]:
     """Read frames, labelled or not, from extended XYZ files.
 
-    - `path_or_paths`: one file, or several whose frames are joined in order.
-    - `energy_key`: key of the total energies (eV) in the file; it becomes ``REF_energy``. ASE's own key ``energy``
-      works too.
-    - `forces_key`: key of the forces (eV/A), which become ``REF_forces``.
+    Frames of several files are joined in order. The keys are those of the total energies (eV; ASE's own ``energy`` will
+    do) and the forces (eV/A) in the file, which become ``REF_energy`` and ``REF_forces``.
 
     Returns frames with labels in ``info`` and ``arrays``. A label that the file lacks is missing, never zero.
     InputError: a file is missing, empty, cut short or not extended XYZ; a number is NaN or infinite; a periodic
@@ -295,20 +293,16 @@ def format_frame(atoms: Atoms) -> str:
     count, comment, *rows = header.getvalue().split("\n")
     if len(rows) != len(frame) + 1:
         raise ValueError("a label holds a line break, which extended XYZ cannot")
-    _check_survival(frame.info, key_val_str_to_dict(comment))
+    back = key_val_str_to_dict(comment)
+    for key, value in frame.info.items():
+        if isinstance(value, str) and str(back.get(key)) != value:  # empty, with a tab or a backslash, T, 007
+            msg = f"info[{key!r}] = {value!r} comes back from extended XYZ as {back.get(key)!r}; give it another text"
+            raise InputError(msg)
     cells = [frame.get_chemical_symbols(), *_texts(frame.positions)]
     for name in columns:
         cells += _texts(frame.arrays[name])
     lines = [" ".join(row) for row in zip(*cells, strict=True)]
     return "\n".join([count, comment, *lines, ""])
-
-
-def _check_survival(info: dict[str, Any], back: dict[str, Any]) -> None:
-    """Refuse texts that extended XYZ does not give back: empty ones, those with a tab or a backslash, T, 007."""
-    for key, value in info.items():
-        if isinstance(value, str) and str(back.get(key)) != value:
-            msg = f"info[{key!r}] = {value!r} comes back from extended XYZ as {back.get(key)!r}; give it another text"
-            raise InputError(msg)
 
 
 def _with_results(atoms: Atoms) -> Atoms:

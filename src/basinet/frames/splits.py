@@ -69,7 +69,6 @@ def blocked_folds(frames: IntArray, n_folds: int, gap: int = 1) -> list[tuple[In
 
     InputError if a fold would hold fewer than two frames, or nothing would be left beside it.
 
-    >>> import numpy as np
     >>> [(rest.tolist(), held.tolist()) for rest, held in blocked_folds(np.arange(6), 3, gap=1)]
     [([3, 4, 5], [0, 1]), ([0, 5], [2, 3]), ([0, 1, 2], [4, 5])]
     """

@@ -58,13 +58,10 @@ class Workers(ABC):
     ) -> Generator[tuple[_Task, _Value | InputError], None, None]:
         """Do tasks until there are none left; yield each with its value as it ends.
 
-        - `function`: importable, of one argument. An ``InputError`` that it raises is yielded in place of a value;
-          anything else is raised.
-        - `take`: gives the next task; None where none can begin before one of those that are being done has ended.
-        - `progress`: told when there have been no workers for long.
-
-        Yields task and value; a `WorkerDiedError` where the process that did it was killed. InputError: the scheduler
-        is lost.
+        The function is importable; an ``InputError`` that it raises is yielded in place of a value, and anything else
+        raised. `take` gives the next task; None where none can begin before one of those that are being done has ended.
+        The progress is told when there have been no workers for long. A `WorkerDiedError` is yielded where the process
+        that did a task was killed. InputError: the scheduler is lost.
         """
 
 

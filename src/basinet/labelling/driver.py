@@ -150,7 +150,6 @@ _RANKS = re.compile(r"\s(?:-n|--?np|--ntasks)(?: +|=)(\d+)(?!\S)")
 def _processors(run: RunSettings) -> int:
     """Processors of one calculation: the MPI ranks that its command names, times their threads.
 
-    >>> from basinet.labelling.settings import RunSettings
     >>> _processors(RunSettings(command="mpirun -np 8 cp2k.psmp", threads=2))
     16
     """
@@ -163,13 +162,21 @@ def _local_workers(config: CampaignConfig) -> int:
 
 
 def run_campaign(campaign: Campaign, workers: Workers, progress: Progress) -> Schedule:
-    """Do all units that are not done; failures are told as they happen.
+    """Do all units that are not done, telling failures as they happen; gives back what is done, and what was given up.
 
-    Returns the last schedule: what is done, and what was given up. InputError: there is no CP2K where the workers are,
-    or too many calculations failed in a row.
+    InputError: there is no CP2K where the workers are, or too many calculations failed in a row.
     """
     schedule = _schedule_of(campaign)
-    _begin(campaign, schedule, progress)
+    kept = campaign.done()
+    progress.spent = sum(kept.values())
+    sizes = {name: _size(campaign, unit) for name, unit in campaign.units.items()}
+    progress.start("dft run", list(sizes.values()), [sizes[name] for name in kept])
+    others = sum(campaign.results.path(name).exists() for name in campaign.units) - len(kept)
+    if others:
+        progress.note(f"  {others} results are of other steps or of another version of basinet; they are done again")
+    given_up = [name for name in campaign.units if schedule.given_up(name)]
+    if given_up:
+        progress.note(f"  {len(given_up)} failed before and are left; --retry-failed tries them again")
     function = partial(_run_try, root=str(campaign.root.resolve()), session=secrets.token_hex(4))
     in_a_row = 0
     with closing(workers.run(function, schedule.take, progress)) as outcomes:
@@ -195,19 +202,6 @@ def run_campaign(campaign: Campaign, workers: Workers, progress: Progress) -> Sc
 
 def _run_try(task: tuple[str, int], *, root: str, session: str) -> Outcome:
     return run_unit(root, *task, session)
-
-
-def _begin(campaign: Campaign, schedule: Schedule, progress: Progress) -> None:
-    kept = campaign.done()
-    progress.spent = sum(kept.values())
-    sizes = {name: _size(campaign, unit) for name, unit in campaign.units.items()}
-    progress.start("dft run", list(sizes.values()), [sizes[name] for name in kept])
-    others = sum(campaign.results.path(name).exists() for name in campaign.units) - len(kept)
-    if others:
-        progress.note(f"  {others} results are of other steps or of another version of basinet; they are done again")
-    given_up = [name for name in campaign.units if schedule.given_up(name)]
-    if given_up:
-        progress.note(f"  {len(given_up)} failed before and are left; --retry-failed tries them again")
 
 
 def _size(campaign: Campaign, unit: Unit) -> float:

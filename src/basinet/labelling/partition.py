@@ -42,22 +42,17 @@ from basinet.labelling.sources import (
 from basinet.units import Bohr
 
 _ARRAYS = {TOTAL: "REF_local_hartree_energy", ELECTRONIC: "REF_local_hartree_energy_electronic"}
-"""Array of each integral, eV."""
-_ERRORS = {
-    TOTAL: "local_hartree_energy_error",
-    ELECTRONIC: "local_hartree_energy_electronic_error",
-    DIRECT: "direct_energy_error",
-}
-"""Array of its error bar, eV."""
+"""Arrays of the integrals, eV, and below of their error bars."""
+_ERRORS = {name: f"local_{name}_error" for name in _ARRAYS} | {DIRECT: "direct_energy_error"}
 
 
 def _labelled_atoms(source: DensitySource, local: LocalEnergies, settings: PartitionSettings) -> Atoms:
     """The frame with all labels that its source allows.
 
-    Returns a frame: in ``info`` ``system``, ``closure_error``, ``direct_closure_error`` with its standard deviation by
-    the digits of the energy density (``direct_rounding_error``), and what belongs to no atom; in ``arrays`` local
-    Hartree and direct energies (eV), ``bader_population`` (electrons), ``bader_charge`` (e, where cores are known),
-    ``bader_volume`` (A^3), ``bader_maximum_distance`` (A), and error bars.
+    In ``info`` ``system``, ``closure_error``, ``direct_closure_error`` with its standard deviation by the digits of the
+    energy density (``direct_rounding_error``), and what belongs to no atom; in ``arrays`` local Hartree and direct
+    energies (eV), ``bader_population`` (electrons), ``bader_charge`` (e, where cores are known), ``bader_volume``
+    (A^3), ``bader_maximum_distance`` (A), and error bars.
     """
     atoms: Atoms = source.atoms.copy()
     basins, errors = local.basins, local.errors
@@ -129,13 +124,7 @@ def _report(source: DensitySource, local: LocalEnergies, atoms: Atoms, settings:
             "cores": _cores_of(source),
             "cores_from": source.cores_from or None,
             "maxima": len(basins.maxima),
-            "non_nuclear": {
-                "positions": alone.positions,
-                "density": alone.density,
-                "distance": alone.distance,
-                "population": alone.population,
-                "volume": alone.volume,
-            },
+            "non_nuclear": {name: values for name, values in vars(alone).items() if name != "integrals"},
             "vacuum": basins.vacuum,
             "closure_error": atoms.info.get("closure_error"),
             "residuals": basins.residuals,
@@ -237,10 +226,8 @@ def _refuse_empty(basins: Basins, source: DensitySource) -> None:
         return
     symbols = source.atoms.symbols
     names = ", ".join(f"{index} ({symbols[index]})" for index in basins.empty_atoms[:5])
-    others = {
-        "maxima are far from all nuclei": len(basins.non_nuclear),
-        "lie between atoms": int(basins.maxima.tied.sum()),
-    }
+    tied = int(basins.maxima.tied.sum())
+    others = {"maxima are far from all nuclei": len(basins.non_nuclear), "lie between atoms": tied}
     told = "".join(f"; {count} {where}" for where, count in others.items() if count)
     raise InputError(
         f"{source.volume.path}: {basins.empty_atoms.size} of {len(symbols)} atoms have no maximum of the density: "
@@ -256,9 +243,7 @@ def _refuse_open(atoms: Atoms, basins: Basins) -> None:
     missed = atoms.info.get("closure_error", 0.0)
     if abs(missed) > _MAX_CLOSURE_ERROR * len(atoms):
         alone = basins.non_nuclear
-        held = (
-            f"{len(alone)} maxima far from nuclei hold {alone.population.sum():.3g} electrons; " if len(alone) else ""
-        )
+        held = f"{len(alone)} maxima far from nuclei hold {alone.population.sum():.3g} electrons; " * bool(len(alone))
         raise InputError(
             f"local energies miss the printed Hartree energy by {missed:.4g} eV; {held}widen --nuclear-radius, give "
             "--reference, or take it with --allow-open"

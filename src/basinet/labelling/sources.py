@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,21 +31,14 @@ _SAME_PLACE = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class DensitySource:
-    """A density with all that is known of it.
+    """A density (e/A^3) of the kind ``cp2k``, ``cube`` or ``vasp`` with all that is known of it.
 
-    - `kind`: ``cp2k``, ``cube`` or ``vasp``.
-    - `atoms`: cell and positions at the best precision to be had; labels of the calculation in ``info`` and ``arrays``.
-    - `volume`: the density, e/A^3, and what its header says.
-    - `files`: all that was read, or would have been: a change of one makes a result out of date.
-    - `cores`: one per atom, where the density is one of valence electrons around Gaussian cores.
-    - `cores_from`: where the cores come from, in words.
-    - `electrons`: of the calculation, if known.
-    - `potential`: Hartree potential (eV) by other means than the cores.
-    - `energy_density`: of Kohn and Sham (eV/A^3), cores left out, where CP2K wrote it and it is complete.
-    - `energy_density_error`: its standard deviation from the digits of the cube, eV/A^3.
-    - `reference`: the density whose basins are taken, where it is another one.
-    - `total_density`, `hartree_potential`: CP2K's own cubes, where they are.
-    - `notes`: remarks for the user.
+    Atoms have cell and positions at the best precision to be had, and the labels of the calculation. Files are all that
+    was read, or would have been: a change of one makes a result out of date. Valence electrons around Gaussian cores
+    have one core per atom; the potential (eV) is by other means than cores. The energy density is that of Kohn and Sham
+    (eV/A^3), cores left out, where CP2K wrote it and it is complete, its error the standard deviation from the digits
+    of the cube. The reference is the density whose basins are taken, where it is another one; `total_density` and
+    `hartree_potential` are CP2K's own cubes.
     """
 
     kind: str
@@ -161,10 +154,8 @@ _GTH_PBE: dict[str, tuple[int, float]] = {
     "Al": (3, 0.45), "Si": (4, 0.44), "P": (5, 0.43), "S": (6, 0.42), "Cl": (7, 0.41), "Ar": (8, 0.4), "K": (9, 0.4),
     "Ca": (10, 0.39), "Br": (7, 0.5), "Kr": (8, 0.5), "I": (7, 0.56), "Xe": (8, 0.56),
 }  # fmt: skip
-"""Charge (e) and rloc (bohr) of the pseudopotentials that CP2K's file GTH_POTENTIALS calls GTH-PBE.
-
-M. Krack, Theor. Chem. Acc. 114, 145 (2005). Elements whose choice of valence electrons is less plain are left out.
-"""
+"""Charge (e) and rloc (bohr) of the pseudopotentials that CP2K's file GTH_POTENTIALS calls GTH-PBE (M. Krack, Theor.
+Chem. Acc. 114, 145 (2005)). Elements whose choice of valence electrons is less plain are left out."""
 
 
 def _given_cores(symbols: Sequence[str], settings: PartitionSettings) -> tuple[tuple[Core, ...], str] | None:
@@ -219,17 +210,6 @@ def expanded(inputs: Sequence[PartitionInput]) -> list[PartitionInput]:
     return found
 
 
-def _run_of_cube(path: Path) -> Path | None:
-    """Directory of the CP2K run that wrote a cube of the electron density, if that run lies beside it."""
-    if f"-{DENSITY}-" not in path.name:
-        return None
-    try:
-        find_output(path.parent)
-    except InputError:
-        return None
-    return path.parent
-
-
 @contextmanager
 def _density_errors() -> Iterator[None]:
     """Make what is wrong with a density an error of that type."""
@@ -246,7 +226,10 @@ def _read_source(item: PartitionInput, settings: PartitionSettings) -> DensitySo
     kind = _kind_of(item.path)
     plain = item.structure is not None or settings.cores or settings.potential_file or settings.potential
     if kind == "cube":
-        run = None if plain else _run_of_cube(item.path)
+        run = None
+        if not plain and f"-{DENSITY}-" in item.path.name:
+            with suppress(InputError):  # the CP2K run that wrote the cube does not lie beside it
+                run = find_output(item.path.parent).parent
         return _cube_source(item, settings) if run is None else _cp2k_source(run, item.path, settings)
     if kind == "vasp":
         return _vasp_source(item, settings)
@@ -301,9 +284,7 @@ def _rounding_error(values: FloatArray, digits: int) -> FloatArray:
 
 
 def _energy_density(run: Cp2kRun, volume: Volume) -> tuple[FloatArray | None, FloatArray | None, tuple[str, ...]]:
-    """Kohn-Sham energy density and its rounding, eV/A^3, from CP2K's cube, rVV10's part added.
-
-    None, with a note, if it lacks a part.
+    """Kohn-Sham energy density and its rounding, eV/A^3, of CP2K's cube and rVV10's part; None and a note without all.
 
     CP2K prints the total of its local energies beside the total energy. The first lacks nothing but the non-local
     potential of rVV10, ``int v_nl rho``; any further gap is of a functional whose energy density it does not know.

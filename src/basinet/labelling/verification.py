@@ -83,13 +83,8 @@ def collect_frames(campaign: Campaign, out: Path) -> dict[str, Any]:
         "failed": len(given_up),
         "missing": len(campaign.units) - len(schedule.done) - len(given_up),
     }
-    write_json(out.with_suffix(".json"), summary | _origin(campaign))
-    return summary
-
-
-def _origin(campaign: Campaign) -> dict[str, Any]:
     found = list(_finished_units(campaign))
-    return {
+    origin = {
         "config": campaign.config.model_dump(mode="json"),
         "template": None if campaign.template is None else campaign.template.text,
         "cp2k_versions": dict(Counter(result.cp2k_version for _, result in found)),
@@ -99,6 +94,8 @@ def _origin(campaign: Campaign) -> dict[str, Any]:
         "rescued": [unit.name for unit, result in found if result.report.get("rescued")],
         "provenance": provenance(),
     }
+    write_json(out.with_suffix(".json"), summary | origin)
+    return summary
 
 
 _REFERENCE = "reference"
@@ -127,7 +124,13 @@ def choose(source: str, count: int, seed: int, config: CampaignConfig | None, n_
     InputError: the frames or their settings are not to be found, or there are none of the size.
     """
     frames, stored = _load_stored(source)
-    settings = config or (None if stored is None else _without_commands(stored, source))
+    settings = config
+    if config is None and stored is not None:
+        # What decides what is executed and where is written is the user's alone to give, and so is a template.
+        if stored.template is not None:
+            msg = f"{source}: made with a template, which came with it; read it, and name it in a --config"
+            raise InputError(msg)
+        settings = stored.model_copy(update={"run": RunSettings(), "cluster": None})
     if settings is None:
         raise InputError(
             f"{source}: says nothing of its settings (no {Path(source).with_suffix('.json')}); give them with --config"
@@ -177,16 +180,6 @@ def _load_stored(source: str) -> tuple[list[Atoms], CampaignConfig | None]:
     found = read_json(beside)
     values = found.get("config") if isinstance(found, dict) else None
     return frames, None if values is None else validated(CampaignConfig, values, f"{beside}: config")
-
-
-def _without_commands(stored: CampaignConfig, source: str) -> CampaignConfig:
-    """Settings that came with frames, less those that decide what is executed and where is written.
-
-    These are the user's alone to give. A template decides what files CP2K writes and what it connects to.
-    """
-    if stored.template is not None:
-        raise InputError(f"{source}: made with a template, which came with it; read it, and name it in a --config")
-    return stored.model_copy(update={"run": RunSettings(), "cluster": None})
 
 
 def _slopes(frames: Sequence[Atoms]) -> dict[str, float | None]:
@@ -270,15 +263,12 @@ def _comparison(number: int, old: Atoms, new: Atoms, slope: float | None) -> Com
 
 @dataclass(frozen=True)
 class Change:
-    """Change of a frame under other settings, in meV.
+    """Change of a frame under other settings: of its total energy, meV per atom, and of a force's component, meV/Å.
 
-    - `number`, `system`, `n_atoms`: of the frame.
-    - `energy`: change of the total energy per atom.
-    - `energy_centred`: the same less the mean over the frames of its system and size, a constant that no potential and
-      no difference of energies sees; None where there is no second frame to tell.
-    - `local`, `local_largest`: change of the atoms' local DFT energies less the mean over the atoms of the same element
-      in frames of the same system and size: root mean square, and largest. None where densities were not partitioned.
-    - `forces`: largest change of a force's component, meV/Å.
+    `energy_centred` is less the mean over the frames of its system and size, a constant that no potential and no
+    difference of energies sees; None where there is no second frame to tell. `local` and `local_largest`, meV, root
+    mean square and largest, are of the atoms' local DFT energies less the mean over the atoms of the same element in
+    these frames; None where densities were not partitioned.
     """
 
     number: int

@@ -343,7 +343,7 @@ def _dynamics(directory: Path, unit: Unit) -> dict[str, Any]:
         raise InputError(f"{path}: has a line that is none of step, time, energies and temperature") from None
 
 
-_KINDS: dict[type[Exception], str] = {
+_KINDS: dict[type[Exception], str] = {  # settings of `RetrySettings`: how often each failure is tried again
     program.NotConvergedError: "scf_not_converged",
     program.CrashError: "crash",
     program.KilledError: "killed",
@@ -351,7 +351,6 @@ _KINDS: dict[type[Exception], str] = {
     DensityError: "damaged_density",
     DiskFullError: "out_of_disk",
 }
-"""The setting of `RetrySettings` that tells how often a calculation with such a failure is tried again."""
 
 
 def _failure_kind(error: Exception) -> str:

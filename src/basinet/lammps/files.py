@@ -164,7 +164,6 @@ class _Box:
     def boundary(self, free: str = "f") -> str:
         """Arguments of LAMMPS' ``boundary``; `free` is that of axes that do not repeat.
 
-        >>> from ase import Atoms
         >>> box_of(Atoms("Ar", cell=[4.0, 5.0, 6.0], pbc=[True, True, False])).boundary()
         'p p f'
         """

@@ -43,7 +43,6 @@ class Dataset:
     descriptors (24 n_components bytes a pair of neighbours) only if forces are to be trained on, and the share of a
     pair potential in all of these if networks are to learn the rest.
 
-    >>> import numpy as np
     >>> pair = Dataset(
     ...     "ar", ("Ar",), np.array([0, 0, 1, 1]), np.zeros(4, int), np.ones((4, 3)), np.array([-1.0, -2.0]), None
     ... )

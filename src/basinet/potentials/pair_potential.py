@@ -213,7 +213,6 @@ def noble_gas_potential(elements: Iterable[str], cutoff: float = LITERATURE_CUTO
 def literature_lennard_jones(cutoff: float = LITERATURE_CUTOFF) -> LennardJones:
     """Lennard-Jones potential of argon and krypton that sampled the reference frames.
 
-    >>> from ase import Atoms
     >>> dimer = Atoms("Ar2", positions=[[0, 0, 0], [0, 0, 3.405 * 2 ** (1 / 6)]])
     >>> [round(1000 * float(e), 3) for e in literature_lennard_jones().local_energies(dimer)]
     [-5.15, -5.15]
