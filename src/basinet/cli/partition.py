@@ -224,7 +224,7 @@ def _summarise(run: PartitionBatch, out: Path) -> None:
         typer.echo(f"note: {note}")
 
 
-_ARRAYS = {
+_ARRAYS = {  # per-atom quantities of a document, and the arrays of the frame
     "population": "bader_population",
     "population_error": "bader_population_error",
     "charge": "bader_charge",
@@ -238,7 +238,6 @@ _ARRAYS = {
     "direct_energy": "REF_direct_energy",
     "direct_energy_error": "direct_energy_error",
 }
-"""Per-atom quantities of a document, and the arrays of the frame."""
 _ENERGY = {"direct": "direct_energy", "total": "hartree_energy", "electronic": "hartree_energy_electronic"}
 _MEANING = {
     "direct": "direct DFT energy of the region",

@@ -37,6 +37,7 @@ _EVENTS = re.compile(
 )
 _ROW = re.compile(r"^ (?:FORCES\| +\d+| *\d+ +\d+ +[A-Za-z]+) +(\S+) +(\S+) +(\S+)")
 _END_OF_FORCES = re.compile(r"^ (?:SUM OF ATOMIC FORCES|FORCES\| Sum) ", re.MULTILINE)
+_VECTOR_DIGITS = 6e-4  # vectors are printed with 3 decimals
 
 
 @dataclass
@@ -113,8 +114,6 @@ _GRID = re.compile(
     r"^ PW_GRID\| Information for grid number +1\n(?: PW_GRID\|.*\n)+?((?: PW_GRID\| +Bounds.*\n){3})", re.MULTILINE
 )
 _SPIN_ELECTRONS = re.compile(r"^ Number of electrons: +(\d+)$", re.MULTILINE)
-
-_VECTOR_DIGITS = 6e-4  # vectors are printed with 3 decimals
 
 
 @dataclass(frozen=True)

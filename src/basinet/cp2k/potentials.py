@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Core = tuple[float, float]  # charge Z (e) and radius r_loc (Å) of a Gaussian core
 _DATA_DIRECTORIES = ("/usr/share/cp2k", "/usr/local/share/cp2k/data", "/usr/local/share/cp2k", "/opt/cp2k/data")
+_PRINTED_DIGITS = 1e-6  # relative precision of a printed core radius
 
 
 def read_gth_potentials(path: str | Path) -> dict[tuple[str, str], Core]:
@@ -72,9 +73,6 @@ def data_directories(run_directory: Path | None, stated: str | None) -> Iterator
     for place in (os.environ.get("CP2K_DATA_DIR"), stated, *_DATA_DIRECTORIES):
         if place:
             yield Path(place)
-
-
-_PRINTED_DIGITS = 1e-6  # relative precision of a printed core radius
 
 
 def _atomic_cores(output: Cp2kOutput, given: Cp2kInput, symbols: tuple[str, ...]) -> tuple[Core, ...]:

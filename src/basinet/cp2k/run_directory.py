@@ -24,6 +24,8 @@ from basinet.errors import DensityError, InputError
 _HEAD = 1 << 16  # bytes at the beginning of a file that show whether it is a CP2K output: the banner comes early
 _NOT_OUTPUTS = (".cube", ".gz", ".wfn", ".xyz", ".extxyz", ".inp", ".restart", ".ener", ".bak-1", ".py", ".sh", ".json")
 DENSITY = "ELECTRON_DENSITY"
+_ENERGY_DIGITS = 1e-8  # energies (eV) of a trajectory have 10 decimals of a hartree
+_RUN_TYPES = ("ENERGY", "ENERGY_FORCE", "WAVEFUNCTION_OPTIMIZATION", "WFN_OPT", "MD", "MOLECULAR_DYNAMICS")
 
 
 def find_output(path: str | Path) -> Path:
@@ -141,9 +143,6 @@ def read_trajectory(path: Path, names: tuple[str, ...]) -> dict[int, _Frame]:
             raise InputError(f"{where}: other atoms than those of the input")
         frames[int(match[1])] = _Frame(positions, _parse_number(match[2], where) * units.Hartree)
     return frames
-
-
-_ENERGY_DIGITS = 1e-8  # energies (eV) of a trajectory have 10 decimals of a hartree
 
 
 @dataclass(frozen=True)
@@ -306,9 +305,6 @@ def _remedy(given: Cp2kInput) -> str:
     """What to do where input and output do not agree."""
     others = f", or run it without {given.changed_by}, which changes them" if given.changed_by else ""
     return f"put the input of this very run beside the output{others}"
-
-
-_RUN_TYPES = ("ENERGY", "ENERGY_FORCE", "WAVEFUNCTION_OPTIMIZATION", "WFN_OPT", "MD", "MOLECULAR_DYNAMICS")
 
 
 def check_ending(output: Cp2kOutput, *, allow_unconverged: bool = False) -> None:

@@ -26,6 +26,8 @@ CUBE = re.compile(r"\.(cube|cub)(\.(gz|bz2|xz|zst|Z))?$", flags=re.IGNORECASE)
 CHGCAR = re.compile(r"CHGCAR|AECCAR|PARCHG|^CHG(\.|_|$)", flags=re.IGNORECASE)
 NO_DENSITY = re.compile(r"LOCPOT|ELFCAR", flags=re.IGNORECASE)
 _CP2K_QUANTITY = re.compile(r"-Quickstep-\n(.*(?:POTENTIAL|SPIN|TOTAL DENSITY).*)")
+_UNKNOWN = "X"
+_MOST_BLANK_LINES = 100  # behind the atoms of a VASP file; there is one
 
 
 def read_density(path: str | Path) -> Volume:
@@ -233,9 +235,6 @@ def write_cube(path: str | Path, values: FloatArray, atoms: Atoms, *, comment: s
             out.write("".join([row_format % tuple(row) for row in plane.tolist()]).encode())
 
 
-_UNKNOWN = "X"
-
-
 def _read_poscar(stream: TextStream) -> tuple[str, Atoms]:
     """Read comment, cell and atoms, periodic and not wrapped, of VASP 4 (which has no line of symbols) or later.
 
@@ -333,9 +332,6 @@ def _read_vasp(path: str | Path, *, times_volume: bool) -> Volume:
         stream.expect_line_end()
         stream.check_compressed()
     return Volume(values, np.array(atoms.cell), atoms, comment, stream.path)
-
-
-_MOST_BLANK_LINES = 100  # behind the atoms of a VASP file; there is one
 
 
 def _read_shape(stream: TextStream) -> tuple[int, int, int]:

@@ -117,25 +117,17 @@ def local_hartree_energies(  # noqa: PLR0913 - one keyword per option
     of the reading ``electronic``; with neither, charges and volumes only. The peak of memory is some eight arrays
     of the density's size, the caller's included.
 
-    - `density`: (n1, n2, n3) array_like; valence electrons, e / A^3. With cores it is scaled to their charge; otherwise
-      it is taken as it is.
-    - `cell`: (3, 3) array_like; of the calculation, not of a cube's header; vectors as rows, Angstrom.
-    - `positions`: (n_atoms, 3) array_like; Angstrom.
-    - `cores`: a :class:`~basinet.density.cores.Core` or (Z, rloc in Angstrom) per atom.
-    - `potential`: (n1, n2, n3) array_like; Hartree potential, eV for an electron, in place of cores.
-    - `energy_density`: (n1, n2, n3) array_like; of Kohn and Sham, cores left out, eV/A^3; see
-      `LocalEnergies.direct_energy`.
-    - `energy_density_error`: (n1, n2, n3) array_like; its standard deviation, independent from point to point, eV/A^3,
-      such as that of the digits of a cube.
-    - `fields`: more arrays (n1, n2, n3) to integrate, by name; see ``basins.integrals``.
-    - `charge`: of the cell, e.
-    - `tolerance`: share of the electrons by which the density may be off before it is scaled.
-    - `reference`, `nuclear_radius`, `vacuum`: see :func:`~basinet.density.basins.integrate_basins`.
-    - `error_bars`: whether to repeat the partition on blocks of points, for a sixth more time.
-    - `threads`: all processors by default.
-    - `overwrite_density`: whether a float64 array may be scaled in place, which saves memory.
-    - `inspect`: called with the charge density (e / A^3, electrons less cores) and its Hartree potential (eV) before
-      they are overwritten by energy densities.
+    The density (n1, n2, n3), valence electrons, e / A^3, is scaled to the charge of the cores, a
+    :class:`~basinet.density.cores.Core` or (Z, rloc in Angstrom) per atom, less that of the cell, e, if it is off by no
+    more than the share `tolerance` of the electrons; without cores it is taken as it is. The cell (3, 3), vectors as
+    rows, is that of the calculation, not of a cube's header; positions are (n_atoms, 3); both in Angstrom. On the same
+    grid are the Hartree potential (eV for an electron) in place of cores; the energy density of Kohn and Sham, cores
+    left out, eV/A^3 (see `LocalEnergies.direct_energy`), with its standard deviation, independent from point to point,
+    such as that of the digits of a cube; and more fields to integrate, by name (see ``basins.integrals``). For
+    `reference`, `nuclear_radius` and `vacuum` see :func:`~basinet.density.basins.integrate_basins`. Error bars repeat
+    the partition on blocks of points, for a sixth more time. The result does not depend on the threads, by default all
+    processors. To overwrite a float64 density saves memory. `inspect` is called with the charge density (e / A^3,
+    electrons less cores) and its Hartree potential (eV) before they are overwritten by energy densities.
 
     InputError if shapes do not fit, numbers are not finite, the density has another number of electrons, or there are
     both cores and a potential.

@@ -24,7 +24,7 @@ from basinet.frames.splits import by_composition, divided, elements_of
 from basinet.potentials.pair_potential import LennardJones, literature_lennard_jones
 from basinet.relation.relation import Definition, Relation
 
-COLUMNS = {
+COLUMNS = {  # of the table of `compare_direct_energies`, and their types
     "system": "str",
     "n_atoms": "int64",
     "compared": "str",
@@ -33,7 +33,6 @@ COLUMNS = {
     **dict.fromkeys(("slope", "slope_low", "slope_high", "rmse_mev", "spread_mev", "participation"), "float64"),
     "n_values": "int64",
 }
-"""Columns of the table of `compare_direct_energies` and their types."""
 _READINGS: Mapping[Definition, str] = {"total": "relation", "electronic": "relation_electronic"}
 
 

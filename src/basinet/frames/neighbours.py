@@ -23,6 +23,8 @@ _MOST_CELLS = 1e5  # cells that vesin divides space into; with more, it takes fe
 _MOST_IMAGES = 50.0  # of the cell along an axis within reach; a search among more does not end
 _FEWEST_CELLS = 4.0
 """Along every axis, of what it takes then: where an axis would be left with none, vesin divides by zero."""
+_WIDE = 12.0  # cutoffs, beyond which a frame is looked at before vesin is: see `search_reach`
+_MOST_BINS = 2_000_000  # along an axis: the number of a bin of three axes then fits 64 bits
 
 
 class Neighbours(NamedTuple):
@@ -153,9 +155,6 @@ def _refuse_too_many_pairs(points: FloatArray, box: FloatArray, axes: NDArray[np
 Pair = tuple[str, str]
 
 
-_WIDE = 12.0  # cutoffs, beyond which a frame is looked at before vesin is: see `search_reach`
-
-
 def species_pairs(elements: Sequence[str]) -> list[Pair]:
     """List the unordered pairs of species in alphabetical order: Ar-Ar, Ar-Kr, Kr-Kr."""
     return list(combinations_with_replacement(sorted(elements), 2))
@@ -174,9 +173,6 @@ def species_indices(atoms: Atoms, elements: Sequence[str]) -> IntArray:
     if unknown:
         raise InputError(f"pair potential: no parameters for {', '.join(unknown)}; known are {', '.join(elements)}")
     return np.array([lookup[symbol] for symbol in symbols], dtype=np.int64)
-
-
-_MOST_BINS = 2_000_000  # along an axis: the number of a bin of three axes then fits 64 bits
 
 
 def refuse_overlap(atoms: Atoms) -> None:

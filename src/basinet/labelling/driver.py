@@ -23,6 +23,7 @@ from basinet.labelling.settings import CampaignConfig, RetrySettings, RunSetting
 from basinet.labelling.work import _LOST, Outcome, _record, run_unit
 
 _OUTSIDE = ("killed", "out_of_disk")  # failures outside of the calculation: a resumed campaign tries these again
+_LISTED = 20  # failures that are listed one by one
 
 
 @dataclass
@@ -219,9 +220,6 @@ def _tell(campaign: Campaign, outcome: Outcome, progress: Progress, *, settled: 
         progress.note(f"  {outcome.unit}: {outcome.kind}, {then}: {outcome.message}{where}")
     else:
         progress.advance(_size(campaign, campaign.units[outcome.unit]), outcome.unit)
-
-
-_LISTED = 20  # failures that are listed one by one
 
 
 def survey(campaign: Campaign) -> dict[str, Any]:

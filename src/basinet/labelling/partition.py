@@ -44,6 +44,8 @@ from basinet.units import Bohr
 _ARRAYS = {TOTAL: "REF_local_hartree_energy", ELECTRONIC: "REF_local_hartree_energy_electronic"}
 """Arrays of the integrals, eV, and below of their error bars."""
 _ERRORS = {name: f"local_{name}_error" for name in _ARRAYS} | {DIRECT: "direct_energy_error"}
+_MAX_CLOSURE_ERROR = 0.05  # eV per atom by which local energies may miss the printed Hartree energy
+_RESULT_VERSION = 4  # of what is kept of an input; results of another version are computed anew
 
 
 def _labelled_atoms(source: DensitySource, local: LocalEnergies, settings: PartitionSettings) -> Atoms:
@@ -235,9 +237,6 @@ def _refuse_empty(basins: Basins, source: DensitySource) -> None:
     )
 
 
-_MAX_CLOSURE_ERROR = 0.05  # eV per atom by which local energies may miss the printed Hartree energy
-
-
 def _refuse_open(atoms: Atoms, basins: Basins) -> None:
     """Refuse local energies that do not sum to the printed energy, as where maxima far from nuclei hold electrons."""
     missed = atoms.info.get("closure_error", 0.0)
@@ -281,9 +280,6 @@ def _source_energies(
         overwrite_density=True,
         inspect=compare,
     )
-
-
-_RESULT_VERSION = 4  # of what is kept of an input; results of another version are computed anew
 
 
 @dataclass

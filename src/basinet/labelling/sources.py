@@ -27,6 +27,10 @@ _COMPLETE = 1e-4 * Hartree
 """eV by which CP2K's two totals may differ, rVV10's part taken off; 4e-6 hartree were found for 32 argon atoms."""
 _SAME_PLACE = 1e-3
 """Angstrom. Headers give positions with six decimals of a bohr; atoms of another frame are further away."""
+_REMEDY = "give the directory of a CP2K run, a cube (*.cube) or a CHGCAR"
+_NAME = "GTH-PBE"
+_ONLY_POPULATIONS = "populations and volumes only"
+_CUBE_DIGITS = 5  # of CP2K's cubes (E13.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,9 +99,6 @@ def _file_stamp(path: str | Path) -> Stamp | None:
     return [status.st_size, status.st_mtime_ns]
 
 
-_REMEDY = "give the directory of a CP2K run, a cube (*.cube) or a CHGCAR"
-
-
 def _kind_of(path: Path) -> str:
     """Tell whether a path is a run of CP2K (``cp2k``), a ``cube``, or a density of VASP (``vasp``)."""
     if path.is_dir():
@@ -145,8 +146,6 @@ def read_all(path: Path) -> list[Atoms]:
         raise InputError(f"{path}: ASE reads no structure from it ({reason}); give another format") from error
     return [found] if isinstance(found, Atoms) else list(found)
 
-
-_NAME = "GTH-PBE"
 
 _GTH_PBE: dict[str, tuple[int, float]] = {
     "H": (1, 0.2), "He": (2, 0.2), "Li": (3, 0.4), "Be": (4, 0.325), "B": (3, 0.41899145), "C": (4, 0.33847124),
@@ -219,9 +218,6 @@ def _density_errors() -> Iterator[None]:
         raise DensityError(str(error)) from error
 
 
-_ONLY_POPULATIONS = "populations and volumes only"
-
-
 def _read_source(item: PartitionInput, settings: PartitionSettings) -> DensitySource:
     kind = _kind_of(item.path)
     plain = item.structure is not None or settings.cores or settings.potential_file or settings.potential
@@ -271,9 +267,6 @@ def _cp2k_source(path: Path, density: Path | None, settings: PartitionSettings) 
         total_density=run.total_density,
         hartree_potential=run.hartree_potential,
     )
-
-
-_CUBE_DIGITS = 5  # of CP2K's cubes (E13.5)
 
 
 def _rounding_error(values: FloatArray, digits: int) -> FloatArray:

@@ -34,6 +34,7 @@ from basinet.units import Bohr
 
 _BYTES_PER_VALUE = 13.5  # of a cube's text
 _MARGIN = 32 << 20  # bytes for everything else that CP2K writes, and for results
+_LOST = "its worker died (killed, out of memory, or its job ended)"
 
 
 def _owner() -> str:
@@ -216,9 +217,6 @@ class Outcome:
     message: str = ""
     log: str | None = None
     notes: tuple[str, ...] = ()
-
-
-_LOST = "its worker died (killed, out of memory, or its job ended)"
 
 
 def run_unit(root: str, name: str, attempt: int, session: str = "") -> Outcome:

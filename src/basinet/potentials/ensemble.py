@@ -51,14 +51,10 @@ class Ensemble:
     energies  (members, n_atoms)                             eV
     ========  =============================================  ======
 
-    - `descriptor`: the bispectrum the networks read.
-    - `elements`: elements that have a network, sorted.
-    - `e0`: energy of each element's isolated atom, eV.
-    - `scaling`: units of the networks, one row per element.
-    - `networks`: layers stacked over members and elements, float64.
-    - `training`: record of the training: one entry per member or one for all.
-    - `range`: where the descriptors of the training atoms lay; None if the model does not tell.
-    - `baseline`: pair potential to which the networks give the difference; None if they give everything.
+    Elements that have a network are sorted; `e0` is the energy of each one's isolated atom, eV, the scaling has a row
+    of the networks' units for each, and layers are stacked over members and elements, float64. The record of the
+    training has one entry per member or one for all. The range is where the descriptors of the training atoms lay, the
+    baseline the pair potential to which networks give the difference; each may be None.
     """
 
     descriptor: Bispectrum

@@ -15,13 +15,12 @@ from basinet.study.tables import distinct, select
 
 _MEV = 1e3
 _ISOLATED = "isolated atoms"
-_SPLITS = (
+_SPLITS = (  # split, its name in the legend, colour and marker
     ("train", "training", BLUE, "o"),
     ("validation", "validation", GREY, "^"),
     ("test", "test", VERMILION, "s"),
     ("size_transfer", "other size", GREEN, "D"),
 )
-"""Split, its name in the legend, colour and marker."""
 _MAX_POINTS = 2000  # more points than this make a panel black; a fixed random choice is drawn, r counts them all
 
 
