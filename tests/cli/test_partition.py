@@ -224,6 +224,7 @@ def test_misuse_is_one_line(run, arguments, words):
     assert_refused(run("partition", *arguments), *words)
 
 
+@pytest.mark.long
 @pytest.mark.cp2k
 def test_a_real_run_can_be_related(run, tmp_path, argon_run):
     for number in range(3):

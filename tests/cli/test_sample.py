@@ -33,6 +33,20 @@ def config(tmp_path):
     return written
 
 
+@pytest.fixture(scope="module")
+def liquid():
+    """A sampled liquid."""
+    return sampler.sample(
+        {"Ar": 12, "Kr": 4}, frames=3, melting=1, cooling=2, equilibration=1, measurement=20, timestep=10
+    )
+
+
+@pytest.fixture
+def sampled(liquid, monkeypatch):
+    """The command takes this liquid for its own: where it is written is the question."""
+    monkeypatch.setattr(sampler, "run_sampling", lambda *_, **__: liquid)
+
+
 def test_frames_settings_and_measurements_lie_beside_each_other(run, tmp_path, config):
     result = run("sample", config(), "--out", "out.extxyz", "--seed", 4)
     assert result.exit_code == 0, result.stderr
@@ -110,6 +124,7 @@ def test_a_missing_config_is_named(run):
     assert_refused(run("sample", "no.yaml"), "no.yaml", "no such file")
 
 
+@pytest.mark.usefixtures("sampled")
 @pytest.mark.parametrize("name", ["out.extxyz", "out.yaml", "out.json"])
 def test_what_is_there_is_kept_unless_it_may_be_replaced(run, tmp_path, config, name):
     (tmp_path / name).write_text("mine")
@@ -144,11 +159,13 @@ def test_a_directory_is_never_replaced(run, tmp_path, config, monkeypatch, name)
     assert_refused(run("sample", config(), "--out", "out.extxyz", "--overwrite"), f"{name}: is a directory")
 
 
+@pytest.mark.usefixtures("sampled")
 def test_a_new_folder_is_made(run, tmp_path, config):
     assert run("sample", config(), "--out", "new/folder/out.extxyz").exit_code == 0
     assert len(list((tmp_path / "new" / "folder").iterdir())) == 3
 
 
+@pytest.mark.long
 def test_a_lattice_that_is_not_melted_writes_nothing(run, tmp_path, config):
     """Far below freezing, so that whichever way the momenta are drawn the lattice lives."""
     text = "composition: {Kr: 32}, density: 2.8, temperature: 60, melting: 0, equilibration: 0, measurement: 20, "
@@ -159,7 +176,14 @@ def test_a_lattice_that_is_not_melted_writes_nothing(run, tmp_path, config):
     assert [path.name for path in tmp_path.iterdir()] == ["liquid.yaml"]
 
 
-@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -15), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, -15, marks=pytest.mark.long),
+        pytest.param(signal.SIGKILL, -9, marks=pytest.mark.long),
+    ],
+)
 def test_a_run_that_is_stopped_leaves_nothing_half_written(tmp_path, config, how, code):
     process = start("sample", config("composition: {Ar: 32}}"), "--out", "out.extxyz", cwd=tmp_path)
     assert "melting" in process.stderr.readline()

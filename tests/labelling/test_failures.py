@@ -175,19 +175,22 @@ def test_a_campaign_goes_on_only_with_its_own_settings_and_frames(campaign, tmp_
     assert len(read_frames(root / "labelled.extxyz")) == 3
 
 
-@pytest.mark.parametrize(
-    ("name", "damage"),
-    [("config.yaml", b"[]"), ("config.yaml", b"run: 5\n"), ("config.yaml", b"\xff"), ("frames.extxyz", b"4\n")],
-)
-def test_a_damaged_campaign_names_a_remedy_that_works(campaign, tmp_path, name, damage):
+def test_a_damaged_campaign_names_a_remedy_that_works(campaign, tmp_path):
     _, root = campaign(2, {})
-    (root / name).write_bytes(damage)
-    refused, _ = campaign(2, {}, "--resume")
-    assert_refused(refused, str(root / name), f"or delete {root / 'config.yaml'}, and give your own", "--resume")
-    (root / "config.yaml").unlink()
-    mended, _ = campaign(2, {}, "--resume")
-    assert mended.exit_code == 0, mended.stderr
-    assert journal(tmp_path)["begin:0"] == 1  # what was done is kept
+    damages = [
+        ("config.yaml", b"[]"),
+        ("config.yaml", b"run: 5\n"),
+        ("config.yaml", b"\xff"),
+        ("frames.extxyz", b"4\n"),
+    ]
+    for name, damage in damages:
+        (root / name).write_bytes(damage)
+        refused, _ = campaign(2, {}, "--resume")
+        assert_refused(refused, str(root / name), f"or delete {root / 'config.yaml'}, and give your own", "--resume")
+        (root / "config.yaml").unlink()
+        mended, _ = campaign(2, {}, "--resume")
+        assert mended.exit_code == 0, mended.stderr
+        assert journal(tmp_path)["begin:0"] == 1  # what was done is kept
 
 
 def test_a_trajectory_can_be_made_longer_and_nothing_else_changed(tmp_path):

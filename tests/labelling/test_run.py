@@ -61,7 +61,7 @@ def computed(monkeypatch):
     return names
 
 
-@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("workers", [1, pytest.param(3, marks=pytest.mark.long)])
 def test_order_is_that_of_the_inputs_and_labels_do_not_depend_on_workers(tmp_path, jobs, workers):
     run = PartitionBatch(jobs, SETTINGS)
     run.compute(workers, None)
@@ -154,6 +154,7 @@ def test_a_locpot_that_appears_later_is_noticed(tmp_path, folder, computed):
     assert len(computed) == 2
 
 
+@pytest.mark.long
 def test_an_input_that_kills_its_worker_takes_no_other_with_it():
     items = ["a", "b", "die", "c", "bad", "d", "e"]
     with open_workers(2) as pool:

@@ -95,13 +95,12 @@ CHOICES = (
 
 
 @pytest.mark.long
-@pytest.mark.slow
 @pytest.mark.parametrize("choice", CHOICES)
 def test_test_frames_decide_nothing(honest, spoilt, choice):
     assert honest[choice] == spoilt[choice]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_scores_on_test_frames_do_change_and_those_on_validation_frames_do_not(honest, spoilt):
     def scores(outcome, split):
         return [row["pearson_r"] for row in outcome["rows"] if row["split"] == split]
@@ -133,7 +132,7 @@ def test_validation_frames_do_not_enter_the_relation():
         assert honest_system.relation.to_dict() != unlike.relation.to_dict()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_larger_boxes_are_tested_on_by_own_mixed_and_composed_models(honest):
     rows = [row for row in honest["rows"] if row["n_atoms"] == 108]
     assert {row["experiment"] for row in rows} == {"size_transfer"}
@@ -146,7 +145,7 @@ def test_larger_boxes_are_tested_on_by_own_mixed_and_composed_models(honest):
     assert "size_transfer" not in {row["experiment"] for row in small}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_gauges_are_removed_in_mixtures_and_on_test_frames_only(honest):
     for row in honest["rows"]:
         if row["gauge"] != "raw":
@@ -162,7 +161,7 @@ def test_gauges_are_removed_in_mixtures_and_on_test_frames_only(honest):
         assert {(*source, "raw"), (*source, "pair"), (*source, "control")} <= tested
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_rows_say_what_was_transferred_and_by_whom(honest):
     for row in honest["rows"]:
         assert row["transferred"] == (row["train_system"] != row["test_system"])
@@ -176,7 +175,7 @@ def test_rows_say_what_was_transferred_and_by_whom(honest):
     assert all(row["pearson_r_low"] <= row["pearson_r_high"] for row in intervals)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_done_task_is_not_done_again(tmp_path, monkeypatch):
     from basinet.study import running
 
