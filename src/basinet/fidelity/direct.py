@@ -24,7 +24,7 @@ from basinet.frames.splits import by_composition, divided, elements_of
 from basinet.potentials.pair_potential import LennardJones, literature_lennard_jones
 from basinet.relation.relation import Definition, Relation
 
-COLUMNS = {  # of the table of `compare_direct_energies`, and their types
+DIRECT_COLUMNS = {  # of the table of `compare_direct_energies`, and their types
     "system": "str",
     "n_atoms": "int64",
     "compared": "str",
@@ -59,7 +59,7 @@ def compare_direct_energies(
             raise InputError(f"system {name}: no frame has {DIRECT_ENERGY}; see direct energies in docs/partition.md")
         for compared, local in _others(group, relation, pair_potential):
             rows += _rows(group, compared, local)
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+    return pd.DataFrame(rows, columns=list(DIRECT_COLUMNS)).astype(DIRECT_COLUMNS)
 
 
 def _others(
@@ -102,7 +102,7 @@ def _rows(frames: Sequence[Atoms], compared: str, local: Callable[[Atoms], Float
     for name, (metrics,) in local_metrics_by_species(direct[None], other, frame, species, elements).items():
         own = np.ones(len(direct), dtype=bool) if name == "all" else species == elements.index(name)
         row = {"system": system_of(frames[0]), "n_atoms": len(frames[0]), "compared": compared, "species": name}
-        row |= {key: getattr(metrics, key) for key in COLUMNS if hasattr(metrics, key)}
+        row |= {key: getattr(metrics, key) for key in DIRECT_COLUMNS if hasattr(metrics, key)}
         row["spread_mev"] = 1e3 * float(direct[own].std())
         difference = np.abs(direct - other)[own]
         sums, squares, counts = (np.bincount(frame[own], values) for values in (difference, difference**2, own[own]))

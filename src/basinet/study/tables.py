@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from basinet.descriptors.bispectrum import Bispectrum
+from basinet.fidelity.direct import DIRECT_COLUMNS
 from basinet.files import read_table, write_table
 
 Row = dict[str, Any]  # values of a row by the names of their columns; those that lack are missing
@@ -44,13 +45,8 @@ RELATION_POINTS: Schema = {
     "e_total_ev": _NUMBER, "residual_mev": _NUMBER,
 }  # fmt: skip
 """Columns of ``relation_points.csv``: energies of each frame, per atom."""
-DIRECT: Schema = {
-    "system": _TEXT, "n_atoms": _WHOLE, "compared": _TEXT, "species": _TEXT, "pearson_r": _NUMBER,
-    "pearson_r_low": _NUMBER, "pearson_r_high": _NUMBER, "pearson_r_within": _NUMBER, "slope": _NUMBER,
-    "slope_low": _NUMBER, "slope_high": _NUMBER, "rmse_mev": _NUMBER, "spread_mev": _NUMBER, "participation": _NUMBER,
-    "n_values": _WHOLE,
-}  # fmt: skip
-"""Columns of ``direct.csv``: the table of `basinet.fidelity.direct.compare_direct_energies`."""
+DIRECT: Schema = DIRECT_COLUMNS
+"""Columns of ``direct.csv``."""
 DIRECT_ATOMS: Schema = {
     "system": _TEXT, "n_atoms": _WHOLE, "species": _TEXT, "direct_mev": _NUMBER, "relation_mev": _NUMBER,
 }  # fmt: skip
