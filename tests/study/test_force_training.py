@@ -39,7 +39,7 @@ def test_a_grid_on_forces_records_their_errors(argon, tmp_path):
     training = load_model(model).training
     assert training["force_weight"] == 0.1
     result = read_json(next((tmp_path / "work" / "results").glob("sweep-*forces*.json")))["result"]
-    assert result["validation_force_rmse_mev"] == pytest.approx(1e3 * np.mean(training["validation_force_rmse"]))
+    assert result["force_rmse_mev"]["validation"] == pytest.approx(1e3 * np.mean(training["validation_force_rmse"]))
     assert not list((tmp_path / "work").rglob("*derivative*"))  # quicker made than read
     report = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "networks that saw total energies and forces" in report

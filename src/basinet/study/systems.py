@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from basinet.arrays import FloatArray, IntArray
 from basinet.errors import InputError
@@ -209,6 +209,8 @@ class RelationRecord:
     `other_sizes` the same by the number of atoms of frames of another size; `isolated_atom_check_mev` tells how far the
     relation misses the isolated atom of each element, None where there are none.
     """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     slope: float
     intercept_ev_per_atom: float
