@@ -71,6 +71,9 @@ def test_the_digits_of_an_energy_density_are_in_the_error_bars(density):
     deviation = found[1].direct_energy - found[0].direct_energy
     assert 0.5 < np.sqrt(np.mean((deviation / found[1].rounding_error) ** 2)) < 1.5
     assert "direct_energy_variance" not in found[1].basins.integrals
+    assert "direct_energy_variance" not in found[1].basins.residuals
+    with pytest.raises(InputError, match="but no energy density; give both"):
+        local_hartree_energies(density, LIQUID.cell, LIQUID.positions, LIQUID.cores, energy_density_error=error)
     np.testing.assert_allclose(found[2].rounding_error, 1e3 * found[1].rounding_error, rtol=1e-12)
     bars = [one.errors.integrals["direct_energy"] for one in found]
     np.testing.assert_allclose(bars[1] ** 2 - found[1].rounding_error ** 2, bars[0] ** 2, rtol=0.05)

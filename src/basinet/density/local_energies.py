@@ -34,15 +34,18 @@ _VARIANCE = "direct_energy_variance"
 class LocalEnergies:
     """Energies and charges of atoms in their Bader regions; arrays are (n_atoms,), energies in eV.
 
-    `hartree_energy` is 1/2 int rho V_H, reading ``total``, `hartree_energy_electronic` 1/2 int rho_e V_H, reading
-    ``electronic``, for which a potential will do; the core overlap energy half of each pair's; the net charge (e) that
-    of the core less the population; `total_energy` 1/2 int rho V_H over the cell, the Hartree energy. They are None
-    without cores. The density was scaled by `renormalisation` to the exact number of electrons.
-
-    `errors` are error bars from the grid's spacing, under the names of these attributes; None if switched off, or if
-    the grid is too small to tell. `rounding_error` (part of them) is that of direct energies from the error of the
-    energy density at each point, where given. `seconds` are of the steps ``renormalise``, ``electrostatics``,
-    ``basins`` and ``error bars``; all else is in `basins`.
+    - `hartree_energy`: 1/2 int rho V_H, reading ``total``; None without cores.
+    - `hartree_energy_electronic`: 1/2 int rho_e V_H, reading ``electronic``; None without cores or a potential.
+    - `core_self_energy`, `core_overlap_energy`: of each core, the overlap half of each pair's; None without cores.
+    - `net_charge`: charge of the core less the population, e; None without cores.
+    - `errors`: error bars from the grid's spacing, the energies under the names of these attributes; None if switched
+      off, or if the grid is too small to tell.
+    - `rounding_error`: of direct energies (part of `errors`), from the error of the energy density at each point; None
+      where that is not given.
+    - `total_energy`: 1/2 int rho V_H over the cell, the Hartree energy; None without cores.
+    - `renormalisation`: factor by which the density was scaled to the exact number of electrons.
+    - `basins`: all else: volumes, further fields, maxima, what belongs to no atom, how exactly basins sum to the cell.
+    - `seconds`: wall time of each step: ``renormalise``, ``electrostatics``, ``basins``, ``error bars``.
     """
 
     hartree_energy: FloatArray | None
@@ -117,17 +120,23 @@ def local_hartree_energies(  # noqa: PLR0913 - one keyword per option
     of the reading ``electronic``; with neither, charges and volumes only. The peak of memory is some eight arrays
     of the density's size, the caller's included.
 
-    The density (n1, n2, n3), valence electrons, e / A^3, is scaled to the charge of the cores, a
-    :class:`~basinet.density.cores.Core` or (Z, rloc in Angstrom) per atom, less that of the cell, e, if it is off by no
-    more than the share `tolerance` of the electrons; without cores it is taken as it is. The cell (3, 3), vectors as
-    rows, is that of the calculation, not of a cube's header; positions are (n_atoms, 3); both in Angstrom. On the same
-    grid are the Hartree potential (eV for an electron) in place of cores; the energy density of Kohn and Sham, cores
-    left out, eV/A^3 (see `LocalEnergies.direct_energy`), with its standard deviation, independent from point to point,
-    such as that of the digits of a cube; and more fields to integrate, by name (see ``basins.integrals``). For
-    `reference`, `nuclear_radius` and `vacuum` see :func:`~basinet.density.basins.integrate_basins`. Error bars repeat
-    the partition on blocks of points, for a sixth more time. The result does not depend on the threads, by default all
-    processors. To overwrite a float64 density saves memory. `inspect` is called with the charge density (e / A^3,
-    electrons less cores) and its Hartree potential (eV) before they are overwritten by energy densities.
+    - `density`: (n1, n2, n3), valence electrons, e/A^3. With cores it is scaled to their charge.
+    - `cell`: (3, 3), of the calculation, not of a cube's header; vectors as rows, Angstrom.
+    - `positions`: (n_atoms, 3), Angstrom.
+    - `cores`: a :class:`~basinet.density.cores.Core` or (Z, rloc in Angstrom) per atom.
+    - `potential`: (n1, n2, n3), Hartree potential, eV for an electron, in place of cores.
+    - `energy_density`: (n1, n2, n3), of Kohn and Sham, cores left out, eV/A^3; see `LocalEnergies.direct_energy`.
+    - `energy_density_error`: (n1, n2, n3), its standard deviation, eV/A^3, independent from point to point, such as
+      that of the digits of a cube.
+    - `fields`: more arrays (n1, n2, n3) to integrate, by name; see ``basins.integrals``.
+    - `charge`: of the cell, e.
+    - `tolerance`: share of the electrons by which the density may be off before it is scaled.
+    - `reference`, `nuclear_radius`, `vacuum`: see :func:`~basinet.density.basins.integrate_basins`.
+    - `error_bars`: repeat the partition on blocks of points, for a sixth more time.
+    - `threads`: all processors by default. The result does not depend on it.
+    - `overwrite_density`: a float64 array may be scaled in place, which saves memory.
+    - `inspect`: called with the charge density (e/A^3, electrons less cores) and its Hartree potential (eV) before they
+      are overwritten by energy densities.
 
     InputError if shapes do not fit, numbers are not finite, the density has another number of electrons, or there are
     both cores and a potential.
@@ -136,7 +145,8 @@ def local_hartree_energies(  # noqa: PLR0913 - one keyword per option
     electrons, box = checked_field(density, "the density"), checked_cell(cell)
     points = np.asarray(positions, dtype=np.float64)
     checked = None if cores is None else as_cores(cores, len(points))
-    further = _further_fields(fields, energy_density, energy_density_error, electrons.shape)
+    further = _further_fields(fields, energy_density, electrons.shape)
+    variance = _variance(energy_density, energy_density_error, electrons.shape)
     factor, total = 1.0, None
     energies: dict[str, FloatArray] = {}
     if checked is not None:
@@ -159,14 +169,13 @@ def local_hartree_energies(  # noqa: PLR0913 - one keyword per option
     options: dict[str, Any] = {"nuclear_radius": nuclear_radius, "reference": leading, "vacuum": vacuum}
     options["threads"] = threads
     with _timed(seconds, "basins"):
-        basins = integrate_basins(electrons, box, points, integrands, **options)
+        basins = integrate_basins(electrons, box, points, integrands | variance, **options)
     errors = None
     if error_bars:
         with _timed(seconds, "error bars"):
-            measured = {name: field for name, field in integrands.items() if name != _VARIANCE}
-            errors = grid_errors(electrons, box, points, measured, basins, **options)
+            errors = grid_errors(electrons, box, points, integrands, basins, **options)
     rounding = None
-    if _VARIANCE in integrands:
+    if variance:
         basins, errors, rounding = _with_point_errors(basins, errors, abs(np.linalg.det(box)) / electrons.size)
     return LocalEnergies(
         hartree_energy=basins.integrals.get(TOTAL),
@@ -209,10 +218,7 @@ def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
 
 
 def _further_fields(
-    fields: Mapping[str, ArrayLike] | None,
-    energy_density: ArrayLike | None,
-    energy_density_error: ArrayLike | None,
-    shape: tuple[int, ...],
+    fields: Mapping[str, ArrayLike] | None, energy_density: ArrayLike | None, shape: tuple[int, ...]
 ) -> dict[str, FloatArray]:
     """The energy density and the caller's own fields, none of them under the name of an energy."""
     further = dict(fields or {})
@@ -221,9 +227,18 @@ def _further_fields(
             raise InputError(f"a field is named {name!r}, which is an energy; give it another name")
     if energy_density is not None:
         further[DIRECT] = energy_density
-        if energy_density_error is not None:
-            further[_VARIANCE] = np.square(energy_density_error)
     return checked_fields(further, shape)
+
+
+def _variance(
+    energy_density: ArrayLike | None, error: ArrayLike | None, shape: tuple[int, ...]
+) -> dict[str, FloatArray]:
+    """Variance of the energy density at each point, (eV/A^3)^2, under its name; empty where none is given."""
+    if error is None:
+        return {}
+    if energy_density is None:
+        raise InputError("there is an error of the energy density, but no energy density; give both")
+    return checked_fields({_VARIANCE: np.square(error)}, shape)
 
 
 def _with_point_errors(
@@ -238,7 +253,8 @@ def _with_point_errors(
     if errors is not None:
         both = np.hypot(errors.integrals[DIRECT], rounding)
         errors = replace(errors, integrals=errors.integrals | {DIRECT: both})
-    return replace(basins, integrals=integrals), errors, rounding
+    residuals = {name: residual for name, residual in basins.residuals.items() if name != _VARIANCE}
+    return replace(basins, integrals=integrals, residuals=residuals), errors, rounding
 
 
 def _energy_densities(
