@@ -8,6 +8,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.build import bulk
 
 from basinet.cp2k.input import read_cp2k_input
 from basinet.density.files import read_chgcar, read_cube
@@ -79,12 +80,19 @@ def test_variables_that_double_are_refused(tmp_path):
         read_cp2k_input(path)
 
 
-def test_a_cutoff_with_more_pairs_than_the_memory_holds():
+def test_a_cutoff_with_neighbours_without_end():
     atoms = Atoms("Ar2", [[0, 0, 0], [0, 0, 3]], cell=[6, 6, 6], pbc=True)
-    with pytest.raises(InputError, match=r"the cutoff of 20000 A needs .* GB of memory, and .* GB are free"):
-        find_neighbours(atoms.positions, atoms.cell.array, atoms.pbc, 20000.0)
+    with pytest.raises(InputError, match=r"the cutoff of 500 A holds 4\.8e\+06 neighbours of each atom; choose a"):
+        find_neighbours(atoms.positions, atoms.cell.array, atoms.pbc, 500.0)
     far = np.array([[0.0, 0, 0], [0, 0, 1e3]])
     assert len(find_neighbours(far, np.zeros((3, 3)), False, 2e3).atom) == 2
+
+
+def test_more_pairs_than_the_memory_holds(monkeypatch):
+    monkeypatch.setattr("basinet.files.free_memory", lambda: 10**8)
+    atoms = bulk("Ar", cubic=True, a=5.4) * (8, 8, 8)
+    with pytest.raises(InputError, match=r"the cutoff of 30 A needs .* GB of memory, and 0.1 GB are free"):
+        find_neighbours(atoms.positions, atoms.cell.array, atoms.pbc, 30.0)
 
 
 def test_what_fits_is_not_refused():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from basinet.errors import InputError
-from basinet.jobs.directory import MARKER, _prepare_output
+from basinet.jobs.directory import MARKER, _prepare_output, prepared
+from basinet.labelling.campaign import open_campaign
+from basinet.study.report.page import write_report
 
 
 def listing(directory: Path) -> list[str]:
@@ -52,6 +55,35 @@ def test_overwrite_does_not_follow_links_out_of_the_directory(tmp_path):
     (out / "data").symlink_to(tmp_path / "data")
     _prepare_output(out, resume=False, overwrite=True)
     assert (tmp_path / "data" / "precious").exists()
+
+
+@pytest.mark.parametrize("name", [".lock", "config.yaml", "results/00000.json", "models/none"])
+def test_a_file_that_is_a_link_or_a_pipe_is_not_written_through(tmp_path, name):
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    out = _prepare_output(tmp_path / "out", resume=False, overwrite=False)
+    for file in ("config.yaml", "frames.extxyz", "results.csv"):
+        (out / file).write_text("")
+    path = out / name
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+
+    def refused(action):
+        with pytest.raises(InputError, match=rf"{name}: is a link or a pipe"):
+            action()
+
+    for target in (precious, tmp_path / "nowhere"):
+        path.symlink_to(target)
+        refused(prepared(out, resume=True, overwrite=False).__enter__)
+        refused(prepared(out, resume=False, overwrite=True).__enter__)
+        refused(lambda: write_report(out))
+        path.unlink()
+    os.mkfifo(path)
+    refused(prepared(out, resume=True, overwrite=False).__enter__)
+    if name != "config.yaml":
+        refused(lambda: open_campaign(out))
+    assert precious.read_text() == "mine"
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_contradictory_flags_and_a_file_in_the_way_are_refused(tmp_path):

@@ -19,6 +19,7 @@ COINCIDENT = 1e-6  # Angstrom; closer than this two atoms are one atom entered t
 OVERLAP = 0.1
 """Angstrom; nuclei closer than this belong to no structure: an atom entered twice, or a cell in the wrong unit."""
 _FARTHEST = 1e7  # Angstrom; rounding moves atoms out there by 1e-9 A, and vesin counts the cells crossed in 32 bits
+_MOST_NEIGHBOURS = 1e5  # of an atom; in a dense solid these are within 60 A
 _MOST_CELLS = 1e5  # cells that vesin divides space into; with more, it takes fewer and larger ones
 _MOST_IMAGES = 50.0  # of the cell along an axis within reach; a search among more does not end
 _FEWEST_CELLS = 4.0
@@ -138,7 +139,7 @@ _BYTES_PER_PAIR = 2 * (8 + 3 * 8) + 2 * 8 + 3 * 8  # of the lists that a search 
 
 
 def _refuse_too_many_pairs(points: FloatArray, box: FloatArray, axes: NDArray[np.bool_], cutoff: float) -> None:
-    """Refuse a cutoff within which there are more pairs than the memory holds.
+    """Refuse a cutoff within which an atom has neighbours without end, or more pairs than the memory holds.
 
     The number of pairs is that of atoms spread evenly, in the cell along periodic axes, in what they span along others.
     """
@@ -148,6 +149,10 @@ def _refuse_too_many_pairs(points: FloatArray, box: FloatArray, axes: NDArray[np
     share = (
         np.pi / 6.0 * math.prod((within / spans).tolist()) * float(np.prod(lengths)) / abs(float(np.linalg.det(box)))
     )
+    if len(points) * share > _MOST_NEIGHBOURS:
+        raise InputError(
+            f"the cutoff of {cutoff:g} A holds {len(points) * share:.2g} neighbours of each atom; choose a smaller one"
+        )
     needed = 0.5 * len(points) ** 2 * share * _BYTES_PER_PAIR
     refuse_beyond_memory(needed, f"the cutoff of {cutoff:g} A", "choose a smaller one")
 

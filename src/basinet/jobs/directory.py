@@ -136,8 +136,21 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return result
 
 
+def refuse_links(root: Path) -> None:
+    """Refuse a directory in which a file is a link or a pipe: what goes on with it would write, or wait, elsewhere.
+
+    Links to directories are left, and so is `scratch`, in whose directories nothing is gone on with.
+    """
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if name != "scratch"]
+        for path in (Path(folder, name) for name in files):
+            if path.is_symlink() or path.is_fifo():
+                raise InputError(f"{path}: is a link or a pipe, as basinet makes none in its outputs; remove it")
+
+
 def refuse_running(root: Path) -> None:
-    """Refuse a directory in which a living process works."""
+    """Refuse a directory in which a living process works, or as in `refuse_links`."""
+    refuse_links(root)
     if is_held(root / LOCK):
         raise _working(root)
 

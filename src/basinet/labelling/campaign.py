@@ -16,6 +16,7 @@ from basinet.errors import InputError
 from basinet.files import atomic_write, write_yaml
 from basinet.frames.labels import frame_name
 from basinet.frames.reading import read_frames, write_frames
+from basinet.jobs.directory import refuse_links
 from basinet.jobs.store import WITH_ATOMS, Results, fingerprint
 from basinet.labelling.settings import CampaignConfig
 
@@ -288,6 +289,7 @@ def check_same(root: Path, config: CampaignConfig, frames: list[Atoms], template
 
 @lru_cache(maxsize=2)
 def _opened(root: Path, _stamps: tuple[int, ...]) -> Campaign:
+    refuse_links(root)
     try:
         config = validated(CampaignConfig, read_yaml(root / _CONFIG), str(root / _CONFIG))
         template = read_template(root / _TEMPLATE) if config.template is not None else None

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from basinet.files import atomic_write, write_json
+from basinet.jobs.directory import refuse_links
 from basinet.study.claims.verdict import SMALLEST_EFFECT, Claim
 from basinet.study.figures.catalogue import EXTRA_FIGURES, PAPER_FIGURES, FigureEntry, write_figures
 from basinet.study.report.results import TOTALS_ONLY, StudyResults, floor, load_results, model_row
@@ -30,6 +31,7 @@ def write_report(results_dir: str | Path) -> Path:
     Returns the page. InputError: the directory holds no results, or a file in it cannot be read or written.
     """
     root = Path(results_dir)
+    refuse_links(root)
     results = load_results(root)
     claims = results.claims()
     images = write_figures(results, root / "figures")
