@@ -138,6 +138,7 @@ def test_what_the_calculator_doubts_is_told_once_and_counted(run, place):
     assert [row["extrapolating"] for row in read_rows(place / "md" / "log.csv")][1:] == [3, 3, 3, 3]
 
 
+@pytest.mark.long
 def test_nvt_holds_its_temperature_after_equilibration(run, place):
     result = run(
         "md", "ar.extxyz", *LJ, "--ensemble", "nvt", "--steps", 2000, "--timestep", 5, "--equilibration", 400,

@@ -47,6 +47,7 @@ def sampled(liquid, monkeypatch):
     monkeypatch.setattr(sampler, "run_sampling", lambda *_, **__: liquid)
 
 
+@pytest.mark.long
 def test_frames_settings_and_measurements_lie_beside_each_other(run, tmp_path, config):
     result = run("sample", config(), "--out", "out.extxyz", "--seed", 4)
     assert result.exit_code == 0, result.stderr

@@ -21,6 +21,7 @@ def test_t_interval_of_a_textbook_sample():
     assert interval.high == pytest.approx(2.5 + half, abs=1e-5)
 
 
+@pytest.mark.long
 def test_t_intervals_of_eight_members_cover_as_promised():
     rng = np.random.default_rng(0)
     covered = np.mean([0.0 in seed_interval(rng.normal(size=8)) for _ in range(2000)])

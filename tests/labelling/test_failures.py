@@ -91,7 +91,9 @@ def assert_refused_at_end(result, *words):
         assert word in last
 
 
-@pytest.mark.parametrize("fate", ["abort", "SIGKILL", "cut", "unconverged"])
+@pytest.mark.parametrize(
+    "fate", ["SIGKILL", *(pytest.param(one, marks=pytest.mark.long) for one in ("abort", "cut", "unconverged"))]
+)
 def test_a_failure_that_passes_is_tried_again_and_counted(campaign, run, fate, tmp_path):
     result, root = campaign(2, {0: [fate, "well"]})
     assert result.exit_code == 0, result.stderr
@@ -108,6 +110,7 @@ def test_a_calculation_without_convergence_is_tried_again_with_more_patience(cam
     assert json.loads((root / "labelled.json").read_text())["rescued"] == ["00000"]
 
 
+@pytest.mark.long
 def test_failures_in_a_row_stop_the_campaign(campaign, tmp_path):
     result, _ = campaign(9, {frame: ["full"] for frame in range(9)}, run={"stop_after": 3})
     assert_refused_at_end(result, "3 calculations in a row were given up", "out_of_disk", "--resume")
@@ -219,6 +222,7 @@ def test_one_bad_calculation_does_not_stop_the_others(campaign):
     assert [atoms.info["frame"] for atoms in read_frames(root / "labelled.extxyz")] == [101, 102, 103]
 
 
+@pytest.mark.long
 def test_a_campaign_that_stops_leaves_what_is_done_labelled(campaign):
     fates = {str(number): ["full"] for number in range(1, 9)}
     result, root = campaign(9, fates, run={"stop_after": 2})

@@ -54,7 +54,7 @@ def moved(folder, settings, model, report=None, slant=0.0):
     return read_frames(folder / "trajectory.extxyz"), read_rows(folder / "log.csv")
 
 
-@pytest.mark.parametrize("slant", [0.0, 2.0])
+@pytest.mark.parametrize("slant", [2.0, pytest.param(0.0, marks=pytest.mark.long)])
 @pytest.mark.parametrize("ensemble", ["nve", "nvt"])
 def test_both_engines_follow_one_path(tmp_path, model, ensemble, slant):
     """Units of LAMMPS and of ASE differ in the seventh digit."""
@@ -81,7 +81,7 @@ def test_both_engines_follow_one_path_upon_a_pair_potential(tmp_path, model):
         assert theirs.positions == pytest.approx(ours.positions, abs=1e-5)
 
 
-@pytest.mark.parametrize("ensemble", ["nve", "nvt"])
+@pytest.mark.parametrize("ensemble", ["nvt", pytest.param("nve", marks=pytest.mark.long)])
 def test_a_resumed_run_repeats_the_uninterrupted_one_to_the_last_bit(tmp_path, model, ensemble):
     settings = config(engine="lammps", ensemble=ensemble, steps=300, every=20)
 

@@ -53,6 +53,7 @@ def test_the_liquid_has_the_energy_of_the_reference_configurations(krypton):
     assert abs(energies.mean() - reference.mean()) < 6 * error
 
 
+@pytest.mark.long
 def test_frames_depend_on_the_seed_and_on_nothing_else():
     first, again, other = (synthetic_liquid("mix", 2, n_atoms=16, seed=s, settings=SHORT) for s in (1, 1, 2))
     assert np.array_equal(first[1].positions, again[1].positions)

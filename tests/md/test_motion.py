@@ -22,6 +22,7 @@ def totals(timestep, picoseconds=2.0):
     return np.array([row["total_ev"] for row in rows])
 
 
+@pytest.mark.long
 def test_the_energy_fluctuates_a_quarter_as_much_at_half_the_time_step():
     """Velocity Verlet follows a Hamiltonian that differs from the true one by the square of the step."""
     eight, four, two = (totals(timestep).std() for timestep in (8.0, 4.0, 2.0))

@@ -62,6 +62,7 @@ def test_momenta_are_those_of_maxwell_and_boltzmann():
     assert (momenta[500:] ** 4).mean() / squared**2 == pytest.approx(3.0, rel=0.03)
 
 
+@pytest.mark.long
 def test_a_cold_start_warms_up():
     temperatures = record(argon(temperature=20.0), 5.0, 2000, lambda chain: _kinetic_temperature(chain.atoms))
     assert temperatures[0] < 25.0

@@ -44,7 +44,9 @@ def folder(tmp_path, name):
 
 
 @pytest.mark.parametrize("ensemble", ["nve", "nvt"])
-@pytest.mark.parametrize("stops", [[40], [100], [290], [130, 260, 310]])
+@pytest.mark.parametrize(
+    "stops", [[130, 260, 310], *(pytest.param([one], marks=pytest.mark.long) for one in (40, 100, 290))]
+)
 def test_a_resumed_run_repeats_the_uninterrupted_one_to_the_last_bit(tmp_path, ensemble, stops):
     """The potential keeps a neighbour list between steps, which decides how its forces are rounded."""
     settings = config(ensemble=ensemble, steps=400, every=20)

@@ -78,6 +78,7 @@ def test_a_member_does_not_depend_on_how_many_train_beside_it(reference):
     assert not np.allclose(weights_of(more)[2], weights_of(more)[0], atol=1e-2)
 
 
+@pytest.mark.long
 def test_a_member_does_not_depend_on_the_rates_searched_beside_it(reference):
     for searchers in (8, 1):  # all members take part in the search, or the ensemble is trained again after it
         among = trained(learning_rates=(1e-7, 1e-2), search_members=searchers)
@@ -164,6 +165,7 @@ def test_training_on_totals_never_reads_local_energies(reference):
     assert np.array_equal(weights_of(blind), weights_of(reference))
 
 
+@pytest.mark.long
 def test_where_the_zero_of_each_species_lies_does_not_matter_to_networks_that_see_local_energies():
     liquid = toy_dataset(40, {"Ar": 3, "Kr": 2}, curved=2e-5)
     shift = np.array([180.0, -540.0])[liquid.species]  # eV: what compositions leave open without isolated atoms
@@ -222,6 +224,7 @@ def test_summing_descriptors_first_changes_no_step_of_a_linear_network(depth, mo
         assert np.allclose(at_once.curves[name], one_by_one.curves[name], rtol=1e-9)
 
 
+@pytest.mark.long
 def test_padding_with_frames_of_nothing_changes_nothing(reference):
     padded = trained(pad=(41, 17))
     assert np.allclose(weights_of(padded), weights_of(reference), rtol=0, atol=1e-9)
@@ -281,6 +284,7 @@ def test_the_same_seed_gives_the_same_ensemble_and_another_seed_another(referenc
     assert not np.allclose(weights_of(trained(seed=1)), weights_of(reference), atol=1e-2)
 
 
+@pytest.mark.long
 def test_training_changes_none_of_its_data():
     before = [TRAIN.descriptors.copy(), TRAIN.energy.copy(), VALIDATION.descriptors.copy()]
     trained(max_steps=20)

@@ -149,7 +149,7 @@ def test_steps_follow_the_gradient_of_the_loss_in_the_weights():
     assert slope == pytest.approx((8 * (sides[2] - sides[1]) - (sides[3] - sides[0])) / 12e-4, rel=1e-7)
 
 
-@pytest.mark.parametrize("activation", ["tanh", "linear"])
+@pytest.mark.parametrize("activation", ["tanh", pytest.param("linear", marks=pytest.mark.long)])
 def test_the_record_tells_the_errors_of_the_forces_that_the_calculator_gives(activation):
     result = trained(Architecture(activation, 1, 6))
     for name, frames in (("train", FRAMES[:20]), ("validation", FRAMES[20:])):
@@ -177,7 +177,7 @@ def test_the_loss_on_validation_frames_chooses_weights_and_rate():
     assert result.rate_errors[1e-2] == pytest.approx(root_of_loss.mean())
 
 
-@pytest.mark.parametrize("activation", ["tanh", "linear"])
+@pytest.mark.parametrize("activation", ["tanh", pytest.param("linear", marks=pytest.mark.long)])
 def test_padding_with_frames_of_nothing_changes_nothing(activation):
     plain, padded = (trained(Architecture(activation, 1, 6), pad=pad) for pad in ((0, 0), (27, 14)))
     assert np.allclose(weights_of(plain), weights_of(padded), rtol=0, atol=1e-9)
@@ -204,6 +204,7 @@ def test_without_a_weight_forces_are_not_read():
     assert set(totals.curves) == {"epoch", "train", "validation"}
 
 
+@pytest.mark.long
 def test_a_small_weight_is_close_to_none():
     totals, hardly = trained(force_weight=0.0), trained(force_weight=1e-12)
     assert np.allclose(weights_of(totals), weights_of(hardly), rtol=0, atol=1e-5)
@@ -235,6 +236,7 @@ def test_weights_of_forces_share_the_compiled_program():
     assert len(compiled) == first
 
 
+@pytest.mark.long
 def test_forces_of_a_pair_potential_are_learnt_better_from_forces_than_from_totals():
     frames = frames_of(60, seed=4, sizes=(2,), elements="Ar")
     test = frames_of(10, seed=5, sizes=(2,), elements="Ar")

@@ -83,7 +83,7 @@ def initial_spread(parametrisation: str, width: int, depth: int, activation: str
 
 
 @pytest.mark.parametrize("parametrisation", ["standard", "ntk"])
-@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("depth", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_standard_and_ntk_networks_start_with_outputs_of_order_one_at_every_width(parametrisation, depth):
     spreads = [initial_spread(parametrisation, width, depth) for width in WIDTHS]
     assert min(spreads) > 0.35
@@ -93,12 +93,12 @@ def test_standard_and_ntk_networks_start_with_outputs_of_order_one_at_every_widt
     assert linear == pytest.approx([1.0] * 3, abs=0.3)  # exactly one but for the finite sample
 
 
-@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("depth", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_a_zero_readout_starts_at_zero_at_every_width(depth):
     assert [initial_spread("zero_readout", width, depth) for width in WIDTHS] == [0.0] * len(WIDTHS)
 
 
-@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("depth", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_a_mup_readout_starts_smaller_the_wider_the_network(depth):
     spreads = np.array([initial_spread("mup", width, depth) for width in WIDTHS])
     slope = np.polyfit(np.log(WIDTHS), np.log(spreads), 1)[0]

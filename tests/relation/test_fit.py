@@ -142,6 +142,7 @@ def test_a_mixture_without_isolated_atoms_says_that_its_offsets_are_equal_shares
 
 
 @given(slope=st.floats(-3.0, 3.0), shift=st.floats(-1e4, 1e4), seed=st.integers(0, 1000))
+@pytest.mark.long
 def test_slope_and_figures_do_not_depend_on_the_zero_of_energy(slope, shift, seed):
     rng = np.random.default_rng(seed)
     excess, noise = 0.1 * rng.normal(size=(2, 20))

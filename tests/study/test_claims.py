@@ -250,6 +250,7 @@ def test_diverged_members_are_left_out():
     assert verdicts(rows, "local-falls") == {"Ar": "supported"}
 
 
+@pytest.mark.long
 def test_results_are_the_same_every_time():
     rows = mixture_rows()
     first, second = (evaluate_claims(as_table(rows, RESULTS)) for _ in range(2))

@@ -187,6 +187,7 @@ def test_no_frames_and_missing_energies_are_errors():
         grouped(frames)
 
 
+@pytest.mark.long
 def test_synthetic_frames_are_relative_to_isolated_atoms_of_zero_energy(monkeypatch):
     quickly = _LiquidSettings(melt_steps=200, equilibration_steps=200, spacing_steps=20)
     monkeypatch.setattr(liquid, "synthetic_liquid", partial(liquid.synthetic_liquid, n_atoms=16, settings=quickly))

@@ -29,6 +29,7 @@ ROWS = [
 
 @settings(max_examples=20)
 @given(order=st.permutations(range(len(ROWS))))
+@pytest.mark.long
 def test_the_file_is_the_same_bytes_whatever_the_order_of_the_work(tmp_path_factory, order):
     folder = tmp_path_factory.getbasetemp()
     write_results(folder / "a.csv", ROWS, "total")
