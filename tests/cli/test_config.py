@@ -15,8 +15,8 @@ from basinet.study.settings import StudyConfig, TrainConfig
     [
         ("seed: 3\n", "reproduce --config"),
         ("members: 2\nsweep: {tanh_1: [4]}\n", "reproduce --config"),
-        ("width: [4, 8]\n", "train"),
-        ("descriptor: {weights: {Ar: 1.0}}\n", "train"),
+        ("data: {frames: a.extxyz}\nwidth: [4, 8]\n", "train"),
+        ("data: {frames: reference}\ndescriptor: {weights: {Ar: 1.0}}\n", "train"),
         ("", "reproduce --config"),
         ("composition: {Ar: 24, Kr: 8}\ntemperature: 120\n", "sample"),
         ("frames: start.extxyz\nmode: aimd\n", "dft run"),

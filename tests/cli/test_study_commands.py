@@ -43,7 +43,8 @@ def grid(tmp_path, argon_file, mixture_file):
         (["reproduce", "more.xyz"], ["more.xyz"]),
         (["train", "bad.yaml"], ["bad.yaml", "'membrs'", "members"]),
         (["train", "missing.yaml"], ["missing.yaml"]),
-        (["train", "empty.yaml"], ["empty.yaml", "has no settings", "data"]),
+        (["train", "empty.yaml"], ["empty.yaml", "names no frames", "data: {frames: [ar.extxyz]}"]),
+        (["train", "all.yaml"], ["all.yaml", "data.frames", "or reference"]),
         (["train", "system.yaml"], ["'kr'", "ar"]),
         (["train", "n_train.yaml"], ["n_train", "500"]),
         (["train", "weights.yaml"], ["weights", "Ar"]),
@@ -57,6 +58,7 @@ def test_wrong_settings_are_refused_before_anything_is_written(run, tmp_path, ar
     data = f"data: {{frames: ['{argon_file}']}}\n"
     (tmp_path / "system.yaml").write_text(f"{data}system: kr\n")
     (tmp_path / "empty.yaml").write_text("# nothing\n")
+    (tmp_path / "all.yaml").write_text("data: {energy_key: E}\nwidth: 4\n")
     (tmp_path / "n_train.yaml").write_text(f"{data}n_train: 500\n")
     (tmp_path / "weights.yaml").write_text(f"{data}descriptor: {{weights: {{Kr: 1.0}}}}\n")
     (tmp_path / "seeds.yaml").write_text(f"{data}seed: [0, 1]\n")

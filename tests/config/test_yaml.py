@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,7 +10,9 @@ from hypothesis import strategies as st
 
 from basinet.config.loading import read_yaml, validated
 from basinet.errors import InputError
-from basinet.study.settings import StudyConfig, TrainConfig
+from basinet.labelling.settings import load_campaign_config
+from basinet.md.sampling import load_sample_config
+from basinet.study.settings import StudyConfig, TrainConfig, load_study_config, load_train_config
 
 FRAGMENTS = st.sampled_from([
     *("a: 1", "- ", "{", "}", "[", "]", ": ", "? ", "'", '"', "|", ">", "#", "&a ", "*a", "<<: ", "---", "%YAML 9"),
@@ -83,6 +86,24 @@ def test_a_key_given_twice_is_refused(text, word):
 def test_values_that_are_not_of_their_tag_are_refused(text):
     with pytest.raises(InputError, match="not valid YAML"):
         read(text)
+
+
+@pytest.mark.parametrize(
+    ("load", "text", "key"),
+    [
+        (load_campaign_config, "frames: a.extxyz\nrun: {command: ''}\n", "run.command"),
+        (load_campaign_config, "frames: a.extxyz\nrun: {scratch: '  '}\n", "run.scratch"),
+        (load_campaign_config, "frames: ['']\n", "frames.0"),
+        (load_campaign_config, "frames: a.extxyz\ntemplate: ''\n", "template"),
+        (load_train_config, "data: {frames: ''}\n", "data.frames"),
+        (partial(load_study_config, "quick"), "data: {energy_key: ''}\n", "data.energy_key"),
+        (load_sample_config, "name: ''\n", "name"),
+    ],
+)
+def test_an_empty_text_does_not_stand_for_a_default(tmp_path, load, text, key):
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(InputError, match=rf"c\.yaml: {key}: is empty; give a value, or leave the key out"):
+        load(tmp_path / "c.yaml")
 
 
 def test_a_directory_and_a_missing_file_are_refused(tmp_path):

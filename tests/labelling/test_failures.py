@@ -162,7 +162,7 @@ def test_a_missing_or_old_cp2k_is_told_in_one_line_before_anything_is_written(ca
     result, _ = campaign(1, {}, command=fake(tmp_path, version="9.1"))
     assert_refused(result, "CP2K 9.1 is too old, basinet needs 2023.1 or newer", "apt-get install cp2k")
     monkeypatch.setenv("PATH", str(tmp_path))
-    result, _ = campaign(1, {}, command="")
+    result, _ = campaign(1, {}, run={"command": None})
     assert_refused(result, "cp2k: not found on the PATH; install it (Debian: apt-get install cp2k")
     assert not root.exists()
 

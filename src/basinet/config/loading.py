@@ -104,6 +104,24 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     return parse_yaml(read_text(path), str(path))
 
 
+def read_settings(path: str | Path) -> dict[str, Any]:
+    """Read a config of the user's as `read_yaml` does; InputError where a text is empty, which names nothing."""
+    values = read_yaml(path)
+    key = _empty_text(values)
+    if key is not None:
+        raise InputError(f"{path}: {key}: is empty; give a value, or leave the key out")
+    return values
+
+
+def _empty_text(value: Any) -> str | None:
+    """Dotted key of a text without a character, at any depth; None where there is none."""
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ()):
+        where = "" if isinstance(item, str) and not item.strip() else _empty_text(item)
+        if where is not None:
+            return f"{key}.{where}".rstrip(".")
+    return None
+
+
 def parse_yaml(text: str, source: str) -> dict[str, Any]:
     """Parse YAML text that holds a mapping; `source` names it in messages. See `read_yaml`."""
     try:

@@ -26,7 +26,7 @@ class MissingProgramError(InputError):
     """There is no CP2K, or it is too old."""
 
 
-def find_program(command: str) -> tuple[str, ...]:
+def find_program(command: str | None) -> tuple[str, ...]:
     """The words of CP2K's command line, by default the first of its names on the PATH; else `MissingProgramError`."""
     try:
         words = tuple(shlex.split(command)) if command else tuple(filter(shutil.which, _NAMES))[:1]

@@ -66,7 +66,7 @@ class AimdSettings(Section):
 
     temperature: Positive = Field(120, description="K")
     timestep: Positive = Field(2, description="fs")
-    steps: Count = Field(500, description="of each trajectory")
+    steps: Count = Field(500, le=1_000_000, description="of each trajectory")
     density_every: Count = Field(10, description="steps between densities, each of which becomes a labelled frame")
     segment: Count = Field(
         50,

@@ -154,7 +154,7 @@ def _processors(run: RunSettings) -> int:
     >>> _processors(RunSettings(command="mpirun -np 8 cp2k.psmp", threads=2))
     16
     """
-    ranks = _RANKS.search(run.command)
+    ranks = _RANKS.search(run.command or "")
     return int(ranks[1] if ranks else 1) * run.threads
 
 

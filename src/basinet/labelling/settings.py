@@ -9,7 +9,7 @@ from typing import Any, Literal
 from ase.data import atomic_numbers
 from pydantic import Field, field_validator
 
-from basinet.config.loading import Count, Positive, Section, overlay, parse_yaml, read_yaml, validated
+from basinet.config.loading import Count, Positive, Section, overlay, parse_yaml, read_settings, validated
 from basinet.cp2k.language import read_cp2k_text
 from basinet.cp2k.potentials import data_directories, find_potential_file, read_gth_potentials
 from basinet.cp2k.writer import AIMD_EPS_SCF, AimdSettings, Cp2kSettings
@@ -33,7 +33,7 @@ class RetrySettings(Section):
 class RunSettings(Section):
     """How calculations are run; nothing here changes what they give."""
 
-    command: str = Field("", description="CP2K's command line; found on the PATH unless given. Example: mpirun -np 8 cp2k.psmp")  # fmt: skip # noqa: E501
+    command: str | None = Field(None, description="CP2K's command line; found on the PATH unless given. Example: mpirun -np 8 cp2k.psmp")  # fmt: skip # noqa: E501
     workers: Count | None = Field(None, description="calculations at a time; as processors allow unless given")
     threads: Count = Field(1, description="OpenMP threads of each; one makes results the same to the last digit")
     time_limit: Positive = Field(86400, description="seconds that one calculation may take")
@@ -75,7 +75,7 @@ class CampaignConfig(Section):
 
 def load_campaign_config(path: str | Path, changes: Mapping[str, Any] | None = None) -> CampaignConfig:
     """Settings of a campaign: its preset, overlaid by a file, overlaid by changes from the command line."""
-    return _resolved(overlay(read_yaml(path), dict(changes or {})), str(path))
+    return _resolved(overlay(read_settings(path), dict(changes or {})), str(path))
 
 
 def _resolved(values: dict[str, Any], source: str) -> CampaignConfig:

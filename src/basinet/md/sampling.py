@@ -17,7 +17,7 @@ from ase.md.langevin import Langevin
 from ase.md.velocitydistribution import Stationary, thermalize_momenta
 
 from basinet.arrays import FloatArray
-from basinet.config.loading import read_yaml, validated
+from basinet.config.loading import read_settings, validated
 from basinet.errors import InputError
 from basinet.frames.neighbours import species_pairs
 from basinet.frames.splits import elements_of
@@ -43,7 +43,7 @@ from basinet.potentials.pair_potential import LennardJones, literature_lennard_j
 
 def load_sample_config(path: str | Path, changes: Mapping[str, Any] | None = None) -> SampleConfig:
     """Settings of a sampling run from a file, with changes from the command line laid over it."""
-    return validated(SampleConfig, {**read_yaml(path), **(changes or {})}, str(path))
+    return validated(SampleConfig, {**read_settings(path), **(changes or {})}, str(path))
 
 
 Progress = Callable[[str, int, int], None]  # called with what is done, and with the steps done and in all

@@ -21,7 +21,7 @@ from basinet.config.loading import (
     TwoJMax,
     overlay,
     parse_yaml,
-    read_yaml,
+    read_settings,
     validated,
 )
 from basinet.errors import InputError
@@ -41,7 +41,7 @@ class DataSettings(Section):
     )
     energy_key: str = Field("REF_energy", description="info key of the total energy, eV")
     forces_key: str = Field("REF_forces", description="array key of the forces, eV/A")
-    synthetic_frames: int = Field(150, ge=12, description="frames per system of the synthetic liquid")
+    synthetic_frames: int = Field(150, ge=12, le=100_000, description="frames per system of the synthetic liquid")
     size_transfer: bool = Field(True, description="test on other numbers of atoms where frames have them")
 
     @field_validator("frames", mode="before")
@@ -116,7 +116,7 @@ class CrossValidationSettings(Section):
 
     folds: int = Field(5, ge=0, description="contiguous folds; 0 leaves this out")
     inner: int = Field(4, ge=1, description="blocks of the remaining frames that take turns as validation frames")
-    members: int = Field(2, ge=1, description="networks per turn")
+    members: int = Field(2, ge=1, le=1000, description="networks per turn")
 
 
 class ControlSettings(Section):
@@ -130,7 +130,7 @@ class ControlSettings(Section):
     pair_widths: list[Width] = Field(
         [32], description="tanh networks that learn the difference to a literature pair potential (noble gases)"
     )
-    untrained: int = Field(100, ge=0, description="untrained networks behind the floor")
+    untrained: int = Field(100, ge=0, le=100_000, description="untrained networks behind the floor")
 
 
 class StudyConfig(Section):
@@ -144,7 +144,7 @@ class StudyConfig(Section):
     )
     descriptor: DescriptorSettings = DescriptorSettings()
     sweep: SweepSettings = SweepSettings()
-    members: int = Field(3, ge=1, description="networks (seeds) per ensemble")
+    members: int = Field(3, ge=1, le=1000, description="networks (seeds) per ensemble")
     seed: int = Field(0, ge=0, description="seed of the first member, of minibatches and of every bootstrap")
     optimiser: TrainingSettings = TrainingSettings()
     learning_curve: LearningCurveSettings = LearningCurveSettings()
@@ -171,7 +171,7 @@ class TrainConfig(Section):
         None, description="training frames, the last ones in time; all unless given; a list makes a grid"
     )
     seed: Listed[Seed] = Field([0], description="seed of the first member; a list makes a grid")
-    members: int = Field(8, ge=1, description="networks per ensemble, of consecutive seeds")
+    members: int = Field(8, ge=1, le=1000, description="networks per ensemble, of consecutive seeds")
     pair_potential: Literal["literature"] | None = Field(
         None, description="networks learn the difference to this potential; noble gases only"
     )
@@ -203,15 +203,16 @@ def load_study_config(
     text = (resources.files("basinet.study") / "presets" / f"{preset}.yaml").read_text(encoding="utf-8")
     merged = parse_yaml(text, f"preset {preset}")
     if path is not None:
-        merged = overlay(merged, read_yaml(path))
+        merged = overlay(merged, read_settings(path))
     merged = overlay(merged, dict(changes or {}))
     source = str(path) if path is not None else f"preset {preset}{' with the options given' if changes else ''}"
     return validated(StudyConfig, merged, source)
 
 
 def load_train_config(path: str | Path, changes: Mapping[str, Any] | None = None) -> TrainConfig:
-    """Settings of a training run from a file, which has to name some: by default all shipped frames are trained on."""
-    given = read_yaml(path)
-    if not given:
-        raise InputError(f"{path}: has no settings; name the frames at least, such as data: {{frames: [ar.extxyz]}}")
-    return validated(TrainConfig, overlay(given, dict(changes or {})), str(path))
+    """Settings of a training run from a file, which has to name the frames: nobody means to train on all there are."""
+    found = validated(TrainConfig, overlay(read_settings(path), dict(changes or {})), str(path))
+    if "frames" not in found.data.model_fields_set:
+        msg = f"{path}: data.frames: names no frames; give files, such as data: {{frames: [ar.extxyz]}}, or reference"
+        raise InputError(msg)
+    return found
