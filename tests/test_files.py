@@ -210,6 +210,8 @@ def test_a_pipe_and_compressed_text_are_named(tmp_path):
     for name, words in (("pipe", "a pipe"), ("a.extxyz.gz", "with gzip"), ("a.extxyz.bz2", "with bzip2")):
         with pytest.raises(InputError, match=rf"{name}: .*{words}"):
             read_text(tmp_path / name)
+    with pytest.raises(InputError, match=r"/dev/zero: a pipe or device, not a file"):
+        read_text("/dev/zero")
 
 
 def test_a_loop_of_links_is_no_place_to_write_to(tmp_path):

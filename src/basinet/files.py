@@ -217,10 +217,11 @@ def refuse_twice(paths: Iterable[str | Path]) -> None:
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """Read the content of a file; InputError where there is none, it is a directory or a pipe, or it cannot be read."""
+    """Read the content of a file; InputError where it is none (a directory, pipe or device), or cannot be read."""
     with reading(path):
-        if Path(path).is_fifo() and Path(path).parent != Path("/dev/fd"):  # those of a shell's <(...) have a writer
-            raise InputError(f"{path}: a pipe, not a file; write it to the disk first")
+        mode, given = Path(path).stat().st_mode, str(path).startswith(("/dev/fd/", "/dev/stdin"))  # as <(...)
+        if not (given or stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise InputError(f"{path}: a pipe or device, not a file; write it to the disk first")
         return Path(path).read_bytes()
 
 

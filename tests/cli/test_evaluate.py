@@ -69,7 +69,8 @@ def fails(calculator):
 def change(how):
     def of(calculator):
         energies = calculator.results["energies"]
-        new = {"column": energies[:, None], "none": None, "nan": energies * np.nan, "committee": energies[:3]}
+        new = {"column": energies[:, None], "none": None, "nan": energies * np.nan, "committee": energies[:3],
+               "complex": energies * 1j, "huge": energies * 1e300}
         calculator.results["energies"] = new[how]
     return of
 
@@ -81,6 +82,8 @@ def make_parts(): return Fake(parts)
 def make_column(): return Fake(change("column"))
 def make_none(): return Fake(change("none"))
 def make_nan(): return Fake(change("nan"))
+def make_complex(): return Fake(change("complex"))
+def make_huge(): return Fake(change("huge"))
 def make_committee(): return Fake(change("committee"))
 """
 
@@ -93,6 +96,8 @@ def make_committee(): return Fake(change("committee"))
         ("none", ["None for 'energies'"]),
         ("nan", ["not finite"]),
         ("committee", ["shape (3,)"]),
+        ("complex", ["Fake fails", "complex"]),
+        ("huge", ["not finite"]),
     ],
 )
 def test_calculators_that_misbehave_are_refused_in_one_line(run, tmp_path, argon_file, how, words):

@@ -41,6 +41,12 @@ def useless():
 def raising():
     return FailingCalculator(after=0, how="raise")
 
+def leaving():
+    return FailingCalculator(after=0, how="exit")
+
+def flat():
+    return FailingCalculator(after=9, how="plane")
+
 doubtful = DoubtfulCalculator
 """
 LJ = ("--calculator", "potentials:argon", "--temperature", 120)
@@ -206,9 +212,10 @@ def test_a_reference_of_another_density_is_told(run, place, argon_frames):
 
 
 def test_an_unsuitable_start_or_calculator_leaves_nothing(run, place):
-    for name in ("useless", "raising"):
+    odd = {"useless": "no finite energy", "raising": "no convergence", "leaving": "SystemExit: 0", "flat": "no finite"}
+    for name, words in odd.items():
         result = run("md", "ar.extxyz", "--calculator", f"odd:{name}", "--temperature", 120)
-        assert_refused(result, "ar.extxyz", "no finite energy" if name == "useless" else "no convergence")
+        assert_refused(result, "ar.extxyz", words)
     assert not (place / "md").exists()
 
 

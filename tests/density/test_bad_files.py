@@ -161,6 +161,7 @@ def test_values_beyond_those_stated(tmp_path):
         ("   15    0.529123", "    0    0.529123", ", line 6: voxel counts [0, 15, 18]: expected three positive"),
         ("   15    0.529123", "  -15    0.529123", ", line 6: voxel counts [-15, 15, 18]: expected three positive"),
         ("   15    0.529123", "   15    0.000000", ", line 6: the voxel's edges span no volume; check lines 4 to 6"),
+        ("   15    0.529123", "   15    1e300", ", line 6: the voxel's edges span no volume; check lines 4 to 6"),
         ("   15    0.529123    0.000000", "   15    0.529123", ", line 4: expected a number of voxels"),
         ("   15    0.529123", "   15         NaN", ", line 4: expected a number of voxels"),
         ("   36    0.000000", "  360    0.000000", ": an atom's number is none of an element; check the header"),

@@ -135,3 +135,14 @@ def test_a_mirror_between_two_planes_is_no_repeated_plane(tmp_path):
     x = 2 * np.pi * (np.arange(8) + 0.5) / 8
     values = 4.0 - np.cos(x)[:, None, None] - np.cos(x)[None, :, None] - np.cos(x)
     assert read_density(written(tmp_path / "mirror.cube", values)).values.shape == (8, 8, 8)
+
+
+@pytest.mark.parametrize("floor", [0.0, 1e-9])
+def test_the_vacuum_around_a_molecule_is_no_repeated_plane(tmp_path, floor):
+    x = np.arange(24) - 12.0  # in the middle of the box, on a point of the grid
+    values = np.maximum(1e3 * np.exp(-0.13 * (x[:, None, None] ** 2 + x[None, :, None] ** 2 + x**2)), floor)
+    assert read_density(written(tmp_path / "molecule.cube", values)).values.shape == (24, 24, 24)
+    aside = np.roll(values, 2, axis=0)
+    if not floor:
+        with pytest.raises(InputError, match="the last plane along a repeats the first"):
+            read_density(written(tmp_path / "doubled.cube", np.concatenate([aside, aside[:1]])))

@@ -204,7 +204,8 @@ def test_the_basins_may_be_those_of_a_sum_of_other_densities(tmp_path, atoms_cub
 
 
 @pytest.mark.parametrize(
-    ("factor", "words"), [(Bohr**-3, "in e/A.3"), (Bohr**3, "in Angstrom"), (9.3, "the nuclei have")]
+    ("factor", "words"),
+    [(Bohr**-3, "in e/A.3"), (Bohr**3, "in Angstrom"), (9.3, "the nuclei have"), (0.05, "the nuclei have")],
 )
 def test_densities_in_other_units_are_refused(tmp_path, factor, words):
     atoms = known.neutral_atoms()

@@ -170,6 +170,8 @@ def test_a_calculator_that_raises_ends_the_run(tmp_path):
     ending = simulate(folder(tmp_path, "md"), start(settings, FailingCalculator(35, "raise")), settings)
     assert ending.failure == "the calculator fails (RuntimeError: no convergence)"
     assert len(read_frames(tmp_path / "md" / "failure.extxyz")) == 1
+    ending = simulate(folder(tmp_path, "left"), start(settings, FailingCalculator(35, "exit")), settings)
+    assert ending.failure == "the calculator fails (SystemExit: 0)"
 
 
 def test_a_time_step_that_is_too_long_ends_the_run(tmp_path):

@@ -81,14 +81,14 @@ def _check_sign(volume: Volume) -> None:
 def _check_end_planes(volume: Volume) -> None:
     """Refuse a grid whose last plane repeats the first: its cell would be too long by a voxel.
 
-    A crystal may have a mirror between two planes; then the planes beside them are equal, too.
+    A crystal may have a mirror between two planes; then the planes beside them are equal, too. Around a molecule all
+    planes are small beside its density, and only their own size tells if they are equal.
     """
     for axis, name in enumerate("abc"):
         first, second, one_before, last = (np.take(volume.values, plane, axis=axis) for plane in (0, 1, -2, -1))
-        scale = 1e-6 * np.abs(volume.values).max()
-        if np.allclose(first, last, rtol=1e-4, atol=scale) and not np.allclose(
-            second, one_before, rtol=1e-2, atol=scale
-        ):
+        scale, varies = 1e-6 * np.abs(first).max(), bool(np.ptp(first))
+        same = varies and np.allclose(first, last, rtol=1e-4, atol=scale)
+        if same and not np.allclose(second, one_before, rtol=1e-2, atol=scale):
             raise InputError(
                 f"{volume.path}: the last plane along {name} repeats the first, so that the cell is a voxel too long; "
                 "write the cube of a periodic grid, without its end planes"
@@ -156,7 +156,7 @@ def _read_voxels(stream: TextStream) -> tuple[tuple[int, int, int], FloatArray, 
         raise stream.error(f"voxel counts {counts}: expected three positive ones, or three negative ones for Angstrom")
     unit = Bohr if counts[0] > 0 else 1.0
     cell = np.array([np.array(row[1:4]) * (abs(count) * unit) for row, count in zip(rows, counts, strict=True)])
-    if abs(np.linalg.det(cell)) <= 1e-9 * np.prod(np.linalg.norm(cell, axis=1)):
+    if np.abs(cell).max() > 1e99 or abs(np.linalg.det(cell)) <= 1e-9 * np.prod(np.linalg.norm(cell, axis=1)):
         raise stream.error("the voxel's edges span no volume; check lines 4 to 6")
     return (abs(counts[0]), abs(counts[1]), abs(counts[2])), cell, unit
 
@@ -261,7 +261,7 @@ def _poscar_cell(stream: TextStream) -> tuple[FloatArray, FloatArray]:
         raise stream.error(f"scaling factor {row}: expected one number, or three positive ones")
     cell = np.array([stream.row(3, "a cell vector")[:3] for _ in range(3)])
     volume = abs(np.linalg.det(cell))
-    if volume <= 1e-9 * np.prod(np.linalg.norm(cell, axis=1)):
+    if np.abs(cell).max() > 1e99 or volume <= 1e-9 * np.prod(np.linalg.norm(cell, axis=1)):
         raise stream.error("the cell vectors span no volume; check lines 3 to 5")
     if factors[0] < 0.0:
         # Minus the volume of the cell is stated.

@@ -329,7 +329,7 @@ _UNITS = {  # factors by which the electrons are off where a cube is in other un
     Bohr**-3: "the values seem to be in e/A^3, where a cube's are in e/bohr^3; divide them by 6.748",
     Bohr**3: "lengths seem to be in Angstrom under positive voxel counts, which tell bohr; make these negative",
 }
-_FEWEST = 0.01  # electrons of a density
+_FEWEST = 0.5  # electrons of a density for each atom; spin densities and single states have fewer
 
 
 def _check_electrons(volume: Volume, atoms: Atoms, cores: tuple[Core, ...] | None) -> None:
@@ -340,7 +340,7 @@ def _check_electrons(volume: Volume, atoms: Atoms, cores: tuple[Core, ...] | Non
         for factor, cause in _UNITS.items():
             if expected and abs(count / expected - factor) < 0.01 * factor:
                 raise InputError(f"{volume.path}: {count:.6g} electrons are {factor:.4g} times {expected:g}: {cause}")
-    if np.all(atoms.numbers > 0) and not _FEWEST < count < 1.5 * protons + 1:
+    if np.all(atoms.numbers > 0) and not _FEWEST * len(atoms) <= count < 1.5 * protons + 1:
         raise InputError(
             f"{volume.path}: {count:.6g} electrons, but the nuclei have {protons:g} protons; is it a density, in "
             "e/bohr^3?"

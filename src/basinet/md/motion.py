@@ -139,7 +139,7 @@ def _calculating() -> Iterator[None]:
         yield
     except _RunFailedError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         reason = " ".join(str(error).split())
         raise _RunFailedError(f"the calculator fails ({type(error).__name__}: {reason})") from error
 

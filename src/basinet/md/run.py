@@ -229,10 +229,11 @@ def _refuse_senseless(atoms: Atoms, source: str) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExtrapolationWarning)
-            finite = bool(np.isfinite(atoms.get_potential_energy()) and np.isfinite(atoms.get_forces()).all())
+            energy, forces = atoms.get_potential_energy(), atoms.get_forces()
+            finite = np.isfinite(energy) and forces.shape == (len(atoms), 3) and np.isfinite(forces).all()
     except InputError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # Whatever the calculator raises; it is its author's to mend.
         raise InputError(f"{source}: {name} fails on the start ({type(error).__name__}: {error})") from error
     if not finite:
