@@ -88,7 +88,7 @@ def test_a_key_that_no_frame_has_is_refused(run, workplace, tmp_path, command):
 def test_too_few_frames_to_split_are_refused(run, workplace, tmp_path, argon_frames, command):
     workplace(lambda text: text)
     basinet.write_frames(tmp_path / "bad.extxyz", argon_frames[:5])
-    assert_refused(run(*READERS[command]), "5 frames", "few")
+    assert_refused(run(*READERS[command]), "5 frames", "few", "split.gap")
     assert not (tmp_path / "out").exists()
 
 

@@ -46,6 +46,12 @@ def test_frames_are_read_without_assertions(tmp_path, argon_file):
     environment = ENVIRONMENT | {"PYTHONOPTIMIZE": "1"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    read = (
+        f"from basinet.labelling.sources import read_all; read_all(Path({str(argon_file)!r}))"  # --structure, --start
+    )
+    command = [sys.executable, "-c", f"from pathlib import Path; {read}"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 DAMAGE = [b"[]", b"\xff\xfe", b"{", b"[" * 100000, b"7", b'{"data": []}', b'{"data": {"systems": {"ar": 3}}}']

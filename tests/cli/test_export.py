@@ -97,7 +97,7 @@ def test_without_lammps(run, tmp_path, monkeypatch, models, argon_file):
         (["AR", "--out", "out", "--member", "3"], ["no member 3", "0 to 2"]),
         (["AR", "--out", "out", "--no-check"], ["leave out --no-check"]),
         (["AR", "--out", "out", "--start", "missing.xyz"], ["missing.xyz", "no such file"]),
-        (["AR", "--out", "out", "--start", "text.xyz"], ["text.xyz", "no structure"]),
+        (["AR", "--out", "out", "--start", "text.xyz"], ["text.xyz", "expected the number of atoms"]),
         (["AR", "--out", "out", "--start", "nan.extxyz"], ["nan.extxyz"]),
         (["AR", "--out", "out", "--start", "MIX"], ["holds Kr", "the model Ar"]),
         (["AR", "--out", "text.xyz"], ["text.xyz", "is a file"]),

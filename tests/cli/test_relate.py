@@ -7,6 +7,8 @@ import pytest
 from tests.cli.refusal import assert_refused
 
 import basinet
+from basinet.study.run import load_data
+from basinet.study.settings import load_study_config
 
 
 def test_local_energies_sum_to_the_fitted_energy(run, tmp_path, argon_file, argon_frames):
@@ -48,7 +50,7 @@ def test_the_other_definition_gives_other_local_energies(run, tmp_path, argon_fi
     assert not np.allclose(total, electronic)
 
 
-def test_frames_that_show_no_relation_get_no_local_energies_unless_forced(run, tmp_path, argon_frames):
+def test_frames_that_show_no_relation_get_no_local_energies_unless_forced(run, tmp_path, argon_frames, models):
     rng = np.random.default_rng(0)
     frames = [atoms.copy() for atoms in argon_frames]
     for atoms, energy in zip(frames, rng.permutation([atoms.info["REF_energy"] for atoms in frames]), strict=True):
@@ -58,6 +60,12 @@ def test_frames_that_show_no_relation_get_no_local_energies_unless_forced(run, t
     assert_refused(run("relate", "shuffled.extxyz", "--out", "local.extxyz"), *words)
     assert not (tmp_path / "local.extxyz").exists()
     assert "warning: system ar shows no relation" in run("relate", "shuffled.extxyz").stderr
+    little = "local energies of ar mean little"
+    assert f"note: {little}" in run("evaluate", models["ar"], "shuffled.extxyz").stdout
+    changes = {"data": {"frames": [str(tmp_path / "shuffled.extxyz")]}, "cross_validation": {"folds": 0}}
+    notes: list[str] = []
+    load_data(load_study_config("smoke", changes=changes), notes.append)  # as `reproduce` and `train` do first
+    assert [note for note in notes if little in note]
     assert run("relate", "shuffled.extxyz", "--out", "local.extxyz", "--force").exit_code == 0
     assert (tmp_path / "local.extxyz").exists()
 

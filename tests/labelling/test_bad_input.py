@@ -133,6 +133,11 @@ def test_what_is_no_input(tmp_path, name, words):
 
 def test_a_structure_that_is_none(tmp_path, atoms_cube):
     (tmp_path / "bad.extxyz").write_text("two\n")
-    for name, words in (("bad.extxyz", "ASE reads no structure"), ("none.extxyz", "no such file")):
+    (tmp_path / "bad.vasp").write_text("two\n")
+    for name, words in (
+        ("bad.extxyz", "expected the number of atoms, found 'two'"),
+        ("bad.vasp", "ASE reads no structure"),
+        ("none.extxyz", "no such file"),
+    ):
         with pytest.raises(InputError, match=words):
             partition_input(PartitionInput(atoms_cube, tmp_path / name), PartitionSettings(cores=known.PAIRS))

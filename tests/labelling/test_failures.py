@@ -15,6 +15,7 @@ from basinet.errors import DiskFullError, InputError
 from basinet.frames.reading import read_frames
 from basinet.jobs import store
 from basinet.labelling.campaign import check_same, create_campaign, load_inputs
+from basinet.labelling.partition import partition_input
 from basinet.labelling.settings import load_campaign_config
 from basinet.labelling.work import run_unit
 
@@ -228,6 +229,17 @@ def test_a_campaign_that_stops_leaves_what_is_done_labelled(campaign):
     result, root = campaign(9, fates, run={"stop_after": 2})
     assert_refused_at_end(result, "2 calculations in a row were given up")
     assert len(read_frames(root / "labelled.extxyz")) == 1
+
+
+def test_notes_of_the_partition_are_told(campaign, monkeypatch):
+    def noted(*arguments):
+        done = partition_input(*arguments)
+        done.report["notes"] = [*done.report["notes"], "1 maximum is far from all nuclei"]
+        return done
+
+    monkeypatch.setattr("basinet.labelling.work.partition_input", noted)
+    result, _ = campaign(1, {})
+    assert "00000: note: 1 maximum is far from all nuclei" in result.stderr
 
 
 def test_a_relative_command_is_found_where_cp2k_runs(campaign, tmp_path, monkeypatch):

@@ -219,8 +219,6 @@ def _read_start(path: Path) -> Atoms:
     from basinet.frames.reading import check_frame
     from basinet.labelling.sources import read_all
 
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; check the path")
     atoms = read_all(path)[0]
     check_frame(atoms, str(path))
     return atoms

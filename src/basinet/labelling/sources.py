@@ -18,7 +18,8 @@ from basinet.density.files import CHGCAR, CUBE, NO_DENSITY, read_cube, read_dens
 from basinet.density.grid import HEADER_ROUNDING, TOLERANCE, Volume, electron_count, same_grid
 from basinet.density.nonlocal_correlation import rvv10_correlation
 from basinet.errors import DensityError, InputError
-from basinet.frames.reading import check_frame
+from basinet.files import read_text
+from basinet.frames.reading import check_frame, parse_frames
 from basinet.labelling.partition_settings import PartitionInput, PartitionSettings
 from basinet.units import Bohr, Hartree
 
@@ -133,11 +134,13 @@ def _read_structure(path: Path, index: int) -> Atoms:
 
 
 def read_all(path: Path) -> list[Atoms]:
-    """Read all structures of a file."""
+    """Read all structures of a file: extended XYZ as frames are read, other formats by ASE."""
     from ase.io import read
 
     if not path.is_file():
-        raise InputError(f"{path}: no such file; name a structure with --structure")
+        raise InputError(f"{path}: no such file; check the path of the structure")
+    if path.suffix.lower() in (".xyz", ".extxyz"):
+        return parse_frames(read_text(path), str(path))
     try:
         found = read(path, index=":")
     except Exception as error:
