@@ -239,7 +239,7 @@ def _select(
         root = Path(folder)
         store = Store(root)
         for system in data.systems:
-            store.write_system(system, settings.definition)
+            store.write_system(system, system.definitions(settings.reference, settings.definition))
         with open_workers(workers, scheduler) as pool:
             descriptor, tasks = choose_by_ridge(pool, store, settings.descriptor, progress)
         rows = selection_rows(store, tasks, descriptor)

@@ -68,8 +68,9 @@ def evaluation_rows(
     gauges: Mapping[str, Gauge] | None = None,
     *,
     totals: FloatArray | None = None,
+    targets: Sequence[str] = ("total", "local"),
 ) -> Iterator[dict[str, Any]]:
-    """Yield one row per member, target, gauge and species, with the columns `labels` besides.
+    """Yield one row per member, of the `targets` each, gauge and species, with the columns `labels` besides.
 
     `prediction` are local energies relative to isolated atoms, ``(members, n_atoms_total)``, eV; `seeds` has one entry
     per member, and ``"mean"`` rows carry a block-bootstrap interval of Pearson's r; `gauges` are those of
@@ -81,12 +82,12 @@ def evaluation_rows(
     totals = data.sum_over_atoms(prediction) if totals is None else totals
     scores = total_metrics(totals, data.energy, data.n_atoms)
     number = np.arange(data.n_frames)
-    for seed, values, metrics in zip(seeds, totals, scores, strict=True):
+    for seed, values, metrics in zip(seeds, totals, scores, strict=True) if "total" in targets else ():
         row = shared | {"seed": seed, "target": "total", "gauge": "raw", "species": "all"} | asdict(metrics)
         if seed == "mean":
             row |= _interval_columns(values / data.n_atoms, data.energy / data.n_atoms, number, None, data.energy)
         yield row
-    if data.local_energy is None:
+    if data.local_energy is None or "local" not in targets:
         return
     variants = {"raw": prediction}
     for kind, gauge in (gauges or {}).items():

@@ -16,7 +16,7 @@ from basinet.frames.bootstrap import Interval
 PinnedBy = Literal["single species", "compositions", "isolated atoms", "equal shares"]
 Definition = Literal["direct", "total", "electronic"]
 """Of local energies: those of the energy density, or of the relation with a reading of the Hartree energy."""
-OTHER_DEFINITION: Mapping[Definition, Definition] = {"direct": "total", "total": "electronic", "electronic": "total"}
+OTHER_DEFINITION: Mapping[Definition, Definition] = {"total": "electronic", "electronic": "total"}
 
 _MAX_CLOSURE_ERROR = 0.05
 """eV per atom. Converged grids close to 1e-4; beyond this the labels are not parts of this Hartree energy."""

@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,8 @@ from basinet.potentials.network import Architecture
 from basinet.potentials.pair_potential import LennardJones, fit_pair_potential, literature_lennard_jones
 from basinet.potentials.ridge import fit_ridge
 from basinet.relation.relation import OTHER_DEFINITION, Definition
-from basinet.study.running import model_rows
+from basinet.study.running import model_rows, rows_by_definition
+from basinet.study.settings import Reading
 from basinet.study.store import Store, StoredSystem
 from basinet.study.systems import LEAST_TRAINING
 from basinet.study.tables import Row, descriptor_columns
@@ -47,7 +48,8 @@ def baseline_rows(store: Store, descriptor: Bispectrum, *, untrained: int, seed:
                 local = _pair_energies(potential, system)
                 if system.split is not None:
                     local = local[np.isin(system.arrays["frame"], system.split.test)]
-                yield from evaluation_rows(local[None], store.block(system, descriptor, "test"), ["mean"], labels)
+                block = partial(store.block, system, descriptor, "test")
+                yield from rows_by_definition(local[None], ["mean"], block, labels, system.definitions)
     if untrained:
         yield from _untrained_rows(store, descriptor, untrained, seed)
 
@@ -98,38 +100,35 @@ def _untrained_rows(store: Store, descriptor: Bispectrum, members: int, seed: in
     for system, split in store.main_systems():
         train = store.dataset(system, descriptor).select(split.train)
         ensemble = untrained_ensemble(train, descriptor, system.e0, _UNTRAINED, members=members, seed=seed)
-        frames = store.block(system, descriptor, "test")
+        block = partial(store.block, system, descriptor, "test")
         labels = _placed(system, system.name) | {"model": "untrained"}
         labels |= _UNTRAINED.as_dict() | descriptor_columns(descriptor)
-        yield from evaluation_rows(ensemble.predict(frames.dataset), frames, range(seed, seed + members), labels)
+        prediction, seeds = ensemble.predict(block().dataset), range(seed, seed + members)
+        yield from rows_by_definition(prediction, seeds, block, labels, system.definitions)
 
 
 _Prediction = tuple[dict[str, Any], FloatArray]  # columns of the table that name a model, and its local energies in eV
 
 
 def other_reading_rows(
-    store: Store, tasks: Sequence[TrainTask], descriptor: Bispectrum, chosen: Chosen, definition: Definition
+    store: Store, tasks: Sequence[TrainTask], descriptor: Bispectrum, chosen: Chosen, reading: Reading
 ) -> Iterator[Row]:
     """Yield rows of the chosen network, ridge and the literature's pair potential, scored on the other reading."""
-    described = descriptor_columns(descriptor)
+    described, other = descriptor_columns(descriptor), OTHER_DEFINITION[reading]
     for system, split in store.main_systems():
-        if "local_energy_other" not in system.arrays:
+        if system.local_energy(other) is None:
             continue
-        frames = store.block(system, descriptor, "test")
+        frames = store.block(system, descriptor, "test", definition=other)
         inside = np.isin(system.arrays["frame"], split.test)
-        local = system.arrays["local_energy_other"][inside]
-        other = replace(frames, dataset=replace(frames.dataset, local_energy=local))
         ridge = fit_ridge(store.dataset(system, descriptor).select(split.train))
         models: list[_Prediction] = [({"model": "ridge"} | described, ridge.predict(frames.dataset))]
         models += [(columns, energies[inside]) for columns, energies in _literature(system)]
         for task in _chosen_tasks(tasks, system.name, chosen):
             columns = {"model": "network", **task.architecture.as_dict(), **described}
             models.append((columns, _mean_prediction(load_model(store.model(task.name)), frames.dataset)))
-        shared = {"experiment": "reading", "train_system": system.name, "transferred": False}
-        shared |= {"definition": OTHER_DEFINITION[definition]}
+        shared = {"experiment": "reading", "train_system": system.name, "transferred": False, "definition": other}
         for columns, prediction in models:
-            rows = evaluation_rows(prediction[None], other, ["mean"], shared | columns)
-            yield from (row for row in rows if row["target"] == "local")
+            yield from evaluation_rows(prediction[None], frames, ["mean"], shared | columns, targets=["local"])
 
 
 def _literature(system: StoredSystem) -> list[_Prediction]:
@@ -187,10 +186,18 @@ def out_of_fold_rows(
     """Yield rows over all frames; no gauge is fitted, since no frames are left to fit it on."""
     for name, models in predictions.items():
         system = store.main(name)
-        frames = ScoredFrames(store.dataset(system, descriptor), system.arrays["gauge"], "out_of_fold")
+        block = partial(_all_frames, store, system, descriptor)
         for columns, prediction in models:
             labels = {"experiment": "cross_validation", "train_system": name, "transferred": False} | columns
-            yield from evaluation_rows(prediction[None], frames, ["mean"], labels)
+            yield from rows_by_definition(prediction[None], ["mean"], block, labels, system.definitions)
+
+
+def _all_frames(
+    store: Store, system: StoredSystem, descriptor: Bispectrum, definition: Definition | None = None
+) -> ScoredFrames:
+    """All frames of a system, as a block."""
+    dataset = store.dataset(system, descriptor, definition=definition)
+    return ScoredFrames(dataset, system.arrays["gauge"], "out_of_fold")
 
 
 def parity_rows(
@@ -198,18 +205,18 @@ def parity_rows(
 ) -> Iterator[Row]:
     """Yield rows of `parity.csv`: totals and local energies, per atom, centred per species, meV."""
     for name, models in predictions.items():
-        data = store.dataset(store.main(name), descriptor)
+        system = store.main(name)
+        data = store.dataset(system, descriptor)
         for columns, prediction in models:
             shared = {"experiment": "cross_validation", "model": columns["model"], "system": name}
             shared["split"] = "out_of_fold"
             totals = data.sum_over_atoms(prediction) / data.n_atoms, data.energy / data.n_atoms
             yield from _centred(shared | {"target": "total", "species": "all"}, *totals, np.arange(data.n_frames))
-            if data.local_energy is None:
-                continue
-            for index, element in enumerate(data.elements):
+            for definition, (index, element) in product(system.definitions, enumerate(data.elements)):
                 own = data.species == index
-                labels = shared | {"target": "local", "species": element}
-                yield from _centred(labels, prediction[own], data.local_energy[own], data.frame[own])
+                labels = shared | {"definition": definition, "target": "local", "species": element}
+                local = system.arrays[f"local_energy.{definition}"]
+                yield from _centred(labels, prediction[own], local[own], data.frame[own])
 
 
 def _centred(labels: dict[str, Any], prediction: FloatArray, reference: FloatArray, frame: IntArray) -> Iterator[Row]:
@@ -224,14 +231,18 @@ def gauge_record(
     """Describe the fitted pair gauge of ridge and of the chosen network (ensemble mean) of every mixture."""
     record = {}
     for system, split in store.main_systems():
-        if len(system.elements) < 2 or "local_energy" not in system.arrays:
+        if len(system.elements) < 2 or not system.definitions:
             continue
         ridge = fit_ridge(store.dataset(system, descriptor).select(split.train))
-        entries = _gauge_entries(store, system, descriptor, "ridge", ridge.predict)
+        models: list[tuple[str, Callable[[Dataset], FloatArray]]] = [("ridge", ridge.predict)]
         for task in _chosen_tasks(tasks, system.name, chosen)[:1]:
             predict = partial(_mean_prediction, load_model(store.model(task.name)))
-            entries += _gauge_entries(store, system, descriptor, f"network {task.architecture}", predict)
-        record[system.name] = entries
+            models.append((f"network {task.architecture}", predict))
+        record[system.name] = [
+            entry
+            for definition, model in product(system.definitions, models)
+            for entry in _gauge_entries(store, system, descriptor, definition, *model)
+        ]
     return record
 
 
@@ -240,9 +251,14 @@ def _mean_prediction(ensemble: Ensemble, dataset: Dataset) -> FloatArray:
 
 
 def _gauge_entries(
-    store: Store, system: StoredSystem, descriptor: Bispectrum, model: str, predict: Callable[[Dataset], FloatArray]
+    store: Store,
+    system: StoredSystem,
+    descriptor: Bispectrum,
+    definition: Definition,
+    model: str,
+    predict: Callable[[Dataset], FloatArray],
 ) -> list[Row]:
-    held, test = (store.block(system, descriptor, split) for split in ("validation", "test"))
+    held, test = (store.block(system, descriptor, split, definition=definition) for split in ("validation", "test"))
     gauges = fitted_gauges(predict(held.dataset)[None], held)
     local_r: dict[str, dict[str, float]] = defaultdict(dict)
     for row in evaluation_rows(predict(test.dataset)[None], test, [0], {}, gauges):
@@ -252,6 +268,7 @@ def _gauge_entries(
     return [
         {
             "model": model,
+            "definition": definition,
             "pair": f"{a}-{b}",
             "r": _DISTANCES,
             "h_ev": gauges["pair"].h(_DISTANCES, index)[0],

@@ -158,7 +158,8 @@ class Run:
         self.checksums = data.checksums
         weight = config.optimiser.force_weight
         for system in data.systems:
-            self.store.write_system(system, config.definition, forces=weight > 0.0)
+            definitions = system.definitions(config.reference, config.definition)
+            self.store.write_system(system, definitions, forces=weight > 0.0)
         self.study = {
             **({"force_weight": weight} if weight > 0.0 else {}),
             "title": title,

@@ -1,6 +1,6 @@
 """How a worker does a task: fit or train, score on blocks of frames, keep the result."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 from basinet.arrays import FloatArray, IntArray
 from basinet.descriptors.bispectrum import Bispectrum
 from basinet.errors import InputError
-from basinet.fidelity.scoring import evaluation_rows, fitted_gauges, with_mean
+from basinet.fidelity.scoring import ScoredFrames, evaluation_rows, fitted_gauges, with_mean
 from basinet.jobs.progress import Progress
 from basinet.jobs.workers import Workers
 from basinet.potentials.dataset import Dataset
@@ -18,6 +18,7 @@ from basinet.potentials.ensemble import Ensemble, compose, load_model
 from basinet.potentials.pair_potential import chosen_pair_potential
 from basinet.potentials.ridge import STRENGTHS, RidgeModel, fit_ridge, out_of_fold_errors
 from basinet.potentials.training import TrainedEnsemble
+from basinet.relation.relation import Definition
 from basinet.study.store import Store, StoredSystem
 from basinet.study.systems import fold_frames
 from basinet.study.tables import Row, descriptor_columns
@@ -88,7 +89,8 @@ def _training_result(store: Store, task: TrainTask) -> Trained:
 
     system = store.main(task.system)
     pairs = chosen_pair_potential(task.pair_potential, system.elements)
-    dataset = store.dataset(system, task.descriptor, pairs, forces=task.settings.force_weight > 0.0)
+    definition, forces = next(iter(task.definitions), None), task.settings.force_weight > 0.0
+    dataset = store.dataset(system, task.descriptor, pairs, definition=definition, forces=forces)
     train, validation, held = _training_frames(system, task)
     frames = dataset.select(train), dataset.select(validation)
     options: dict[str, Any] = {name: getattr(task, name) for name in ("members", "seed", "pad_frames", "target")}
@@ -129,7 +131,6 @@ def _network_rows(store: Store, task: TrainTask, trained: TrainedEnsemble) -> It
         "train_system": task.system,
         "n_train": trained.ensemble.training["n_train"],
         "lr": trained.learning_rate,
-        "definition": task.definition,
         "train_seconds": trained.cpu_seconds / task.members,
     }
     columns = {
@@ -147,7 +148,9 @@ def _network_rows(store: Store, task: TrainTask, trained: TrainedEnsemble) -> It
             continue
         where = {"experiment": task.experiment if main else "size_transfer", "transferred": not home}
         splits = ("validation", "test") if home and main else ("test",)
-        for row in model_rows(store, task.descriptor, trained.ensemble, system, labels | where, splits, task.seed):
+        fitted = task.definitions if task.target == "local" else ()
+        which = system, labels | where, splits, task.seed, fitted
+        for row in model_rows(store, task.descriptor, trained.ensemble, *which):
             yield row | of_member.get(row["seed"], of_mean)
 
 
@@ -160,7 +163,6 @@ def _composition_result(store: Store, task: ComposeTask) -> Scores:
         "train_system": "+".join(system for system, _ in task.parts),
         "transferred": True,
         "n_train": sum(int(model.training["n_train"]) for model in models.values()),
-        "definition": task.definition,
     }
     ensemble = compose(**models)
     rows: list[Row] = []
@@ -179,10 +181,12 @@ def model_rows(
     labels: Mapping[str, Any],
     splits: Sequence[str] = ("test",),
     seed: int = 0,
+    definitions: Sequence[Definition] = (),
 ) -> Iterator[Row]:
     """Yield the rows of a model on blocks of one system: of ridge, or of members (seeds from `seed` on) and their mean.
 
-    Its gauges are fitted on the system's validation frames.
+    Local energies are scored by the `definitions` given, else by those of the system; gauges are fitted on the system's
+    validation frames.
     """
     labels = {"model": "ridge", **labels, **descriptor_columns(descriptor)}
     pairs = model.baseline if isinstance(model, Ensemble) else None
@@ -192,11 +196,33 @@ def model_rows(
             return model.predict(dataset)[None], ["mean"]
         return with_mean(model.predict(dataset), seed)
 
-    gauges = {}
-    if len(system.elements) > 1:
-        held = store.block(store.main(system.name), descriptor, "validation", pairs)
-        gauges = fitted_gauges(predict(held.dataset)[0], held)
+    validation = partial(store.block, store.main(system.name), descriptor, "validation", pairs)
     for split in splits:
-        frames = store.block(system, descriptor, split, pairs)
-        prediction, seeds = predict(frames.dataset)
-        yield from evaluation_rows(prediction, frames, seeds, labels, gauges if split == "test" else None)
+        block = partial(store.block, system, descriptor, split, pairs)
+        prediction, seeds = predict(block().dataset)
+        corrected = split == "test" and len(system.elements) > 1
+        held = (predict(validation().dataset)[0], validation) if corrected else None
+        yield from rows_by_definition(prediction, seeds, block, labels, definitions or system.definitions, held)
+
+
+_Block = Callable[..., ScoredFrames]  # of `Store.block`: frames with their local energies by a `definition`
+
+
+def rows_by_definition(
+    prediction: FloatArray,
+    seeds: Sequence[int | str],
+    block: _Block,
+    labels: Mapping[str, Any],
+    definitions: Sequence[Definition],
+    held: tuple[FloatArray, _Block] | None = None,
+) -> Iterator[Row]:
+    """Yield the rows of predicted local energies, and of their sums, by each definition of local energies.
+
+    `held` are predictions of validation frames and these frames, on which gauges are fitted.
+    """
+    for index, definition in enumerate(definitions or [None]):
+        gauges = None if held is None else fitted_gauges(held[0], held[1](definition=definition))
+        named = {} if definition is None else {"definition": definition}
+        targets = ("local",) if index else ("total", "local")
+        frames = block(definition=definition)
+        yield from evaluation_rows(prediction, frames, seeds, {**labels, **named}, gauges, targets=targets)

@@ -27,10 +27,16 @@ from basinet.config.loading import (
 from basinet.errors import InputError
 from basinet.potentials.network import Activation, Parametrisation
 from basinet.potentials.training import FixedDescriptor, TrainingSettings
-from basinet.relation.relation import Definition
 
 Width = Annotated[int, Field(ge=1, le=512)]
 Depth = Annotated[int, Field(ge=1, le=2)]
+Reading = Annotated[
+    Literal["total", "electronic"], Field(description="reading of the local Hartree energy, for the relation")
+]
+Reference = Annotated[
+    Literal["relation", "direct", "both"],
+    Field(description="local energies to score on: the relation's, direct ones, or both where frames have those"),
+]
 
 
 class DataSettings(Section):
@@ -139,9 +145,8 @@ class StudyConfig(Section):
     title: str = "Atomic energies of noble-gas potentials against density-functional theory"
     data: DataSettings = DataSettings()
     split: SplitSettings = SplitSettings()
-    definition: Definition = Field(
-        "total", description="of local energies: direct, or by the relation with a reading: total, electronic"
-    )
+    reference: Reference = "both"
+    definition: Reading = "total"
     descriptor: DescriptorSettings = DescriptorSettings()
     sweep: SweepSettings = SweepSettings()
     members: int = Field(3, ge=1, le=1000, description="networks (seeds) per ensemble")
@@ -158,9 +163,8 @@ class TrainConfig(Section):
 
     data: DataSettings = DataSettings()
     split: SplitSettings = SplitSettings()
-    definition: Definition = Field(
-        "total", description="of local energies: direct, or by the relation with a reading: total, electronic"
-    )
+    reference: Reference = "both"
+    definition: Reading = "total"
     descriptor: FixedDescriptor = FixedDescriptor()
     system: Listed[str] | None = Field(None, description="systems to train on; every one in the frames unless given")
     activation: Listed[Activation] = Field(["tanh"], description="activation; a list makes a grid")

@@ -18,7 +18,7 @@ from basinet.descriptors.bispectrum import Bispectrum
 from basinet.errors import InputError
 from basinet.fidelity.gauge import stack_pair_features
 from basinet.fidelity.scoring import ScoredFrames
-from basinet.frames.labels import LOCAL_HARTREE_ENERGY, ORIGIN, for_each_frame, force_labels
+from basinet.frames.labels import LOCAL_HARTREE_ENERGY, ORIGIN, all_labelled, for_each_frame, force_labels
 from basinet.frames.splits import Split
 from basinet.jobs.arrays import load_arrays, refuse_other_arrays, save_arrays
 from basinet.jobs.store import Results, file_of
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 class StoredSystem:
     """A system without descriptors; `arrays` hold geometry, gauge features and everything of a `Dataset`.
 
-    The other attributes are those of `basinet.study.systems.StudySystem`.
+    `definitions` are those of the local energies that are scored on, the main one first; the other attributes are those
+    of `basinet.study.systems.StudySystem`.
     """
 
     name: str
@@ -44,6 +45,7 @@ class StoredSystem:
     e0: Mapping[str, float]
     split: Split | None
     arrays: Mapping[str, NDArray[Any]]
+    definitions: Sequence[Definition] = ()
     origins: Sequence[str] = ()
     e0_given: bool = True
 
@@ -51,6 +53,11 @@ class StoredSystem:
     def key(self) -> str:
         """Name of its files."""
         return f"{self.name}-{self.n_atoms}"
+
+    def local_energy(self, definition: Definition | None = None) -> FloatArray | None:
+        """Local DFT energies of all atoms, (n,) eV, less E0, by the main definition unless given; None without."""
+        own = definition or next(iter(self.definitions), None)
+        return self.arrays.get(f"local_energy.{own}")
 
     def frames(self) -> list[Atoms]:
         """Elements, positions and cells of all frames."""
@@ -100,12 +107,9 @@ class Store:
         """Results of tasks of one kind."""
         return Results(self.root / "work" / "results", task.result)
 
-    def write_system(self, system: StudySystem, definition: Definition, *, forces: bool = False) -> None:
-        """Write a system's arrays, its forces only where they are asked for."""
-        local_energies = system.local_energies(definition)
-        plain = build_dataset(
-            system.name, system.frames, lambda atoms: np.zeros((len(atoms), 0)), system.e0, local_energies
-        )
+    def write_system(self, system: StudySystem, definitions: Sequence[Definition], *, forces: bool = False) -> None:
+        """Write a system's arrays: local energies by `definitions` and by the other reading, forces if asked for."""
+        plain = build_dataset(system.name, system.frames, lambda atoms: np.zeros((len(atoms), 0)), system.e0, None)
         arrays: dict[str, NDArray[Any]] = {
             "frame": plain.frame,
             "species": plain.species,
@@ -115,11 +119,10 @@ class Store:
             "pbc": np.array([atoms.pbc for atoms in system.frames]).astype(np.int64),
             "gauge": stack_pair_features(system.frames, plain.elements),
         }
-        if plain.local_energy is not None:
-            arrays["local_energy"] = plain.local_energy
-            other = _other_reading(system, definition)
-            if other is not None:
-                arrays["local_energy_other"] = other
+        for definition in {*definitions, *_other_readings(system, definitions)}:
+            local = system.local_energies(definition)
+            if local is not None:
+                arrays[f"local_energy.{definition}"] = local
         if forces and system.split is not None:
             arrays["forces"] = np.concatenate([force_labels(atoms, i) for i, atoms in enumerate(system.frames)])
         if system.split is not None:
@@ -131,6 +134,7 @@ class Store:
             "e0": dict(system.e0),
             "main": system.split is not None,
             "e0_given": system.e0_given,
+            "definitions": list(definitions),
             "origins": [getattr(atoms, ORIGIN, f"frame {index}") for index, atoms in enumerate(system.frames)],
         }
         save_arrays(file_of(self.root / "work" / "systems", f"{system.name}-{system.n_atoms}", ".bin"), header, arrays)
@@ -154,9 +158,10 @@ class Store:
         descriptor: Bispectrum,
         pair_potential: LennardJones | None = None,
         *,
+        definition: Definition | None = None,
         forces: bool = False,
     ) -> Dataset:
-        """Return a system's dataset; its descriptors are computed once and kept.
+        """Return a system's dataset, its local energies by one definition; descriptors are computed once and kept.
 
         Derivatives (for training on `forces`) and the share of a pair potential, to which networks learn the
         difference, are quicker made than read, and never written.
@@ -175,7 +180,7 @@ class Store:
             arrays["species"],
             descriptors,
             arrays["energy"],
-            arrays.get("local_energy"),
+            system.local_energy(definition),
             pairs=None if pair_potential is None else pair_share(system.frames(), pair_potential),
         )
         if not forces:
@@ -184,28 +189,30 @@ class Store:
         return replace(dataset, forces=arrays["forces"], derivatives=derivatives)
 
     def block(
-        self, system: StoredSystem, descriptor: Bispectrum, split: str, pair_potential: LennardJones | None = None
+        self,
+        system: StoredSystem,
+        descriptor: Bispectrum,
+        split: str,
+        pair_potential: LennardJones | None = None,
+        *,
+        definition: Definition | None = None,
     ) -> ScoredFrames:
         """One block of a system to score models on; ``split="test"`` of a system without a split is all of it.
 
         A model that stands on a pair potential needs that potential's share in the dataset.
         """
-        dataset, features = self.dataset(system, descriptor, pair_potential), system.arrays["gauge"]
+        dataset = self.dataset(system, descriptor, pair_potential, definition=definition)
+        features = system.arrays["gauge"]
         if system.split is None:
             return ScoredFrames(dataset, features, split)
         block = system.split.blocks()[split]
         return ScoredFrames(dataset.select(block), features[np.isin(dataset.frame, block)], split)
 
 
-def _other_reading(system: StudySystem, definition: Definition) -> FloatArray | None:
-    """Local energies by the definition that the study does not use, less E0; None where frames carry only one."""
-    relation, other = system.relation, OTHER_DEFINITION[definition]
-    if relation is None or not all(LOCAL_HARTREE_ENERGY[other] in atoms.arrays for atoms in system.frames):
-        return None
-    e0 = [[system.e0[symbol] for symbol in atoms.get_chemical_symbols()] for atoms in system.frames]
-    return np.concatenate(
-        [relation.local_energies(atoms, other) - own for atoms, own in zip(system.frames, e0, strict=True)]
-    )
+def _other_readings(system: StudySystem, definitions: Sequence[Definition]) -> list[Definition]:
+    """The reading that is not scored on, where the relation has one that is, and frames carry both."""
+    others = [OTHER_DEFINITION[one] for one in definitions if one in OTHER_DEFINITION and system.relation is not None]
+    return [one for one in others if all_labelled(system.frames, LOCAL_HARTREE_ENERGY[one])]
 
 
 _REMEDY = "run again with --resume"
@@ -220,6 +227,7 @@ class _Header(Section):
     e0: dict[str, float]
     main: bool
     e0_given: bool
+    definitions: tuple[Definition, ...]
     origins: tuple[str, ...]
 
 

@@ -19,7 +19,7 @@ from basinet.frames.labels import DIRECT_ENERGY, ELECTROSTATIC_ENERGY, TOTAL_ENE
 from basinet.potentials.dataset import isolated_energies
 from basinet.relation.fit import evaluate_relation, fit_relation, isolated_atom_check
 from basinet.relation.relation import Definition, Relation, local_energy_labels
-from basinet.study.settings import CrossValidationSettings, DataSettings, SplitSettings
+from basinet.study.settings import CrossValidationSettings, DataSettings, Reading, Reference, SplitSettings
 from basinet.study.tables import Row, records
 
 LEAST_TRAINING = 4  # training frames: two folds of two choose the strength of ridge
@@ -46,9 +46,28 @@ class StudySystem:
         """Atoms per frame (of the first one)."""
         return len(self.frames[0])
 
-    def local_energies(self, definition: Definition) -> Callable[[Atoms], FloatArray] | None:
-        """Function from a frame to its local DFT energies; see `local_energy_labels`."""
-        return local_energy_labels(self.name, self.frames, self.relation, definition)
+    def local_energies(self, definition: Definition) -> FloatArray | None:
+        """Local DFT energies of all atoms, (n,) eV, less E0; see `local_energy_labels`."""
+        function = local_energy_labels(self.name, self.frames, self.relation, definition)
+        if function is None:
+            return None
+        e0 = [self.e0[symbol] for atoms in self.frames for symbol in atoms.symbols]
+        local: FloatArray = np.concatenate([function(atoms) for atoms in self.frames]) - np.array(e0)
+        return local
+
+    def definitions(self, reference: Reference, reading: Reading) -> tuple[Definition, ...]:
+        """Definitions of the local energies to score on, as far as frames carry them, the main one first.
+
+        InputError where direct energies alone are asked for, and frames to train on have none.
+        """
+        direct = all_labelled(self.frames, DIRECT_ENERGY)
+        if reference == "direct" and not direct and self.split is not None:
+            raise InputError(
+                f"reference: no frame of system {self.name} has {DIRECT_ENERGY}; take the reference 'relation', "
+                "or see direct energies in docs/partition.md"
+            )
+        related = reference != "direct" and self.local_energies(reading) is not None
+        return (*((reading,) if related else ()), *(("direct",) if direct and reference != "relation" else ()))
 
 
 def load_frames(data: DataSettings, seed: int, note: Callable[[str], None]) -> tuple[list[Atoms], list[Atoms]]:

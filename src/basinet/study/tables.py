@@ -36,8 +36,8 @@ RESULTS: Schema = RESULT_KEYS | {
 }  # fmt: skip
 """Columns of ``results.csv``."""
 PARITY: Schema = {
-    "experiment": _TEXT, "model": _TEXT, "system": _TEXT, "split": _TEXT, "target": _TEXT, "species": _TEXT,
-    "frame": _WHOLE, "reference_mev": _NUMBER, "prediction_mev": _NUMBER,
+    "experiment": _TEXT, "model": _TEXT, "system": _TEXT, "split": _TEXT, "definition": _TEXT, "target": _TEXT,
+    "species": _TEXT, "frame": _WHOLE, "reference_mev": _NUMBER, "prediction_mev": _NUMBER,
 }  # fmt: skip
 """Columns of ``parity.csv``: predictions beside DFT energies, per atom."""
 RELATION_POINTS: Schema = {

@@ -15,6 +15,7 @@ from basinet.jobs.store import WITH_ATOMS, fingerprint
 from basinet.potentials.network import Activation, Architecture
 from basinet.potentials.pair_potential import FLUIDS
 from basinet.potentials.training import TrainingSettings
+from basinet.relation.relation import Definition
 from basinet.study.settings import DescriptorSettings, StudyConfig, TrainConfig
 from basinet.study.store import Store, StoredSystem, descriptor_key
 from basinet.study.tables import RESULTS, as_table
@@ -104,7 +105,8 @@ class TrainTask:
     `n_train` is a number of training frames, the last ones in time, None for all; `fold` is ``(fold, folds, turn,
     turns)`` for out-of-fold prediction, else None; `pad_frames` are training and validation frames after padding, which
     change no result (see `basinet.potentials.dataset`). To the `pair_potential` networks learn the difference. With the
-    target ``"total"`` total energies (and forces) are fitted, with ``"local"`` the local energies, for the ceiling.
+    target ``"total"`` total energies (and forces) are fitted, with ``"local"`` the local energies of the first of the
+    `definitions` on which it is scored, for the ceiling.
     """
 
     experiment: str
@@ -118,7 +120,7 @@ class TrainTask:
     fold: tuple[int, int, int, int] | None = None
     gap: int = 1
     pad_frames: tuple[int, int] = (0, 0)
-    definition: str = "total"
+    definitions: tuple[Definition, ...] = ()
     pair_potential: Literal["literature"] | None = None
     target: Literal["total", "local"] = "total"
     result: ClassVar[type] = Trained
@@ -173,7 +175,7 @@ class ComposeTask:
     architecture: Architecture
     descriptor: Bispectrum
     seed: int
-    definition: str = "total"
+    definitions: tuple[Definition, ...] = ()
     cost: float = field(default=0.5, compare=False)
     result: ClassVar[type] = Scores
 
@@ -185,7 +187,7 @@ class ComposeTask:
     @property
     def fingerprint(self) -> str:
         """Tells the task from others of its name; the names of the models tell how they were trained."""
-        return fingerprint(self.parts, self.models, self.definition)
+        return fingerprint(self.parts, self.models, self.definitions)
 
 
 Task = DescribeTask | TrainTask | ComposeTask
@@ -245,7 +247,7 @@ def _shared(config: StudyConfig | TrainConfig, systems: Sequence[StoredSystem]) 
         "members": config.members,
         "seed": config.seed,
         "pad_frames": pad,
-        "definition": config.definition,
+        "definitions": tuple(dict.fromkeys(one for system in systems for one in system.definitions)),
     }
 
 
@@ -274,11 +276,12 @@ def _variants(config: StudyConfig, system: StoredSystem, n_train: int, descripto
     for parametrisation, width in product(controls.parametrisations, controls.widths):
         yield "parametrisation", Architecture("tanh", 1, width, parametrisation), {}
     ceiling = {"settings": config.optimiser.model_copy(update={"force_weight": 0.0}), "target": "local"}
+    ceilings = [ceiling | {"definitions": (definition,)} for definition in system.definitions]
     sizes = learning_sizes(config.learning_curve.fractions, n_train)
     cutoffs = [replace(descriptor, rcut=rcut) for rcut in config.resolution.rcut]
     pairs = set(system.elements) <= set(FLUIDS)
     plan: list[tuple[str, list[int], list[dict[str, Any]]]] = [
-        ("baseline", controls.ceiling_widths, [ceiling] if "local_energy" in system.arrays else []),
+        ("baseline", controls.ceiling_widths, ceilings),
         ("baseline", controls.pair_widths, [{"pair_potential": "literature"}] if pairs else []),
         ("learning_curve", config.learning_curve.widths, [{"n_train": count} for count in sizes]),
         ("resolution", config.resolution.widths, [{"descriptor": other} for other in cutoffs]),
@@ -313,7 +316,7 @@ def compose_tasks(tasks: Sequence[TrainTask], systems: Sequence[StoredSystem]) -
             own = [task for pure_one, _ in parts if (task := trained.get((pure_one, architecture, seed))) is not None]
             if len(own) == len(parts) > 1:
                 models = tuple((element, task.name) for (_, element), task in zip(parts, own, strict=True))
-                which = (own[0].descriptor, seed, own[0].definition)
+                which = (own[0].descriptor, seed, own[0].definitions)
                 composed.append(ComposeTask(name, parts, models, architecture, *which))
     return composed
 
