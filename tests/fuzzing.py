@@ -226,7 +226,7 @@ def own_files(place: Path) -> dict[str, Reader]:
     study = build(place / "report", ["ar", "mix"])
     store = Store(place / "store")
     systems = group_systems(load_reference("ar")[:12], [], SplitSettings(gap=0), size_transfer=False, seed=0)
-    store.write_system(systems[0], "total")
+    store.write_system(systems[0], ["total"])
     describe = DescribeTask(Bispectrum(4.0, 2))
     store.dataset(store.main("ar"), describe.descriptor)
     selection = {"ar": Selection(1.0, 0.9, 2.0, 0.1, 1e-3)}

@@ -11,6 +11,7 @@ import math
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, is_dataclass
@@ -117,7 +118,7 @@ def read_json(path: str | Path, remedy: str = "write it again") -> Any:
     """Read a JSON file; InputError, with the line and the remedy, where it is missing, cut short, or not JSON."""
     text = decode(read_bytes(path), str(path), remedy)
     try:
-        return json.loads(text, object_pairs_hook=_unique)
+        return json.loads(text, object_pairs_hook=_unique, parse_int=_whole)
     except json.JSONDecodeError as error:
         msg = f"{path}, line {error.lineno}: not valid JSON ({error.msg}); it may be cut short, {remedy}"
         raise InputError(msg) from error
@@ -132,6 +133,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for index, (key, _) in enumerate(pairs) if key in dict(pairs[:index]))
         raise ValueError(f"the key {twice!r} stands twice")
     return values
+
+
+def _whole(text: str) -> int:
+    """A whole number of JSON that a float can hold."""
+    if abs(value := int(text)) > sys.float_info.max:
+        raise ValueError(f"the number {text[:20]}... is too large")
+    return value
 
 
 def write_yaml(path: str | Path, value: Any) -> None:

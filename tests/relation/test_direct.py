@@ -6,16 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.study.small_study import small_config
 
 import basinet
+from basinet.descriptors import Bispectrum
 from basinet.errors import InputError
 from basinet.fidelity.direct import compare_direct_energies
 from basinet.potentials.calculator import PairPotentialCalculator
 from basinet.potentials.pair_potential import literature_lennard_jones
+from basinet.study.baselines import baseline_rows
 from basinet.study.claims.relation import atom_claims
 from basinet.study.settings import SplitSettings
+from basinet.study.store import Store
 from basinet.study.systems import direct_rows, group_systems
-from basinet.study.tables import DIRECT, DIRECT_ATOMS, as_table
+from basinet.study.tables import DIRECT, DIRECT_ATOMS, RESULTS, as_table
+from basinet.study.tasks import sweep_tasks
 from basinet.units import Hartree
 
 FRAMES = Path(__file__).parents[2] / "campaigns" / "second" / "ar32.extxyz"
@@ -79,6 +84,49 @@ def test_a_study_tests_the_relation_atom_by_atom(frames):
         assert len(as_table(of_atoms, DIRECT_ATOMS)) == (sum(map(len, frames)) if rows else 0)
         verdicts.append(claim.verdict)
     assert verdicts == ["supported", "contradicted", "contradicted", "not testable here"]
+
+
+@pytest.mark.parametrize(
+    ("reference", "definitions"), [("both", ("total", "direct")), ("relation", ("total",)), ("direct", ("direct",))]
+)
+def test_a_study_scores_by_the_reference_asked_for(frames, tmp_path, reference, definitions):
+    config = small_config(reference=reference, controls={"ceiling_widths": [4]})
+    store, (system,) = Store(tmp_path), group_systems(frames, [], SplitSettings(), size_transfer=False, seed=0)
+    store.write_system(system, system.definitions(config.reference, config.definition))
+    (stored,) = store.systems()
+    assert tuple(stored.definitions) == definitions
+    ceilings = [task for task in sweep_tasks(config, [stored], Bispectrum(4.5, 2)) if task.target == "local"]
+    assert [task.definitions for task in ceilings] == [(one,) for one in definitions]
+    direct = np.concatenate([atoms.arrays["REF_direct_energy"] for atoms in frames]) - system.e0["Ar"]
+    for definition in definitions:
+        block = store.block(stored, Bispectrum(4.5, 2), "test", definition=definition)
+        inside = np.isin(stored.arrays["frame"], system.split.test)
+        same = np.array_equal(block.dataset.local_energy, direct[inside])
+        assert same == (definition == "direct")
+
+
+def test_the_relation_is_scored_on_direct_energies_beside_the_models(frames, tmp_path):
+    """Local energies of atoms that the relation gives, shifted by random numbers: r is known."""
+    made = [atoms.copy() for atoms in frames]
+    relation, rng = basinet.fit_relation(made[: round(0.6 * len(made))]), np.random.default_rng(0)
+    spread = np.concatenate([relation.local_energies(atoms) for atoms in made]).std()
+    for atoms in made:
+        atoms.arrays["REF_direct_energy"] = relation.local_energies(atoms) + rng.normal(scale=spread, size=len(atoms))
+    store, (system,) = Store(tmp_path), group_systems(made, [], SplitSettings(), size_transfer=False, seed=0)
+    store.write_system(system, system.definitions("both", "total"))
+    rows = as_table(baseline_rows(store, Bispectrum(4.5, 2), untrained=0, seed=0), RESULTS)
+    (found,) = rows[rows["model"] == "relation"]["pearson_r"]
+    assert found == pytest.approx(0.5**0.5, abs=0.08)
+    scored = rows[rows["model"] == "lennard_jones"].groupby(["definition", "target"])["pearson_r"].mean()
+    assert [*scored.index] == [("direct", "local"), ("total", "local"), ("total", "total")]
+    assert scored["direct", "local"] < scored["total", "local"]
+
+
+def test_direct_energies_that_are_not_there_are_refused_or_left_out():
+    shipped = group_systems(basinet.load_reference("ar")[:40], [], SplitSettings(), size_transfer=False, seed=0)[0]
+    assert shipped.definitions("both", "electronic") == ("electronic",)
+    with pytest.raises(InputError, match="reference: no frame of system ar has REF_direct_energy"):
+        shipped.definitions("direct", "total")
 
 
 def test_a_potential_is_judged_by_direct_energies_where_asked(frames):

@@ -60,7 +60,7 @@ def test_systems_keep_forces_only_where_they_are_trained_on(argon, tmp_path):
     (system,) = load_data(config_of(argon), print).systems
     for forces in (False, True):
         store = Store(tmp_path / str(forces))
-        store.write_system(system, "total", forces=forces)
+        store.write_system(system, ["total"], forces=forces)
         assert ("forces" in store.main("ar").arrays) == forces
 
 

@@ -47,7 +47,7 @@ def study(root: Path, frames: list[Atoms], isolated: list[Atoms]) -> dict[str, A
     systems = group_systems(frames, isolated, SplitSettings(), size_transfer=True, seed=0)
     store = Store(root)
     for system in systems:
-        store.write_system(system, config.definition)
+        store.write_system(system, [config.definition])
     described = planning.candidate_descriptors(config.descriptor, ["Ar", "Kr"])
     for task in described:
         _run_task(str(root), task)
@@ -182,7 +182,7 @@ def test_a_done_task_is_not_done_again(tmp_path, monkeypatch):
     config = small_config()
     store = Store(tmp_path)
     for system in group_systems(FRAMES[:N_FRAMES], isolated_atoms(), SplitSettings(), size_transfer=True, seed=0):
-        store.write_system(system, config.definition)
+        store.write_system(system, [config.definition])
     task = planning.candidate_descriptors(config.descriptor, ["Ar"])[0]
     _run_task(str(tmp_path), task)
     monkeypatch.setattr(running, "fit_ridge", lambda *_: pytest.fail("done twice"))

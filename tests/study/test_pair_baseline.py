@@ -67,7 +67,7 @@ def test_no_pair_potential_is_fitted_where_isolated_atoms_are_missing(argon, tmp
     for name, file in {"given": argon, "missing": frames}.items():
         (system,) = load_data(config_of(file), print).systems
         store = Store(tmp_path / name)
-        store.write_system(system, "total")
+        store.write_system(system, ["total"])
         rows = baseline_rows(store, config_of(file).descriptor.bispectrum(), untrained=0, seed=0)
         found[name] = {row["model"] for row in rows}
         origin[name] = describe_systems([system], "", 1)["systems"]["ar"]["e0"]

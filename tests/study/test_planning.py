@@ -25,8 +25,8 @@ def stored(
     name: str, elements: tuple[str, ...], n_frames: int, n_atoms: int = 32, *, main: bool = True
 ) -> StoredSystem:
     split = contiguous_split(n_frames) if main else None
-    arrays = {"energy": np.zeros(n_frames), "local_energy": np.zeros(n_frames * n_atoms)}
-    return StoredSystem(name, n_atoms, elements, dict.fromkeys(elements, 0.0), split, arrays)
+    arrays = {"energy": np.zeros(n_frames), "local_energy.total": np.zeros(n_frames * n_atoms)}
+    return StoredSystem(name, n_atoms, elements, dict.fromkeys(elements, 0.0), split, arrays, ["total"])
 
 
 SYSTEMS = [
@@ -119,7 +119,7 @@ def test_a_name_says_everything_that_changes_the_result():
         replace(task, settings=task.settings.model_copy(update={"dtype": "float64"})),
         replace(task, descriptor=Bispectrum(5.5, 6, {"Ar": 1.0, "Kr": 1.3})),
         replace(task, descriptor=Bispectrum(5.25, 6, {"Ar": 1.0, "Kr": 1.2})),
-        replace(task, definition="electronic"),
+        replace(task, definitions=("electronic",)),
         replace(task, n_train=5),
     ]
     assert len({t.name for t in changed} | {task.name}) == 9

@@ -120,7 +120,7 @@ def test_larger_boxes_without_electrostatic_energies_are_scored_on_totals_alone(
     assert main.relation is not None
     assert large.relation is None
     store = Store(tmp_path)
-    store.write_system(large, "total")
+    store.write_system(large, ["total"])
     assert "local_energy" not in store.systems()[0].arrays
 
 
@@ -214,7 +214,7 @@ def test_stored_systems_are_the_systems(tmp_path):
     store = Store(tmp_path)
     systems = grouped(FRAMES)
     for system in systems:
-        store.write_system(system, "total")
+        store.write_system(system, ["total"])
     stored = store.systems()
     assert [s.split is None for s in stored] == [False] * 3 + [True] * 3
     for system in systems:
@@ -241,7 +241,7 @@ def test_a_directory_filled_anew_is_read_anew(tmp_path):
             atoms.positions += energy
         store = Store(tmp_path)
         (system,) = grouped(frames, [Atoms("Ar", info={"REF_energy": 0.0})])
-        store.write_system(system, "total")
+        store.write_system(system, ["total"])
         assert set(store.main("toy").arrays["energy"]) == {energy}
 
 

@@ -52,6 +52,7 @@ def baseline_rows(store: Store, descriptor: Bispectrum, *, untrained: int, seed:
                 yield from rows_by_definition(local[None], ["mean"], block, labels, system.definitions)
     if untrained:
         yield from _untrained_rows(store, descriptor, untrained, seed)
+    yield from _relation_rows(store, descriptor)
 
 
 def _placed(system: StoredSystem, trained_on: str | None) -> dict[str, Any]:
@@ -105,6 +106,18 @@ def _untrained_rows(store: Store, descriptor: Bispectrum, members: int, seed: in
         labels |= _UNTRAINED.as_dict() | descriptor_columns(descriptor)
         prediction, seeds = ensemble.predict(block().dataset), range(seed, seed + members)
         yield from rows_by_definition(prediction, seeds, block, labels, system.definitions)
+
+
+def _relation_rows(store: Store, descriptor: Bispectrum) -> Iterator[Row]:
+    """Yield the rows of the relation's local energies beside direct ones, where frames carry both."""
+    for system in store.systems():
+        if "direct" in system.definitions[1:]:
+            local = system.arrays[f"local_energy.{system.definitions[0]}"]
+            if system.split is not None:
+                local = local[np.isin(system.arrays["frame"], system.split.test)]
+            labels = _placed(system, system.name) | {"model": "relation", "definition": "direct"}
+            frames = store.block(system, descriptor, "test", definition="direct")
+            yield from evaluation_rows(local[None], frames, ["mean"], labels, targets=["local"])
 
 
 _Prediction = tuple[dict[str, Any], FloatArray]  # columns of the table that name a model, and its local energies in eV

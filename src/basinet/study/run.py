@@ -164,7 +164,7 @@ class Run:
             **({"force_weight": weight} if weight > 0.0 else {}),
             "title": title,
             "data": describe_systems(data.systems, data.source, config.split.gap),
-            "definition": config.definition,
+            "definitions": list(dict.fromkeys(one for system in self.store.systems() for one in system.definitions)),
             "has_relation": any(system.relation is not None for system in data.systems),
         }
         write_json(self.root / "relation.json", relation_records(data.systems, data.isolated))

@@ -119,10 +119,11 @@ class Store:
             "pbc": np.array([atoms.pbc for atoms in system.frames]).astype(np.int64),
             "gauge": stack_pair_features(system.frames, plain.elements),
         }
-        for definition in {*definitions, *_other_readings(system, definitions)}:
+        origin = np.array([system.e0[element] for element in plain.elements])[plain.species]
+        for definition in (*definitions, *_other_readings(system, definitions)):
             local = system.local_energies(definition)
             if local is not None:
-                arrays[f"local_energy.{definition}"] = local
+                arrays[f"local_energy.{definition}"] = np.concatenate(for_each_frame(local, system.frames)) - origin
         if forces and system.split is not None:
             arrays["forces"] = np.concatenate([force_labels(atoms, i) for i, atoms in enumerate(system.frames)])
         if system.split is not None:

@@ -46,14 +46,9 @@ class StudySystem:
         """Atoms per frame (of the first one)."""
         return len(self.frames[0])
 
-    def local_energies(self, definition: Definition) -> FloatArray | None:
-        """Local DFT energies of all atoms, (n,) eV, less E0; see `local_energy_labels`."""
-        function = local_energy_labels(self.name, self.frames, self.relation, definition)
-        if function is None:
-            return None
-        e0 = [self.e0[symbol] for atoms in self.frames for symbol in atoms.symbols]
-        local: FloatArray = np.concatenate([function(atoms) for atoms in self.frames]) - np.array(e0)
-        return local
+    def local_energies(self, definition: Definition) -> Callable[[Atoms], FloatArray] | None:
+        """Function from a frame to its local DFT energies; see `local_energy_labels`."""
+        return local_energy_labels(self.name, self.frames, self.relation, definition)
 
     def definitions(self, reference: Reference, reading: Reading) -> tuple[Definition, ...]:
         """Definitions of the local energies to score on, as far as frames carry them, the main one first.

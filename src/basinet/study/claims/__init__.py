@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from basinet.study.claims.members import sweep_members
-from basinet.study.claims.networks import network_claims
+from basinet.study.claims.networks import LOCAL_STATEMENTS, network_claims
 from basinet.study.claims.relation import atom_claims, relation_claims
 from basinet.study.claims.verdict import Claim
 from basinet.study.systems import RelationRecord
 from basinet.study.tables import DIRECT, as_table, select, system_elements
 
-__all__ = ["Claim", "evaluate_claims"]
+__all__ = ["LOCAL_STATEMENTS", "Claim", "evaluate_claims"]
 
 
 def evaluate_claims(

@@ -88,6 +88,13 @@ _BETTER_TRANSFER = Statement(
     "Models with more accurate local energies transfer better to configurations they have not seen.",
     "Conclusion",
 )
+LOCAL_STATEMENTS = {
+    statement.key
+    for statement in (
+        _FALLS, _SMALL_BETTER, _SMALL_SUFFICE, _ARCHITECTURES_ALIKE, _LOWER, _FASTER, _LOCAL_FALLS, _BETTER_TRANSFER,
+    )
+}  # fmt: skip
+"""Keys of the statements about local energies."""
 
 
 def network_claims(table: pd.DataFrame, rows: pd.DataFrame, elements: members.Elements) -> list[Claim]:

@@ -1,7 +1,7 @@
 """Every figure: its file name, the caption that reads alone, the statements it informs, and what draws it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ class FigureEntry:
     """A figure of the report: its file name without suffix, what it shows in a few words, and how to read it.
 
     `claims` are the keys of the statements it informs; `draw` raises AbsentError where the study has nothing to show.
+    A figure of local energies is drawn for each definition of them.
     """
 
     name: str
@@ -25,6 +26,7 @@ class FigureEntry:
     caption: str
     claims: tuple[str, ...]
     draw: Callable[[StudyResults], Figure]
+    of_local: bool = True
 
 
 _RELATION_CLAIMS = ("relation-linear", "relation-rmse", "relation-intercept")
@@ -48,12 +50,13 @@ _GAUGE_CAPTION = (
 
 def _relation_entry(number: int, title: str) -> FigureEntry:
     draw = partial(energies.draw_relation, number=number)
-    return FigureEntry(f"figure_{number:02d}", title, _RELATION_CAPTION, _RELATION_CLAIMS, draw)
+    return FigureEntry(f"figure_{number:02d}", title, _RELATION_CAPTION, _RELATION_CLAIMS, draw, of_local=False)
 
 
 def _width_entry(number: int, shown: WidthFigure, caption: str, claims: tuple[str, ...]) -> FigureEntry:
     text = caption + _WIDTH_CAPTION + (_GAUGE_CAPTION if shown.target == "local" else "")
-    return FigureEntry(f"figure_{number:02d}", shown.title, text, claims, partial(width.draw_width, shown=shown))
+    draw, local = partial(width.draw_width, shown=shown), shown.target == "local"
+    return FigureEntry(f"figure_{number:02d}", shown.title, text, claims, draw, of_local=local)
 
 
 _LOCAL_CLAIMS = ("local-falls", "mixture-lower", "mixture-falls-faster", "small-better", "small-suffice")
@@ -117,6 +120,7 @@ EXTRA_FIGURES = (
         "totals gives to the same atoms. That the relation holds for each atom is an assumption of the paper.",
         ("relation-atoms",),
         energies.draw_direct,
+        of_local=False,
     ),
     FigureEntry(
         "extra_summary",
@@ -215,6 +219,7 @@ EXTRA_FIGURES = (
         "Error of total energies on training and validation frames while training.",
         ("totals-accurate",),
         models.draw_training_curves,
+        of_local=False,
     ),
     FigureEntry(
         "extra_learning_rates",
@@ -223,14 +228,29 @@ EXTRA_FIGURES = (
         "would confound width with training.",
         ("local-falls",),
         width.draw_learning_rates,
+        of_local=False,
     ),
 )
 
 
 def write_figures(results: StudyResults, directory: str | Path) -> dict[str, bytes | str]:
-    """Draw every figure as PNG and PDF. Returns the PNG of each by name, or in words what the study lacks for it."""
+    """Draw every figure as PNG and PDF. Returns the PNG of each by name, or in words what the study lacks for it.
+
+    The names of figures of further local energies end in their definition, such as ``figure_02_direct``.
+    """
     root = Path(directory)
-    return {entry.name: _write_figure(results, entry, root) for entry in (*PAPER_FIGURES, *EXTRA_FIGURES)}
+    entries = (*PAPER_FIGURES, *EXTRA_FIGURES)
+    drawn = [(results, entry) for entry in entries]
+    drawn += [
+        (further, of_definition(entry, further)) for further in results.further for entry in entries if entry.of_local
+    ]
+    return {entry.name: _write_figure(shown, entry, root) for shown, entry in drawn}
+
+
+def of_definition(entry: FigureEntry, results: StudyResults) -> FigureEntry:
+    """A figure of local energies for the further ones of some results."""
+    title = f"{entry.title} ({results.definition} local energies)"
+    return replace(entry, name=f"{entry.name}_{results.definition}", title=title)
 
 
 def _write_figure(results: StudyResults, entry: FigureEntry, directory: Path) -> bytes | str:

@@ -1,5 +1,6 @@
 """Figures of kinds of models: side by side, after transfer, and by descriptor, training frames, size and epoch."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,15 @@ from basinet.study.claims import members
 from basinet.study.figures.width import draw_targets
 from basinet.study.report.results import StudyResults, floor, model_row, preferred_split, settings_text
 
-_MODELS = (
-    ("ceiling", "network trained on\nlocal energies (ceiling)"),
-    ("network", "chosen network,\nensemble mean"),
-    ("pair_network", "network on a literature\npair potential"),
-    ("ridge", "ridge on\nsummed descriptors"),
-    ("fitted_pair", "pair potential\nfitted to totals"),
-    ("lennard_jones", "literature\npair potential"),
-)
+_MODELS = {
+    "ceiling": "network trained on\nlocal energies (ceiling)",
+    "network": "chosen network,\nensemble mean",
+    "pair_network": "network on a literature\npair potential",
+    "ridge": "ridge on\nsummed descriptors",
+    "fitted_pair": "pair potential\nfitted to totals",
+    "lennard_jones": "literature\npair potential",
+    "relation": "relation of\nthe totals",
+}
 _QUANTITIES = (
     ("total", "raw", "total", plotting.BLACK, "o"),
     ("local", "raw", "local", plotting.BLUE, "s"),
@@ -36,11 +38,12 @@ def draw_summary(results: StudyResults) -> Figure:
     """Pearson r with its interval over frames, by model and system; open symbols without the pair gauge."""
     rows = [
         model_row(results, model, system, target, "raw")
-        for model, _ in _MODELS
+        for model in _MODELS
         for system in results.systems
         for target in ("total", "local")
     ]
     rows = [row for row in rows if row]
+    models = [model for model in _MODELS if any(row["model"] == model for row in rows)]
     if not rows:
         raise plotting.AbsentError("ensemble means and baselines on test frames")
     note = "Bars: 95 % block bootstrap over frames. Grey: untrained networks, 95th percentile of |r|."
@@ -49,20 +52,20 @@ def draw_summary(results: StudyResults) -> Figure:
     )
     axes = figure.subplots(1, 2, sharey=True)
     for axis, target in zip(axes, ("total", "local"), strict=True):
-        lowest = _draw_target(axis, results, target)
+        lowest = _draw_target(axis, results, target, models)
         axis.set(title=f"{target} energies", xlabel="Pearson r")
         axis.set_xlim(max(-0.1, lowest - 0.08 * (1.02 - lowest)), 1.0 + 0.04 * (1.02 - lowest))
         axis.grid(visible=False, axis="y")
         axis.grid(axis="x")
-        _draw_floors(axis, results, target)
-    names = [name for _, name in _MODELS] + ["untrained network"]
+        _draw_floors(axis, results, target, len(models))
+    names = [_MODELS[model] for model in models] + ["untrained network"]
     axes[0].set_yticks(range(len(names)), names)
-    axes[0].set_ylim(len(_MODELS) + 0.6, -0.6)
+    axes[0].set_ylim(len(models) + 0.6, -0.6)
     plotting.legend_above(figure, axes[1:])
     return figure
 
 
-def _draw_target(axes: Axes, results: StudyResults, target: str) -> float:
+def _draw_target(axes: Axes, results: StudyResults, target: str, models: Sequence[str]) -> float:
     lowest = 1.0
     cases = [(s, g) for s in results.systems for g in (results.gauges(s) if target == "local" else ("raw",))]
     for index, (system, gauge) in enumerate(cases):
@@ -70,7 +73,7 @@ def _draw_target(axes: Axes, results: StudyResults, target: str) -> float:
         shift = 0.13 * (index - (len(cases) - 1) / 2.0)
         label = results.label(system) + (", pair gauge removed" if gauge == "pair" else "")
         face = "white" if gauge == "pair" else style.color
-        for height, (model, _) in enumerate(_MODELS):
+        for height, model in enumerate(models):
             row = model_row(results, model, system, target, gauge)
             if not row or row["pearson_r"] is None:
                 continue
@@ -82,11 +85,11 @@ def _draw_target(axes: Axes, results: StudyResults, target: str) -> float:
     return lowest
 
 
-def _draw_floors(axes: Axes, results: StudyResults, target: str) -> None:
+def _draw_floors(axes: Axes, results: StudyResults, target: str, lowest: int) -> None:
     low, n_systems = axes.get_xlim()[0], len(results.systems)
     for index, system in enumerate(results.systems):
         limit, color = floor(results, system, target), plotting.look(index).color
-        height = len(_MODELS) + 0.3 * (index - (n_systems - 1) / 2.0)
+        height = lowest + 0.3 * (index - (n_systems - 1) / 2.0)
         if not np.isfinite(limit):
             continue
         if limit > low:

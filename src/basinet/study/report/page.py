@@ -15,7 +15,7 @@ import numpy as np
 from basinet.files import atomic_write, write_json
 from basinet.jobs.directory import refuse_links
 from basinet.study.claims.verdict import SMALLEST_EFFECT, Claim
-from basinet.study.figures.catalogue import EXTRA_FIGURES, PAPER_FIGURES, FigureEntry, write_figures
+from basinet.study.figures.catalogue import EXTRA_FIGURES, PAPER_FIGURES, FigureEntry, of_definition, write_figures
 from basinet.study.report.results import TOTALS_ONLY, StudyResults, floor, load_results, model_row
 from basinet.study.report.tables import interval, pearson_r, tables
 
@@ -52,10 +52,10 @@ def _page(results: StudyResults, claims: Sequence[Claim], images: Mapping[str, b
     groups: dict[str, list[Claim]] = {}
     for claim in claims:
         groups.setdefault(claim.key, []).append(claim)
-    trained_on = results.trained_on
     # The central question, what is recovered in each system, the yardstick, and the count of verdicts.
-    recovered = [_recovery(results, system) for system in results.systems]
-    answer = [_width_answer(claims), *recovered, _atoms_answer(claims), _verdict_count(claims)]
+    recovered = [_recovery(shown, system) for shown in (results, *results.further) for system in results.systems]
+    yardstick = [_yardstick(shown, system) for shown in results.further for system in results.systems]
+    answer = [_width_answer(claims), *recovered, _atoms_answer(claims), *yardstick, _verdict_count(claims)]
     return environment.get_template("report.html").render(
         title=str(results.study.get("title") or "Local energies of networks trained on total energies"),
         systems=", ".join(results.label(system) for system in results.systems) or "no system",
@@ -65,16 +65,31 @@ def _page(results: StudyResults, claims: Sequence[Claim], images: Mapping[str, b
         answer=[words for words in answer if words],
         claims=groups,
         tables=tables(results),
-        paper_figures=[_figure(entry, images[entry.name], groups, trained_on) for entry in PAPER_FIGURES],
-        extra_figures=[_figure(entry, images[entry.name], groups, trained_on) for entry in EXTRA_FIGURES],
+        paper_figures=_figures(results, PAPER_FIGURES, images, groups),
+        extra_figures=_figures(results, EXTRA_FIGURES, images, groups),
         commands=_commands(results),
         interval=interval,
     )
 
 
+def _figures(
+    results: StudyResults,
+    entries: Sequence[FigureEntry],
+    images: Mapping[str, bytes | str],
+    claims: Mapping[str, object],
+) -> list[dict[str, Any]]:
+    """Figures in their order, each followed by those of further local energies as far as they are drawn."""
+    shown = []
+    for entry in entries:
+        shown.append(entry)
+        further = [of_definition(entry, one) for one in results.further if entry.of_local]
+        shown += [one for one in further if isinstance(images[one.name], bytes)]
+    return [_figure(entry, images[entry.name], claims, results.trained_on) for entry in shown]
+
+
 def _figure(entry: FigureEntry, image: bytes | str, claims: Mapping[str, object], trained_on: str) -> dict[str, Any]:
-    number = entry.name.removeprefix("figure_").lstrip("0")
-    title = f"Figure {number}. {entry.title}" if entry in PAPER_FIGURES else entry.title
+    number = re.match(r"figure_0*(\d+)", entry.name)
+    title = f"Figure {number[1]}. {entry.title}" if number else entry.title
     if isinstance(image, str):
         return {"title": title, "lacks": image}
     return {
@@ -150,6 +165,20 @@ def _atoms_answer(claims: Sequence[Claim]) -> str:
     return question + " ".join(each) if each else ""
 
 
+def _yardstick(results: StudyResults, system: str) -> str:
+    """Whether networks or the relation give atoms the energies that DFT gives them directly."""
+    network, relation = (model_row(results, model, system, "local") for model in ("network", "relation"))
+    if not network or not relation:
+        return ""
+    if network["pearson_r_low"] > relation["pearson_r_high"]:
+        words = "networks that saw totals only know the atoms better than the relation of the same totals does"
+    elif network["pearson_r_high"] < relation["pearson_r_low"]:
+        words = "the relation of the totals knows the atoms better than networks that saw the same totals"
+    else:
+        words = "the relation and the networks are not told apart by these frames"
+    return f"{results.label(system)}: {words} ({_r(relation)} of the relation, {_r(network)} of the networks)."
+
+
 def _recovery(results: StudyResults, system: str) -> str:
     row = model_row(results, "network", system, "local")
     if not row:
@@ -175,7 +204,7 @@ def _recovery(results: StudyResults, system: str) -> str:
     limit = floor(results, system, "local")
     if np.isfinite(limit):
         marks.append(f"95 % of untrained networks stay below {limit:.2f}")
-    total = model_row(results, "network", system, "total")
+    total = model_row(results, "network", system, "total") if "total" in results.targets else {}
     tail = f" Its total energies: {_r(total)}." if total else ""
     return words + (f"; {', '.join(marks)}" if marks else "") + "." + tail
 

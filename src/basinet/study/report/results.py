@@ -1,8 +1,10 @@
 """A results directory in memory: all that figures and the report are made of. Missing files are empty."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,8 +15,9 @@ from pydantic import BaseModel, model_validator
 from basinet.config.loading import read_record
 from basinet.errors import InputError
 from basinet.files import read_bytes
+from basinet.relation.relation import Definition
 from basinet.study import tables
-from basinet.study.claims import evaluate_claims
+from basinet.study.claims import LOCAL_STATEMENTS, evaluate_claims
 from basinet.study.claims.verdict import Claim
 from basinet.study.systems import ProvenanceRecord, RelationRecord
 
@@ -53,6 +56,7 @@ class _Gauge(BaseModel):
 
     model: str
     pair: str
+    definition: Definition | None = None
     r: list[float]
     h_ev: list[float | None]
     h_control_ev: list[float | None]
@@ -76,6 +80,7 @@ class _Study(BaseModel):
     descriptor: _Descriptor = _Descriptor()
     chosen_architectures: dict[str, _Architecture] = {}
     command: str = ""
+    definitions: list[Definition] = []
     force_weight: float | None = None
 
 
@@ -83,7 +88,8 @@ class _Study(BaseModel):
 class StudyResults:
     """The content of a results directory: its CSV and JSON files by name, and ``config.yaml`` as text.
 
-    `systems` are the elements of every system, pure ones first.
+    `systems` are the elements of every system, pure ones first. Local energies are those of one definition; `further`
+    are the same results with those of others, each of which has the name `definition`.
     """
 
     table: pd.DataFrame
@@ -100,10 +106,34 @@ class StudyResults:
     study: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     config: str = ""
+    definition: str = ""
+    further: Sequence[StudyResults] = ()
+
+    def by_definition(self, definition: str, *, main: bool) -> StudyResults:
+        """These results with the local energies of one definition; where it is not the main one, named after it."""
+        own = (self.table["definition"] == definition) | self.table["definition"].isna()
+        if main:
+            own |= self.table["experiment"] == "reading"
+        else:  # the totals of the same networks stand beside it
+            own |= (self.table["target"] == "total") & (self.table["model"] != "ceiling")
+        wanted = (definition, None) if main else (definition,)
+        entries = {
+            name: [one for one in every if one.get("definition") in wanted] for name, every in self.gauge.items()
+        }
+        table = self.table[own] if main else self.table[own].assign(definition=definition)
+        parity = tables.select(self.parity, definition=(definition, None))
+        shown = "" if main else definition
+        return replace(self, table=table, parity=parity, gauge=entries, definition=shown, further=())
 
     def label(self, system: str) -> str:
         """Name of a system in figures and tables."""
-        return tables.system_label(system, self.systems.get(system, ()))
+        name = tables.system_label(system, self.systems.get(system, ()))
+        return f"{name} ({self.definition})" if self.definition else name
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """What these results tell of: of further local energies no totals, which are the same."""
+        return ("local",) if self.definition else ("total", "local")
 
     @property
     def main_systems(self) -> dict[str, Any]:
@@ -144,9 +174,17 @@ class StudyResults:
         return {name: found[name] for name in ("activation", "depth", "width") if found.get(name) is not None}
 
     def claims(self) -> list[Claim]:
-        """The paper's statements, tested on these results."""
+        """The paper's statements, tested on these results; on further local energies those about local energies."""
         relations = {name: RelationRecord(**entry) for name, entry in self.relation.items()}
-        return evaluate_claims(self.table, relations, self.systems, self.direct)
+        claims = evaluate_claims(self.table, relations, self.systems, self.direct)
+        for view in self.further:
+            found = evaluate_claims(view.table, elements=view.systems)
+            claims += [
+                replace(claim, subject=f"{claim.subject} ({view.definition})")
+                for claim in found
+                if claim.key in LOCAL_STATEMENTS
+            ]
+        return claims
 
 
 _BY_ELEMENT = r"([A-Z][a-z]?:[0-9.e+-]*[0-9]( |$))*"
@@ -170,7 +208,7 @@ def load_results(directory: str | Path) -> StudyResults:
     tested = tables.distinct(table, "test_system")
     elements = {str(name): tuple(entry.get("elements", ())) for name, entry in named.items() if name in tested}
     config = root / "config.yaml"
-    return StudyResults(
+    results = StudyResults(
         table=table,
         systems=tables.system_elements(tables.select(table, transferred=(False, None)), elements),
         relation=read_record(root / "relation.json", dict[str, RelationRecord]),
@@ -186,6 +224,10 @@ def load_results(directory: str | Path) -> StudyResults:
         direct_atoms=tables.read_rows(root / "direct_atoms.csv", tables.DIRECT_ATOMS),
         config=read_bytes(config).decode(errors="replace") if config.is_file() else "",
     )
+    found = tables.distinct(table[table["experiment"] != "reading"], "definition")
+    main, *others = study.get("definitions") or found or ("total",)
+    further = [results.by_definition(definition, main=False) for definition in others]
+    return replace(results.by_definition(main, main=True), further=further)
 
 
 def _best_on_validation(table: pd.DataFrame, system: str) -> dict[str, Any]:

@@ -30,23 +30,25 @@ _SELECTION = {
 
 def tables(results: StudyResults) -> dict[str, pd.DataFrame]:
     """All tables of the report by the key of their section, those of provenance apart."""
-    unseen = mean_rows(select(results.table, experiment="baseline", species=("all", None), split="test"))
-    folds = mean_rows(select(results.table, experiment="cross_validation", split="out_of_fold"))
+    views = (results, *results.further)
     total = {"name": "all before this report", **results.provenance.get("total", {})}
     stages = [*results.provenance.get("stages", []), total]
     headings = {"stage": "name", "wall seconds": "wall_seconds", "CPU seconds": "cpu_seconds"}
     rest = {key: value for key, value in results.provenance.items() if key not in ("stages", "total", "complete")}
     built = {
-        "headline": [_headline(results, system) for system in results.systems],
-        "architectures": _architectures(results),
-        "baselines": _metric_rows(results, unseen),
-        "floors": [
-            {"system": results.label(system), "target": target, "95th percentile of |r|": limit}
-            for system in results.systems
-            for target in ("total", "local")
-            if math.isfinite(limit := floor(results, system, target))
+        "headline": [_headline(view, system) for view in views for system in results.systems],
+        "architectures": [row for view in views for row in _architectures(view)],
+        "baselines": [
+            row for view in views for row in _metric_rows(view, experiment="baseline", species=("all", None))
         ],
-        "folds": _metric_rows(results, folds),
+        "floors": [
+            {"system": view.label(system), "target": target, "95th percentile of |r|": limit}
+            for view in views
+            for system in results.systems
+            for target in view.targets
+            if math.isfinite(limit := floor(view, system, target))
+        ],
+        "folds": [row for view in views for row in _metric_rows(view, experiment="cross_validation")],
         "relation": [_relation_row(results, system, entry) for system, entry in results.relation.items()],
         "selection": [
             {
@@ -95,12 +97,14 @@ def _headline(results: StudyResults, system: str) -> dict[str, Any]:
         "local, pair gauge removed": r("network", gauge="pair") if system in results.mixtures else "no such gauge",
         "literature pair potential, local": r("lennard_jones"),
         "ceiling, local": r("ceiling"),
+        "relation, local": r("relation"),
         "floor, |r|": floor(results, system, "local"),
     }
 
 
 def _architectures(results: StudyResults) -> list[Row]:
     rows = select(members.sweep_members(results.table), species=("all", None), gauge=("raw", "pair"))
+    rows = select(rows, target=results.targets)
     lines = []
     for case, chosen in rows.groupby(["target", "train_system", "test_system", "gauge"]):
         target, train, test, gauge = map(str, case)
@@ -119,7 +123,9 @@ def _architectures(results: StudyResults) -> list[Row]:
     return lines
 
 
-def _metric_rows(results: StudyResults, rows: pd.DataFrame) -> list[Row]:
+def _metric_rows(results: StudyResults, **which: Any) -> list[Row]:
+    """Rows of ensemble means on unseen frames."""
+    rows = mean_rows(select(results.table, split=("test", "out_of_fold"), target=results.targets, **which))
     return [
         {
             "model": row.get("model"),
