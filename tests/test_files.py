@@ -230,7 +230,7 @@ def test_a_key_of_json_stands_once(tmp_path):
 def test_a_whole_number_of_json_that_no_float_can_hold_is_refused(tmp_path):
     path = tmp_path / "a.json"
     path.write_text(f'{{"a": 1{"0" * 400}}}')
-    with pytest.raises(InputError, match="a.json: not valid JSON .the number 1000.* is too large"):
+    with pytest.raises(InputError, match=r"a.json: not valid JSON .the number 1000.* is too large"):
         read_json(path)
 
 

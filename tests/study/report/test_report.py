@@ -8,14 +8,18 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
+from tests.study.report.conftest import build
 
 from basinet.errors import InputError
+from basinet.files import write_table
 from basinet.study.claims.verdict import Claim
 from basinet.study.figures.catalogue import EXTRA_FIGURES, PAPER_FIGURES
-from basinet.study.report.page import _commands, _width_answer, write_report
-from basinet.study.report.results import load_results
-from basinet.study.tables import select
+from basinet.study.report.page import _commands, _width_answer, _yardstick, write_report
+from basinet.study.report.results import load_results, model_row
+from basinet.study.report.tables import tables
+from basinet.study.tables import RESULTS, read_rows, select
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -173,3 +177,32 @@ def test_damaged_results_name_a_remedy_that_works(bare_directory, before, after,
     path.write_text(path.read_text().replace(",0,", ",mean,").replace(before, after, 1)[: None if words else -5])
     with pytest.raises(InputError, match=rf"results.csv.*{words}.*; delete it and run again with --resume|cut short"):
         load_results(bare_directory)
+
+
+def test_further_local_energies_stand_beside_the_main_ones(tmp_path):
+    """Direct local energies of which networks know less than of the relation's, and the relation knows all."""
+    root = build(tmp_path / "study", ["ar"])
+    rows = read_rows(root / "results.csv", RESULTS)
+    local = rows[(rows["target"] == "local") & (rows["experiment"] != "reading")].assign(definition="direct")
+    for name in ("pearson_r", "pearson_r_low", "pearson_r_high"):
+        local[name] -= 0.2
+    relation = select(local, model="lennard_jones", experiment="baseline").assign(
+        model="relation", pearson_r=0.97, pearson_r_low=0.96, pearson_r_high=0.98
+    )
+    write_table(root / "results.csv", pd.concat([rows, local, relation]))
+    record = json.loads((root / "study.json").read_text())
+    (root / "study.json").write_text(json.dumps(record | {"definitions": ["total", "direct"]}))
+    results = load_results(root)
+    (direct,) = results.further
+    found, beside = (model_row(each, "network", "ar", "local")["pearson_r"] for each in (results, direct))
+    assert beside == pytest.approx(found - 0.2)
+    assert model_row(direct, "network", "ar", "total") == model_row(results, "network", "ar", "total") | {
+        "definition": "direct"
+    }
+    assert "the relation of the totals knows the atoms better" in _yardstick(direct, "ar")
+    claims = results.claims()
+    assert {claim.subject for claim in claims if claim.key == "local-falls"} == {"Ar", "Ar (direct)"}
+    assert {claim.subject for claim in claims if claim.key == "totals-accurate"} == {"Ar"}
+    shown = tables(results)
+    assert [*shown["headline"]["System"]] == ["Ar", "Ar (direct)"]
+    assert set(shown["baselines"].groupby("system")["target"].unique()["Ar (direct)"]) == {"local"}
