@@ -84,6 +84,17 @@ def test_a_key_that_no_frame_has_is_refused(run, workplace, tmp_path, command):
     assert not (tmp_path / "out").exists()
 
 
+def test_energies_under_another_key_are_named(run, tmp_path, argon_frames, models):
+    frames = [atoms.copy() for atoms in argon_frames]
+    for atoms in frames:
+        atoms.info["dft_energy"] = atoms.info.pop("REF_energy")
+    basinet.write_frames(tmp_path / "other.extxyz", frames)
+    for command in (["relate"], ["evaluate", models["ar"]]):
+        result = run(*command, "other.extxyz")
+        assert_refused(result, "other.extxyz, frame 0", "REF_energy is missing", "dft_energy", "with --energy-key")
+        assert run(*command, "other.extxyz", "--energy-key", "dft_energy").exit_code == 0
+
+
 @pytest.mark.parametrize("command", ["select", "train", "reproduce"])
 def test_too_few_frames_to_split_are_refused(run, workplace, tmp_path, argon_frames, command):
     workplace(lambda text: text)

@@ -46,10 +46,9 @@ def test_frames_are_read_without_assertions(tmp_path, argon_file):
     environment = ENVIRONMENT | {"PYTHONOPTIMIZE": "1"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    read = (
-        f"from basinet.labelling.sources import read_all; read_all(Path({str(argon_file)!r}))"  # --structure, --start
-    )
-    command = [sys.executable, "-c", f"from pathlib import Path; {read}"]
+    # As --structure and --start are read.
+    read = f"from pathlib import Path; from basinet.labelling.sources import read_all; read_all(Path('{argon_file}'))"
+    command = [sys.executable, "-c", read]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

@@ -206,6 +206,9 @@ def test_what_is_no_output_is_refused(tmp_path, content, message):
         ("energy [a.u.]", "energy [furlong]", "line 541: unknown unit of energy 'furlong'"),
         ("-0.00121026", "***********", "line 543: expected a number"),
         ("FORCES in [a.u.]", "FORCES in [eV]", "line 543: unknown unit of force 'eV'"),
+        ("3.125000", "-3.12500", "exponent -3.125 and radius 0.4 of a core are not positive"),
+        ("3.125000", "0.000000", "exponent 0 and radius 0.4 of a core are not positive"),
+        ("0.400000   -7.1", "0.000000   -7.1", "exponent 3.125 and radius 0 of a core are not positive"),
         ("  8.0000  39.9480\n", "\n", "the table of atomic coordinates is damaged"),
     ],
 )

@@ -270,6 +270,7 @@ LINE = 'Lattice="9 0 0 0 9 0 0 0 9" Properties=species:S:1:pos:R:3 pbc="T T T"'
     [
         (f"{LINE} REF_energy=-1.0 REF_energy=-2.0", "Ar 0 0 0", "the key REF_energy stands 2 times"),
         (LINE, "Ar 1_0 0 0", "a number with an underscore"),
+        (LINE, "18 0 0 0", "the species '18' is not the symbol of an element"),
         (f"{LINE} config_type=isolated_atom", "Ar 0 0 0", "write config_type=IsolatedAtom"),
         (f"{LINE} config_type=ISOLATEDATOM", "Ar 0 0 0", "write config_type=IsolatedAtom"),
     ],

@@ -140,6 +140,7 @@ def test_cores_of_gth_pbe_are_taken_where_the_electrons_fit(tmp_path):
     write_cube(path, values * Bohr**3, atoms)
     done = partitioned(path, cores={})
     assert done.report["cores"]["Ar"]["charge"] == 8
+    assert done.atoms.info["cores_from"] == "assumed: GTH-PBE"
     assert done.report["cores"]["Ar"]["rloc_bohr"] == pytest.approx(0.4, rel=1e-12)
     assert "GTH-PBE" in done.report["notes"][0]
     atoms.arrays["nuclear_charges"] = np.array([18.0, 18.0])  # an all-electron program says so

@@ -145,8 +145,7 @@ def _calculator_from(text: str) -> Any:
         raise InputError(f"--calculator {text}: expected MODULE:CALLABLE, such as mypotential:make_calculator")
     sys.path.insert(0, "")
     try:
-        make = getattr(import_module(module_name), name)
-        return make()
+        return getattr(import_module(module_name), name)()
     except (Exception, SystemExit) as error:
         # Whatever the user's own code raises; it is theirs to mend.
         raise InputError(f"--calculator {text}: {type(error).__name__}: {error}") from error

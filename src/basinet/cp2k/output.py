@@ -182,6 +182,10 @@ def _read_core(block: str, where: str) -> Core | None:
     if exponent is None or configuration is None or radius is None:
         return None
     alpha, printed = _parse_number(exponent[1], where), _parse_number(radius[1], where)
+    if min(alpha, printed) <= 0.0:
+        raise InputError(
+            f"{where}: exponent {alpha:g} and radius {printed:g} of a core are not positive; run CP2K again"
+        )
     exact = abs(0.5 / printed**2 - alpha) < 1e-6
     return float(sum(map(int, configuration[1].split()))), (printed if exact else (0.5 / alpha) ** 0.5) * units.Bohr
 
