@@ -67,6 +67,10 @@ def test_another_config_does_not_resume_and_its_key_is_named(tmp_path):
         begin(tmp_path / "out", other, resume=True),
     ):
         pass
+    (tmp_path / "out" / "config.yaml").write_text("")
+    damaged = pytest.raises(InputError, match=r"config\.yaml: holds no settings; delete it and run again with --resume")
+    with damaged, begin(tmp_path / "out", resume=True):
+        pass
 
 
 def refuse(message="bad data"):

@@ -112,6 +112,8 @@ def refuse_other_config(path: Path, config: BaseModel, free: Collection[str] = (
         return
     try:
         before, now = _flat(read_yaml(path)), _flat(config.model_dump(mode="json"))
+        if not before.keys() & now.keys():
+            raise InputError(f"{path}: holds no settings")
     except InputError as error:
         raise InputError(f"{error}; delete it and run again with --resume") from error
     for key in [*now, *before]:
