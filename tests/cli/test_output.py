@@ -36,7 +36,7 @@ def test_two_processes_do_not_share_a_directory(tmp_path, run):
         for flags in ({}, {"resume": True}, {"overwrite": True}):
             with pytest.raises(InputError, match="another basinet"), begin(tmp_path / "out", **flags):
                 pass
-        (tmp_path / "t.yaml").write_text("width: 4\n")
+        (tmp_path / "t.yaml").write_text("data: {frames: reference}\nwidth: 4\n")
         assert_refused(run("train", "t.yaml", "--out", "out", "--overwrite"), "another basinet")
         assert (tmp_path / "out" / "config.yaml").exists()
 
@@ -121,7 +121,7 @@ def test_an_interruption_says_how_to_go_on(tmp_path):
 )
 @pytest.mark.parametrize("command", [["reproduce", "--preset", "smoke"], ["train", "t.yaml"]])
 def test_a_directory_of_others_is_left_alone(run, tmp_path, command, flags, words):
-    (tmp_path / "t.yaml").write_text("width: 4\n")
+    (tmp_path / "t.yaml").write_text("data: {frames: reference}\nwidth: 4\n")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.tex").write_text("mine\n")
     assert_refused(run(*command, "--out", "out", *flags), "out", words)
@@ -131,14 +131,14 @@ def test_a_directory_of_others_is_left_alone(run, tmp_path, command, flags, word
 def test_overwrite_deletes_no_directory_of_others(run, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.tex").write_text("mine\n")
-    (tmp_path / "t.yaml").write_text("width: 4\n")
+    (tmp_path / "t.yaml").write_text("data: {frames: reference}\nwidth: 4\n")
     assert_refused(run("train", "t.yaml", "--out", "out", "--overwrite"), "does not look like one")
     assert (tmp_path / "out" / "thesis.tex").read_text() == "mine\n"
 
 
 def test_a_file_is_no_directory(run, tmp_path):
     (tmp_path / "out").write_text("")
-    (tmp_path / "t.yaml").write_text("width: 4\n")
+    (tmp_path / "t.yaml").write_text("data: {frames: reference}\nwidth: 4\n")
     assert_refused(run("train", "t.yaml", "--out", "out"), "is a file")
 
 
