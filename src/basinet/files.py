@@ -9,6 +9,7 @@ import io
 import json
 import math
 import os
+import re
 import secrets
 import stat
 import sys
@@ -254,6 +255,23 @@ def decode(content: bytes, source: str, remedy: str = "check the path and the fo
 def read_text(path: str | Path) -> str:
     """Read the text of a file; InputError where it is missing, unreadable or not UTF-8."""
     return decode(read_bytes(path), str(path))
+
+
+NUMBER = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:[eEdD]?([+-][0-9]+)|[eEdD]([0-9]+))?")
+"""Numbers as C, Python and Fortran print them. Python's `float` takes more than those, ``1_000`` for one."""
+
+
+def number(token: str) -> float:
+    """Read a number as C, Python or Fortran print it; ValueError if it is none.
+
+    >>> number("1.5D-01"), number("0.33004-101")
+    (0.15, 3.3004e-102)
+    """
+    match = NUMBER.fullmatch(token)
+    if match is None:
+        raise ValueError(f"{token[:40]!r} is no number")
+    mantissa, signed, unsigned = match.groups()
+    return float(f"{mantissa}e{signed or unsigned or 0}")
 
 
 def refuse_cut_number(where: str, last: str, fellows: Sequence[str]) -> None:

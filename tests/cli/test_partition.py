@@ -17,7 +17,7 @@ from basinet.cp2k.run_directory import read_run
 from basinet.density.files import write_cube
 from basinet.files import LOCK
 from basinet.jobs import directory
-from basinet.jobs.directory import _locked, _prepare_output
+from basinet.jobs.directory import _locked, prepared
 from basinet.units import Bohr
 
 __all__ = ["argon_run"]
@@ -127,7 +127,8 @@ def test_nothing_is_overwritten_unasked(run, tmp_path):
 @pytest.mark.usefixtures("cubes")
 def test_who_comes_second_leaves_the_folder_to_the_first(run, tmp_path, monkeypatch):
     """Both found the folder free; the first has the lock, and no input is done yet."""
-    folder = _prepare_output(tmp_path / "out.extxyz.work", resume=False, overwrite=False)
+    with prepared(folder := tmp_path / "out.extxyz.work", resume=False, overwrite=False):
+        pass
     monkeypatch.setattr(directory, "refuse_running", lambda _: None)
     with _locked(folder):
         result = run("partition", "one.cube", *CORES, "--out", "out.extxyz", "--resume")

@@ -8,9 +8,14 @@ from pathlib import Path
 import pytest
 
 from basinet.errors import InputError
-from basinet.jobs.directory import MARKER, _prepare_output, prepared
+from basinet.jobs.directory import MARKER, prepared
 from basinet.labelling.campaign import open_campaign
 from basinet.study.report.page import write_report
+
+
+def prepare(directory: Path, **options: bool) -> Path:
+    with prepared(directory, **options):
+        return directory
 
 
 def listing(directory: Path) -> list[str]:
@@ -18,14 +23,14 @@ def listing(directory: Path) -> list[str]:
 
 
 def test_an_output_directory_is_created_and_may_be_resumed_or_overwritten(tmp_path):
-    out = _prepare_output(tmp_path / "deep" / "out", resume=False, overwrite=False)
+    out = prepare(tmp_path / "deep" / "out", resume=False, overwrite=False)
     (out / "models").mkdir()
     (out / "models" / "one").write_text("weights")
     with pytest.raises(InputError, match="is not empty; use --resume, --overwrite"):
-        _prepare_output(out, resume=False, overwrite=False)
-    assert _prepare_output(out, resume=True, overwrite=False) == out
+        prepare(out, resume=False, overwrite=False)
+    assert prepare(out, resume=True, overwrite=False) == out
     assert (out / "models" / "one").exists()
-    _prepare_output(out, resume=False, overwrite=True)
+    prepare(out, resume=False, overwrite=True)
     assert listing(out) == [MARKER]
 
 
@@ -33,27 +38,27 @@ def test_an_output_directory_is_created_and_may_be_resumed_or_overwritten(tmp_pa
 def test_overwrite_never_deletes_what_is_not_ours(tmp_path, content):
     (tmp_path / content).write_text("years of work")
     with pytest.raises(InputError, match="deletes only outputs of basinet"):
-        _prepare_output(tmp_path, resume=False, overwrite=True)
+        prepare(tmp_path, resume=False, overwrite=True)
     assert (tmp_path / content).exists()
 
 
 def test_overwrite_never_deletes_a_repository_or_where_we_work(tmp_path, monkeypatch):
-    repository = _prepare_output(tmp_path / "repository", resume=False, overwrite=False)
+    repository = prepare(tmp_path / "repository", resume=False, overwrite=False)
     (repository / ".git").mkdir()
-    here = _prepare_output(tmp_path / "here", resume=False, overwrite=False)
+    here = prepare(tmp_path / "here", resume=False, overwrite=False)
     (here / "below").mkdir()
     monkeypatch.chdir(here / "below")
     for directory in (repository, here, Path("..")):
         with pytest.raises(InputError, match="deletes only"):
-            _prepare_output(directory, resume=False, overwrite=True)
+            prepare(directory, resume=False, overwrite=True)
 
 
 def test_overwrite_does_not_follow_links_out_of_the_directory(tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "precious").write_text("")
-    out = _prepare_output(tmp_path / "out", resume=False, overwrite=False)
+    out = prepare(tmp_path / "out", resume=False, overwrite=False)
     (out / "data").symlink_to(tmp_path / "data")
-    _prepare_output(out, resume=False, overwrite=True)
+    prepare(out, resume=False, overwrite=True)
     assert (tmp_path / "data" / "precious").exists()
 
 
@@ -61,7 +66,7 @@ def test_overwrite_does_not_follow_links_out_of_the_directory(tmp_path):
 def test_a_file_that_is_a_link_or_a_pipe_is_not_written_through(tmp_path, name):
     precious = tmp_path / "precious"
     precious.write_text("mine")
-    out = _prepare_output(tmp_path / "out", resume=False, overwrite=False)
+    out = prepare(tmp_path / "out", resume=False, overwrite=False)
     for file in ("config.yaml", "frames.extxyz", "results.csv"):
         (out / file).write_text("")
     path = out / name
@@ -89,6 +94,6 @@ def test_a_file_that_is_a_link_or_a_pipe_is_not_written_through(tmp_path, name):
 def test_contradictory_flags_and_a_file_in_the_way_are_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="exclude each other"):
-        _prepare_output(tmp_path / "new", resume=True, overwrite=True)
+        prepare(tmp_path / "new", resume=True, overwrite=True)
     with pytest.raises(InputError, match="is a file"):
-        _prepare_output(tmp_path / "file", resume=False, overwrite=True)
+        prepare(tmp_path / "file", resume=False, overwrite=True)

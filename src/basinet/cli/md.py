@@ -127,8 +127,7 @@ def _run_and_analyse(out: Path, config: DynamicsConfig, *, resume: bool, overwri
         write_json(out / SUMMARY, found)
         record = {**provenance(), "inputs": start.checksums, "seconds_per_step": ending.seconds}
         write_json(out / "provenance.json", record)
-    for line in _summary_lines(out, found):
-        typer.echo(line)
+    typer.echo("\n".join(_summary_lines(out, found)))
     return ending
 
 
@@ -213,8 +212,7 @@ def _sample(
     write_yaml(target.with_suffix(".yaml"), sampled.config.model_dump(mode="json"))
     write_json(target.with_suffix(".json"), {**sampled.diagnostics, "provenance": provenance()})
     write_frames(target, sampled.frames)
-    for line in _sample_lines(target, sampled.diagnostics):
-        typer.echo(line)
+    typer.echo("\n".join(_sample_lines(target, sampled.diagnostics)))
 
 
 def _refuse_existing(target: Path, config: Path, *, overwrite: bool) -> None:

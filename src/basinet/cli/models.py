@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
-    from ase import Atoms
 
     from basinet.potentials.ensemble import Ensemble
 
@@ -204,23 +203,18 @@ def lammps(
         raise InputError(f"no model given; name one or several *{SUFFIX} files, or --compose ELEMENT=MODEL...")
     ensemble = _composed_by_element(compose) if compose else _composed(models or [])
 
+    from basinet.frames.reading import check_frame
     from basinet.jobs.directory import refuse_inputs_inside
+    from basinet.labelling.sources import read_all
     from basinet.lammps.export import export_lammps
 
     named = [text.partition("=")[2] for text in compose or []]
     refuse_inputs_inside(out, [*(models or []), *named, *([] if start is None else [start])])
-    atoms = _read_start(start) if start is not None else None
+    atoms = None if start is None else read_all(start)[0]
+    if atoms is not None:
+        check_frame(atoms, str(start))
     record = export_lammps(ensemble, out, start=atoms, member=member, check=not no_check, overwrite=overwrite)
     typer.echo(_export_summary(out, record))
-
-
-def _read_start(path: Path) -> Atoms:
-    from basinet.frames.reading import check_frame
-    from basinet.labelling.sources import read_all
-
-    atoms = read_all(path)[0]
-    check_frame(atoms, str(path))
-    return atoms
 
 
 def _export_summary(out: Path, record: dict[str, Any]) -> str:

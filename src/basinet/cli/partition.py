@@ -262,10 +262,9 @@ def _document(atoms: Atoms, report: Mapping[str, Any]) -> dict[str, Any]:
 def _rows(found: Mapping[str, Any], energy: str) -> list[dict[str, Any]]:
     atoms = found["atoms"]
     same = ("element", "population", "charge", "volume")
-    sources = dict(zip(same, same, strict=True)) | {"energy": energy}
+    sources = dict(zip(same, same, strict=True)) | {"energy": energy, "+-": f"{energy}_error"}
+    sources |= {"distance": "maximum_distance"}
     columns = {name: atoms[key] for name, key in sources.items() if key in atoms}
-    further = {"+-": f"{energy}_error", "distance": "maximum_distance"}
-    columns |= {name: atoms[key] for name, key in further.items() if key in atoms}
     rows = [
         {"atom": index} | {name: values[index] for name, values in columns.items()} for index in range(found["n_atoms"])
     ]

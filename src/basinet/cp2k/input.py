@@ -20,7 +20,6 @@ from basinet.errors import InputError
 from basinet.files import refuse_cut_number
 
 EXT_RESTART = "&EXT_RESTART"
-_ANGLES = {"deg": 1.0, "rad": 180.0 / math.pi}
 
 
 def _read_cell(cell: _Section) -> FloatArray:
@@ -37,7 +36,7 @@ def _read_cell(cell: _Section) -> FloatArray:
     if lengths is not None:
         a, b, c = _quantities(lengths)
         angles = cell.value("ALPHA_BETA_GAMMA", "ANGLES")
-        vectors = _from_angles((a, b, c), (90.0, 90.0, 90.0) if angles is None else _quantities(angles, _ANGLES, "deg"))
+        vectors = _from_angles((a, b, c), (90.0, 90.0, 90.0) if angles is None else _quantities(angles, "angle", "deg"))
     else:
         rows = [cell.value(name) for name in "ABC"]
         if any(row is None for row in rows):
@@ -59,16 +58,14 @@ def _from_angles(lengths: tuple[float, ...], angles: tuple[float, ...]) -> Float
     return np.array([[a, 0.0, 0.0], [b * gamma, b * sine, 0.0], [c * beta, c * y, c * z]])
 
 
-def _quantities(line: _Line, table: dict[str, float] | None = None, unit: str = "angstrom") -> tuple[float, ...]:
+def _quantities(line: _Line, quantity: str = "length", unit: str = "angstrom") -> tuple[float, ...]:
     """Three numbers in Å (or degrees), each unit in brackets holding for the numbers after it."""
     numbers = []
     for word in line.text.replace("[", " [").replace("]", "] ").split():
         if word.startswith("["):
             unit = word.strip("[]")
-        elif table is not None and unit.lower() in table:
-            numbers.append(_parse_number(word, line.where) * table[unit.lower()])
         else:
-            numbers.append(_parse_number(word, line.where) * _unit("length", unit, line.where))
+            numbers.append(_parse_number(word, line.where) * _unit(quantity, unit, line.where))
     if len(numbers) != 3:
         raise InputError(f"{line.where}: expected three numbers, found {line.text!r}; mend the input")
     return tuple(numbers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,9 +11,7 @@ from pathlib import Path
 
 from basinet import units
 from basinet.errors import InputError
-from basinet.files import read_bytes
-
-_NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:[eEdD]?([+-]\d+)|[eEdD](\d+))?")
+from basinet.files import number, read_bytes
 
 
 def read_cp2k_text(path: Path) -> str:
@@ -37,10 +36,11 @@ def _parse_number(text: str, where: str) -> float:
         if divisor == 0:
             raise InputError(f"{where}: {text!r} divides by zero; mend the file")
         return _parse_number(numerator, where) / divisor
-    match = _NUMBER.fullmatch(text)
-    if match is None:
-        raise InputError(f"{where}: expected a number, found {text!r}; the file is damaged or not what CP2K wrote")
-    value = float(f"{match[1]}e{match[2] or match[3] or 0}")
+    try:
+        value = number(text)
+    except ValueError:
+        msg = f"{where}: expected a number, found {text!r}; the file is damaged or not what CP2K wrote"
+        raise InputError(msg) from None
     if value in (float("inf"), float("-inf")):
         raise InputError(f"{where}: {text!r} is no finite number; mend the file")
     return value
@@ -60,12 +60,13 @@ _UNITS = {
         "joule": units.J, "j": units.J,
     },
     "length": {"bohr": units.Bohr, "au_l": units.Bohr, "angstrom": 1.0, "nm": 10.0, "pm": 0.01, "m": units.m},
+    "angle": {"deg": 1.0, "rad": 180.0 / math.pi},
 }  # fmt: skip
-"""CP2K's units in eV and Å."""
+"""CP2K's units in eV, Å and degrees."""
 
 
 def _unit(quantity: str, name: str, where: str) -> float:
-    """Size of a unit of energy, length or force, in eV, Å or eV/Å; `where` names the place in messages.
+    """Size of a unit of energy, length, angle or force, in eV, Å, degrees or eV/Å; `where` names the place in messages.
 
     A unit of force is ``a.u.``, or an energy over a length: ``hartree/bohr`` or ``eV*nm^-1``.
 
@@ -222,13 +223,13 @@ class _Preprocessor:
 def _plain_lines(path: Path) -> Iterator[_Line]:
     """Lines without comments and blank ones, single-spaced, those continued by a backslash joined."""
     pending = ""
-    for number, raw in enumerate(read_cp2k_text(path).split("\n"), start=1):
+    for line_number, raw in enumerate(read_cp2k_text(path).split("\n"), start=1):
         line = " ".join([*pending.split(), *re.split("[#!]", raw, maxsplit=1)[0].split()])
         pending = ""
         if line.endswith("\\"):
             pending = line[:-1]
         elif line:
-            yield _Line(line, f"{path}, line {number}")
+            yield _Line(line, f"{path}, line {line_number}")
 
 
 def _holds(condition: str) -> bool:

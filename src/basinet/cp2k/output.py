@@ -143,8 +143,7 @@ def _read_printed_cell(text: str, where: str) -> FloatArray | None:
     if np.abs(shape - printed).max() <= _VECTOR_DIGITS * scale or not np.isfinite(shape).all():
         return shape
     left, _, right = np.linalg.svd(shape.T @ printed)
-    oriented: FloatArray = shape @ (left @ right)
-    return oriented
+    return np.asarray(shape @ (left @ right))
 
 
 def _read_coordinates(text: str, where: str) -> tuple[tuple[str, ...], FloatArray] | tuple[None, None]:

@@ -102,12 +102,11 @@ def _kind_core(kind: _Kind, element: str, printed: Core | None, output: Cp2kOutp
     wanted = (element, kind.potential.upper())
     tables = (read_gth_potentials(file) for file in files.values() if file is not None)
     exact = kind.core or next((table[wanted] for table in tables if wanted in table), None)
-    if printed is not None:
-        if exact is None or exact[0] != printed[0] or abs(exact[1] - printed[1]) > _PRINTED_DIGITS * printed[1]:
-            return printed
-        return exact
-    if exact is not None:
-        return exact
+    if printed is not None and exact is not None:
+        agree = exact[0] == printed[0] and abs(exact[1] - printed[1]) <= _PRINTED_DIGITS * printed[1]
+        return exact if agree else printed
+    if (known := exact or printed) is not None:
+        return known
     for name, file in files.items():
         if file is None:
             raise InputError(

@@ -130,7 +130,7 @@ _TAIL = 1 << 16  # bytes at the end of outputs in which failures are looked for
 
 def _check_end(code: int, directory: Path) -> None:
     """Tell failures of a run that has ended apart, by its exit code and what it wrote; see `run_program`."""
-    said, complained = _tail(directory / OUTPUT), _tail(directory / ERRORS)
+    said, complained = (tail_of(directory / name, _TAIL) for name in (OUTPUT, ERRORS))
     if _FULL.search(said + complained):
         raise DiskFullError("no space left on the disk of the scratch directory")
     if code != 0 and b"SCF run NOT converged" in said + complained:  # 2023.1 goes on, an outer cycle may converge
@@ -139,7 +139,7 @@ def _check_end(code: int, directory: Path) -> None:
     if number in set(signal.Signals):
         kind = KilledError if number in _KILLS else CrashError
         raise kind(f"CP2K ended by {signal.Signals(number).name}")
-    complaint = _last_line(complained)
+    complaint = " ".join(complained.decode("utf-8", errors="replace").strip().rpartition("\n")[2].split())[:200]
     if code == guard.NOT_FOUND:
         raise CrashError(complaint or "CP2K cannot be run")
     if code != 0 or b"PROGRAM ENDED AT" not in said:
@@ -147,10 +147,11 @@ def _check_end(code: int, directory: Path) -> None:
         raise CrashError(f"CP2K ended with code {code}: {reason}")
 
 
-def _tail(path: Path) -> bytes:
+def tail_of(path: Path, most: int) -> bytes:
+    """Read so many bytes at most of the end of a file; none where it cannot be read."""
     try:
         with path.open("rb") as stream:
-            stream.seek(max(0, path.stat().st_size - _TAIL))
+            stream.seek(max(0, path.stat().st_size - most))
             return stream.read()
     except OSError:
         return b""
@@ -165,8 +166,3 @@ def _abort_message(said: bytes) -> str:
     words = [re.sub(r"^(\\___/|\|?\s*O/\||\|\s|/\|\s\||/ \\|\|$)\s*", "", row).strip() for row in rows]
     kept = [word for word in words if word and not set(word) <= set("*/\\| ")]
     return " ".join(" ".join(kept).split())[:300]
-
-
-def _last_line(said: bytes) -> str:
-    rows = [row for row in said.decode("utf-8", errors="replace").split("\n") if row.strip()]
-    return " ".join(rows[-1].split())[:200] if rows else ""

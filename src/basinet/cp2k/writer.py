@@ -128,8 +128,7 @@ def cp2k_input(settings: Cp2kSettings, atoms: Atoms, request: Request, aimd: Aim
             },
             "&PRINT": {"&FORCES ON": {}},
         },
-        "&MOTION": _motion_section(aimd, request) if aimd is not None and request.steps else None,
-        "&EXT_RESTART": _restart_section(request),
+        **_motion_sections(aimd, request),
     }
     return "\n".join(_section_lines(tree)) + "\n"
 
@@ -187,10 +186,12 @@ def _cube_section(request: Request, aimd: AimdSettings | None) -> _Tree:
     return {"STRIDE": "1 1 1", "&EACH": every}
 
 
-def _motion_section(aimd: AimdSettings, request: Request) -> _Tree:
-    """Section ``&MOTION``: NVT with a Nose-Hoover chain; the state for the next calculation at the end."""
-    every = {"&EACH": {"MD": "1"}}
-    return {
+def _motion_sections(aimd: AimdSettings | None, request: Request) -> _Tree:
+    """NVT with a Nose-Hoover chain, the state for the next calculation at its end, and that of the one before."""
+    before: _Tree = {"&EXT_RESTART": {"RESTART_FILE_NAME": f"{PREVIOUS}.restart"}} if request.continued else {}
+    if aimd is None or not request.steps:
+        return before
+    motion: _Tree = {
         "&MD": {
             "ENSEMBLE": "NVT",
             "STEPS": str(request.steps),
@@ -202,15 +203,12 @@ def _motion_section(aimd: AimdSettings, request: Request) -> _Tree:
             },
         },
         "&PRINT": {
-            "&TRAJECTORY": every,
+            "&TRAJECTORY": {"&EACH": {"MD": "1"}},
             "&RESTART": {"BACKUP_COPIES": "0", "&EACH": {"MD": str(request.steps)}},
             "&RESTART_HISTORY OFF": {},
         },
     }
-
-
-def _restart_section(request: Request) -> _Tree | None:
-    return {"RESTART_FILE_NAME": f"{PREVIOUS}.restart"} if request.continued else None
+    return {"&MOTION": motion, **before}
 
 
 def _cell_section(atoms: Atoms) -> _Tree:
@@ -311,10 +309,6 @@ def read_template(path: str | Path) -> Template:
 
 
 def _fillings(atoms: Atoms, request: Request, aimd: AimdSettings | None) -> dict[str, str]:
-    motion: _Tree = {
-        "&MOTION": _motion_section(aimd, request) if aimd is not None and request.steps else None,
-        "&EXT_RESTART": _restart_section(request),
-    }
     density: _Tree = {"&E_DENSITY_CUBE": _cube_section(request, aimd)} if request.density else {}
     return {
         "cell": "\n".join(_section_lines(_cell_section(atoms))),
@@ -323,7 +317,7 @@ def _fillings(atoms: Atoms, request: Request, aimd: AimdSettings | None) -> dict
         "density": "\n".join(_section_lines(density)),
         "run_type": "MD" if request.steps else "ENERGY_FORCE",
         "seed": str(2000 + request.seed),
-        "motion": "\n".join(_section_lines(motion)),
+        "motion": "\n".join(_section_lines(_motion_sections(aimd, request))),
         "guess": request.guess,
         "wavefunction": f"WFN_RESTART_FILE_NAME {PREVIOUS}.wfn" if request.guess == "RESTART" else "",
     }

@@ -101,5 +101,4 @@ def core_overlap_energies(cell: ArrayLike, positions: ArrayLike, cores: Sequence
     distance = np.linalg.norm(neighbours.vector, axis=-1)
     width = np.sqrt(2.0 * (radius[one] ** 2 + radius[other] ** 2))
     energy = 0.5 * COULOMB * charge[one] * charge[other] / distance * erfc(distance / width)
-    halves: FloatArray = np.bincount(one, weights=energy, minlength=len(points)).astype(np.float64)
-    return halves
+    return np.asarray(np.bincount(one, weights=energy, minlength=len(points)), dtype=np.float64)

@@ -100,8 +100,7 @@ def hartree_energy(rho: ArrayLike, v_h: ArrayLike, cell: ArrayLike) -> float:
 def _to_real_space(spectrum: ComplexArray, last: int, workers: int) -> FloatArray:
     """Inverse real FFT to ``last`` points on the third axis; destroys the spectrum instead of copying it."""
     planes = fft.ifft2(spectrum, axes=(0, 1), overwrite_x=True, workers=workers)
-    values: FloatArray = fft.irfft(planes, n=last, axis=2, overwrite_x=True, workers=workers)
-    return values
+    return np.asarray(fft.irfft(planes, n=last, axis=2, overwrite_x=True, workers=workers))
 
 
 @jit(fastmath={"contract"})
@@ -249,5 +248,4 @@ def _matching_values(volume: Volume, shape: tuple[int, ...], cell: FloatArray) -
         )
     if np.any(np.abs(volume.cell - cell) > HEADER_ROUNDING * np.array(shape)[:, None]):
         raise InputError(f"{volume.path} is in another cell than the density; give the cube of the same calculation")
-    values: FloatArray = volume.values
-    return values
+    return volume.values

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from basinet.arrays import FloatArray
 from basinet.compiled import jit
 from basinet.errors import InputError
-from basinet.files import COMPRESSED, reading, refuse_beyond_memory, refuse_cut_number
+from basinet.files import COMPRESSED, NUMBER, number, reading, refuse_beyond_memory, refuse_cut_number
 
 PIECE = 1 << 18  # bytes read at a time: they stay in the processor's second-level cache until they are used
 _PACKED = 1032  # times that gzip shrinks a text at most
@@ -24,25 +24,10 @@ _LONGEST_HEADER = 1 << 30
 _LONGEST_LINE = 1 << 16  # bytes of a header's line, or of a number; more is no text
 _FELLOWS = 400  # bytes of the last numbers of a file, with which the very last one is compared
 _NOT_FINITE = re.compile(r"[+-]?(nan|inf(inity)?)", flags=re.IGNORECASE)
-NUMBER = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:[eEdD]?([+-][0-9]+)|[eEdD]([0-9]+))?")
-"""Numbers as C, Python and Fortran print them. Python's `float` takes more than those, ``1_000`` for one."""
 _EXACT_POWERS = 10.0 ** np.arange(23)  # the powers of ten that a float64 holds without error
 _EXACT_INTEGER = np.uint64(1 << 53)  # all integers up to this one are float64
 _BLANK, _PLUS, _MINUS, _POINT, _LETTER_D, _LETTER_E = b" +-.de"
 _ZERO, _ONE, _TEN, _MOST_DIGITS, _MANY = (np.uint64(value) for value in (ord("0"), 1, 10, 19, 99999))
-
-
-def number(token: str) -> float:
-    """Read a number as C, Python or Fortran print it; ValueError if it is none.
-
-    >>> number("1.5D-01"), number("0.33004-101")
-    (0.15, 3.3004e-102)
-    """
-    match = NUMBER.fullmatch(token)
-    if match is None:
-        raise ValueError(f"{token[:40]!r} is no number")
-    mantissa, signed, unsigned = match.groups()
-    return float(f"{mantissa}e{signed or unsigned or 0}")
 
 
 @jit()

@@ -15,7 +15,7 @@ integers (``twoj``), and projections are counted from zero: ``m = a - j`` for ``
 from fractions import Fraction
 from functools import cache, lru_cache
 from itertools import pairwise
-from math import factorial, sqrt
+from math import factorial, prod, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -45,19 +45,10 @@ def clebsch_gordan(twoj1: int, twoj2: int, twoj: int, a1: int, a2: int) -> float
     b1, b2, b = twoj1 - a1, twoj2 - a2, twoj - a  # j - m of each
     total = Fraction(0)
     for k in range(max(0, b1 - (twoj1 - shift), a2 - (twoj2 - shift)), min(shift, b1, a2) + 1):
-        denominator = (
-            factorial(k)
-            * factorial(shift - k)
-            * factorial(b1 - k)
-            * factorial(a2 - k)
-            * factorial(twoj1 - shift - b1 + k)
-            * factorial(twoj2 - shift - a2 + k)
-        )
-        total += Fraction((-1) ** k, denominator)
-    triangle = Fraction(
-        factorial(shift) * factorial(twoj1 - shift) * factorial(twoj2 - shift), factorial(twoj1 + twoj2 - shift + 1)
-    )
-    projections = factorial(a1) * factorial(b1) * factorial(a2) * factorial(b2) * factorial(a) * factorial(b)
+        factors = (k, shift - k, b1 - k, a2 - k, twoj1 - shift - b1 + k, twoj2 - shift - a2 + k)
+        total += Fraction((-1) ** k, prod(map(factorial, factors)))
+    triangle = prod(map(factorial, (shift, twoj1 - shift, twoj2 - shift)))
+    projections = Fraction(prod(map(factorial, (a1, b1, a2, b2, a, b))), factorial(twoj1 + twoj2 - shift + 1))
     square = (twoj + 1) * triangle * projections * total**2
     return sqrt(square) if total > 0 else -sqrt(square)
 

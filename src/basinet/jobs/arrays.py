@@ -100,13 +100,12 @@ def _checksum(header: Mapping[str, Any], payload: bytes | bytearray) -> str:
 
 
 def _parse_header(path: str | Path, line: bytes) -> dict[str, Any]:
-    looks_ours = _FORMAT.encode() in line[:200]
     try:
         header = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        if looks_ours:
+        if _FORMAT.encode() in line[:200]:
             raise InputError(f"{path}: the model file's header is cut short or altered; copy it again") from error
-        raise InputError(f"{path}: not a model saved by basinet; check the path") from error
+        header = None
     if not isinstance(header, dict) or header.get("format") != _FORMAT:
         raise InputError(f"{path}: not a model saved by basinet; check the path")
     return header

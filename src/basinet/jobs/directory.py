@@ -17,12 +17,11 @@ MARKER = ".basinet"  # file that marks a directory as an output of ours, which `
 MARKER_TEXT = "Output of basinet; --overwrite may delete it. Without this file it will not.\n"
 
 
-def _agree_to_output(path: str | Path, *, resume: bool, overwrite: bool) -> None:
+def _agree_to_output(directory: Path, *, resume: bool, overwrite: bool) -> None:
     """Agree to use a directory for output, or refuse it; nothing is changed.
 
     With `resume` what is there is kept, with `overwrite` deleted first, provided that it is an output of basinet.
     """
-    directory = Path(path)
     if resume and overwrite:
         raise InputError(f"{directory}: --resume and --overwrite exclude each other; give one")
     with explained(directory):
@@ -37,24 +36,6 @@ def _agree_to_output(path: str | Path, *, resume: bool, overwrite: bool) -> None
         raise InputError(f"{directory}: is not empty; {hint}")
     elif not _is_ours(directory):
         raise InputError(f"{directory}: --resume goes on with outputs of basinet, this is none; choose another --out")
-
-
-def _prepare_output(path: str | Path, *, resume: bool, overwrite: bool) -> Path:
-    """Create an output directory, or agree to use an existing one and empty it if it is to be overwritten.
-
-    See `agree_to_output`. The lock file stays, so that who holds it goes on holding it. Returns the directory, which
-    exists now.
-    """
-    directory = Path(path)
-    _agree_to_output(directory, resume=resume, overwrite=overwrite)
-    with explained(directory):
-        if overwrite and directory.is_dir():
-            for entry in _content(directory):
-                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
-        directory.mkdir(parents=True, exist_ok=True)
-    with atomic_write(directory / MARKER) as stream:
-        stream.write(MARKER_TEXT)
-    return directory
 
 
 def _content(directory: Path) -> list[Path]:
@@ -90,14 +71,19 @@ def refuse_inputs_inside(output: Path, inputs: Iterable[str | Path]) -> None:
 def prepared(root: Path, *, resume: bool, overwrite: bool) -> Iterator[None]:
     """Hold an output directory, emptied where it is to be overwritten: not before it is ours alone.
 
-    InputError: see `agree_to_output` and `locked`.
+    The lock file stays, so that who holds it goes on holding it. InputError: see `_agree_to_output` and `_locked`.
     """
     refuse_running(root)
     _agree_to_output(root, resume=resume, overwrite=overwrite)
     with explained(root):
         root.mkdir(parents=True, exist_ok=True)
     with _locked(root):
-        _prepare_output(root, resume=resume, overwrite=overwrite)
+        _agree_to_output(root, resume=resume, overwrite=overwrite)
+        with explained(root):
+            for entry in _content(root) if overwrite else ():
+                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+        with atomic_write(root / MARKER) as stream:
+            stream.write(MARKER_TEXT)
         yield
 
 

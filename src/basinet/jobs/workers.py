@@ -113,7 +113,10 @@ class _Processes(Workers):
         waiting = take()
         while running or waiting is not None:
             while waiting is not None and len(running) < self._number:
-                process = self._idle(running)
+                idle = [process for process in self._all if process not in running]
+                if not idle:
+                    self._all.append(_Process(self._environment))
+                process = (idle or self._all)[-1]
                 process.begin(function, waiting)
                 running[process] = waiting
                 waiting = take()
@@ -123,13 +126,6 @@ class _Processes(Workers):
                 if answer is not None:
                     yield running.pop(process), answer[0]
             waiting = take() if waiting is None else waiting
-
-    def _idle(self, running: dict[_Process, Any]) -> _Process:
-        for process in self._all:
-            if process not in running:
-                return process
-        self._all.append(_Process(self._environment))
-        return self._all[-1]
 
     def end(self) -> None:
         for process in self._all:

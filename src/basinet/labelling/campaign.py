@@ -11,6 +11,7 @@ from ase import Atoms
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from basinet.config.loading import read_yaml, validated
+from basinet.cp2k.program import tail_of
 from basinet.cp2k.writer import Request, Template, check_atoms, cp2k_input, read_template
 from basinet.errors import InputError
 from basinet.files import atomic_write, write_yaml
@@ -202,12 +203,7 @@ class Campaign:
 
     def keep_log(self, name: str, attempt: int, *outputs: Path) -> str | None:
         """Copy the end of CP2K's output and complaints; give back its path in the campaign's directory."""
-        parts = []
-        for path in outputs:
-            if path.is_file() and path.stat().st_size:
-                with path.open("rb") as stream:
-                    stream.seek(max(0, path.stat().st_size - _LOG_LIMIT))
-                    parts.append(stream.read())
+        parts = [part for path in outputs if (part := tail_of(path, _LOG_LIMIT))]
         if not parts:
             return None
         target = self.root / "logs" / f"{name}-{attempt}.out"

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ class Schedule:
     failures: dict[str, Counter[str]]
     attempts: Counter[str]
     retries: RetrySettings
-    running: set[str]
+    running: set[str] = field(default_factory=set)
 
     def given_up(self, name: str) -> bool:
         """True of a unit that has failed more often than its retries allow, and is not done."""
@@ -106,7 +106,6 @@ def _schedule_of(campaign: Campaign) -> Schedule:
         },
         attempts=Counter({name: max(failure.attempt for failure in found) for name, found in tries.items()}),
         retries=campaign.config.run.retries,
-        running=set(),
     )
 
 

@@ -116,6 +116,10 @@ def _label_the_rest(atoms: Atoms, basins: Basins) -> None:
 
 def _report(source: DensitySource, local: LocalEnergies, atoms: Atoms, settings: PartitionSettings) -> dict[str, Any]:
     basins, alone = local.basins, local.basins.non_nuclear
+    cores = {
+        symbol: {"charge": core.charge, "rloc": core.radius, "rloc_bohr": core.radius / Bohr}
+        for symbol, core in zip(source.atoms.get_chemical_symbols(), source.cores or (), strict=False)
+    }
     described: dict[str, Any] = plain(
         {
             "kind": source.kind,
@@ -123,7 +127,7 @@ def _report(source: DensitySource, local: LocalEnergies, atoms: Atoms, settings:
             "formula": atoms.get_chemical_formula(),
             "grid": source.volume.values.shape,
             "electrons": source.electrons,
-            "cores": _cores_of(source),
+            "cores": cores if source.cores is not None else None,
             "cores_from": source.cores_from or None,
             "maxima": len(basins.maxima),
             "non_nuclear": {name: values for name, values in vars(alone).items() if name != "integrals"},
@@ -134,16 +138,6 @@ def _report(source: DensitySource, local: LocalEnergies, atoms: Atoms, settings:
         }
     )
     return described
-
-
-def _cores_of(source: DensitySource) -> dict[str, Any] | None:
-    """Charge (e) and rloc (Angstrom, bohr) of every element's core."""
-    if source.cores is None:
-        return None
-    pairs = zip(source.atoms.get_chemical_symbols(), source.cores, strict=True)
-    return {
-        symbol: {"charge": core.charge, "rloc": core.radius, "rloc_bohr": core.radius / Bohr} for symbol, core in pairs
-    }
 
 
 def _notes(source: DensitySource, local: LocalEnergies, atoms: Atoms, settings: PartitionSettings) -> list[str]:

@@ -392,15 +392,12 @@ def _structure_of(volume: Volume, item: PartitionInput) -> tuple[Atoms, list[Pat
 
 
 def _with_potential(source: DensitySource, path: Path) -> DensitySource:
-    if CUBE.search(path.name):
-        potential = read_cube(path)
-        values: FloatArray = potential.values
-        values *= Hartree
-    else:
-        potential = read_locpot(path)
-        values = potential.values
+    is_cube = CUBE.search(path.name) is not None
+    potential = read_cube(path) if is_cube else read_locpot(path)
     same_grid(source.volume, potential)
-    return replace(source, potential=values, files=(*source.files, path))
+    if is_cube:
+        potential.values[...] *= Hartree
+    return replace(source, potential=potential.values, files=(*source.files, path))
 
 
 def _files_beside(item: PartitionInput, files: Iterable[Path]) -> list[Path]:

@@ -298,18 +298,10 @@ def changes(stored: Stored, calculated: Sequence[Atoms]) -> list[Change]:
     found = []
     for item, kind, local in zip(plain, kinds, rest, strict=True):
         energies = [other.energy for other, its in zip(plain, kinds, strict=True) if its == kind]
-        found.append(
-            Change(
-                number=item.number,
-                system=item.system,
-                n_atoms=item.n_atoms,
-                energy=item.energy,
-                energy_centred=item.energy - float(np.mean(energies)) if len(energies) > 1 else None,
-                local=None if local is None else float(np.sqrt(np.mean(local**2))),
-                local_largest=None if local is None else float(np.abs(local).max()),
-                forces=item.forces,
-            )
-        )
+        centred = item.energy - float(np.mean(energies)) if len(energies) > 1 else None
+        mean_square = None if local is None else float(np.sqrt(np.mean(local**2)))
+        largest = None if local is None else float(np.abs(local).max())
+        found.append(Change(item.number, *kind, item.energy, centred, mean_square, largest, item.forces))
     return found
 
 

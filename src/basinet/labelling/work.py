@@ -101,23 +101,18 @@ def end_orphans() -> int:
 
 
 def _check_space(directory: Path, atoms: Atoms, cutoff: float | None, cubes: int) -> None:
-    """Refuse to begin a calculation whose densities will not fit the disk (`DiskFullError`)."""
-    needed = _MARGIN + (0 if cutoff is None else cubes * _cube_bytes(atoms, cutoff))
+    r"""Refuse to begin a calculation whose densities will not fit the disk (`DiskFullError`).
+
+    A grid for plane waves up to the cutoff E (Ry) has about :math:`V (2 E / \pi^2)^{3/2} / 2^{3/2}` points, V in
+    bohr^3: each direction has :math:`L \sqrt{E} / \pi`.
+    """
+    points = atoms.get_volume() / Bohr**3 * (math.sqrt(cutoff or 0.0) / math.pi) ** 3
+    needed = _MARGIN + cubes * _BYTES_PER_VALUE * points
     free = shutil.disk_usage(directory).free
     if free < needed:
         raise DiskFullError(
             f"{directory}: {free / 1e6:.0f} MB free, about {needed / 1e6:.0f} MB needed; free some, or set run.scratch"
         )
-
-
-def _cube_bytes(atoms: Atoms, cutoff: float) -> int:
-    r"""Size of a cube of the density.
-
-    A grid for plane waves up to the cutoff E (Ry) has about :math:`V (2 E / \pi^2)^{3/2} / 2^{3/2}` points, V in
-    bohr^3: each direction has :math:`L \sqrt{E} / \pi`.
-    """
-    points = atoms.get_volume() / Bohr**3 * (math.sqrt(cutoff) / math.pi) ** 3
-    return int(_BYTES_PER_VALUE * points)
 
 
 _OURS = (

@@ -93,13 +93,12 @@ def summary(results: RunResults) -> dict[str, Any]:
         values = factor * log[column]
         if len(values) and np.isfinite(values).all():
             found[name] = vars(_block_mean(values))
-    for name, column in (("largest_spread_mev", "spread_ev"), ("extrapolating_most_atoms", "extrapolating")):
-        values = log[column][np.isfinite(log[column])]
-        if len(values):
-            found[name] = 1000.0 * values.max() if column == "spread_ev" else int(values.max())
-    extrapolating = log["extrapolating"][np.isfinite(log["extrapolating"])]
-    if len(extrapolating):
-        found["extrapolating_lines"] = int(np.count_nonzero(extrapolating))
+    spread, outside = (log[name][np.isfinite(log[name])] for name in ("spread_ev", "extrapolating"))
+    if len(spread):
+        found["largest_spread_mev"] = 1000.0 * spread.max()
+    if len(outside):
+        found["extrapolating_most_atoms"] = int(outside.max())
+        found["extrapolating_lines"] = int(np.count_nonzero(outside))
     found |= dict(zip(("atoms_per_a3", "reference_atoms_per_a3"), results.densities, strict=False))
     found |= {"pair_distribution": _peaks(results.structures), "diffusion_cm2_s": _diffusion(results)}
     return found

@@ -14,6 +14,9 @@ from ase.data import atomic_masses
 from numpy.typing import NDArray
 
 from basinet.errors import InputError
+from basinet.lammps.engine import in_order, lammps_session, load_atoms, plain_path, quoted
+from basinet.lammps.export import export_lammps
+from basinet.lammps.files import DESCRIPTOR, box_of, pair_commands
 from basinet.md.motion import MEGAPASCAL, State, _calculating, _Guard, _Motion, _RunFailedError
 from basinet.md.settings import DynamicsConfig
 from basinet.potentials.calculator import Calculator
@@ -34,10 +37,6 @@ def _lammps_motion(
     The other parameters are those of `_AseMotion.of_config`; the calculator is a `basinet.Calculator`. InputError where
     LAMMPS is missing or cannot represent the model, or the start is not periodic.
     """
-    from basinet.lammps.engine import lammps_session, plain_path, quoted
-    from basinet.lammps.export import export_lammps
-    from basinet.lammps.files import DESCRIPTOR, pair_commands
-
     if not atoms.pbc.all():
         raise InputError(f"{config.start}: LAMMPS loses atoms that leave an open box; use --engine ase")
     if not np.array_equal(atoms.get_masses(), atomic_masses[atoms.numbers]):
@@ -91,12 +90,8 @@ class _LammpsMotion(_Motion):
         potential: Sequence[str],
         restart_file: Path,
     ) -> None:
-        from basinet.lammps.engine import in_order, load_atoms
-        from basinet.lammps.files import box_of
-
         super().__init__(atoms, config.timestep, guard, step, config.restart_interval)
         self._config, self._lammps, self._potential, self._file = config, session, list(potential), restart_file
-        self._in_order = in_order
         if state is None:
             self._box = load_atoms(session, atoms, atoms.calc.ensemble.elements)
             # LAMMPS keeps atoms in its box, and counts how often each has crossed it.
@@ -151,8 +146,8 @@ class _LammpsMotion(_Motion):
 
     def _fetch(self) -> None:
         numpy = self._lammps.numpy
-        positions = self._in_order(self._lammps, numpy.extract_compute("unwrapped", 1, 2))
-        velocities = self._in_order(self._lammps, numpy.extract_atom("v"))
+        positions = in_order(self._lammps, numpy.extract_compute("unwrapped", 1, 2))
+        velocities = in_order(self._lammps, numpy.extract_atom("v"))
         self.atoms.set_positions(self._box.to_frame(positions) + self._offset)
         self.atoms.set_velocities(self._box.to_frame(velocities) / PICOSECOND)
 

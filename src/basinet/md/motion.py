@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -30,11 +31,12 @@ class _RunFailedError(Exception):
     """The run cannot go on; the message says why, without the step."""
 
 
+@dataclass
 class _Guard:
     """Bounds of a run: distance of two atoms (A; 0: not looked at) and temperature (K) at which it is given up."""
 
-    def __init__(self, closest: float, hottest: float) -> None:
-        self.closest, self.hottest = closest, hottest
+    closest: float
+    hottest: float
 
     @classmethod
     def for_start(

@@ -80,11 +80,10 @@ class _Liquid:
         *,
         stride: int,
         snapshot_strides: int,
-        cooling_steps: int = 0,
         progress: Progress | None = None,
     ) -> None:
         self.atoms, self.temperature, self.progress = atoms, temperature, progress
-        self.stride, self.snapshot_strides, self.cooling_steps = stride, snapshot_strides, cooling_steps
+        self.stride, self.snapshot_strides, self.cooling_steps = stride, snapshot_strides, 0
         self.interval = stride * timestep / 1000.0
         self.stage, self.done, self.total, self.again = "", 0, 0, 0
         self.record = _Record()

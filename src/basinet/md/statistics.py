@@ -76,9 +76,8 @@ def _block_means(values: FloatArray) -> FloatArray:
 
 
 def _block_mean(values: FloatArray) -> _Measured:
-    if not _is_long_enough(values):
-        return _Measured(float(values.mean()), float("nan"))
-    return _Measured(float(values.mean()), float(_block_means(values).std(ddof=1) / np.sqrt(BLOCKS)))
+    error = _block_means(values).std(ddof=1) / np.sqrt(BLOCKS) if _is_long_enough(values) else float("nan")
+    return _Measured(float(values.mean()), float(error))
 
 
 @dataclass(frozen=True)
@@ -144,17 +143,18 @@ def _growth_exponent(positions: FloatArray) -> float:
     return float(np.polyfit(np.log(lags), np.log(np.maximum(growth, 1e-12)), 1)[0])
 
 
-def _self_diffusion(
-    positions: FloatArray, interval: float, *, first: float = 2.0, last: float = 10.0
-) -> dict[str, float]:
-    """Self-diffusion coefficient and its error, cm^2/s, by ``MSD = 6 D t + const`` (Einstein) between two lags, ps.
+FIRST_LAG = 2.0  # ps, from which on the displacement counts as diffusive
+
+
+def _self_diffusion(positions: FloatArray, interval: float, *, last: float = 10.0) -> dict[str, float]:
+    """Self-diffusion coefficient and its error, cm^2/s, by ``MSD = 6 D t + const`` (Einstein) up to a last lag, ps.
 
     The value is that of the finite box, which is lower than that of a large one by ``2.837 k_B T / (6 pi eta L)``
     (I.-C. Yeh and G. Hummer, J. Phys. Chem. B 108, 15873 (2004)). Its error is that of the mean over as many stretches
     of twice the last lag as the run holds. Positions of the element's atoms, `interval` ps apart, are unwrapped and
     relative to the centre of mass, (n_times, n_atoms, 3), A.
     """
-    lags = list(range(max(round(first / interval), 1), round(last / interval) + 1))
+    lags = list(range(max(round(FIRST_LAG / interval), 1), round(last / interval) + 1))
     times = interval * np.array(lags)
 
     def slope(part: FloatArray) -> float:

@@ -1,6 +1,7 @@
 """ASE calculators of an ensemble and of a pair potential."""
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from basinet.potentials.ensemble import Ensemble
 from basinet.potentials.pair_potential import LennardJones
 
 
-class _ExactCalculator(AseCalculator):
+class _ExactCalculator(AseCalculator, ABC):
     """A calculator that notices every change of positions, elements, cell and periodic axes.
 
     ASE's own comparison lets changes below 1e-15 A pass, and takes longer than the forces of 32 atoms by a pair
@@ -39,24 +40,31 @@ class _ExactCalculator(AseCalculator):
         }
         return [name for name, unchanged in same.items() if not unchanged]
 
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = tuple(all_changes),
+    ) -> None:
+        """Evaluate all properties at once. ASE calls it where something has changed; users ``atoms.get_forces()``."""
+        super().calculate(atoms, properties, system_changes)
+        frame: Atoms | None = self.atoms
+        if frame is None:
+            raise ValueError("there are no atoms to evaluate")
+        self._evaluate(frame, system_changes)
+        if "stress" in properties and "stress" not in self.results:
+            raise PropertyNotImplementedError("stress needs three cell vectors that span a volume")
+
+    @abstractmethod
+    def _evaluate(self, frame: Atoms, changes: Sequence[str], /) -> None:
+        """Evaluate a frame, and `_store` the results."""
+
     def _store(self, atoms: Atoms, energies: FloatArray, forces: FloatArray, virial: FloatArray) -> None:
         """Keep the results; the stress where the cell has a volume. Without electrons to heat, both energies agree."""
         energy = float(energies.sum())
         self.results: dict[str, Any] = {"energy": energy, "free_energy": energy, "energies": energies, "forces": forces}
-        if _has_volume(atoms):
+        if atoms.cell.rank == 3 and atoms.get_volume() > 0.0:
             self.results["stress"] = full_3x3_to_voigt_6_stress(-virial / atoms.get_volume())
-
-    def _frame(self, properties: Sequence[str]) -> Atoms:
-        frame: Atoms | None = self.atoms
-        if frame is None:
-            raise ValueError("there are no atoms to evaluate")
-        if "stress" in properties and not _has_volume(frame):
-            raise PropertyNotImplementedError("stress needs three cell vectors that span a volume")
-        return frame
-
-
-def _has_volume(atoms: Atoms) -> bool:
-    return bool(atoms.cell.rank == 3 and atoms.get_volume() > 0.0)
 
 
 class ExtrapolationWarning(UserWarning):
@@ -120,15 +128,7 @@ class Calculator(_ExactCalculator):
         """Give the results that ASE knows by name, which is all that it lets through."""
         return Properties({name: value for name, value in self.results.items() if name in all_outputs})
 
-    def calculate(
-        self,
-        atoms: Atoms | None = None,
-        properties: Sequence[str] = ("energy",),
-        system_changes: Sequence[str] = tuple(all_changes),
-    ) -> None:
-        """Evaluate the ensemble on the atoms; ASE calls it where something has changed."""
-        super().calculate(atoms, properties, system_changes)
-        frame = self._frame(properties)
+    def _evaluate(self, frame: Atoms, _changes: Sequence[str], /) -> None:
         mean_over = None if self.member is None else (self.member,)
         evaluation = self.ensemble.evaluate(frame, threads=self.threads, mean_over=mean_over)
         local = evaluation.local_energies
@@ -171,16 +171,8 @@ class PairPotentialCalculator(_ExactCalculator):
         self.skin = skin
         self._neighbours = half_list(potential.cutoff, skin)
 
-    def calculate(
-        self,
-        atoms: Atoms | None = None,
-        properties: Sequence[str] = ("energy",),
-        system_changes: Sequence[str] = tuple(all_changes),
-    ) -> None:
-        """Evaluate all properties at once. This is ASE's hook; users call ``atoms.get_forces()``."""
-        super().calculate(atoms, properties, system_changes)
-        if set(system_changes) != {"positions"}:
+    def _evaluate(self, frame: Atoms, changes: Sequence[str], /) -> None:
+        if set(changes) != {"positions"}:
             self._neighbours = half_list(self.potential.cutoff, self.skin)
-        system = self._frame(properties)
-        evaluation = self.potential.evaluate(system, self._neighbours)
-        self._store(system, evaluation.local_energies, evaluation.forces, evaluation.virial)
+        evaluation = self.potential.evaluate(frame, self._neighbours)
+        self._store(frame, evaluation.local_energies, evaluation.forces, evaluation.virial)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+import pandas as pd
 from ase import Atoms
 from numpy.typing import NDArray
 
@@ -379,13 +380,8 @@ def _pack_forces(dataset: Dataset, scaling: Scaling, *, summed: bool, dtype: str
 
 
 def _slots(dataset: Dataset) -> IntArray:
-    group = dataset.frame * len(dataset.elements) + dataset.species
-    order = np.argsort(group, kind="stable")
-    ordered = group[order]
-    first = np.searchsorted(ordered, ordered)
-    slot = np.empty(len(group), dtype=np.int64)
-    slot[order] = np.arange(len(group)) - first
-    return slot
+    """Number of each atom among those of its species in its frame, from 0."""
+    return np.asarray(pd.Series(dataset.species).groupby([dataset.frame, dataset.species]).cumcount(), dtype=np.int64)
 
 
 def _local_target(dataset: Dataset, scaling: Scaling, count: FloatArray) -> FloatArray:

@@ -123,15 +123,11 @@ class Ensemble:
 
         gradient = self.descriptor.gradient(atoms, slopes, threads=threads)
         energies += [self.e0[symbol] for symbol in symbols]
-        if self.baseline is None:
-            return Evaluation(energies, gradient.forces, gradient.virial, gradient.descriptors)
-        pairs = self.baseline.evaluate(atoms)
-        return Evaluation(
-            energies + pairs.local_energies,
-            gradient.forces + pairs.forces,
-            gradient.virial + pairs.virial,
-            gradient.descriptors,
-        )
+        forces, virial = gradient.forces, gradient.virial
+        if self.baseline is not None:
+            pairs = self.baseline.evaluate(atoms)
+            energies, forces, virial = energies + pairs.local_energies, forces + pairs.forces, virial + pairs.virial
+        return Evaluation(energies, forces, virial, gradient.descriptors)
 
     def _energies_and_slopes(
         self, descriptors: FloatArray, network_of: IntArray, averaged: Sequence[int] = ()

@@ -146,14 +146,10 @@ class LennardJones:
             half -= 0.5 * (self._end[pair] + (np.sqrt(squared) - self.cutoff) * self._end_slope[pair])
             push += self._end_slope[pair] * np.sqrt(inverse_square)
         n = len(atoms)
-        local = np.zeros(n)
-        local += np.bincount(first, half, n)
-        local += np.bincount(second, half, n)
-        forces = np.empty((n, 3))
-        for axis in range(3):
-            component = push * vectors[:, axis]
-            forces[:, axis] = np.bincount(second, component, n) - np.bincount(first, component, n)
-        return PairEvaluation(local, forces, vectors.T @ (push[:, None] * vectors))
+        local = np.asarray(np.bincount(first, half, n) + np.bincount(second, half, n), dtype=np.float64)
+        on_second = push[:, None] * vectors
+        forces = np.stack([np.bincount(second, f, n) - np.bincount(first, f, n) for f in on_second.T], axis=1)
+        return PairEvaluation(local, forces, vectors.T @ on_second)
 
 
 FLUIDS = {"Ne": (44.4918, 62061.1), "Ar": (150.687, 35465.2), "Kr": (209.48, 29197.3), "Xe": (289.733, 22592.3)}
@@ -238,10 +234,8 @@ def _power_sums(atoms: Atoms, cutoff: float, elements: Sequence[str] | None = No
     slots = np.concatenate([first, second]) * len(pairs) + np.concatenate([pair, pair])
     sixth = np.tile(squared**-3.0, 2)
     size = len(atoms) * len(pairs)
-    sums = np.empty((size, 2))
-    sums[:, 0] = np.bincount(slots, sixth, size)
-    sums[:, 1] = np.bincount(slots, sixth**2, size)
-    return sums.reshape(len(atoms), len(pairs), 2)
+    sums = np.stack([np.bincount(slots, power, size) for power in (sixth, sixth**2)], axis=1)
+    return np.asarray(sums.reshape(len(atoms), len(pairs), 2), dtype=np.float64)
 
 
 def fit_pair_potential(

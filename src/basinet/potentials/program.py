@@ -123,7 +123,9 @@ def _species_energies(vector: Array, rows: Array, count: Array, layout: _Layout,
 
 def _force_errors(slopes: Array, forces: _PackedForces) -> Array:
     """Mean squared error of the forces of each network, from `_energies_and_slopes`."""
-    squares = forces.weight[:, None] * (_forces_of(slopes, forces.derivative) - forces.target[:, None]) ** 2
+    n_networks, n_frames = slopes.shape[1:3]
+    predicted = slopes.transpose(2, 1, 0, 3, 4).reshape(n_frames, n_networks, -1) @ forces.derivative
+    squares = forces.weight[:, None] * (predicted - forces.target[:, None]) ** 2
     return jnp.sum(squares, (0, 2)) / jnp.sum(forces.weight)
 
 
@@ -138,14 +140,8 @@ def _energies_and_slopes(vectors: Array, rows: Array, count: Array, layout: _Lay
         energies, back = jax.vjp(lambda x: _species_energies(vector, x, number, layout, totals=True), own)
         return energies, back(jnp.ones_like(energies))[0][..., 1 : 1 + layout.n_components]
 
-    energies, slopes = jax.vmap(jax.vmap(of_one, (0, None, None)))(vectors, rows, count)
-    return energies, slopes
-
-
-def _forces_of(slopes: Array, derivative: Array) -> Array:
-    """Forces ``(frames, networks, components of force)`` from `_energies_and_slopes` and the frames' derivatives."""
-    n_networks, n_frames = slopes.shape[1:3]
-    return slopes.transpose(2, 1, 0, 3, 4).reshape(n_frames, n_networks, -1) @ derivative
+    found: tuple[Array, Array] = jax.vmap(jax.vmap(of_one, (0, None, None)))(vectors, rows, count)
+    return found
 
 
 class _Errors(NamedTuple):

@@ -16,6 +16,7 @@ from basinet.frames.splits import blocked_folds
 from basinet.potentials.dataset import Dataset, Scaling, fit_scaling
 
 STRENGTHS = tuple(10.0 ** np.arange(-4, 5))
+N_FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,11 @@ def _solve(design: FloatArray, energy: FloatArray, strengths: Sequence[float]) -
     return np.asarray((filtered * (left.T @ energy)) @ right)
 
 
-def out_of_fold_errors(
-    dataset: Dataset, strengths: Sequence[float] = STRENGTHS, n_folds: int = 5
-) -> tuple[FloatArray, FloatArray]:
+def out_of_fold_errors(dataset: Dataset, strengths: Sequence[float] = STRENGTHS) -> tuple[FloatArray, FloatArray]:
     """Total-energy errors of each strength by contiguous folds, ``(n_strengths, n_frames)``, and their mean squares."""
     errors = np.zeros((len(strengths), dataset.n_frames))
     # A fold holds two frames at least: a short trajectory is cut into fewer.
-    for rest, held in blocked_folds(np.arange(dataset.n_frames), max(min(n_folds, dataset.n_frames // 2), 2)):
+    for rest, held in blocked_folds(np.arange(dataset.n_frames), max(min(N_FOLDS, dataset.n_frames // 2), 2)):
         fitted = dataset.select(rest)
         scaling = fit_scaling(fitted)
         weights = _solve(*_design(fitted, scaling), strengths)
@@ -63,10 +62,10 @@ def out_of_fold_errors(
     return errors, (errors**2).mean(1)
 
 
-def fit_ridge(train: Dataset, strength: float | None = None, strengths: Sequence[float] = STRENGTHS) -> RidgeModel:
-    """Fit total energies; without a `strength`, contiguous folds of `train` choose one of `strengths`."""
+def fit_ridge(train: Dataset, strength: float | None = None) -> RidgeModel:
+    """Fit total energies; without a `strength`, contiguous folds of `train` choose one of `STRENGTHS`."""
     if strength is None:
-        strength = float(strengths[int(np.argmin(out_of_fold_errors(train, strengths)[1]))])
+        strength = float(STRENGTHS[int(np.argmin(out_of_fold_errors(train)[1]))])
     scaling = fit_scaling(train)
     weights = _solve(*_design(train, scaling), [strength])[0].reshape(len(train.elements), -1)
     return RidgeModel(train.elements, scaling, weights, strength)

@@ -260,13 +260,11 @@ def train_ensemble(
         tried = ", ".join(f"{rate:g}" for rate in rates)
         msg = f"training {architecture} on {train.system} diverged at every learning rate ({tried}): give smaller ones"
         raise InputError(msg)
-    chosen = int(np.argmin(errors))
+    kept = chosen = int(np.argmin(errors))
     if searchers < members:
         networks, record = prepared.run(seed, members, rates[chosen : chosen + 1])
         cpu_seconds += float(record["cpu_seconds"])
         kept = 0
-    else:
-        kept = chosen
     epochs_per_block = settings.evaluate_every * settings.batch_size / train.n_frames
     epochs = (record["block"][kept] + 1) * epochs_per_block
     n_blocks = len(record["train_curve"])

@@ -252,10 +252,8 @@ def _read_system(path: Path, stamp: tuple[int, int]) -> StoredSystem:  # noqa: A
         found = arrays.get(name, np.zeros(0))
         if found.dtype.kind != "i" or found.ndim != 1 or not ((found >= 0) & (found < limit)).all():
             raise InputError(f"{path}: the array {name!r} is not of numbers below {limit}; {_REMEDY}")
-    if not len(arrays["frame"]) == len(arrays["species"]) == atoms or arrays.get("pbc", np.zeros(0)).shape != (
-        frames,
-        3,
-    ):
+    sizes = len(arrays["frame"]), len(arrays["species"]), arrays.get("pbc", np.zeros(0)).shape
+    if sizes != (atoms, atoms, (frames, 3)):
         raise InputError(f"{path}: its arrays are not of {frames} frames; {_REMEDY}")
     split = Split(*(arrays[name] for name in names)) if header.main else None
     return StoredSystem(**header.model_dump(exclude={"main"}), split=split, arrays=arrays)

@@ -234,10 +234,13 @@ def _architectures_alike(label: str, local: pd.DataFrame) -> Claim:
     if not common:
         return _ARCHITECTURES_ALIKE.untestable(label, "the architectures have no width in common")
     averages = {name: grid[sorted(common)].mean(axis="columns") for name, grid in grids.items()}
-    found = _largest_difference([values.dropna().to_numpy(float) for values in averages.values()])
+    values = [average.dropna().to_numpy(float) for average in averages.values()]
+    rng = np.random.default_rng(0)
+    drawn = [[v[rng.integers(v.size, size=v.size)].mean() for v in values] for _ in range(members.N_RESAMPLES)]
+    found = percentile_interval(np.ptp(drawn, axis=1), float(np.ptp([v.mean() for v in values])))
     means = "; ".join(
-        f"{members.architecture_name(name)} {values.mean():.3f}, falls by {members.falls(grids[name]).mean():.3f}"
-        for name, values in averages.items()
+        f"{members.architecture_name(name)} {average.mean():.3f}, falls by {members.falls(grids[name]).mean():.3f}"
+        for name, average in averages.items()
     )
     return _ARCHITECTURES_ALIKE.judged(
         label,
@@ -248,12 +251,6 @@ def _architectures_alike(label: str, local: pd.DataFrame) -> Claim:
         "scatter.",
         judge_between(found, high=_ALIKE),
     )
-
-
-def _largest_difference(values: Sequence[FloatArray]) -> Interval:
-    rng = np.random.default_rng(0)
-    drawn = [[v[rng.integers(v.size, size=v.size)].mean() for v in values] for _ in range(members.N_RESAMPLES)]
-    return percentile_interval(np.ptp(drawn, axis=1), float(np.ptp([v.mean() for v in values])))
 
 
 def _small_networks_cheaper(table: pd.DataFrame, rows: pd.DataFrame, elements: members.Elements) -> Claim:

@@ -138,7 +138,10 @@ def draw_transfer_scatter(results: StudyResults) -> Figure:
 def draw_resolution(results: StudyResults) -> Figure:
     """Pearson r against cutoff: a row per kind of model, a column per system, a line style per width."""
     rows = preferred_split(tables.select(results.table, experiment="resolution", species=("all", None)))
-    rows = tables.mean_rows(_usual_species(rows))
+    for column in ("weights", "radii"):  # those that most rows have, which are the networks'
+        usual = tables.most_common(rows, column)
+        rows = tables.select(rows, **{column: (usual, None)}) if usual is not None else rows
+    rows = tables.mean_rows(rows)
     systems = results.present(rows, "test_system")
     models = [model for model in _VARIANTS if len(tables.select(rows, model=model))]
     if not systems or not models:
@@ -181,14 +184,6 @@ def _draw_scan(axes: Axes, rows: pd.DataFrame, model: str) -> None:
             if len(chosen) > 1:
                 line = plotting.LINES[index % len(plotting.LINES)] if model == "network" else "-"
                 axes.plot(chosen["rcut"], chosen["pearson_r"], line, color=color, marker=marker, ms=3.5)
-
-
-def _usual_species(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows with the species weights and radii that most rows have: those of the networks."""
-    for column in ("weights", "radii"):
-        usual = tables.most_common(rows, column)
-        rows = tables.select(rows, **{column: (usual, None)}) if usual is not None else rows
-    return rows
 
 
 def draw_weights(results: StudyResults) -> Figure:
