@@ -24,13 +24,14 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk
 from ase.io import write
+from tests.density.cubes import write_cube
 from tests.potentials.toys import random_ensemble
 from tests.study.report.conftest import build
 
 from basinet.cp2k.potentials import read_gth_potentials
 from basinet.cp2k.run_directory import read_run
 from basinet.cp2k.writer import read_template
-from basinet.density.files import read_density, read_locpot, write_cube
+from basinet.density.files import read_density, read_locpot
 from basinet.descriptors.bispectrum import Bispectrum
 from basinet.errors import InputError
 from basinet.frames.reading import read_frames, write_frames

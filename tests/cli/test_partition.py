@@ -9,12 +9,12 @@ import pytest
 from tests.cli.refusal import assert_refused
 from tests.cp2k.runs import FIXTURES
 from tests.cp2k_engine import argon_run
+from tests.density.cubes import write_cube
 from tests.density.gaussians import gaussians
 from tests.labelling import neutral_atoms as known
 
 import basinet
 from basinet.cp2k.run_directory import read_run
-from basinet.density.files import write_cube
 from basinet.files import LOCK
 from basinet.jobs import directory
 from basinet.jobs.directory import _locked, prepared

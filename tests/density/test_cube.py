@@ -12,9 +12,10 @@ from ase.io.cube import read_cube as read_cube_with_ase
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from tests.density.cubes import write_cube
 
 from basinet.density import text as text_stream
-from basinet.density.files import read_cube, write_cube
+from basinet.density.files import read_cube
 from basinet.errors import InputError
 from basinet.units import Bohr
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from basinet.fidelity.metrics import _pearson_from_sums, _pearson_sums, score_interval
+from basinet.fidelity.metrics import _pearson_sums, _score_from_sums, score_interval
 from basinet.frames.bootstrap import (
     _block_counts,
     _block_indices,
@@ -121,7 +121,7 @@ def test_sums_give_the_species_centred_correlation(seed, offset):
     centred = [np.where(species, x - x[1::2].mean(), x - x[::2].mean()) for x in (p, q)]
     sums = _pearson_sums(p + offset * species, q, frame, species)
     assert sums.shape == (6, 2, 6)
-    assert _pearson_from_sums(sums.sum(axis=0)) == pytest.approx(np.corrcoef(centred)[0, 1], abs=1e-9)
+    assert _score_from_sums(sums.sum(axis=0)) == pytest.approx(np.corrcoef(centred)[0, 1], abs=1e-9)
 
 
 def test_fast_and_plain_bootstrap_agree():

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
+from tests.density.cubes import write_cube
 from tests.density.gaussians import gaussians
 
 from basinet.density.cores import COULOMB, Core
-from basinet.density.files import write_cube
 from basinet.units import Bohr
 
 CELL = np.diag([7.0, 5.6, 6.0])

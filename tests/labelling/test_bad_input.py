@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.density.cubes import write_cube
 from tests.labelling import neutral_atoms as known
 
-from basinet.density.files import write_cube
 from basinet.errors import InputError
 from basinet.labelling.partition import partition_input
 from basinet.labelling.partition_settings import PartitionInput, PartitionSettings

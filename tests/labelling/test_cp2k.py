@@ -8,12 +8,13 @@ import shutil
 import numpy as np
 import pytest
 from tests.cp2k_engine import WITH_LOCAL_ENERGIES, WITH_RVV10, run_cp2k, with_atoms
+from tests.density.cubes import write_cube
 
 import basinet
 from basinet.cp2k.output import read_cp2k_output
 from basinet.cp2k.potentials import data_directories, find_potential_file, read_gth_potentials
 from basinet.cp2k.run_directory import read_run
-from basinet.density.files import read_cube, write_cube
+from basinet.density.files import read_cube
 from basinet.errors import InputError
 from basinet.labelling.partition import PartitionBatch, partition_input
 from basinet.labelling.partition_settings import PartitionInput, PartitionSettings

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.io import write
+from tests.density.cubes import write_cube
 from tests.density.gaussians import gaussians
 from tests.labelling import neutral_atoms as known
 
-from basinet.density.files import write_cube
 from basinet.errors import InputError
 from basinet.labelling.partition import partition_input
 from basinet.labelling.partition_settings import PartitionInput, PartitionSettings

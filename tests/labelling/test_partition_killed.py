@@ -8,9 +8,9 @@ import time
 import psutil
 import pytest
 from tests.cli.process import start
+from tests.density.cubes import write_cube
 from tests.labelling import neutral_atoms as known
 
-from basinet.density.files import write_cube
 from basinet.units import Bohr
 
 pytestmark = pytest.mark.long

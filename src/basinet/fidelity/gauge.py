@@ -45,11 +45,6 @@ def _radial_basis(distances: ArrayLike) -> FloatArray:
     return np.asarray(np.exp(-0.5 * ((r - _CENTRES) / _GAUSSIAN_WIDTH) ** 2) * taper, dtype=np.float64)
 
 
-def _species_pairs(n_species: int) -> list[tuple[int, int]]:
-    """Unordered pairs of different species, indices into the sorted elements; the first has the plus sign."""
-    return list(combinations(range(n_species), 2))
-
-
 def pair_features(atoms: Atoms, elements: Sequence[str]) -> FloatArray:
     r"""Sum the radial basis over neighbours of the other species, periodic images included.
 
@@ -61,7 +56,7 @@ def pair_features(atoms: Atoms, elements: Sequence[str]) -> FloatArray:
     """
     from vesin import NeighborList
 
-    pairs = _species_pairs(len(elements))
+    pairs = list(combinations(range(len(elements)), 2))
     position = {element: index for index, element in enumerate(elements)}
     unknown = sorted(set(atoms.get_chemical_symbols()) - set(position))
     if unknown:
@@ -92,7 +87,7 @@ def _gauge_signs(kind: GaugeKind, species: ArrayLike, n_pairs: int) -> FloatArra
     n_species = round((1.0 + np.sqrt(1.0 + 8.0 * n_pairs)) / 2.0)
     other = -1.0 if kind == "pair" else 1.0
     signs = np.zeros((index.size, n_pairs))
-    for pair, (s, t) in enumerate(_species_pairs(n_species)):
+    for pair, (s, t) in enumerate(combinations(range(n_species), 2)):
         signs[:, pair] = np.where(index == s, 1.0, np.where(index == t, other, 0.0))
     return signs
 

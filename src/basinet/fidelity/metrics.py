@@ -7,6 +7,7 @@ little more than a single one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -194,26 +195,23 @@ def _pearson_sums(
     return np.stack(sums, axis=-1, dtype=np.float64).reshape(n_frames, n_species, 6)
 
 
-def _pooled(sums: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Covariance, both variances and if neither is rounding (...,), of moments (..., n_species, 6), species centred."""
+Score = Literal["pearson_r", "slope"]
+
+
+def _score_from_sums(sums: FloatArray, score: Score = "pearson_r") -> FloatArray:
+    """Pearson r, or slope of p on q, (...,) of moments (..., n_species, 6), species centred, then pooled.
+
+    nan where one side is constant.
+    """
     n, p, q, pp, qq, pq = np.moveaxis(sums, -1, 0)
     n = np.maximum(n, 1.0)
     covariance = (pq - p * q / n).sum(axis=-1)
     of_p, of_q = (pp - p * p / n).sum(axis=-1), (qq - q * q / n).sum(axis=-1)
-    return covariance, of_p, of_q, of_p * of_q > 1e-24 * pp.sum(axis=-1) * qq.sum(axis=-1)
-
-
-def _pearson_from_sums(sums: FloatArray) -> FloatArray:
-    """Pearson r (...,) of moments (..., n_species, 6), species centred, then pooled; nan where one side is constant."""
-    covariance, of_p, of_q, defined = _pooled(sums)
+    defined = of_p * of_q > 1e-24 * pp.sum(axis=-1) * qq.sum(axis=-1)
+    if score == "slope":
+        return np.asarray(np.where(defined, covariance / np.where(defined, of_q, 1.0), np.nan), dtype=np.float64)
     r = covariance / np.sqrt(np.where(defined, of_p * of_q, 1.0))
     return np.asarray(np.where(defined, np.clip(r, -1.0, 1.0), np.nan), dtype=np.float64)
-
-
-def _slope_from_sums(sums: FloatArray) -> FloatArray:
-    """Slope of p on q, as `_pearson_from_sums`."""
-    covariance, _, of_q, defined = _pooled(sums)
-    return np.asarray(np.where(defined, covariance / np.where(defined, of_q, 1.0), np.nan), dtype=np.float64)
 
 
 def score_interval(
@@ -223,7 +221,7 @@ def score_interval(
     species: ArrayLike | None = None,
     *,
     block_length: int,
-    score: Literal["pearson_r", "slope"] = "pearson_r",
+    score: Score = "pearson_r",
     n_resamples: int = 1000,
     seed: int = 0,
 ) -> Interval:
@@ -232,7 +230,7 @@ def score_interval(
     Values, frame index (from 0) and species index are (n,) each, per atom or per frame, in one unit.
     """
     sums = _pearson_sums(prediction, reference, frame, species)
-    statistic = {"pearson_r": _pearson_from_sums, "slope": _slope_from_sums}[score]
+    statistic = partial(_score_from_sums, score=score)
     return block_bootstrap(sums, statistic, block_length=block_length, n_resamples=n_resamples, seed=seed)
 
 

@@ -11,7 +11,7 @@ Examples
 >>> results = Results(Path(tempfile.mkdtemp()) / "results", dict[str, int])
 >>> tasks = {f"square-{number}": fingerprint("square", number) for number in range(3)}
 >>> results.put("square-1", tasks["square-1"], {"value": 1})
->>> results.missing(tasks)
+>>> [key for key in tasks if results.get(key, tasks[key]) is None]
 ['square-0', 'square-2']
 >>> results.get("square-1", tasks["square-1"]), results.get("square-1", fingerprint("square", -1))
 ({'value': 1}, None)
@@ -20,7 +20,6 @@ Examples
 import hashlib
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -68,10 +67,6 @@ class Results(Generic[Kept]):
         """File of a task's result."""
         return file_of(self.directory, key, ".json")
 
-    def has(self, key: str, fingerprint: str) -> bool:
-        """Tell if a task is done."""
-        return self.get(key, fingerprint) is not None
-
     def get(self, key: str, fingerprint: str) -> Kept | None:
         """Result of a task; None if it is not done."""
         try:
@@ -88,10 +83,6 @@ class Results(Generic[Kept]):
         text = encode({"fingerprint": fingerprint, "result": _plainly(result)})
         with atomic_write(self.path(key)) as stream:
             stream.write(text)
-
-    def missing(self, tasks: Mapping[str, str]) -> list[str]:
-        """Keys of the tasks (key to fingerprint) that are to be done."""
-        return [key for key, fingerprint in tasks.items() if not self.has(key, fingerprint)]
 
 
 def _plainly(result: Any) -> Any:

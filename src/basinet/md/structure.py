@@ -137,11 +137,8 @@ def _lattice_order(frames: Sequence[Atoms]) -> float:
     average out, which takes about ten frames a few picoseconds apart: single frames of liquid krypton reach 0.7.
     """
     vectors = _first_peak_vectors(frames[0])
-    mean = np.zeros(len(vectors))
-    for atoms in frames:
-        phases = atoms.positions @ vectors.T
-        mean += np.cos(phases).sum(axis=0) ** 2 + np.sin(phases).sum(axis=0) ** 2
-    return float(mean.max() / (len(frames) * len(frames[0]) ** 2))
+    intensities = [np.abs(np.exp(1j * atoms.positions @ vectors.T).sum(axis=0)) ** 2 for atoms in frames]
+    return float(np.mean(intensities, axis=0).max() / len(frames[0]) ** 2)
 
 
 def _first_peak_vectors(atoms: Atoms) -> FloatArray:

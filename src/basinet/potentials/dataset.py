@@ -349,7 +349,11 @@ def pack(
         rows[dataset.species, dataset.frame, slot] = standard
         count[dataset.species, dataset.frame, slot] = 1.0
     if target == "local":
-        return PackedFrames(rows, count, _local_target(dataset, scaling, count), count)
+        if dataset.local_energy is None:
+            raise InputError(f"system {dataset.system}: training on local energies needs frames that carry them")
+        local, own = np.zeros_like(count), dataset.species
+        local[own, dataset.frame, _slots(dataset)] = (dataset.local_energy - scaling.offset[own]) / scaling.scale[own]
+        return PackedFrames(rows, count, local, count)
     unit = scaling.scale.mean() * np.sqrt(float(dataset.n_atoms.mean()) if atoms_per_frame is None else atoms_per_frame)
     energy = (dataset.energy - composition @ scaling.offset) / unit
     return PackedFrames(rows, count, energy, np.ones(n_frames))
@@ -382,15 +386,6 @@ def _pack_forces(dataset: Dataset, scaling: Scaling, *, summed: bool, dtype: str
 def _slots(dataset: Dataset) -> IntArray:
     """Number of each atom among those of its species in its frame, from 0."""
     return np.asarray(pd.Series(dataset.species).groupby([dataset.frame, dataset.species]).cumcount(), dtype=np.int64)
-
-
-def _local_target(dataset: Dataset, scaling: Scaling, count: FloatArray) -> FloatArray:
-    if dataset.local_energy is None:
-        raise InputError(f"system {dataset.system}: training on local energies needs frames that carry them")
-    target = np.zeros_like(count)
-    own = dataset.species
-    target[own, dataset.frame, _slots(dataset)] = (dataset.local_energy - scaling.offset[own]) / scaling.scale[own]
-    return target
 
 
 def minibatches(

@@ -155,11 +155,8 @@ def local_energy_labels(
     ``electronic`` is asked for.
     """
     if definition == "direct":
-        return (
-            partial(labels.atom_labels, key=labels.DIRECT_ENERGY, index=None)
-            if labels.all_labelled(frames, labels.DIRECT_ENERGY)
-            else None
-        )
+        carried = labels.all_labelled(frames, labels.DIRECT_ENERGY)
+        return partial(labels.atom_labels, key=labels.DIRECT_ENERGY, index=None) if carried else None
     if relation is not None and labels.all_labelled(frames, labels.LOCAL_HARTREE_ENERGY[definition]):
         return lambda atoms: relation.local_energies(atoms, definition)
     if not labels.all_labelled(frames, labels.LOCAL_ENERGY):

@@ -90,7 +90,7 @@ class Store:
 
     def done(self, task: Task) -> bool:
         """Tell if the result of a task is there."""
-        return self._results(task).has(task.name, task.fingerprint)
+        return self._results(task).get(task.name, task.fingerprint) is not None
 
     def keep(self, task: Task, result: Scores) -> None:
         """Keep the result of a task."""
@@ -120,7 +120,10 @@ class Store:
             "gauge": stack_pair_features(system.frames, plain.elements),
         }
         origin = np.array([system.e0[element] for element in plain.elements])[plain.species]
-        for definition in (*definitions, *_other_readings(system, definitions)):
+        related = definitions if system.relation is not None else ()
+        others = [OTHER_DEFINITION[one] for one in related if one in OTHER_DEFINITION]  # readings not scored on
+        others = [one for one in others if all_labelled(system.frames, LOCAL_HARTREE_ENERGY[one])]
+        for definition in (*definitions, *others):
             local = system.local_energies(definition)
             if local is not None:
                 arrays[f"local_energy.{definition}"] = np.concatenate(for_each_frame(local, system.frames)) - origin
@@ -208,12 +211,6 @@ class Store:
             return ScoredFrames(dataset, features, split)
         block = system.split.blocks()[split]
         return ScoredFrames(dataset.select(block), features[np.isin(dataset.frame, block)], split)
-
-
-def _other_readings(system: StudySystem, definitions: Sequence[Definition]) -> list[Definition]:
-    """The reading that is not scored on, where the relation has one that is, and frames carry both."""
-    others = [OTHER_DEFINITION[one] for one in definitions if one in OTHER_DEFINITION and system.relation is not None]
-    return [one for one in others if all_labelled(system.frames, LOCAL_HARTREE_ENERGY[one])]
 
 
 _REMEDY = "run again with --resume"

@@ -50,7 +50,10 @@ def draw_relation(results: StudyResults, number: int) -> Figure:
     slope = float(entry["slope"])
     points = select(points, split=tuple(split for split, *_ in _SPLITS))
     _draw_points(upper, points, "e_rest_ev", _MEV)
-    _draw_line(upper, points, slope)
+    fitted = select(points, split="train") if len(select(points, split="train")) else points
+    intercept = _MEV * (fitted["e_rest_ev"] - slope * fitted["e_es_ev"]).mean()
+    ends = _MEV * np.array([points["e_es_ev"].min(), points["e_es_ev"].max()])
+    upper.plot(ends, intercept + slope * ends, color="black", linewidth=1.0, label=f"line, slope {slope:.4f}")
     _draw_points(lower, points, "residual_mev", 1.0)
     lower.axhline(0.0, color="black", linewidth=1.0)
     style: Any = {"transform": upper.transAxes, "ha": "right", "va": "top", "fontsize": 8, "linespacing": 1.35}
@@ -70,13 +73,6 @@ def _draw_points(axes: Axes, points: pd.DataFrame, quantity: str, unit: float) -
         x, y = _MEV * chosen["e_es_ev"].to_numpy(float), unit * chosen[quantity].to_numpy(float)
         label, face = f"{name}: {len(chosen)} frames, {sizes} atoms", color if split == "train" else "none"
         axes.plot(x, y, marker, color=color, mfc=face, ms=4, alpha=0.8, label=label)
-
-
-def _draw_line(axes: Axes, points: pd.DataFrame, slope: float) -> None:
-    fitted = select(points, split="train") if len(select(points, split="train")) else points
-    intercept = _MEV * (fitted["e_rest_ev"] - slope * fitted["e_es_ev"]).mean()
-    ends = _MEV * np.array([points["e_es_ev"].min(), points["e_es_ev"].max()])
-    axes.plot(ends, intercept + slope * ends, color="black", linewidth=1.0, label=f"line, slope {slope:.4f}")
 
 
 def _statistics(entry: Mapping[str, Any]) -> str:
