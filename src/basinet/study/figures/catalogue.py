@@ -40,7 +40,7 @@ _WIDTH_CAPTION = (
     " Points and bars are mean and standard deviation over independently initialised networks, trained on "
     "total energies only; the networks never saw these frames. Baselines stand on the right: the literature "
     "pair potential, ridge regression on summed descriptors, and the ceiling (a tanh network trained on "
-    "the local energies themselves)."
+    "the local energies themselves), and of direct energies the relation of the totals."
 )
 _GAUGE_CAPTION = (
     " For the mixture the dashed curve is corrected for the pair gauge, the part of the local energies that "

@@ -14,7 +14,7 @@ from basinet.study.claims import members
 from basinet.study.report.results import StudyResults, floor, model_row, settings_text
 from basinet.study.tables import distinct, member_rows, select
 
-_BASELINES = (("lennard_jones", "pair pot."), ("ridge", "ridge"), ("ceiling", "ceiling"))
+_BASELINES = (("lennard_jones", "pair pot."), ("ridge", "ridge"), ("ceiling", "ceiling"), ("relation", "relation"))
 _PANEL_ORDER = (("linear", 1), ("tanh", 1), ("linear", 2), ("tanh", 2))
 """The paper's: linear left, tanh right; one hidden layer above two."""
 _GAUGES = (

@@ -182,7 +182,7 @@ class StudyResults:
             claims += [
                 replace(claim, subject=f"{claim.subject} ({view.definition})")
                 for claim in found
-                if claim.key in LOCAL_STATEMENTS
+                if claim.key in LOCAL_STATEMENTS and claim.verdict != "not testable here"
             ]
         return claims
 

@@ -97,7 +97,7 @@ def _headline(results: StudyResults, system: str) -> dict[str, Any]:
         "local, pair gauge removed": r("network", gauge="pair") if system in results.mixtures else "no such gauge",
         "literature pair potential, local": r("lennard_jones"),
         "ceiling, local": r("ceiling"),
-        "relation, local": r("relation"),
+        **({"relation, local": r("relation")} if results.definition else {}),
         "floor, |r|": floor(results, system, "local"),
     }
 
