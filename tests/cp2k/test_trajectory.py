@@ -23,7 +23,6 @@ def test_the_density_must_be_there_and_be_one(copy_run):
     directory = copy_run("argon")
     (directory / "run-ELECTRON_DENSITY-1_0.cube").unlink()
     refuse(directory, r"no cube of the electron density \(run-ELECTRON_DENSITY-1_0\.cube\); add &E_DENSITY_CUBE")
-    assert read_run(directory, need_density=False).density is None
     refuse(directory, "rho.cube: no such file", density=directory / "rho.cube")
     (directory / "rho.cube").touch()
     assert read_run(directory, density=directory / "rho.cube").density == directory / "rho.cube"
@@ -34,7 +33,8 @@ def test_of_a_trajectory_the_density_chooses_the_step(copy_run):
     (directory / "run-ELECTRON_DENSITY-1_0.cube").unlink()
     with pytest.raises(InputError, match="no cube of the electron density"):
         read_run(directory)
-    refuse(directory, "3 energies; name the density of the step you mean", need_density=False)
+    (directory / "rho.cube").touch()
+    refuse(directory, "3 energies; name the density of the step you mean", density=directory / "rho.cube")
     cubes = [directory / f"run-ELECTRON_DENSITY-1_{step}.cube" for step in range(3)]
     for cube in cubes:
         cube.touch()

@@ -162,7 +162,7 @@ class Cp2kRun:
     labels: dict[str, float]
     forces: FloatArray | None
     electrons: float
-    density: Path | None
+    density: Path
     total_density: Path | None
     hartree_potential: Path | None
     local_energy: Path | None
@@ -176,27 +176,25 @@ class Cp2kRun:
     output: Path
 
 
-def read_run(
-    path: str | Path, *, density: str | Path | None = None, need_density: bool = True, allow_unconverged: bool = False
-) -> Cp2kRun:
+def read_run(path: str | Path, *, density: str | Path | None = None, allow_unconverged: bool = False) -> Cp2kRun:
     """Read a finished CP2K run, in eV, Å and e, and check it.
 
     The path is the run's directory, or its output where the directory holds several. The cube of the electron density
     is by default the one named ``PROJECT-ELECTRON_DENSITY-...cube`` (or ``.cube.gz``) beside the output; of a
-    trajectory that wrote several, it chooses the step. A run without a density, or whose SCF did not converge, is an
-    error unless allowed. InputError: there is no output, or several; it is empty, binary, cut short, aborted or not
-    converged; the input is missing or belongs to another run; a kind or its pseudopotential is unknown, its file cannot
-    be found, or it is none of GTH's; the density is missing, or there are several. One line that names file and remedy.
+    trajectory that wrote several, it chooses the step. A run whose SCF did not converge is an error unless allowed.
+    InputError: there is no output, or several; it is empty, binary, cut short, aborted or not converged; the input is
+    missing or belongs to another run; a kind or its pseudopotential is unknown, its file cannot be found, or it is none
+    of GTH's; the density is missing, or there are several. One line that names file and remedy.
     """
     calculation = _read_calculation(path, allow_unconverged=allow_unconverged)
     output, given = calculation.output, calculation.given
     cube = _find_cube(output, given.project, DENSITY) if density is None else Path(density)
-    if cube is None and need_density:
+    if cube is None:
         raise DensityError(
             f"{output.path.parent}: no cube of the electron density ({given.project}-{DENSITY}-1_0.cube); "
             "add &E_DENSITY_CUBE with STRIDE 1 1 1 to &DFT/&PRINT, or name the cube"
         )
-    if cube is not None and not cube.is_file():
+    if not cube.is_file():
         raise InputError(f"{cube}: no such file; name the cube of the electron density")
     step, evaluation, positions = _choose_step(calculation, cube)
     check_evaluation(evaluation, len(positions), output, allow_unconverged=allow_unconverged)
@@ -272,12 +270,12 @@ def _read_once(path: Path, allow_unconverged: bool, _state: tuple[Any, ...]) -> 
     return _Calculation(output, given, symbols, cores, output.electrons)
 
 
-def _choose_step(calculation: _Calculation, cube: Path | None) -> tuple[int | None, Cp2kEvaluation, FloatArray]:
+def _choose_step(calculation: _Calculation, cube: Path) -> tuple[int | None, Cp2kEvaluation, FloatArray]:
     """The evaluation that the density belongs to, its number if it is a step of a trajectory, and its positions."""
     output, given = calculation.output, calculation.given
     if len(output.evaluations) == 1:
         return None, output.evaluations[0], _agreed_positions(output, given)
-    step = None if cube is None else step_of(cube)
+    step = step_of(cube)
     if step is None:
         raise InputError(
             f"{output.path}: {len(output.evaluations)} energies; name the density of the step you mean "

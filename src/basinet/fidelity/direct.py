@@ -21,7 +21,7 @@ from basinet.frames.bootstrap import choose_block_length
 from basinet.frames.labels import DIRECT_ENERGY, LOCAL_HARTREE_ENERGY, TOTAL_ENERGY, all_labelled, atom_labels
 from basinet.frames.reading import system_of
 from basinet.frames.splits import by_composition, divided, elements_of
-from basinet.potentials.pair_potential import LennardJones, literature_lennard_jones
+from basinet.potentials.pair_potential import literature_lennard_jones
 from basinet.relation.relation import Definition, Relation
 
 DIRECT_COLUMNS = {  # of the table of `compare_direct_energies`, and their types
@@ -36,16 +36,14 @@ DIRECT_COLUMNS = {  # of the table of `compare_direct_energies`, and their types
 _READINGS: Mapping[Definition, str] = {"total": "relation", "electronic": "relation_electronic"}
 
 
-def compare_direct_energies(
-    frames: Sequence[Atoms], relation: Relation, pair_potential: LennardJones | None = None
-) -> pd.DataFrame:
-    r"""Direct local energies beside the relation's, in both readings, and a pair potential's, atom by atom.
+def compare_direct_energies(frames: Sequence[Atoms], relation: Relation) -> pd.DataFrame:
+    r"""Direct local energies beside the relation's, in both readings, and those of a pair potential.
 
     Frames of one system, labelled with ``REF_direct_energy``, ``REF_energy`` and what the relation needs; those of one
     composition are compared together. Energies are centred by species.
 
     Returns ``compared``: ``relation``, ``relation_electronic`` where frames have the labels of that reading, and
-    ``pair_potential`` (of noble gases the literature's, unless given). ``pearson_r``, within frames
+    ``pair_potential`` (of noble gases, the literature's). ``pearson_r``, within frames
     ``pearson_r_within``; ``slope`` of direct energies on the others, 1 if those are right; both with the 95 % interval
     of a bootstrap over blocks of frames. ``rmse_mev`` is what the others leave of ``spread_mev``, the standard
     deviation of direct energies. ``participation`` tells on how many atoms a frame's difference sits, the mean over
@@ -57,22 +55,19 @@ def compare_direct_energies(
         if not all_labelled(group, DIRECT_ENERGY):
             name = system_of(group[0])
             raise InputError(f"system {name}: no frame has {DIRECT_ENERGY}; see direct energies in docs/partition.md")
-        for compared, local in _others(group, relation, pair_potential):
+        for compared, local in _others(group, relation):
             rows += _rows(group, compared, local)
     return pd.DataFrame(rows, columns=list(DIRECT_COLUMNS)).astype(DIRECT_COLUMNS)
 
 
-def _others(
-    frames: Sequence[Atoms], relation: Relation, pair_potential: LennardJones | None
-) -> Iterator[tuple[str, Callable[[Atoms], FloatArray]]]:
+def _others(frames: Sequence[Atoms], relation: Relation) -> Iterator[tuple[str, Callable[[Atoms], FloatArray]]]:
     """Whose local energies are compared, and the function from a frame to them, (n_atoms,) eV."""
     for definition, name in _READINGS.items():
         if definition == "total" or all_labelled(frames, LOCAL_HARTREE_ENERGY[definition]):
             yield name, partial(relation.local_energies, definition=definition)
     literature = literature_lennard_jones()
-    potential = pair_potential or (literature if {*elements_of(frames)} <= {*literature.elements} else None)
-    if potential is not None:
-        yield "pair_potential", lambda atoms: potential.evaluate(atoms).local_energies
+    if {*elements_of(frames)} <= {*literature.elements}:
+        yield "pair_potential", literature.local_energies
 
 
 def direct_and_related(frames: Sequence[Atoms], local: Callable[[Atoms], FloatArray]) -> tuple[FloatArray, FloatArray]:

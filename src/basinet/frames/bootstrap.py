@@ -29,7 +29,6 @@ class Interval:
     high: float
     level: float = 0.95
     block_length: int = 0
-    n_resamples: int = 0
 
     def __contains__(self, value: float) -> bool:
         """Tell if the interval covers a value."""
@@ -121,9 +120,9 @@ def percentile_interval(samples: ArrayLike, estimate: float, *, level: float = 0
     values = np.asarray(samples, dtype=np.float64).ravel()
     finite = values[np.isfinite(values)]
     if finite.size == 0:
-        return Interval(float(estimate), np.nan, np.nan, level, block_length, values.size)
+        return Interval(float(estimate), np.nan, np.nan, level, block_length)
     low, high = np.quantile(finite, [0.5 - level / 2, 0.5 + level / 2])
-    return Interval(float(estimate), float(low), float(high), level, block_length, values.size)
+    return Interval(float(estimate), float(low), float(high), level, block_length)
 
 
 def block_bootstrap(
@@ -132,10 +131,9 @@ def block_bootstrap(
     *,
     block_length: int,
     n_resamples: int = 1000,
-    level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Interval of a statistic that depends on sums over frames only, of what each frame adds: (n_frames, ...).
+    """95 % interval of a statistic that depends on sums over frames only, of what each frame adds: (n_frames, ...).
 
     The statistic takes summed frames, (n_resamples, ...), to values, (n_resamples,). Centre large constants first; for
     the length of blocks, in frames, see `choose_block_length`. The mean of a quantity over frames:
@@ -148,4 +146,4 @@ def block_bootstrap(
     per_frame = np.asarray(sums, dtype=np.float64)
     estimate = float(statistic(per_frame.sum(axis=0)[None])[0])
     samples = statistic(resample_sums(per_frame, block_length, n_resamples, seed))
-    return percentile_interval(samples, estimate, level=level, block_length=block_length)
+    return percentile_interval(samples, estimate, block_length=block_length)

@@ -146,9 +146,8 @@ def _refuse_too_many_pairs(points: FloatArray, box: FloatArray, axes: NDArray[np
     lengths = np.linalg.norm(box, axis=1)
     spans = np.where(axes, lengths, np.maximum(np.ptp(points, axis=0), 1.0) if len(points) else 1.0)
     within = np.where(axes, 2.0 * cutoff, np.minimum(2.0 * cutoff, spans))
-    share = (
-        np.pi / 6.0 * math.prod((within / spans).tolist()) * float(np.prod(lengths)) / abs(float(np.linalg.det(box)))
-    )
+    dense = float(np.prod(lengths)) / abs(float(np.linalg.det(box)))
+    share = np.pi / 6.0 * math.prod((within / spans).tolist()) * dense
     if len(points) * share > _MOST_NEIGHBOURS:
         raise InputError(
             f"the cutoff of {cutoff:g} A holds {len(points) * share:.2g} neighbours of each atom; choose a smaller one"

@@ -243,7 +243,6 @@ def _cp2k_source(path: Path, density: Path | None, settings: PartitionSettings) 
     """A CP2K run: exact cell and positions from the input, cores from its pseudopotentials, labels from the output."""
     run = read_run(path, density=density, allow_unconverged=settings.allow_unconverged)
     cube = run.density
-    assert cube is not None  # noqa: S101  (a run without one is refused)
     with _density_errors():
         volume = read_density(cube)
         _check_same_structure(volume, run.atoms, run.output)

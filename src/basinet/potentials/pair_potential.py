@@ -238,9 +238,7 @@ def _power_sums(atoms: Atoms, cutoff: float, elements: Sequence[str] | None = No
     return np.asarray(sums.reshape(len(atoms), len(pairs), 2), dtype=np.float64)
 
 
-def fit_pair_potential(
-    frames: Sequence[Atoms], energies: NDArray[np.floating], cutoff: float = LITERATURE_CUTOFF
-) -> LennardJones:
+def fit_pair_potential(frames: Sequence[Atoms], energies: NDArray[np.floating]) -> LennardJones:
     """Fit c6 and c12 of every pair of species to total energies (n_frames,), eV above isolated atoms, by least squares.
 
     Minimises ``sum_A (E_A - sum_p (c12_p S12_Ap - c6_p S6_Ap))^2`` where ``S_Ap`` sums `_power_sums` of frame ``A``
@@ -253,7 +251,7 @@ def fit_pair_potential(
         raise InputError(f"pair-potential fit: {len(frames)} frames need as many finite energies")
     elements = elements_of(frames)
     pairs = species_pairs(elements)
-    sums = np.array([_power_sums(atoms, cutoff, elements).sum(axis=0) for atoms in frames])
+    sums = np.array([_power_sums(atoms, LITERATURE_CUTOFF, elements).sum(axis=0) for atoms in frames])
     design = 0.5 * (sums * np.array([-1.0, 1.0])).reshape(len(frames), 2 * len(pairs))
     # Columns differ by twelve orders of magnitude in A; scaled, the conditioning is the physics' alone.
     scale = np.sqrt((design**2).sum(axis=0))
@@ -265,10 +263,8 @@ def fit_pair_potential(
             "give more, or more varied, training frames"
         )
     values = (solution / scale).reshape(len(pairs), 2)
-    return LennardJones(
-        {pair: PairCoefficients(c6=float(c6), c12=float(c12)) for pair, (c6, c12) in zip(pairs, values, strict=True)},
-        cutoff,
-    )
+    fitted = {pair: PairCoefficients(float(c6), float(c12)) for pair, (c6, c12) in zip(pairs, values, strict=True)}
+    return LennardJones(fitted, LITERATURE_CUTOFF)
 
 
 PairChoice: TypeAlias = LennardJones | Literal["literature"] | None

@@ -49,14 +49,14 @@ def _solve(design: FloatArray, energy: FloatArray, strengths: Sequence[float]) -
     return np.asarray((filtered * (left.T @ energy)) @ right)
 
 
-def out_of_fold_errors(dataset: Dataset, strengths: Sequence[float] = STRENGTHS) -> tuple[FloatArray, FloatArray]:
+def out_of_fold_errors(dataset: Dataset) -> tuple[FloatArray, FloatArray]:
     """Total-energy errors of each strength by contiguous folds, ``(n_strengths, n_frames)``, and their mean squares."""
-    errors = np.zeros((len(strengths), dataset.n_frames))
+    errors = np.zeros((len(STRENGTHS), dataset.n_frames))
     # A fold holds two frames at least: a short trajectory is cut into fewer.
     for rest, held in blocked_folds(np.arange(dataset.n_frames), max(min(N_FOLDS, dataset.n_frames // 2), 2)):
         fitted = dataset.select(rest)
         scaling = fit_scaling(fitted)
-        weights = _solve(*_design(fitted, scaling), strengths)
+        weights = _solve(*_design(fitted, scaling), STRENGTHS)
         design, energy = _design(dataset.select(held), scaling)
         errors[:, held] = weights @ design.T - energy
     return errors, (errors**2).mean(1)

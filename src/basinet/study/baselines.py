@@ -11,7 +11,7 @@ import numpy as np
 from basinet.arrays import FloatArray, IntArray
 from basinet.descriptors.bispectrum import Bispectrum
 from basinet.errors import InputError
-from basinet.fidelity.scoring import ScoredFrames, evaluation_rows, fitted_gauges
+from basinet.fidelity.scoring import evaluation_rows, fitted_gauges
 from basinet.frames.labels import for_each_frame
 from basinet.frames.splits import blocked_folds
 from basinet.potentials.dataset import Dataset
@@ -199,18 +199,10 @@ def out_of_fold_rows(
     """Yield rows over all frames; no gauge is fitted, since no frames are left to fit it on."""
     for name, models in predictions.items():
         system = store.main(name)
-        block = partial(_all_frames, store, system, descriptor)
+        block = partial(store.block, system, descriptor, "out_of_fold")
         for columns, prediction in models:
             labels = {"experiment": "cross_validation", "train_system": name, "transferred": False} | columns
             yield from rows_by_definition(prediction[None], ["mean"], block, labels, system.definitions)
-
-
-def _all_frames(
-    store: Store, system: StoredSystem, descriptor: Bispectrum, definition: Definition | None = None
-) -> ScoredFrames:
-    """All frames of a system, as a block."""
-    dataset = store.dataset(system, descriptor, definition=definition)
-    return ScoredFrames(dataset, system.arrays["gauge"], "out_of_fold")
 
 
 def parity_rows(

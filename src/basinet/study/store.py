@@ -201,13 +201,13 @@ class Store:
         *,
         definition: Definition | None = None,
     ) -> ScoredFrames:
-        """One block of a system to score models on; ``split="test"`` of a system without a split is all of it.
+        """One block of a system to score models on; all of it for ``out_of_fold``, or ``test`` without a split.
 
         A model that stands on a pair potential needs that potential's share in the dataset.
         """
         dataset = self.dataset(system, descriptor, pair_potential, definition=definition)
         features = system.arrays["gauge"]
-        if system.split is None:
+        if system.split is None or split == "out_of_fold":
             return ScoredFrames(dataset, features, split)
         block = system.split.blocks()[split]
         return ScoredFrames(dataset.select(block), features[np.isin(dataset.frame, block)], split)
