@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
 import numpy as np
+import psutil
 import pytest
 from tests.cp2k_engine import INPUT, run_cp2k
 
 from basinet import units
 from basinet.cp2k.output import read_cp2k_output
+from basinet.cp2k.program import run_program
 from basinet.cp2k.run_directory import read_run
 from basinet.errors import InputError
 
@@ -95,3 +101,21 @@ def test_centred_atoms_and_an_inclined_cell_agree_with_the_cube(cp2k_command, tm
     assert header[:, 1:] * header[:, :1] * units.Bohr == pytest.approx(run.atoms.cell.array, abs=1e-4)
     atoms = np.array([[float(word) for word in line.split()[2:]] for line in lines[6:10]])
     assert run.atoms.positions == pytest.approx(atoms * units.Bohr, abs=1e-6)
+
+
+def test_cp2k_listens_on_no_port(cp2k_command, tmp_path):
+    """Open MPI would open one at every address of the machine, for processes that never come."""
+    (tmp_path / "basinet.inp").write_text(SMALL)
+    seen, ports = set(), set()
+    with ThreadPoolExecutor() as pool:
+        run = pool.submit(run_program, [cp2k_command], tmp_path, threads=1, time_limit=300)
+        while not run.done():
+            for process in psutil.Process().children(recursive=True):
+                with suppress(psutil.Error):
+                    if process.name().startswith("cp2k"):
+                        seen.add(process.pid)
+                        ports |= {found.laddr for found in process.net_connections("inet")}
+            time.sleep(0.05)
+        assert run.result() > 0.0
+    assert seen
+    assert ports == set()
