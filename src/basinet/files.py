@@ -296,12 +296,9 @@ def free_memory() -> int:
 
     limits = [psutil.virtual_memory().available]
     group = Path("/sys/fs/cgroup")
-    try:
-        most = (group / "memory.max").read_text(encoding="ascii").strip()
-        if most != "max":
-            limits.append(int(most) - int((group / "memory.current").read_text(encoding="ascii")))
-    except (OSError, ValueError):
-        pass
+    with suppress(OSError, ValueError):  # no such group, or "max"
+        most, current = (int((group / f"memory.{name}").read_text(encoding="ascii")) for name in ("max", "current"))
+        limits.append(most - current)
     return max(min(limits), 0)
 
 

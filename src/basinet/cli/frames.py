@@ -124,19 +124,9 @@ def _show_direct(relations: dict[str, Relation], liquid: Sequence[Atoms]) -> Non
 
 
 def _row(name: str, relation: Relation) -> dict[str, Any]:
-    return {
-        "system": name,
-        "frames": relation.n_frames,
-        "slope": relation.slope,
-        "intercept": relation.intercept,
-        "rmse_mev": 1e3 * relation.rmse,
-        "r": relation.pearson_r,
-        "null_r": relation.null_r,
-        "r_total_es": relation.pearson_r_total_es,
-        "unexplained": relation.unexplained_variance,
-        "r2_left_out": relation.r2_out_of_sample,
-        "pinned_by": relation.pinned_by,
-    }
+    renamed = {"system": name, "frames": relation.n_frames, "rmse_mev": 1e3 * relation.rmse, "r": relation.pearson_r}
+    renamed |= {"r_total_es": relation.pearson_r_total_es, "unexplained": relation.unexplained_variance}
+    return vars(relation) | renamed | {"r2_left_out": relation.r2_out_of_sample}
 
 
 def _describe(

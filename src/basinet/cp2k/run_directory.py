@@ -170,7 +170,6 @@ class Cp2kRun:
     rvv10: tuple[float, float, float] | None
     grid: tuple[int, int, int] | None
     eps_scf: float | None
-    version: str
     step: int | None
     input: Path
     output: Path
@@ -212,7 +211,6 @@ def read_run(path: str | Path, *, density: str | Path | None = None, allow_uncon
         rvv10=given.rvv10,
         grid=output.grid,
         eps_scf=output.eps_scf,
-        version=output.version,
         step=step,
         input=given.path,
         output=output.path,

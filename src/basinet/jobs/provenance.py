@@ -54,9 +54,7 @@ def _dependency_versions() -> dict[str, str | None]:
 
 def available_processors() -> int | None:
     """Count the processors that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count()
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _git_revision(package: Path) -> tuple[str | None, bool | None]:

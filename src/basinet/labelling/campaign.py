@@ -269,9 +269,8 @@ def check_same(root: Path, config: CampaignConfig, frames: list[Atoms], template
     if config.mode == before.config.mode == "single_points":
         old["aimd"] = new["aimd"]
     other = next((key for key in new if old[key] != new[key]), None)
-    if other is None and (before.template is None) != (template is None):
-        other = "template"
-    if template is not None and before.template is not None and template.text != before.template.text:
+    texts = [None if one is None else one.text for one in (before.template, template)]
+    if texts[0] != texts[1] and (other is None or None not in texts):
         other = "template"
     if other is not None:
         msg = f"{root}: begun with another {other}; resume with the same config, or use --overwrite or another --out"

@@ -6,7 +6,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -267,11 +267,9 @@ def _running_units(root: Path) -> list[dict[str, Any]]:
     for path in sorted((root / "running").glob("*.json")):
         if not is_held(path):
             continue  # of a worker that was killed
-        try:
+        with suppress(OSError, ValueError, KeyError):
             values = json.loads(path.read_text(encoding="utf-8"))
             found.append({"unit": path.stem, "owner": values["owner"], "seconds": time.time() - values["since"]})
-        except (OSError, ValueError, KeyError):
-            continue
     return found
 
 

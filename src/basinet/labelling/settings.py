@@ -100,8 +100,7 @@ def with_own_files(config: CampaignConfig) -> CampaignConfig:
     A name that CP2K's data directory has stays as it is.
     """
     own = {}
-    for key in ("basis_set_file", "potential_file"):
-        name = getattr(config.cp2k, key)
+    for key, name in config.cp2k.model_dump(include={"basis_set_file", "potential_file"}).items():
         if Path(name).is_file() and find_potential_file(name, data_directories(None, None)) is None:
             own[key] = str(Path(name).absolute())
     return config.model_copy(update={"cp2k": config.cp2k.model_copy(update=own)})

@@ -249,16 +249,9 @@ def _comparison(number: int, old: Atoms, new: Atoms, slope: float | None) -> Com
     total = energy("REF_energy")
     if total is None:
         raise InputError(f"frame {number}: CP2K gave no total energy")
-    return Comparison(
-        number=number,
-        system=system_of(old),
-        n_atoms=len(old),
-        energy=total,
-        electrostatic=energy("REF_electrostatic_energy"),
-        local=None if hartree is None else hartree * abs(1.0 if slope is None else slope),
-        local_hartree=hartree,
-        forces=array("REF_forces"),
-    )
+    local = None if hartree is None else hartree * abs(1.0 if slope is None else slope)
+    electrostatic, forces = energy("REF_electrostatic_energy"), array("REF_forces")
+    return Comparison(number, system_of(old), len(old), total, electrostatic, local, hartree, forces)
 
 
 @dataclass(frozen=True)

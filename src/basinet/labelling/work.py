@@ -251,10 +251,9 @@ def _calculate(
 ) -> UnitResult:
     config, atoms = campaign.config, campaign.frames[unit.frame]
     begun = time.monotonic()
-    cubes = (unit.steps // config.aimd.density_every + 1) if unit.steps else 1
+    cubes = (unit.steps // config.aimd.density_every + 1) * (2 if config.cp2k.energy_density else 1)
     cutoff = None if campaign.template is not None else config.cp2k.cutoff
-    kinds = 2 if config.cp2k.energy_density else 1
-    _check_space(directory, atoms, cutoff, kinds * cubes if config.partition else 0)
+    _check_space(directory, atoms, cutoff, cubes if config.partition else 0)
     wavefunction = _bring_state(campaign, unit, directory)
     request = _request_for(unit, config, wavefunction=wavefunction)
     rescue = campaign.template is None and "scf_not_converged" in [item.kind for item in campaign.failures(unit.name)]
@@ -357,11 +356,9 @@ def _failed(campaign: Campaign, unit: Unit, attempt: int, directory: Path, error
     message = message.replace(f"{directory}/", "").replace(f"{directory}: ", "")
     kind = _failure_kind(error)
     log = None
-    try:
+    with suppress(InputError, OSError):
         log = campaign.keep_log(unit.name, attempt, directory / program.OUTPUT, directory / program.ERRORS)
         _record(campaign, unit.name, attempt, kind, message, log, seconds)
-    except (InputError, OSError):
-        pass
     return Outcome(unit.name, seconds, kind, message, log)
 
 

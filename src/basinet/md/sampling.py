@@ -256,10 +256,8 @@ def _correlations(liquid: _Liquid) -> dict[str, FloatArray]:
     means = np.empty(local.shape[1])
     for number in np.unique(liquid.atoms.numbers):
         means[liquid.atoms.numbers == number] = local[:, liquid.atoms.numbers == number].mean()
-    return {
-        "potential_energy": autocorrelation(np.array(liquid.record.energy)),
-        "local_energy": autocorrelation(local, means),
-    }
+    total = autocorrelation(np.array(liquid.record.energy))
+    return {"potential_energy": total, "local_energy": autocorrelation(local, means)}
 
 
 def _describe_state(liquid: _Liquid, config: SampleConfig) -> dict[str, Any]:

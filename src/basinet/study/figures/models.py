@@ -296,10 +296,9 @@ def draw_learning_curve(results: StudyResults) -> Figure:
     if not results.present(rows, "test_system"):
         raise plotting.AbsentError("a learning curve")
     networks = tables.member_rows(tables.select(rows, model="network"))
-    widths = enumerate(tables.distinct(networks, "width"))
     curves = [
         (f"network of width {width}", plotting.look(index), tables.select(networks, width=width))
-        for index, width in widths
+        for index, width in enumerate(tables.distinct(networks, "width"))
     ]
     curves.append(
         ("ridge", plotting.Look(plotting.GREY, "x", "--"), tables.select(rows, model="ridge").assign(seed="0"))
