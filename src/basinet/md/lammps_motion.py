@@ -112,12 +112,8 @@ class _LammpsMotion(_Motion):
         """LAMMPS' restart file, and where its box lies in ours; positions and momenta for readers."""
         if self._saved_at != self.step:
             self._saved, self._saved_at = self._save(), self.step
-        return {
-            "positions": self.atoms.get_positions(),
-            "momenta": self.atoms.get_momenta(),
-            "offset": self._offset,
-            "lammps": self._saved,
-        }
+        places = {"positions": self.atoms.get_positions(), "momenta": self.atoms.get_momenta()}
+        return {**places, "offset": self._offset, "lammps": self._saved}
 
     def advance(self, steps: int = 1) -> None:
         with _calculating():
