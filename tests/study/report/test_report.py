@@ -200,6 +200,10 @@ def test_further_local_energies_stand_beside_the_main_ones(tmp_path):
         "definition": "direct"
     }
     assert "the relation of the totals knows the atoms better" in _yardstick(direct, "ar")
+    without = direct.table.assign(
+        pearson_r_low=float("nan"), pearson_r_high=float("nan")
+    )  # two frames have no interval
+    assert "not told apart" in _yardstick(replace(direct, table=without), "ar")
     claims = results.claims()
     assert {claim.subject for claim in claims if claim.key == "local-falls"} == {"Ar", "Ar (direct)"}
     assert {claim.subject for claim in claims if claim.key == "totals-accurate"} == {"Ar"}

@@ -170,12 +170,16 @@ def _yardstick(results: StudyResults, system: str) -> str:
     network, relation = (model_row(results, model, system, "local") for model in ("network", "relation"))
     if not network or not relation:
         return ""
-    if network["pearson_r_low"] > relation["pearson_r_high"]:
+    low, high, least, most = (
+        np.nan if row[end] is None else row[end]
+        for row in (network, relation)
+        for end in ("pearson_r_low", "pearson_r_high")
+    )
+    words = "the relation and the networks are not told apart by these frames"
+    if low > most:
         words = "networks that saw totals only know the atoms better than the relation of the same totals does"
-    elif network["pearson_r_high"] < relation["pearson_r_low"]:
+    elif high < least:
         words = "the relation of the totals knows the atoms better than networks that saw the same totals"
-    else:
-        words = "the relation and the networks are not told apart by these frames"
     return f"{results.label(system)}: {words} ({_r(relation)} of the relation, {_r(network)} of the networks)."
 
 
