@@ -116,9 +116,9 @@ def _label_the_rest(atoms: Atoms, basins: Basins) -> None:
 
 def _report(source: DensitySource, local: LocalEnergies, atoms: Atoms, settings: PartitionSettings) -> dict[str, Any]:
     basins, alone = local.basins, local.basins.non_nuclear
-    cores = {
+    cores = source.cores and {
         symbol: {"charge": core.charge, "rloc": core.radius, "rloc_bohr": core.radius / Bohr}
-        for symbol, core in zip(source.atoms.get_chemical_symbols(), source.cores or (), strict=False)
+        for symbol, core in zip(source.atoms.get_chemical_symbols(), source.cores, strict=True)
     }
     described: dict[str, Any] = plain(
         {
@@ -127,7 +127,7 @@ def _report(source: DensitySource, local: LocalEnergies, atoms: Atoms, settings:
             "formula": atoms.get_chemical_formula(),
             "grid": source.volume.values.shape,
             "electrons": source.electrons,
-            "cores": cores if source.cores is not None else None,
+            "cores": cores,
             "cores_from": source.cores_from or None,
             "maxima": len(basins.maxima),
             "non_nuclear": {name: values for name, values in vars(alone).items() if name != "integrals"},
