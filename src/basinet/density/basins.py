@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from basinet.arrays import FloatArray, IntArray
-from basinet.density.facets import grid_facets, nearest_sites
+from basinet.density.facets import grid_facets, nearest_sites, shared_sites
 from basinet.density.grid import checked_field, checked_threads
 from basinet.errors import InputError
 from basinet.frames.neighbours import COINCIDENT, checked_cell, checked_positions
@@ -209,16 +209,9 @@ _Owners = tuple[IntArray, IntArray, FloatArray]  # of the basins of maxima: inde
 
 def _owners(maxima: Maxima, nuclei: FloatArray, box: FloatArray, shape: tuple[int, ...]) -> _Owners:
     """Atoms that own the basins of nuclear maxima: the nearest one, or in equal parts all (and images) as near."""
-    maximum, atom = [np.flatnonzero(maxima.atom >= 0)], [maxima.atom[maxima.atom >= 0]]
-    tied, rank = np.flatnonzero(maxima.tied), 2
-    while tied.size:
-        distance, site = nearest_sites(maxima.positions[tied], nuclei, box, rank)
-        near = distance - maxima.distance[tied] <= _resolution(box, shape)
-        tied, rank = tied[near], rank + 1
-        maximum.append(tied)
-        atom.append(site[near])
-    owned = np.concatenate(maximum)
-    return owned, np.concatenate(atom), 1.0 / np.bincount(owned, minlength=len(maxima))[owned]
+    owned = np.flatnonzero(maxima.atom >= 0)
+    maximum, atom, share = shared_sites(maxima.positions[owned], nuclei, box, _resolution(box, shape))
+    return owned[maximum], atom, share
 
 
 def _results(

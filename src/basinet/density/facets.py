@@ -128,20 +128,48 @@ def nearest_sites(
     >>> round(float(distance[0]), 12), int(site[0])
     (0.1, 0)
     """
-    from scipy.spatial import cKDTree
-
     if not len(points):
         return np.zeros(0), np.zeros(0, dtype=np.int64)
+    distance, site = _nearest_images(points, sites, cell, rank)
+    return distance[:, -1], site[:, -1]
+
+
+def shared_sites(
+    points: FloatArray, sites: FloatArray, cell: FloatArray, tolerance: float
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Points, the sites nearest to them, and the share of each: in equal parts all (and images) as near as the nearest.
+
+    Points come as often as sites share them, in no order; distances within the tolerance (A) count as equal.
+    """
+    point, owner, number = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)], 2
+    left = np.arange(len(points))
+    while left.size:
+        distance, site = _nearest_images(points[left], sites, cell, number)
+        near = distance - distance[:, :1] <= tolerance
+        row, rank = np.nonzero(near & ~near[:, -1:])  # where the last one is as near there may be more
+        point.append(left[row])
+        owner.append(site[row, rank])
+        left, number = left[near[:, -1]], 2 * number
+    shared = np.concatenate(point)
+    return shared, np.concatenate(owner), 1.0 / np.bincount(shared, minlength=len(points))[shared]
+
+
+def _nearest_images(
+    points: FloatArray, sites: FloatArray, cell: FloatArray, number: int
+) -> tuple[FloatArray, IntArray]:
+    """Distances (A) to so many nearest images of sites, nearest first, and the sites' indices: (m, number)."""
+    from scipy.spatial import cKDTree
+
     box = obtuse_superbase(cell)[:3] @ cell
     inverse = np.linalg.inv(box)
     points_inside, sites_inside = (np.mod(x @ inverse, 1.0) for x in (points, sites))
-    home = np.concatenate([sites_inside + shift for shift in range(rank)])  # as many as are needed, none too near
-    bound = cKDTree(home @ box).query(points_inside @ box, k=[rank])[0].max() * (1.0 + 1e-9) + 1e-9
+    home = np.concatenate([sites_inside + shift for shift in range(number)])  # as many as are needed, none too near
+    bound = cKDTree(home @ box).query(points_inside @ box, k=[number])[0].max() * (1.0 + 1e-9) + 1e-9
     margin = bound * np.linalg.norm(inverse, axis=0)  # the distance between lattice planes is 1 / |column|
     reach = np.ceil(margin).astype(int)
     shifts = np.array(list(product(*(range(-r, r + 1) for r in reach))))
     images = (sites_inside[None, :, :] + shifts[:, None, :]).reshape(-1, 3)
     index = np.tile(np.arange(len(sites)), len(shifts))
     kept = np.all((images >= -margin) & (images <= 1.0 + margin), axis=1)
-    distance, which = cKDTree(images[kept] @ box).query(points_inside @ box, k=[rank])
-    return distance[:, 0], index[kept][which[:, 0]]
+    distance, which = cKDTree(images[kept] @ box).query(points_inside @ box, k=list(range(1, number + 1)))
+    return distance, index[kept][which]

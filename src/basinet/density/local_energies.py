@@ -21,12 +21,13 @@ from basinet.arrays import FloatArray
 from basinet.density.basins import Basins, GridErrors, checked_fields, grid_errors, integrate_basins
 from basinet.density.cores import Core, CoreLike, as_cores, core_overlap_energies, core_self_energies
 from basinet.density.grid import TOLERANCE, checked_field, renormalise
-from basinet.density.potential import hartree_potential
+from basinet.density.potential import hartree_potential, laplacian_energy_density
 from basinet.errors import InputError
 from basinet.frames.neighbours import checked_cell
 
 TOTAL, ELECTRONIC, DIRECT = "hartree_energy", "hartree_energy_electronic", "direct_energy"
-"""Names of the integrals: of the two readings, and of the energy density."""
+LAPLACIAN = "direct_energy_laplacian"
+"""Names of the integrals: of the two readings, of the energy density, and of the laplacian beside it."""
 _VARIANCE = "direct_energy_variance"
 
 
@@ -85,6 +86,14 @@ class LocalEnergies:
         if density is None or self.core_self_energy is None or self.core_overlap_energy is None:
             return None
         return density + self.core_self_energy + self.core_overlap_energy
+
+    @property
+    def direct_energy_laplacian(self) -> FloatArray | None:
+        r""":math:`\frac14 \int_{\Omega_i} \nabla^2 \rho`, eV: by which direct energies of the two kinetic forms differ.
+
+        Zero but for the grid's error where the basins are those of the density itself. None without an energy density.
+        """
+        return self.basins.integrals.get(LAPLACIAN)
 
     @property
     def electrostatic_energy(self) -> FloatArray | None:
@@ -164,6 +173,8 @@ def local_hartree_energies(  # noqa: PLR0913 - one keyword per option
             raise InputError(f"density and potential are on different grids, {electrons.shape} and {field.shape}")
         energies[ELECTRONIC] = electrons * field  # 1/2 rho_e V, eV/A^3
         energies[ELECTRONIC] *= 0.5
+    if energy_density is not None:
+        further[LAPLACIAN] = laplacian_energy_density(electrons, box, threads)
     integrands = energies | further
     leading = None if reference is None else checked_field(reference, "the reference density")
     options: dict[str, Any] = {"nuclear_radius": nuclear_radius, "reference": leading, "vacuum": vacuum}
@@ -222,7 +233,7 @@ def _further_fields(
 ) -> dict[str, FloatArray]:
     """The energy density and the caller's own fields, none of them under the name of an energy."""
     further = dict(fields or {})
-    for name in (TOTAL, ELECTRONIC, DIRECT, _VARIANCE):
+    for name in (TOTAL, ELECTRONIC, DIRECT, LAPLACIAN, _VARIANCE):
         if name in further:
             raise InputError(f"a field is named {name!r}, which is an energy; give it another name")
     if energy_density is not None:

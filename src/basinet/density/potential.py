@@ -5,7 +5,7 @@ One pass over the half spectrum of the electrons' density, plane by plane, subtr
 is taken for a wave and an atom, and no array of waves times atoms exists.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -137,29 +137,60 @@ def _subtract_cores_and_solve(
     The charge (n1, n2, n3 / 2 + 1) comes in as that of the electrons; the potential is written. The forward FFT has not
     divided by the number of points.
     """
-    vectors = 2.0 * np.pi * np.linalg.inv(cell).T
-    metric = vectors @ vectors.T  # G^2 = h^T M h for the wave of integers h, 1/A^2
-    one, two, three = (_wave_numbers(points) for points in shape)
-    three = three[: charge.shape[2]]
-    # In products of two axes the Nyquist wave is zero, the mean of n/2 and -n/2.
-    one_crossed, two_crossed, three_crossed = (
-        np.where(2 * waves == points, 0, waves) for waves, points in zip((one, two, three), shape, strict=True)
-    )
-    within_plane = np.add.outer(metric[1, 1] * two**2, metric[2, 2] * three**2)
-    within_plane += 2.0 * metric[1, 2] * np.outer(two_crossed, three_crossed)
-    across = 2.0 * np.add.outer(metric[0, 1] * two_crossed, metric[0, 2] * three_crossed)
+    squares = _wave_squares(cell, shape)
     phases = [_phase_factors(fractions[:, axis], points) for axis, points in enumerate(shape)]
     along_rows = np.ascontiguousarray(phases[2][: charge.shape[2]].T)
     species = {core: [atom for atom, other in enumerate(cores) if other == core] for core in cores}
     per_volume = np.prod(shape) / abs(np.linalg.det(cell))
     for h in planes:
-        square = metric[0, 0] * one[h] ** 2 + one_crossed[h] * across + within_plane
+        square = squares(h)
         for core, own in species.items():
             form = core.charge * per_volume * np.exp(-0.5 * core.radius**2 * square)
             charge[h] -= form * _structure_factors(phases[0][h, own] * phases[1][:, own], along_rows[own])
         if h == 0:
             square[0, 0] = np.inf  # the potential's mean is zero
         np.multiply(charge[h], 4.0 * np.pi * COULOMB / square, out=potential[h])
+
+
+def _wave_squares(cell: FloatArray, shape: tuple[int, ...]) -> Callable[[int], FloatArray]:
+    """Square of the waves of a real spectrum, 1/A^2: (n2, n3 // 2 + 1) of one of its planes."""
+    vectors = 2.0 * np.pi * np.linalg.inv(cell).T
+    metric = vectors @ vectors.T  # G^2 = h^T M h for the wave of integers h, 1/A^2
+    one, two, three = (_wave_numbers(points) for points in shape)
+    # In products of two axes the Nyquist wave is zero, the mean of n/2 and -n/2.
+    one_crossed, two_crossed, three_crossed = (
+        np.where(2 * waves == points, 0, waves) for waves, points in zip((one, two, three), shape, strict=True)
+    )
+    half = shape[2] // 2 + 1
+    within_plane = np.add.outer(metric[1, 1] * two**2, metric[2, 2] * three[:half] ** 2)
+    within_plane += 2.0 * metric[1, 2] * np.outer(two_crossed, three_crossed[:half])
+    across = 2.0 * np.add.outer(metric[0, 1] * two_crossed, metric[0, 2] * three_crossed[:half])
+
+    def plane(h: int) -> FloatArray:
+        square: FloatArray = metric[0, 0] * one[h] ** 2 + one_crossed[h] * across + within_plane
+        return square
+
+    return plane
+
+
+def laplacian_energy_density(density: ArrayLike, cell: ArrayLike, workers: int | None = None) -> FloatArray:
+    r"""Difference of the two kinetic energy densities, :math:`\nabla^2 \rho / 4` in atomic units, eV/A^3, by FFT.
+
+    .. math:: \tfrac12 |\nabla \psi|^2 = -\tfrac12 \psi^* \nabla^2 \psi + \tfrac14 \nabla^2 |\psi|^2
+
+    The density (n1, n2, n3) is of all electrons in question, e/A^3; the cell (3, 3), rows in Angstrom.
+
+    >>> wave = 1.0 + np.cos(2 * np.pi * np.arange(8) / 8)[:, None, None] * np.ones((8, 8, 8))
+    >>> found = laplacian_energy_density(wave, 2 * np.pi * np.eye(3))
+    >>> bool(np.allclose(found, 0.25 * Hartree * Bohr**2 * (1.0 - wave)))
+    True
+    """
+    field, box = checked_field(density, "the density"), checked_cell(cell)
+    threads = checked_threads(workers)
+    spectrum, squares = fft.rfftn(field, workers=threads), _wave_squares(box, field.shape)
+    for h in range(len(field)):
+        spectrum[h] *= -0.25 * Hartree * Bohr**2 * squares(h)
+    return _to_real_space(spectrum, field.shape[2], threads)
 
 
 def _check_charge(density: FloatArray, cell: FloatArray, cores: Sequence[Core], charge: float) -> None:

@@ -19,7 +19,7 @@ from basinet.arrays import FloatArray
 from basinet.cp2k.run_directory import DENSITY
 from basinet.density.basins import Basins
 from basinet.density.files import read_cube
-from basinet.density.local_energies import DIRECT, ELECTRONIC, TOTAL, LocalEnergies, local_hartree_energies
+from basinet.density.local_energies import DIRECT, ELECTRONIC, LAPLACIAN, TOTAL, LocalEnergies, local_hartree_energies
 from basinet.density.potential import cross_check
 from basinet.errors import InputError
 from basinet.files import atomic_write, free_memory, plain
@@ -44,6 +44,7 @@ from basinet.units import Bohr
 _ARRAYS = {TOTAL: "REF_local_hartree_energy", ELECTRONIC: "REF_local_hartree_energy_electronic"}
 """Arrays of the integrals, eV, and below of their error bars."""
 _ERRORS = {name: f"local_{name}_error" for name in _ARRAYS} | {DIRECT: "direct_energy_error"}
+_ARRAYS[LAPLACIAN], _ERRORS[LAPLACIAN] = LAPLACIAN, f"{LAPLACIAN}_error"
 _MAX_CLOSURE_ERROR = 0.05  # eV per atom by which local energies may miss the printed Hartree energy
 _RESULT_VERSION = 4  # of what is kept of an input; results of another version are computed anew
 
