@@ -54,6 +54,14 @@ def test_a_table_is_printed_that_adds_up(run, atoms_file):
     assert "reading total" in lines[5]
 
 
+def test_divisions_are_refused_that_are_none_or_lack_isolated_atoms(run, atoms_file):
+    assert_refused(run("partition", atoms_file, "--divisions", "becke"), "--divisions becke", "voronoi, hirshfeld")
+    both = run("partition", atoms_file, "--divisions", "voronoi", "hirshfeld")
+    assert_refused(both, "--divisions hirshfeld", "--isolated")
+    assert_refused(run("partition", atoms_file, "--isolated", atoms_file), "--isolated RUN...", "belong together")
+    assert_refused(run("partition", atoms_file, "--divisions", "voronoi"), "no energy density", "LOCAL_ENERGY_CUBE")
+
+
 def test_the_definition_chooses_the_energies_shown(run, atoms_file):
     shown = run("partition", atoms_file, *CORES, "--definition", "electronic")
     assert shown.exit_code == 0, shown.stderr

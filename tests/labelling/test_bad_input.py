@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.density.cubes import write_cube
@@ -10,6 +12,7 @@ from tests.labelling import neutral_atoms as known
 from basinet.errors import InputError
 from basinet.labelling.partition import partition_input
 from basinet.labelling.partition_settings import PartitionInput, PartitionSettings
+from basinet.labelling.sources import _read_isolated
 from basinet.units import Bohr
 
 
@@ -104,6 +107,19 @@ def test_a_further_field_on_another_grid(tmp_path, atoms_cube):
     assert "spin.cube" in message
     assert "grids differ" in message
     assert "none.cube: no such file" in refusal(atoms_cube, fields={"spin": "none.cube"})
+
+
+def test_divisions_of_a_density_without_energies(atoms_cube):
+    message = refusal(atoms_cube, divisions=("voronoi",))
+    assert "atoms.cube: --divisions: there is no energy density; print LOCAL_ENERGY_CUBE" in message
+
+
+def test_isolated_atoms_that_are_missing_or_not_alone(atoms_cube):
+    settings = PartitionSettings(divisions=("hirshfeld",))
+    with pytest.raises(InputError, match="no density of an isolated Ar; give its run or cube, --isolated"):
+        _read_isolated(settings, ["Ar"])
+    with pytest.raises(InputError, match="2 atoms; --isolated takes the density of one atom"):
+        _read_isolated(replace(settings, isolated=(atoms_cube,)), ["Ar"])
 
 
 def test_a_potential_in_place_of_a_density(atoms_cube):

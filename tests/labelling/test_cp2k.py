@@ -7,6 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
+from ase import Atoms
 from tests.cp2k_engine import WITH_LOCAL_ENERGIES, WITH_RVV10, run_cp2k, with_atoms
 from tests.density.cubes import write_cube
 
@@ -19,7 +20,7 @@ from basinet.errors import InputError
 from basinet.labelling.partition import PartitionBatch, partition_input
 from basinet.labelling.partition_settings import PartitionInput, PartitionSettings
 from basinet.labelling.sources import _GTH_PBE, _cores_of_file, _default_cores, expanded
-from basinet.units import Hartree
+from basinet.units import Bohr, Hartree
 
 pytestmark = [pytest.mark.long, pytest.mark.cp2k]
 
@@ -54,8 +55,23 @@ def test_local_hartree_energies_sum_to_the_printed_one(done):
 
 @pytest.mark.parametrize("text", [WITH_LOCAL_ENERGIES, WITH_RVV10], ids=["PBE", "rVV10"])
 def test_direct_energies_sum_to_the_total_energy(text, cp2k_command, tmp_path, done):
+    """By Bader regions, whose laplacian vanishes within its bar, and in both kinetic forms by other divisions."""
     run_cp2k(cp2k_command, tmp_path / "run", text)
-    found = partition_input(PartitionInput(tmp_path / "run"), PartitionSettings(threads=1))
+    atom, x = Atoms("Ar", positions=[[3.0, 3.0, 3.0]], cell=[6.0] * 3), np.arange(32) * 6.0 / 32 - 3.0
+    square = x[:, None, None] ** 2 + x[:, None] ** 2 + x**2
+    write_cube(tmp_path / "isolated.cube", Bohr**3 * 8.0 * np.exp(-square / 0.6) / (0.6 * np.pi) ** 1.5, atom)
+    divisions = {"divisions": ("voronoi", "hirshfeld"), "isolated": (tmp_path / "isolated.cube",)}
+    found = partition_input(PartitionInput(tmp_path / "run"), PartitionSettings(threads=1, **divisions))
+    arrays = found.atoms.arrays
+    bars = 3.0 * arrays["direct_energy_laplacian_error"] + 1e-4
+    assert np.all(np.abs(arrays["direct_energy_laplacian"]) < bars)
+    for division in ("voronoi", "hirshfeld"):
+        assert arrays[f"{division}_population"].sum() == pytest.approx(32.0, rel=1e-9)
+        for form in ("direct_energy", "direct_energy_positive"):
+            sums = arrays[f"{division}_{form}"].sum(), arrays["REF_direct_energy"].sum()
+            assert sums[0] == pytest.approx(sums[1], abs=1e-8)
+        forms = arrays[f"{division}_direct_energy_positive"] - arrays[f"{division}_direct_energy"]
+        assert np.abs(forms).max() > 10.0 * np.abs(arrays["direct_energy_laplacian"]).max()
     direct = found.atoms.arrays["REF_direct_energy"]
     assert found.atoms.info["direct_closure_error"] == direct.sum() - found.atoms.info["REF_energy"]
     assert abs(found.atoms.info["direct_closure_error"]) < 2e-4 * Hartree

@@ -93,10 +93,10 @@ def _check_scheduler(address: str | None) -> None:
 
 
 class _SeveralValues(TyperCommand):
-    """A command whose --data, --reference and --compose take all values that follow: ``--data a.xyz b.xyz``."""
+    """A command whose options of several values take all that follow: ``--data a.xyz b.xyz``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        for option in ("--data", "--reference", "--compose"):
+        for option in ("--data", "--reference", "--compose", "--divisions", "--isolated"):
             args = _repeat_option(args, option)
         return super().parse_args(ctx, args)
 

@@ -55,6 +55,16 @@ def partition(
             "Integrate a further cube beside each INPUT too, in its unit times bohr^3, as bader_NAME. Repeatable.",
         ),
     ] = None,
+    divisions: Annotated[
+        list[str] | None,
+        option(
+            "NAME...", "Direct energies by these divisions of space too, in both kinetic forms: voronoi, hirshfeld."
+        ),
+    ] = None,
+    isolated: Annotated[
+        list[Path] | None,
+        option("RUN...", "CP2K runs, or density cubes, of the isolated atoms that hirshfeld divides by."),
+    ] = None,
     structure: Annotated[
         Path | None,
         option(
@@ -82,7 +92,12 @@ def partition(
 
     refuse_twice(inputs)
     named, further = _parse_cores(cores) if cores else {}, _parse_fields(field or ())
+    for name in set(divisions or ()) - {"voronoi", "hirshfeld"}:
+        raise InputError(f"--divisions {name}: is none; choose voronoi, hirshfeld or both")
+    if ("hirshfeld" in (divisions or ())) != bool(isolated):
+        raise InputError("--divisions hirshfeld and --isolated RUN... belong together; give both")
     settings = replace(settings, cores=named, fields=further, reference=tuple(reference or ()))
+    settings = replace(settings, divisions=tuple(divisions or ()), isolated=tuple(isolated or ()))
     if settings.potential is not None and len(inputs) > 1:
         msg = f"--potential {settings.potential}: belongs to one INPUT, not to {len(inputs)}; give them one by one"
         raise InputError(msg)

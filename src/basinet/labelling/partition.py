@@ -18,6 +18,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from basinet.arrays import FloatArray
 from basinet.cp2k.run_directory import DENSITY
 from basinet.density.basins import Basins
+from basinet.density.divisions import divided_energies, hirshfeld_weights, voronoi_weights
 from basinet.density.files import read_cube
 from basinet.density.local_energies import DIRECT, ELECTRONIC, LAPLACIAN, TOTAL, LocalEnergies, local_hartree_energies
 from basinet.density.potential import cross_check
@@ -36,6 +37,7 @@ from basinet.labelling.sources import (
     _file_stamp,
     _files_beside,
     _read_fields,
+    _read_isolated,
     _read_reference,
     _read_source,
 )
@@ -46,7 +48,7 @@ _ARRAYS = {TOTAL: "REF_local_hartree_energy", ELECTRONIC: "REF_local_hartree_ene
 _ERRORS = {name: f"local_{name}_error" for name in _ARRAYS} | {DIRECT: "direct_energy_error"}
 _ARRAYS[LAPLACIAN], _ERRORS[LAPLACIAN] = LAPLACIAN, f"{LAPLACIAN}_error"
 _MAX_CLOSURE_ERROR = 0.05  # eV per atom by which local energies may miss the printed Hartree energy
-_RESULT_VERSION = 4  # of what is kept of an input; results of another version are computed anew
+_RESULT_VERSION = 5  # of what is kept of an input; results of another version are computed anew
 
 
 def _labelled_atoms(source: DensitySource, local: LocalEnergies, settings: PartitionSettings) -> Atoms:
@@ -113,6 +115,21 @@ def _label_the_rest(atoms: Atoms, basins: Basins) -> None:
     if basins.vacuum is not None:
         atoms.info["bader_vacuum_population"] = basins.vacuum.population
         atoms.info["bader_vacuum_volume"] = basins.vacuum.volume
+
+
+def _label_divisions(
+    atoms: Atoms, source: DensitySource, settings: PartitionSettings, tables: Sequence[FloatArray]
+) -> None:
+    """Add electrons, volumes and direct energies of both kinetic forms by further divisions of space."""
+    density, energy_density, cores = source.volume.values, source.energy_density, source.cores
+    if energy_density is None or cores is None:
+        return
+    cell, positions = source.cell, source.atoms.positions
+    for division in settings.divisions:
+        shares = hirshfeld_weights(density.shape, cell, positions, tables)
+        weights = shares if division == "hirshfeld" else voronoi_weights(density.shape, cell, positions)
+        found = divided_energies(weights, density, energy_density, cell, positions, cores, charge=source.charge)
+        atoms.arrays |= {f"{division}_{name}": values for name, values in vars(found).items()}
 
 
 def _report(source: DensitySource, local: LocalEnergies, atoms: Atoms, settings: PartitionSettings) -> dict[str, Any]:
@@ -201,14 +218,18 @@ def partition_input(item: PartitionInput, settings: PartitionSettings) -> Partit
         source = _read_source(item, settings)
         source = replace(source, reference=_read_reference(item, settings, source))
         fields = _read_fields(item, settings, source)
+        _refuse_undivided(source, settings)
+        tables = _read_isolated(settings, source.atoms.get_chemical_symbols())
         reading = time.perf_counter() - begun
-        files = (*source.files, *_files_beside(item, [*settings.fields.values(), *settings.reference]))
+        beside = _files_beside(item, [*settings.fields.values(), *settings.reference])
+        files = (*source.files, *beside, *settings.isolated)
         stamps = {str(path.resolve()): _file_stamp(path) for path in files}
         checks: dict[str, Any] = {}
         with _density_errors():
             local = _source_energies(source, fields, settings, checks)
             _refuse_empty(local.basins, source)
         atoms = _labelled_atoms(source, local, settings)
+        _label_divisions(atoms, source, settings, tables)
         if not settings.allow_open:
             _refuse_open(atoms, local.basins)
     known = {"renormalisation": local.renormalisation - 1.0, "hartree_energy": local.total_energy}
@@ -230,6 +251,14 @@ def _refuse_empty(basins: Basins, source: DensitySource) -> None:
         f"{source.volume.path}: {basins.empty_atoms.size} of {len(symbols)} atoms have no maximum of the density: "
         f"{names}{told}; a valence density need not have one, so give the all-electron density, --reference FILE..."
     )
+
+
+def _refuse_undivided(source: DensitySource, settings: PartitionSettings) -> None:
+    """Refuse further divisions of a source that has no direct energies to divide."""
+    if settings.divisions and (source.energy_density is None or source.cores is None):
+        why = [note for note in source.notes if note.startswith("no direct energies")]
+        remedy = "there is no energy density; print LOCAL_ENERGY_CUBE with STRIDE 1 1 1 beside the density"
+        raise InputError(f"{source.volume.path}: --divisions: {why[0] if why else remedy}")
 
 
 def _refuse_open(atoms: Atoms, basins: Basins) -> None:
@@ -255,8 +284,7 @@ def _source_energies(
             check = cross_check(rho, v_h, source.cell, *theirs)
             checks["cross_check"] = asdict(check) | {"energy_difference": check.energy_difference}
 
-    cores, electrons = source.cores, source.electrons
-    charge = 0.0 if cores is None or electrons is None else sum(core.charge for core in cores) - electrons
+    cores = source.cores
     return local_hartree_energies(
         source.volume.values,
         source.cell,
@@ -267,7 +295,7 @@ def _source_energies(
         energy_density_error=source.energy_density_error,
         fields=fields,
         reference=source.reference,
-        charge=charge,
+        charge=source.charge,
         nuclear_radius=settings.nuclear_radius,
         vacuum=settings.vacuum,
         error_bars=settings.error_bars,

@@ -31,7 +31,8 @@ class PartitionSettings:
     Options of the command line tell what they mean. `cores` are Gaussian cores of plain cubes, charge (e) and rloc
     (Angstrom) by element: GTH-PBE's unless given, if the electrons are as many. `reference` are densities whose sum
     gives the basins, and `fields` further cubes to integrate, by name; relative paths are looked for beside each input.
-    The result does not depend on `threads`.
+    `divisions` of the direct energies beside Bader's are ``voronoi`` and ``hirshfeld``, which needs the densities of
+    `isolated` atoms: a CP2K run or a cube for each element. The result does not depend on `threads`.
     """
 
     potential: Annotated[
@@ -47,6 +48,8 @@ class PartitionSettings:
     ] = None
     reference: Sequence[Path] = ()
     fields: Mapping[str, Path] = field(default_factory=dict)
+    divisions: Sequence[str] = ()
+    isolated: Sequence[Path] = ()
     nuclear_radius: Annotated[
         float, Option(metavar="A", min=0.0, help="Maxima further than this from every nucleus are non-nuclear.")
     ] = 1.0

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from basinet.arrays import FloatArray
 from basinet.cp2k.potentials import read_gth_potentials
 from basinet.cp2k.run_directory import DENSITY, Cp2kRun, densities_of_steps, find_output, is_output, read_run
 from basinet.density.cores import Core
+from basinet.density.divisions import spherical_average
 from basinet.density.files import CHGCAR, CUBE, NO_DENSITY, read_cube, read_density, read_locpot
 from basinet.density.grid import HEADER_ROUNDING, TOLERANCE, Volume, electron_count, same_grid
 from basinet.density.nonlocal_correlation import rvv10_correlation
@@ -65,6 +67,13 @@ class DensitySource:
     def cell(self) -> FloatArray:
         """(3, 3), vectors as rows, Angstrom."""
         return np.asarray(self.atoms.cell.array, dtype=np.float64)
+
+    @property
+    def charge(self) -> float:
+        """Of the cell, e: of the cores less the electrons; zero where either is not known."""
+        return (
+            0.0 if self.cores is None or self.electrons is None else sum(c.charge for c in self.cores) - self.electrons
+        )
 
 
 def _check_same_structure(volume: Volume, atoms: Atoms, other: Path) -> None:
@@ -423,3 +432,26 @@ def _read_reference(item: PartitionInput, settings: PartitionSettings, source: D
         same_grid(source.volume, found)
         total = found.values if total is None else total + found.values
     return total
+
+
+def _read_isolated(settings: PartitionSettings, symbols: Sequence[str]) -> list[FloatArray]:
+    """Spherical density of the isolated atom of each symbol, as `spherical_average` gives it; empty where not asked."""
+    if "hirshfeld" not in settings.divisions:
+        return []
+    tables = dict(_isolated_table(path, tuple(_file_stamp(path) or ())) for path in settings.isolated)
+    missing = sorted(set(symbols) - set(tables))
+    if missing:
+        msg = (
+            f"--divisions hirshfeld: there is no density of an isolated {missing[0]}; give its run or cube, --isolated"
+        )
+        raise InputError(msg)
+    return [tables[symbol] for symbol in symbols]
+
+
+@lru_cache(maxsize=32)
+def _isolated_table(path: Path, _: tuple[int, ...]) -> tuple[str, FloatArray]:
+    """Element and spherical density of the isolated atom of a CP2K run or a cube, once for all inputs."""
+    volume = read_density(read_run(path).density if path.is_dir() else path)
+    if len(volume.atoms) != 1:
+        raise InputError(f"{path}: {len(volume.atoms)} atoms; --isolated takes the density of one atom in a large box")
+    return volume.atoms.symbols[0], spherical_average(volume.values, volume.cell, volume.atoms.positions[0])
