@@ -106,6 +106,23 @@ WITH_RVV10 = WITH_LOCAL_ENERGIES.replace(
 """The same with the functional of the reference data."""
 
 
+def with_pairs(form: str, keywords: str = "") -> str:
+    """The input with the energy density and a dispersion of pairs of a form such as ``DFTD3(BJ)``."""
+    return WITH_LOCAL_ENERGIES.replace(
+        "&END XC_FUNCTIONAL",
+        f"""&END XC_FUNCTIONAL
+      &VDW_POTENTIAL
+        POTENTIAL_TYPE PAIR_POTENTIAL
+        &PAIR_POTENTIAL
+          TYPE {form}
+          PARAMETER_FILE_NAME dftd3.dat
+          REFERENCE_FUNCTIONAL PBE
+          {keywords}
+        &END PAIR_POTENTIAL
+      &END VDW_POTENTIAL""",
+    )
+
+
 def with_atoms(text: str, positions: ArrayLike, cell: ArrayLike) -> str:
     """The input with argon atoms at other positions, (n_atoms, 3), in another orthorhombic cell, (3,); Angstrom."""
     rows = ["      Ar " + " ".join(f"{x:.11f}" for x in position) for position in np.asarray(positions)]

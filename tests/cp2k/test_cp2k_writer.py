@@ -188,6 +188,7 @@ TEMPLATE = """&GLOBAL
     &END XC
     &PRINT
 {{density}}
+{{energy_density}}
     &END PRINT
   &END DFT
   &SUBSYS
@@ -223,6 +224,7 @@ def test_a_template_is_filled_in(template):
     found = keywords(own.render(atoms, Request()))
     assert "{{" not in own.render(atoms, Request())
     assert found["/FORCE_EVAL/DFT/PRINT/E_DENSITY_CUBE/STRIDE"] == "1.0 1.0 1.0"
+    assert found["/FORCE_EVAL/DFT/PRINT/LOCAL_ENERGY_CUBE/STRIDE"] == "1.0 1.0 1.0"
     assert found["/GLOBAL/RUN_TYPE"] == "ENERGY_FORCE"
     dynamic = keywords(own.render(atoms, Request(steps=10), AimdSettings()))
     assert dynamic["/MOTION/MD/STEPS"] == "10.0"

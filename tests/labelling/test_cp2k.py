@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 from ase import Atoms
-from tests.cp2k_engine import WITH_LOCAL_ENERGIES, WITH_RVV10, run_cp2k, with_atoms
+from tests.cp2k_engine import WITH_LOCAL_ENERGIES, WITH_RVV10, run_cp2k, with_atoms, with_pairs
 from tests.density.cubes import write_cube
 
 import basinet
@@ -53,10 +53,20 @@ def test_local_hartree_energies_sum_to_the_printed_one(done):
     assert max(map(abs, done.report["residuals"].values())) < 1e-12
 
 
-@pytest.mark.parametrize("text", [WITH_LOCAL_ENERGIES, WITH_RVV10], ids=["PBE", "rVV10"])
-def test_direct_energies_sum_to_the_total_energy(text, cp2k_command, tmp_path, done):
+DIRECT = {
+    "PBE": WITH_LOCAL_ENERGIES,
+    "rVV10": WITH_RVV10,
+    "D2": with_pairs("DFTD2"),
+    "D3(BJ), three-body": with_pairs("DFTD3(BJ)", "CALCULATE_C9_TERM"),
+}
+
+
+@pytest.mark.parametrize("name", DIRECT)
+def test_direct_energies_sum_to_the_total_energy(name, cp2k_command, tmp_path, done):
     """By Bader regions, whose laplacian vanishes within its bar, and in both kinetic forms by other divisions."""
-    run_cp2k(cp2k_command, tmp_path / "run", text)
+    if "D3" in name:
+        pytest.importorskip("dftd3", reason="pip install 'basinet[d3]'")
+    run_cp2k(cp2k_command, tmp_path / "run", DIRECT[name])
     atom, x = Atoms("Ar", positions=[[3.0, 3.0, 3.0]], cell=[6.0] * 3), np.arange(32) * 6.0 / 32 - 3.0
     square = x[:, None, None] ** 2 + x[:, None] ** 2 + x**2
     write_cube(tmp_path / "isolated.cube", Bohr**3 * 8.0 * np.exp(-square / 0.6) / (0.6 * np.pi) ** 1.5, atom)
@@ -77,6 +87,14 @@ def test_direct_energies_sum_to_the_total_energy(text, cp2k_command, tmp_path, d
     assert abs(found.atoms.info["direct_closure_error"]) < 2e-4 * Hartree
     assert np.ptp(direct) > 1e-3  # the atoms are displaced: their energies differ
     assert "REF_direct_energy" not in done.atoms.arrays
+
+
+def test_direct_energies_of_two_spins_sum_to_the_total_energy(cp2k_command, tmp_path):
+    kind = "&KIND H\n      BASIS_SET DZVP-MOLOPT-SR-GTH\n      POTENTIAL GTH-PBE\n    &END\n    &KIND Ar"
+    text = WITH_LOCAL_ENERGIES.replace("&DFT", "&DFT\n    UKS\n    MULTIPLICITY 2").replace("&KIND Ar", kind)
+    run_cp2k(cp2k_command, tmp_path / "run", text.replace("Ar 0.101", "H 0.101"))
+    found = partition_input(PartitionInput(tmp_path / "run"), PartitionSettings(threads=1))
+    assert abs(found.atoms.info["direct_closure_error"]) < 2e-4 * Hartree
 
 
 def deviations(one, other, copies=1):
@@ -121,7 +139,22 @@ def test_an_energy_density_that_lacks_a_part_gives_no_direct_energies(cp2k_comma
     output.write_text(text.replace(local, f"{float(local) + 0.001:.8f}"))
     found = partition_input(PartitionInput(tmp_path / "run"), PartitionSettings(threads=1))
     assert "REF_direct_energy" not in found.atoms.arrays
-    assert any("no direct energies" in note for note in found.report["notes"])
+    lacks = "no direct energies: CP2K's energy density lacks 0.0272 eV"
+    assert f"{lacks}, as with hybrids and meta-GGAs" in found.report["notes"]
+    output.write_text(output.read_text().replace("  Dispersion energy", "  Electronic entropic energy"))
+    found = partition_input(PartitionInput(tmp_path / "run"), PartitionSettings(threads=1))
+    assert "REF_entropic_energy" in found.atoms.info
+    assert f"{lacks}, the entropy of smearing" in found.report["notes"]
+
+
+def test_a_dispersion_that_is_not_cp2ks_gives_no_direct_energies(cp2k_command, tmp_path):
+    output = run_cp2k(cp2k_command, tmp_path / "run", with_pairs("DFTD2"))
+    text = output.read_text()
+    assert " 0.7500\n" in text
+    output.write_text(text.replace(" 0.7500\n", " 0.7600\n", 1))
+    found = partition_input(PartitionInput(tmp_path / "run"), PartitionSettings(threads=1))
+    assert "REF_direct_energy" not in found.atoms.arrays
+    assert any("no direct energies: pairs sum to -0.33" in note for note in found.report["notes"])
 
 
 def test_argon_is_neutral(done):

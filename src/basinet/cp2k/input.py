@@ -164,7 +164,7 @@ class Cp2kInput:
     them by default. The name of an atom is that of its kind. CP2K moves the atoms to the middle of the cell first if
     they are `centred`, and `changed_by` names what gives it another cell or other atoms than those written, a restart
     file say; empty if nothing does. `rvv10` are the parameters b and C of rVV10 and the
-    cutoff of its convolution (Ry); None for other functionals.
+    cutoff of its convolution (Ry); None for other functionals. `three_body` tells if D3 has its three-body term.
     """
 
     path: Path
@@ -180,6 +180,7 @@ class Cp2kInput:
     changed_by: str
     kinds: dict[str, _Kind]
     rvv10: tuple[float, float, float] | None
+    three_body: bool
 
     def kind_of(self, name: str, element: str) -> _Kind:
         """The kind of an atom: the section of its name, else of its element, else ``DEFAULT``; InputError without."""
@@ -229,6 +230,7 @@ def read_cp2k_input(path: str | Path) -> Cp2kInput:
         changed_by=_changed_by(root, subsys.first("CELL")),
         kinds={kind.name.upper(): kind for kind in kinds},
         rvv10=_read_rvv10(dft.first("XC", "VDW_POTENTIAL", "NON_LOCAL")),
+        three_body=dft.first("XC", "VDW_POTENTIAL", "PAIR_POTENTIAL").flag("CALCULATE_C9_TERM"),
     )
 
 

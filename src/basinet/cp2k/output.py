@@ -11,6 +11,7 @@ from basinet.arrays import FloatArray
 from basinet.cp2k.input import _from_angles
 from basinet.cp2k.language import _find_line, _parse_number, _unit, read_cp2k_text
 from basinet.cp2k.potentials import Core
+from basinet.density.pair_dispersion import PairDispersion
 from basinet.errors import InputError
 
 _COMPONENTS = {
@@ -20,6 +21,7 @@ _COMPONENTS = {
     "Hartree energy": "REF_hartree_energy",
     "Exchange-correlation energy": "REF_xc_energy",
     "Dispersion energy": "REF_dispersion_energy",
+    "Electronic entropic energy": "REF_entropic_energy",
 }
 """CP2K's names of the parts of the energy (``qs_scf_output.F``), always in hartree, and the labels of frames."""
 _ELECTROSTATIC = ("REF_hartree_energy", "REF_core_self_energy", "REF_core_overlap_energy")
@@ -113,6 +115,16 @@ _RADIUS = re.compile(r"^ +rloc +C1.*\n +(\S+)", re.MULTILINE)
 _GRID = re.compile(
     r"^ PW_GRID\| Information for grid number +1\n(?: PW_GRID\|.*\n)+?((?: PW_GRID\| +Bounds.*\n){3})", re.MULTILINE
 )
+_DISPERSION_FORM = re.compile(r"^ vdW POTENTIAL\| +DFT-D[23]\b", re.MULTILINE)
+_DISPERSION_PARAMETER = re.compile(r"^ vdW POTENTIAL\| +([^:\n]+): +(\S+)$", re.MULTILINE)
+_DISPERSION_ELEMENT = re.compile(
+    r"^ vdW PARAMETER\| +Atom=(\w+) +C6\[J\*nm\^6\*mol\^-1\]= *(\S+) +r\(vdW\)\[A\]= *(\S+)$", re.MULTILINE
+)
+_DISPERSION_NAMES = {
+    "Scaling Factor": "s6", "Exp Prefactor for Damping": "d", "s6 Scaling Factor": "s6", "sr6 Scaling Factor": "rs6",
+    "s8 Scaling Factor": "s8", "a1 Damping Factor": "a1", "a2 Damping Factor": "a2",
+}  # fmt: skip
+_DISPERSION_FORMS = ({"s6", "d"}, {"s6", "rs6", "s8"}, {"s6", "s8", "a1", "a2"})
 _SPIN_ELECTRONS = re.compile(r"^ Number of electrons: +(\d+)$", re.MULTILINE)
 
 
@@ -198,6 +210,24 @@ def _read_grid(text: str) -> tuple[int, int, int] | None:
     return (int(points[0]), int(points[1]), int(points[2])) if len(points) == 3 else None
 
 
+def _read_pair_dispersion(text: str, where: str) -> PairDispersion | None:
+    """Parameters of D2, D3 or D3(BJ) and, of D2, its elements; None for any other dispersion, or none at all.
+
+    CP2K counts pairs up to twice the cutoff radius that it prints. It does not print if D3 has its three-body term.
+    """
+    printed = {name: _parse_number(word, where) for name, word in _DISPERSION_PARAMETER.findall(text)}
+    parameters = {own: printed[name] for name, own in _DISPERSION_NAMES.items() if name in printed}
+    radius = printed.get("Cutoff Radius [Bohr]")
+    if radius is None or set(parameters) not in _DISPERSION_FORMS or not _DISPERSION_FORM.search(text):
+        return None
+    unit = 1e6 * units.J / units.mol  # J nm^6 / mol in eV A^6
+    elements = {
+        symbol: (_parse_number(c6, where) * unit, _parse_number(vdw_radius, where))
+        for symbol, c6, vdw_radius in _DISPERSION_ELEMENT.findall(text)
+    }
+    return PairDispersion(parameters, 2.0 * radius * units.Bohr, elements)
+
+
 def _count_electrons(text: str) -> int | None:
     spins = 2 if re.search(r"^ DFT\| Number of spin states +2$", text, re.MULTILINE) else 1
     found = _SPIN_ELECTRONS.findall(text)[:spins]
@@ -212,8 +242,9 @@ class Cp2kOutput:
     states them. The cell (3, 3), rows in Å, is as precise as printed: lengths to 6 decimals, angles to 6, directions as
     near; the positions (n_atoms, 3) at the start of the run in Å to 6 decimals. The finest grid has as many points as
     the cubes at ``STRIDE 1 1 1``. Electrons are of both spins, `eps_scf` is the convergence asked for. There is one
-    evaluation of a single point, and one per step of a trajectory. A run is finished that came to its regular end;
-    `abort_line` is that of CP2K's message of failure.
+    evaluation of a single point, and one per step of a trajectory. A dispersion of pairs has no three-body term here:
+    CP2K does not print it. A run is finished that came to its regular end; `abort_line` is that of CP2K's message of
+    failure.
     """
 
     path: Path
@@ -229,6 +260,7 @@ class Cp2kOutput:
     grid: tuple[int, int, int] | None
     electrons: int | None
     eps_scf: float | None
+    pair_dispersion: PairDispersion | None
     evaluations: tuple[Cp2kEvaluation, ...]
     finished: bool
     abort_line: int | None
@@ -285,6 +317,7 @@ def read_cp2k_output(path: str | Path) -> Cp2kOutput:
         grid=_read_grid(text),
         electrons=_count_electrons(text),
         eps_scf=None if eps_scf is None else _parse_number(eps_scf.split()[0], str(path)),
+        pair_dispersion=_read_pair_dispersion(text, str(path)),
         evaluations=_read_evaluations(text, str(path), offset),
         finished="PROGRAM ENDED AT" in text,
         abort_line=None if abort < 0 else offset + text.count("\n", 0, abort) + 1,

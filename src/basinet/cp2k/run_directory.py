@@ -2,7 +2,7 @@
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from basinet.cp2k.language import _parse_number, read_cp2k_text
 from basinet.cp2k.output import Cp2kEvaluation, Cp2kOutput, read_cp2k_output
 from basinet.cp2k.potentials import Core, _atomic_cores
 from basinet.cp2k.program import NotConvergedError
+from basinet.density.pair_dispersion import PairDispersion
 from basinet.errors import DensityError, InputError
 
 _HEAD = 1 << 16  # bytes at the beginning of a file that show whether it is a CP2K output: the banner comes early
@@ -168,6 +169,7 @@ class Cp2kRun:
     local_energy: Path | None
     local_energy_gap: float | None
     rvv10: tuple[float, float, float] | None
+    pair_dispersion: PairDispersion | None
     grid: tuple[int, int, int] | None
     eps_scf: float | None
     step: int | None
@@ -209,6 +211,7 @@ def read_run(path: str | Path, *, density: str | Path | None = None, allow_uncon
         local_energy=_find_cube(output, given.project, "local_energy", step),
         local_energy_gap=evaluation.local_energy_gap,
         rvv10=given.rvv10,
+        pair_dispersion=output.pair_dispersion and replace(output.pair_dispersion, three_body=given.three_body),
         grid=output.grid,
         eps_scf=output.eps_scf,
         step=step,

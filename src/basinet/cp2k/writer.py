@@ -249,7 +249,9 @@ def _section_lines(tree: _Tree, depth: int = 0) -> list[str]:
 
 
 _PLACEHOLDER = re.compile(r"\{\{\s*(\w*)\s*\}\}")
-_PLACEHOLDERS = ("cell", "atoms", "project", "density", "run_type", "seed", "motion", "guess", "wavefunction")
+_PLACEHOLDERS = (
+    "cell", "atoms", "project", "density", "energy_density", "run_type", "seed", "motion", "guess", "wavefunction"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -309,12 +311,13 @@ def read_template(path: str | Path) -> Template:
 
 
 def _fillings(atoms: Atoms, request: Request, aimd: AimdSettings | None) -> dict[str, str]:
-    density: _Tree = {"&E_DENSITY_CUBE": _cube_section(request, aimd)} if request.density else {}
+    cube = _cube_section(request, aimd) if request.density else None
     return {
         "cell": "\n".join(_section_lines(_cell_section(atoms))),
         "atoms": "\n".join(_section_lines(_coord_section(atoms))),
         "project": PROJECT,
-        "density": "\n".join(_section_lines(density)),
+        "density": "\n".join(_section_lines({"&E_DENSITY_CUBE": cube})),
+        "energy_density": "\n".join(_section_lines({"&LOCAL_ENERGY_CUBE": cube})),
         "run_type": "MD" if request.steps else "ENERGY_FORCE",
         "seed": str(2000 + request.seed),
         "motion": "\n".join(_section_lines(_motion_sections(aimd, request))),

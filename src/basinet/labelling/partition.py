@@ -31,6 +31,7 @@ from basinet.jobs.store import WITH_ATOMS, Results, fingerprint
 from basinet.jobs.workers import ThisProcess, open_workers
 from basinet.labelling.partition_settings import PartitionInput, PartitionSettings, _named
 from basinet.labelling.sources import (
+    LOCAL_DISPERSION,
     DensitySource,
     Stamp,
     _density_errors,
@@ -48,7 +49,7 @@ _ARRAYS = {TOTAL: "REF_local_hartree_energy", ELECTRONIC: "REF_local_hartree_ene
 _ERRORS = {name: f"local_{name}_error" for name in _ARRAYS} | {DIRECT: "direct_energy_error"}
 _ARRAYS[LAPLACIAN], _ERRORS[LAPLACIAN] = LAPLACIAN, f"{LAPLACIAN}_error"
 _MAX_CLOSURE_ERROR = 0.05  # eV per atom by which local energies may miss the printed Hartree energy
-_RESULT_VERSION = 5  # of what is kept of an input; results of another version are computed anew
+_RESULT_VERSION = 6  # of what is kept of an input; results of another version are computed anew
 
 
 def _labelled_atoms(source: DensitySource, local: LocalEnergies, settings: PartitionSettings) -> Atoms:
@@ -88,11 +89,12 @@ def _label_cores(atoms: Atoms, local: LocalEnergies) -> None:
         return
     atoms.arrays["bader_charge"] = np.array(local.net_charge)
     if local.direct_energy is not None:
-        atoms.arrays["REF_direct_energy"] = local.direct_energy
+        direct = local.direct_energy + atoms.arrays.get(LOCAL_DISPERSION, 0.0)
+        atoms.arrays["REF_direct_energy"] = direct
         if local.rounding_error is not None:
             atoms.info["direct_rounding_error"] = float(np.linalg.norm(local.rounding_error))
         if "REF_energy" in atoms.info:
-            atoms.info["direct_closure_error"] = float(local.direct_energy.sum() - atoms.info["REF_energy"])
+            atoms.info["direct_closure_error"] = float(direct.sum() - atoms.info["REF_energy"])
     atoms.info["bader_renormalisation"] = local.renormalisation - 1.0
     if "REF_hartree_energy" in atoms.info:
         atoms.info["closure_error"] = float(local.hartree_energy.sum() - atoms.info["REF_hartree_energy"])
@@ -130,6 +132,8 @@ def _label_divisions(
         weights = shares if division == "hirshfeld" else voronoi_weights(density.shape, cell, positions)
         found = divided_energies(weights, density, energy_density, cell, positions, cores, charge=source.charge)
         atoms.arrays |= {f"{division}_{name}": values for name, values in vars(found).items()}
+        for form in ("direct_energy", "direct_energy_positive"):
+            atoms.arrays[f"{division}_{form}"] += atoms.arrays.get(LOCAL_DISPERSION, 0.0)
 
 
 def _report(source: DensitySource, local: LocalEnergies, atoms: Atoms, settings: PartitionSettings) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from basinet.density.divisions import spherical_average
 from basinet.density.files import CHGCAR, CUBE, NO_DENSITY, read_cube, read_density, read_locpot
 from basinet.density.grid import HEADER_ROUNDING, TOLERANCE, Volume, electron_count, same_grid
 from basinet.density.nonlocal_correlation import rvv10_correlation
+from basinet.density.pair_dispersion import pair_dispersion_energies
 from basinet.errors import DensityError, InputError
 from basinet.files import read_text
 from basinet.frames.reading import check_frame, parse_frames
@@ -28,6 +29,9 @@ from basinet.units import Bohr, Hartree
 Stamp = list[int]  # size in bytes and time of change in nanoseconds
 _COMPLETE = 1e-4 * Hartree
 """eV by which CP2K's two totals may differ, rVV10's part taken off; 4e-6 hartree were found for 32 argon atoms."""
+_DISPERSION_DIGITS = 1e-6 * Hartree
+"""eV per atom by which dispersion energies may differ from CP2K's, which prints parameters with 4 decimals."""
+LOCAL_DISPERSION = "REF_local_dispersion_energy"
 _SAME_PLACE = 1e-3
 """Angstrom. Headers give positions with six decimals of a bohr; atoms of another frame are further away."""
 _REMEDY = "give the directory of a CP2K run, a cube (*.cube) or a CHGCAR"
@@ -259,8 +263,8 @@ def _cp2k_source(path: Path, density: Path | None, settings: PartitionSettings) 
         points = [" x ".join(map(str, shape)) for shape in (volume.values.shape, run.grid)]
         raise DensityError(f"{cube}: {points[0]} points of the run's {points[1]}; print it with STRIDE 1 1 1")
     cubes = tuple(path for path in (run.total_density, run.hartree_potential) if settings.cross_check and path)
-    energy_density, energy_density_error, notes = _energy_density(run, volume)
     atoms: Atoms = run.atoms.copy()
+    energy_density, energy_density_error, notes = _energy_density(run, volume, atoms)
     atoms.info |= run.labels if run.step is None else run.labels | {"step": run.step}
     if run.forces is not None:
         atoms.arrays["REF_forces"] = run.forces
@@ -287,11 +291,29 @@ def _rounding_error(values: FloatArray, digits: int) -> FloatArray:
     return np.asarray(last / np.sqrt(12.0), dtype=np.float64)
 
 
-def _energy_density(run: Cp2kRun, volume: Volume) -> tuple[FloatArray | None, FloatArray | None, tuple[str, ...]]:
+def _share_dispersion(run: Cp2kRun, atoms: Atoms) -> None:
+    """Add the dispersion energy of each atom; InputError where they cannot be had, or do not sum to CP2K's."""
+    printed = run.labels.get("REF_dispersion_energy", 0.0)
+    if run.pair_dispersion is not None:
+        energies = pair_dispersion_energies(atoms, run.pair_dispersion)
+        if abs(energies.sum() - printed) > _DISPERSION_DIGITS * len(atoms):
+            raise InputError(
+                f"pairs sum to {energies.sum():.6f} eV, CP2K's dispersion energy is {printed:.6f}, as with corrections "
+                "that basinet does not know"
+            )
+        atoms.arrays[LOCAL_DISPERSION] = energies
+    elif printed:
+        raise InputError(f"{run.output.name} has a dispersion energy that is neither rVV10's nor that of D2 or D3")
+
+
+def _energy_density(
+    run: Cp2kRun, volume: Volume, atoms: Atoms
+) -> tuple[FloatArray | None, FloatArray | None, tuple[str, ...]]:
     """Kohn-Sham energy density and its rounding, eV/A^3, of CP2K's cube and rVV10's part; None and a note without all.
 
     CP2K prints the total of its local energies beside the total energy. The first lacks nothing but the non-local
-    potential of rVV10, ``int v_nl rho``; any further gap is of a functional whose energy density it does not know.
+    potential of rVV10, ``int v_nl rho``; any further gap is of a functional whose energy density it does not know. A
+    dispersion of pairs is in both totals, but in no density: it is shared out to the atoms.
     """
     if run.local_energy is None:
         return None, None, ()
@@ -308,12 +330,15 @@ def _energy_density(run: Cp2kRun, volume: Volume) -> tuple[FloatArray | None, Fl
         gap -= float(potential.sum()) * run.atoms.get_volume() / potential.size
         density += energy
         density -= potential
-    elif run.labels.get("REF_dispersion_energy"):
-        note = f"no direct energies: {run.output.name} has a dispersion energy that is not shared out to points"
-        return None, None, (note,)
+    else:
+        try:
+            _share_dispersion(run, atoms)
+        except InputError as error:
+            return None, None, (f"no direct energies: {error}",)
     if gap is None or abs(gap) > _COMPLETE:
         lacks = "prints no total of it" if gap is None else f"lacks {gap:.3g} eV"
-        return None, None, (f"no direct energies: CP2K's energy density {lacks}, as with hybrids and meta-GGAs",)
+        why = "the entropy of smearing" if run.labels.get("REF_entropic_energy") else "as with hybrids and meta-GGAs"
+        return None, None, (f"no direct energies: CP2K's energy density {lacks}, {why}",)
     return density, error, ()
 
 
