@@ -171,9 +171,9 @@ def spherical_average(density: ArrayLike, cell: ArrayLike, position: ArrayLike) 
 def _nearest(
     which: IntArray, shape: Shape, box: FloatArray, nuclei: FloatArray
 ) -> tuple[IntArray, IntArray, FloatArray]:
-    """Grid points of such indices, the atoms nearest to them, and the share of each; so many at a time."""
+    """Grid points of flat indices, the atoms nearest to them, and the share of each, as `shared_sites` gives them."""
     found = []
-    for part in np.array_split(which, 1 + len(which) // 100_000):
+    for part in np.array_split(which, 1 + len(which) // 100_000):  # all at once would take ten arrays of the grid
         fractions = np.stack(np.unravel_index(part, shape), axis=1) / shape
         point, atom, share = shared_sites(fractions @ box, nuclei, box, COINCIDENT)
         found.append((part[point], atom, share))
