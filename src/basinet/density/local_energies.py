@@ -213,7 +213,8 @@ def direct_energies(
 
     Over Bader regions: M. Yu, D. R. Trinkle and R. M. Martin, Phys. Rev. B 83, 115113 (2011). Parameters as for
     `local_hartree_energies`, which gives error bars, charges and volumes as well; the energy density in eV/A^3, as
-    CP2K's ``LOCAL_ENERGY_CUBE`` gives it in hartree/bohr^3, with rVV10's last bracket added (`rvv10_correlation`).
+    CP2K's ``LOCAL_ENERGY_CUBE`` gives it in hartree/bohr^3, with rVV10's last bracket added (`rvv10_correlation`); a
+    dispersion of pairs comes on top (`pair_dispersion_energies`).
     """
     local = local_hartree_energies(density, cell, positions, cores, energy_density=energy_density, error_bars=False)
     if local.direct_energy is None:

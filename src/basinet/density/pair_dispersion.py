@@ -49,11 +49,17 @@ class PairDispersion:
 
 
 def pair_dispersion_energies(atoms: Atoms, dispersion: PairDispersion) -> FloatArray:
-    """Dispersion energy of each atom of a periodic cell, eV, (n_atoms,). InputError: D3 without the package dftd3."""
+    """Dispersion energy of each atom of a periodic cell, eV, (n_atoms,).
+
+    InputError: D2 without the coefficients of an element, D3 without the package dftd3.
+    """
     return (_d2_energies if "d" in dispersion.parameters else _d3_energies)(atoms, dispersion)
 
 
 def _d2_energies(atoms: Atoms, dispersion: PairDispersion) -> FloatArray:
+    missing = sorted(set(atoms.symbols) - set(dispersion.elements))
+    if missing:
+        raise InputError(f"there are no D2 coefficients of {missing[0]}")
     neighbours = find_neighbours(atoms.positions, atoms.cell.array, True, dispersion.cutoff)
     one, other = np.repeat(np.arange(len(atoms)), np.diff(neighbours.first)), neighbours.atom
     c6, radius = np.array([dispersion.elements[symbol] for symbol in atoms.symbols]).T
