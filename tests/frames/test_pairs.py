@@ -25,7 +25,9 @@ SMALL = {"width": 2, "members": 2, "max_steps": 25, "learning_rates": [1e-3]}
 @pytest.fixture(scope="module")
 def liquid():
     """Frames whose energies are those of the very pair potential."""
-    return synthetic_liquid("mix", 14, seed=3, settings=_LiquidSettings(melt_steps=600, equilibration_steps=600))
+    return synthetic_liquid(
+        "mix", 14, seed=3, settings=_LiquidSettings(melt_steps=600, equilibration_steps=400, spacing_steps=20)
+    )
 
 
 @pytest.fixture(scope="module")

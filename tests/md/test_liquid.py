@@ -22,7 +22,9 @@ SHORT = _LiquidSettings(melt_steps=600, equilibration_steps=600, spacing_steps=5
 
 @pytest.fixture(scope="module")
 def krypton() -> list[Atoms]:
-    return synthetic_liquid("kr", 24, settings=_LiquidSettings(spacing_steps=100))
+    return synthetic_liquid(
+        "kr", 24, settings=_LiquidSettings(melt_steps=600, equilibration_steps=1000, spacing_steps=100)
+    )
 
 
 def test_labels_are_the_potentials_own_and_sum_exactly(krypton):

@@ -29,6 +29,7 @@ SETTINGS = TrainingSettings(
 )
 
 
+# Trainings of one architecture with as many networks (members times rates) share a compiled program: two or eight.
 def trained(
     architecture=NETWORK,
     train=TRAIN,
@@ -72,7 +73,7 @@ def reference():
 
 
 def test_a_member_does_not_depend_on_how_many_train_beside_it(reference):
-    more = trained(members=5)
+    more = trained(members=8)
     assert np.allclose(weights_of(more)[:2], weights_of(reference), rtol=0, atol=1e-9)
     assert np.array_equal(more.epochs[:2], reference.epochs)
     assert not np.allclose(weights_of(more)[2], weights_of(more)[0], atol=1e-2)
@@ -123,12 +124,12 @@ def test_the_weights_kept_are_those_of_the_least_validation_error(parametrisatio
 
 def test_each_member_stops_by_itself():
     shuffled = replace(VALIDATION, energy=np.random.default_rng(3).permutation(VALIDATION.energy))
-    result = trained(validation=shuffled, members=6, patience=30, max_steps=400)
+    result = trained(validation=shuffled, members=8, patience=30)
     curve = result.curves["validation"]
     ran = np.isfinite(curve).sum(0)
     assert len(set(ran.tolist())) > 1
     assert ran.min() < len(curve)
-    for member in range(6):
+    for member in range(8):
         assert np.isfinite(curve[: ran[member], member]).all()  # one stretch, no gaps
         if ran[member] < len(curve):
             assert ran[member] == np.nanargmin(curve[:, member]) + 1 + 3  # 30 steps are three looks
@@ -154,7 +155,7 @@ def test_the_rate_kept_has_the_least_mean_validation_error():
 
 
 def test_a_rate_that_diverges_is_never_chosen():
-    result = trained(Architecture("linear", 2, 8), learning_rates=(1e200, 1e-3))
+    result = trained(members=4, learning_rates=(1e200, 1e-3))
     assert result.rate_errors[1e200] == np.inf
     assert result.learning_rate == 1e-3
     assert np.isfinite(weights_of(result)).all()

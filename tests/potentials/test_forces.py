@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from ase.build import bulk
@@ -45,6 +46,7 @@ def labelled_frame(rng, elements="ArKr", repeats=1):
     return atoms
 
 
+@cache
 def frames_of(n_frames, *, seed=0, sizes=(1, 2), elements="ArKr"):
     rng = np.random.default_rng(seed)
     return [labelled_frame(rng, elements, sizes[index % len(sizes)]) for index in range(n_frames)]
@@ -55,14 +57,15 @@ def dataset_of(frames, *, forces=True, descriptor=DESCRIPTOR):
     return build_dataset("toy", frames, descriptor, ZERO, derivatives=derivatives)
 
 
-FRAMES = frames_of(30)
-DATA = dataset_of(FRAMES)
-TRAIN, VALIDATION = DATA.select(np.arange(20)), DATA.select(np.arange(20, 30))
+@cache  # not a constant: every worker would compile what describes frames, as it collects the tests
+def halves():
+    """Training and validation data."""
+    data = dataset_of(frames_of(30))
+    return data.select(np.arange(20)), data.select(np.arange(20, 30))
 
 
-def trained(
-    architecture=NETWORK, train=TRAIN, validation=VALIDATION, *, members=2, pad=(0, 0), target="total", **changes
-):
+def trained(architecture=NETWORK, data=None, *, members=2, pad=(0, 0), target="total", **changes):
+    train, validation = data or halves()
     settings = SETTINGS.model_copy(update=changes)
     return train_ensemble(
         train,
@@ -114,21 +117,26 @@ def test_the_loss_is_that_of_the_models_own_energies_and_forces(activation, dept
     from basinet.potentials.program import _errors_in_turn, _mean_squared_errors
 
     architecture = Architecture(activation, depth, 5, parametrisation)
-    scaling = fit_scaling(TRAIN)
+    train, validation = halves()
+    scaling = fit_scaling(train)
     start = initial_networks([0, 1, 2], architecture, 2, DESCRIPTOR.n_components)
     networks = _effective(start, architecture, DESCRIPTOR.n_components)
     ensemble = Ensemble(DESCRIPTOR, architecture, ("Ar", "Kr"), ZERO, scaling, networks)
-    prepared = _prepare(TRAIN, VALIDATION, scaling, architecture, SETTINGS, 0, (23, 0))  # three frames of nothing
+    prepared = _prepare(train, validation, scaling, architecture, SETTINGS, 0, (23, 0))  # three frames of nothing
     with jax.enable_x64(True):
         layout = _Layout(architecture, DESCRIPTOR.n_components)
-        frames = jax.tree.map(jnp.asarray, prepared.train)
-        frames = frames._replace(rows=layout.with_counts(frames.rows, frames.count))
-        vectors, unit = layout.vectors(start), np.sqrt(prepared.atoms_per_frame)
-        losses = [
-            errors(vectors, frames, layout, unit).combined(SETTINGS.force_weight)
-            for errors in (_mean_squared_errors, _errors_in_turn)
-        ]
-    expected = loss_by_evaluation(ensemble, FRAMES[:20], SETTINGS.force_weight)
+
+        @jax.jit
+        def both(networks, frames):
+            vectors, unit = layout.vectors(networks), np.sqrt(prepared.atoms_per_frame)
+            frames = frames._replace(rows=layout.with_counts(frames.rows, frames.count))
+            return [
+                errors(vectors, frames, layout, unit).combined(SETTINGS.force_weight)
+                for errors in (_mean_squared_errors, _errors_in_turn)
+            ]
+
+        losses = both(start, prepared.train)
+    expected = loss_by_evaluation(ensemble, frames_of(30)[:20], SETTINGS.force_weight)
     assert np.allclose(losses, expected, rtol=1e-10)
 
 
@@ -136,23 +144,28 @@ def test_steps_follow_the_gradient_of_the_loss_in_the_weights():
     from basinet.potentials.program import _mean_squared_errors
 
     architecture = Architecture("tanh", 2, 4)
-    prepared = _prepare(TRAIN, VALIDATION, fit_scaling(TRAIN), architecture, SETTINGS, 0, (0, 0))
+    train, validation = halves()
+    prepared = _prepare(train, validation, fit_scaling(train), architecture, SETTINGS, 0, (0, 0))
     with jax.enable_x64(True):
         layout = _Layout(architecture, DESCRIPTOR.n_components)
-        frames = jax.tree.map(jnp.asarray, prepared.train)
-        frames = frames._replace(rows=layout.with_counts(frames.rows, frames.count))
-        vectors = layout.vectors(initial_networks([0], architecture, 2, DESCRIPTOR.n_components))
-        loss = jax.jit(lambda v: _mean_squared_errors(v, frames, layout, 2.0).combined(0.3).sum())
-        direction = jnp.asarray(np.random.default_rng(1).normal(size=vectors.shape))
-        slope = float((jax.grad(loss)(vectors) * direction).sum())
-        sides = [float(loss(vectors + step * direction)) for step in (-2e-4, -1e-4, 1e-4, 2e-4)]
+
+        @jax.jit
+        @jax.value_and_grad
+        def loss(vectors, frames):
+            frames = frames._replace(rows=layout.with_counts(frames.rows, frames.count))
+            return _mean_squared_errors(vectors, frames, layout, 2.0).combined(0.3).sum()
+
+        vectors = np.asarray(jax.jit(layout.vectors)(initial_networks([0], architecture, 2, DESCRIPTOR.n_components)))
+        direction = np.random.default_rng(1).normal(size=vectors.shape)
+        slope = (np.asarray(loss(vectors, prepared.train)[1]) * direction).sum()
+        sides = [float(loss(vectors + step * direction, prepared.train)[0]) for step in (-2e-4, -1e-4, 1e-4, 2e-4)]
     assert slope == pytest.approx((8 * (sides[2] - sides[1]) - (sides[3] - sides[0])) / 12e-4, rel=1e-7)
 
 
 @pytest.mark.parametrize("activation", ["tanh", pytest.param("linear", marks=pytest.mark.long)])
 def test_the_record_tells_the_errors_of_the_forces_that_the_calculator_gives(activation):
     result = trained(Architecture(activation, 1, 6))
-    for name, frames in (("train", FRAMES[:20]), ("validation", FRAMES[20:])):
+    for name, frames in (("train", frames_of(30)[:20]), ("validation", frames_of(30)[20:])):
         assert result.force_rmse[name].shape == (2,)
         assert result.ensemble.training[f"{name}_force_rmse"] == result.force_rmse[name].tolist()
         for member in range(2):
@@ -165,7 +178,7 @@ def test_the_record_tells_the_errors_of_the_forces_that_the_calculator_gives(act
 @pytest.mark.long
 def test_the_loss_on_validation_frames_chooses_weights_and_rate():
     result = trained(learning_rates=(1e-5, 1e-2), members=3)
-    scale, n = result.ensemble.scaling.scale.mean(), TRAIN.n_atoms.mean()
+    scale, n = result.ensemble.scaling.scale.mean(), halves()[0].n_atoms.mean()
     energy, force = (result.curves[name] for name in ("validation", "validation_force"))
     loss = n * (energy / scale) ** 2 + SETTINGS.force_weight * (force / scale) ** 2
     best = np.nanargmin(loss, axis=0)
@@ -196,8 +209,8 @@ def test_summing_derivatives_first_changes_no_step_of_a_linear_network(monkeypat
 
 
 def test_without_a_weight_forces_are_not_read():
-    blind = [dataset_of(part, forces=False) for part in (FRAMES[:20], FRAMES[20:])]
-    totals, without = trained(force_weight=0.0), trained(NETWORK, *blind, force_weight=0.0)
+    blind = [dataset_of(part, forces=False) for part in (frames_of(30)[:20], frames_of(30)[20:])]
+    totals, without = trained(force_weight=0.0), trained(data=blind, force_weight=0.0)
     assert np.array_equal(weights_of(totals), weights_of(without))
     assert totals.force_rmse == {}
     assert not any("force" in key for key in totals.ensemble.training)
@@ -254,7 +267,7 @@ def test_forces_of_a_pair_potential_are_learnt_better_from_forces_than_from_tota
 
 
 def test_frames_without_forces_are_refused_by_name():
-    bare = [atoms.copy() for atoms in FRAMES]
+    bare = [atoms.copy() for atoms in frames_of(30)]
     del bare[3].arrays["REF_forces"]
     with pytest.raises(InputError, match=r"frame 3.*REF_forces is missing.*force_weight 0"):
         dataset_of(bare)
@@ -262,7 +275,7 @@ def test_frames_without_forces_are_refused_by_name():
     with pytest.raises(InputError, match=r"frame 3.*atom 0"):
         dataset_of(bare)
     with pytest.raises(InputError, match="forces"):
-        trained(train=dataset_of(FRAMES[:20], forces=False))
+        trained(data=(dataset_of(frames_of(30)[:20], forces=False), halves()[1]))
 
 
 def test_local_energies_and_forces_are_not_trained_on_together():

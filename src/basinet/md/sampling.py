@@ -200,7 +200,7 @@ def sample(composition: Mapping[str, int], *, progress: Progress | None = None, 
     done, and with the steps done and in all. InputError where a setting is unknown or impossible, or what was sampled
     is no liquid: a Bragg peak survives, or the atoms do not travel.
 
-    >>> short = {"melting": 2, "cooling": 2, "equilibration": 2, "measurement": 20, "timestep": 10}
+    >>> short = {"melting": 1, "cooling": 2, "equilibration": 1, "measurement": 20, "timestep": 10}
     >>> liquid = sample({"Ar": 12, "Kr": 4}, frames=3, **short)
     >>> len(liquid.frames), liquid.frames[0].info["system"]
     (3, 'ar3kr')
