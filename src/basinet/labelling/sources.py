@@ -336,7 +336,7 @@ def _energy_density(
         except InputError as error:
             return None, None, (f"no direct energies: {error}",)
     if gap is None or abs(gap) > _COMPLETE:
-        lacks = "prints no total of it" if gap is None else f"lacks {gap:.3g} eV"
+        lacks = "prints no total of it" if gap is None else f"lacks {abs(gap):.3g} eV"
         why = "the entropy of smearing" if run.labels.get("REF_entropic_energy") else "as with hybrids and meta-GGAs"
         return None, None, (f"no direct energies: CP2K's energy density {lacks}, {why}",)
     return density, error, ()
