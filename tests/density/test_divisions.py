@@ -13,6 +13,7 @@ from basinet.density.divisions import (
     promolecule,
     spherical_average,
     voronoi_weights,
+    with_core,
 )
 from basinet.density.local_energies import local_hartree_energies
 from basinet.density.potential import laplacian_energy_density
@@ -85,6 +86,21 @@ def test_hirshfeld_gives_a_promolecule_back_its_atoms():
     found = integrate_weights(hirshfeld_weights(SHAPE, CELL, POSITIONS, TABLES), CELL, {"density": bare})["density"]
     np.testing.assert_allclose(found, own, rtol=1e-12)
     np.testing.assert_allclose(found, 8.0, rtol=1e-6)
+
+
+def test_the_core_of_an_atom_is_its_own():
+    """A pseudopotential's density vanishes at the nucleus, where a neighbour's tail would take the core's energy."""
+    cell, shape, nuclei = np.diag([9.0, 6.0, 6.0]), (36, 24, 24), [[3.0, 3.0, 3.0], [5.0, 3.0, 3.0]]
+    hollow = TABLES[0] * RADII**2
+    bare, whole = (
+        next(hirshfeld_weights(shape, cell, nuclei, tables))
+        for tables in ([hollow] * 2, [with_core(hollow, (8.0, 0.3))] * 2)
+    )
+    assert bare[12, 12, 12] < 1e-3
+    assert whole[12, 12, 12] > 1.0 - 1e-3
+    np.testing.assert_allclose(whole[16], 0.5)
+    extra = with_core(hollow, (8.0, 0.3)) - hollow
+    assert 4.0 * np.pi * np.sum(extra * RADII**2) * RADIAL_STEP == pytest.approx(8.0, rel=1e-9)
 
 
 def test_points_that_no_isolated_density_reaches_go_to_the_nearest_atom():

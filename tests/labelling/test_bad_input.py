@@ -12,7 +12,7 @@ from tests.labelling import neutral_atoms as known
 from basinet.errors import InputError
 from basinet.labelling.partition import partition_input
 from basinet.labelling.partition_settings import PartitionInput, PartitionSettings
-from basinet.labelling.sources import _read_isolated
+from basinet.labelling.sources import _read_isolated, _read_source
 from basinet.units import Bohr
 
 
@@ -115,11 +115,12 @@ def test_divisions_of_a_density_without_energies(atoms_cube):
 
 
 def test_isolated_atoms_that_are_missing_or_not_alone(atoms_cube):
-    settings = PartitionSettings(divisions=("hirshfeld",))
+    settings = PartitionSettings(divisions=("hirshfeld",), cores=known.PAIRS)
+    source = _read_source(PartitionInput(atoms_cube), settings)
     with pytest.raises(InputError, match="no density of an isolated Ar; give its run or cube, --isolated"):
-        _read_isolated(settings, ["Ar"])
+        _read_isolated(settings, source)
     with pytest.raises(InputError, match="2 atoms; --isolated takes the density of one atom"):
-        _read_isolated(replace(settings, isolated=(atoms_cube,)), ["Ar"])
+        _read_isolated(replace(settings, isolated=(atoms_cube,)), source)
 
 
 def test_a_potential_in_place_of_a_density(atoms_cube):

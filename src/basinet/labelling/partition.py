@@ -49,7 +49,7 @@ _ARRAYS = {TOTAL: "REF_local_hartree_energy", ELECTRONIC: "REF_local_hartree_ene
 _ERRORS = {name: f"local_{name}_error" for name in _ARRAYS} | {DIRECT: "direct_energy_error"}
 _ARRAYS[LAPLACIAN], _ERRORS[LAPLACIAN] = LAPLACIAN, f"{LAPLACIAN}_error"
 _MAX_CLOSURE_ERROR = 0.05  # eV per atom by which local energies may miss the printed Hartree energy
-_RESULT_VERSION = 6  # of what is kept of an input; results of another version are computed anew
+_RESULT_VERSION = 7  # of what is kept of an input; results of another version are computed anew
 
 
 def _labelled_atoms(source: DensitySource, local: LocalEnergies, settings: PartitionSettings) -> Atoms:
@@ -223,7 +223,7 @@ def partition_input(item: PartitionInput, settings: PartitionSettings) -> Partit
         source = replace(source, reference=_read_reference(item, settings, source))
         fields = _read_fields(item, settings, source)
         _refuse_undivided(source, settings)
-        tables = _read_isolated(settings, source.atoms.get_chemical_symbols())
+        tables = _read_isolated(settings, source)
         reading = time.perf_counter() - begun
         beside = _files_beside(item, [*settings.fields.values(), *settings.reference])
         files = (*source.files, *beside, *settings.isolated)

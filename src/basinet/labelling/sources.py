@@ -15,7 +15,7 @@ from basinet.arrays import FloatArray
 from basinet.cp2k.potentials import read_gth_potentials
 from basinet.cp2k.run_directory import DENSITY, Cp2kRun, densities_of_steps, find_output, is_output, read_run
 from basinet.density.cores import Core
-from basinet.density.divisions import spherical_average
+from basinet.density.divisions import spherical_average, with_core
 from basinet.density.files import CHGCAR, CUBE, NO_DENSITY, read_cube, read_density, read_locpot
 from basinet.density.grid import HEADER_ROUNDING, TOLERANCE, Volume, electron_count, same_grid
 from basinet.density.nonlocal_correlation import rvv10_correlation
@@ -459,10 +459,11 @@ def _read_reference(item: PartitionInput, settings: PartitionSettings, source: D
     return total
 
 
-def _read_isolated(settings: PartitionSettings, symbols: Sequence[str]) -> list[FloatArray]:
-    """Spherical density of the isolated atom of each symbol, as `spherical_average` gives it; empty where not asked."""
-    if "hirshfeld" not in settings.divisions:
+def _read_isolated(settings: PartitionSettings, source: DensitySource) -> list[FloatArray]:
+    """Density of the isolated atom with its core, of each atom; none where not asked for or without cores."""
+    if "hirshfeld" not in settings.divisions or source.cores is None:
         return []
+    symbols = source.atoms.get_chemical_symbols()
     tables = dict(_isolated_table(path, tuple(_file_stamp(path) or ())) for path in settings.isolated)
     missing = sorted(set(symbols) - set(tables))
     if missing:
@@ -470,7 +471,7 @@ def _read_isolated(settings: PartitionSettings, symbols: Sequence[str]) -> list[
             f"--divisions hirshfeld: there is no density of an isolated {missing[0]}; give its run or cube, --isolated"
         )
         raise InputError(msg)
-    return [tables[symbol] for symbol in symbols]
+    return [with_core(tables[symbol], core) for symbol, core in zip(symbols, source.cores, strict=True)]
 
 
 @lru_cache(maxsize=32)
