@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -79,6 +80,17 @@ def test_atoms_sum_to_the_energy_that_cp2k_printed(text, three_body):
     energies = pair_dispersion_energies(argon(), printed_dispersion(text, three_body=three_body))
     assert energies.sum() / Hartree == pytest.approx(PRINTED[text, three_body], abs=1e-8)
     assert np.ptp(energies) > 5e-5  # eV: the atoms are displaced
+
+
+def test_coordination_numbers_of_several_elements_are_nearly_those_of_cp2k():
+    """CP2K's fall off faster: 2e-4 of the energy of a molecule of water beside argon."""
+    places = [[0.1, 0.2, 0.3], [0.85, 0.25, 0.89], [-0.65, 0.15, 0.9], [0.3, 0.1, 3.6]]
+    atoms = Atoms("OH2Ar", places, cell=[4.1, 4.2, 5.9], pbc=True)
+    dispersion = replace(printed_dispersion(BJ, three_body=True), cutoff=12.0)
+    pairs = pair_dispersion_energies(atoms, replace(dispersion, three_body=False)).sum() / Hartree
+    both = pair_dispersion_energies(atoms, dispersion).sum() / Hartree
+    assert both == pytest.approx(-3.9121263251064332e-03, rel=3e-4)
+    assert both - pairs == pytest.approx(5.6536223443662968e-05, rel=5e-4)
 
 
 @pytest.mark.parametrize("text", [D2, D3, BJ], ids=["D2", "D3", "D3(BJ)"])
