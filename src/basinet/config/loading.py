@@ -26,6 +26,7 @@ from basinet.files import read_json, read_text
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
 Cutoff = Annotated[float, Field(ge=2, le=15)]
 TwoJMax = Annotated[int, Field(ge=0, le=14)]
 Seed = Annotated[int, Field(ge=0)]

@@ -103,6 +103,29 @@ def local_metrics_by_species(
     return result
 
 
+def agreement(prediction: ArrayLike, frame: ArrayLike, species: ArrayLike) -> FloatArray:
+    r"""Mean Pearson r of each member's local energies with those of the other members, centred as in `local_metrics`.
+
+    It needs no reference. If members are one common part and independent ones of equal variance, no reference
+    correlates with a member by more than the root of its agreement q, and of the common part r is
+
+    .. math:: r_\mathrm{common} = r_\mathrm{member} / \sqrt{q}
+
+    (Spearman, Am. J. Psychol. 15, 72 (1904)). The prediction is (n_members, n_atoms_total), frame and species are the
+    indices of each atom. Returns (n_members,), nan for a single member.
+
+    >>> agreement([[0.0, 1.0, 2.0], [0.0, 2.0, 4.0], [1.0, 0.0, 1.0]], [0, 1, 2], [0, 0, 0]).round(6).tolist()
+    [0.5, 0.5, 0.0]
+    """
+    p, of_frame = np.asarray(prediction, dtype=np.float64), np.asarray(frame, dtype=np.int64)
+    if len(p) < 2:
+        return np.full(len(p), np.nan)
+    with np.errstate(invalid="ignore", over="ignore"):  # of diverged or constant members: nan
+        centred = centre_groups(p, *centring_groups(of_frame, np.asarray(species, dtype=np.int64)))
+        unit = centred / np.sqrt(np.einsum("mn,mn->m", centred, centred))[:, None]
+        return np.asarray((unit @ unit.sum(axis=0) - 1.0) / (len(p) - 1))
+
+
 def centring_groups(frame: IntArray, species: IntArray) -> tuple[IntArray, int]:
     """Index of the (species, size) group of each atom, and the number of groups; size is the frame's."""
     size = np.bincount(frame)

@@ -14,7 +14,7 @@ from ase.calculators.calculator import Calculator
 from basinet.arrays import FloatArray, IntArray
 from basinet.errors import InputError
 from basinet.fidelity.gauge import Gauge, fit_gauge
-from basinet.fidelity.metrics import centred_metrics, local_metrics_by_species, score_interval, total_metrics
+from basinet.fidelity.metrics import agreement, centred_metrics, local_metrics_by_species, score_interval, total_metrics
 from basinet.frames import labels
 from basinet.frames.bootstrap import choose_block_length
 from basinet.frames.splits import by_composition, by_system, divided, elements_of
@@ -28,7 +28,7 @@ _SCORES = {
     "test_system": "str", "n_atoms": "int64", "seed": "object", "target": "str", "gauge": "str", "species": "str",
     "pearson_r": "float64", "r2": "float64", "r2_determination": "float64", "rmse_mev": "float64", "slope": "float64",
     "offset_mev": "float64", "pearson_r_within": "float64", "n_values": "int64", "pearson_r_low": "float64",
-    "pearson_r_high": "float64",
+    "pearson_r_high": "float64", "agreement": "float64",
 }  # fmt: skip
 """Columns of the tables of `evaluate` and `score_forces`, in the units of `basinet.fidelity.metrics.Metrics`."""
 Seed = int | str
@@ -73,9 +73,9 @@ def evaluation_rows(
     """Yield one row per member, of the `targets` each, gauge and species, with the columns `labels` besides.
 
     `prediction` are local energies relative to isolated atoms, ``(members, n_atoms_total)``, eV; `seeds` has one entry
-    per member, and ``"mean"`` rows carry a block-bootstrap interval of Pearson's r; `gauges` are those of
-    `fitted_gauges`, for the same members. `totals`, ``(members, n_frames)`` eV, stand in where energies do not sum to
-    them.
+    per member, and ``"mean"`` rows carry a block-bootstrap interval of Pearson's r, local rows of members their
+    `agreement` with the others; `gauges` are those of `fitted_gauges`, for the same members. `totals`, ``(members,
+    n_frames)`` eV, stand in where energies do not sum to them.
     """
     data = frames.dataset
     shared = {**labels, "test_system": data.system, "n_atoms": int(data.n_atoms[0]), "split": frames.split}
@@ -92,16 +92,19 @@ def evaluation_rows(
     variants = {"raw": prediction}
     for kind, gauge in (gauges or {}).items():
         variants[kind] = gauge.apply(prediction, frames.gauge_features, data.species)
+    members = [index for index, seed in enumerate(seeds) if seed != "mean"]
     for kind, energies in variants.items():
         by_species = local_metrics_by_species(energies, data.local_energy, data.frame, data.species, data.elements)
         for species, metrics_list in by_species.items():
             own = slice(None) if species == "all" else data.species == data.elements.index(species)
-            for seed, values, metrics in zip(seeds, energies, metrics_list, strict=True):
+            agreements = np.full(len(seeds), np.nan)
+            agreements[members] = agreement(energies[members][:, own], data.frame[own], data.species[own])
+            for seed, values, metrics, shared_part in zip(seeds, energies, metrics_list, agreements, strict=True):
                 row = shared | {"seed": seed, "target": "local", "gauge": kind, "species": species} | asdict(metrics)
                 if seed == "mean":
                     kinds = data.species if species == "all" else None
                     row |= _interval_columns(values[own], data.local_energy[own], data.frame[own], kinds, data.energy)
-                yield row
+                yield row | {"agreement": shared_part}
 
 
 def _interval_columns(
@@ -149,10 +152,10 @@ def evaluate(
 
     Returns one row per member and one for the ensemble's mean (``seed="mean"``), target (``total``, ``local``) and
     species, with the columns of ``results.csv``; ``rmse_mev`` and ``offset_mev`` in meV per atom. Rows of the mean
-    carry a 95 % block bootstrap interval of Pearson's r, ``pearson_r_low`` and ``pearson_r_high``. The total of a
-    calculator is its ``energy``; where its ``energies`` do not sum to that, ``attrs["notes"]`` says so. InputError if
-    labels are missing, a species has no network, the calculator fails or gives no finite energy of every atom, or
-    LAMMPS is asked for and missing.
+    carry a 95 % block bootstrap interval of Pearson's r, ``pearson_r_low`` and ``pearson_r_high``, local ones of
+    members their `agreement` with the others. The total of a calculator is its ``energy``; where its ``energies`` do
+    not sum to that, ``attrs["notes"]`` says so. InputError if labels are missing, a species has no network, the
+    calculator fails or gives no finite energy of every atom, or LAMMPS is asked for and missing.
 
     >>> import basinet
     >>> from basinet.potentials.pair_potential import literature_lennard_jones

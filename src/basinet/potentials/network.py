@@ -8,23 +8,30 @@ With descriptors ``g`` and the count ``c`` of atoms that a row stands for,
 For linear activations the map is additive, so one row with ``g = sum_i g_i`` and ``c = N`` gives ``sum_i f(g_i)``
 exactly: totals of linear networks need one row a frame instead of one an atom.
 
-**Parametrisations.** With ``n = width / BASE_WIDTH`` and fan-in ``m`` of a layer:
+**Parametrisations.** With ``n = width / BASE_WIDTH``, fan-in ``m`` and fan-out ``k`` of a layer, and weights drawn from
+a normal distribution unless told otherwise:
 
-=============  ==================  ==================  ====================  =====================
-name           initial variance    forward multiplier  Adam rate of hidden   initial readout
-=============  ==================  ==================  ====================  =====================
-standard       1 / m               1                   lr                    random
-zero_readout   1 / m               1                   lr                    zero
-ntk            1                   1 / sqrt(m)         lr                    random
-mup            1 / m (hidden)      1 / n (readout)     lr / n                random, 1 / BASE_WIDTH
-=============  ==================  ==================  ====================  =====================
+=============  ===================  ==================  ====================  ============================
+name           initial variance     forward multiplier  Adam rate of hidden   initial readout
+=============  ===================  ==================  ====================  ============================
+standard       1 / m                1                   lr                    random
+glorot         2 / (m + k)          1                   lr                    random
+pytorch        1 / (3 m), uniform   1                   lr                    random, biases like weights
+unit_readout   1 / m (hidden)       1                   lr                    random, variance 1
+zero_readout   1 / m                1                   lr                    zero
+ntk            1                    1 / sqrt(m)         lr                    random
+mup            1 / m (hidden)       1 / n (readout)     lr / n                random, variance 1 / BASE_WIDTH
+=============  ===================  ==================  ====================  ============================
 
-``standard`` starts with outputs of order one at every width. In ``mup`` (Yang and Hu, arXiv:2011.14522; table 8 of
-arXiv:2203.03466 for Adam) every layer learns features at the same pace at every width.
+``standard`` starts with outputs of order one at every width, ``unit_readout`` with outputs that grow as the root of the
+width. ``glorot`` is that of Glorot and Bengio (AISTATS 2010), ``pytorch`` the default of ``torch.nn.Linear``. In
+``mup`` (Yang and Hu, arXiv:2011.14522; table 8 of arXiv:2203.03466 for Adam) every layer learns features at the same
+pace at every width. The initial readout, biases included, is multiplied by `Architecture.initial_scale`.
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, NamedTuple
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -35,13 +42,14 @@ BASE_WIDTH = 16
 MAX_WIDTH = 512
 
 Activation = Literal["linear", "tanh"]
-Parametrisation = Literal["standard", "zero_readout", "ntk", "mup"]
+Parametrisation = Literal["standard", "glorot", "pytorch", "unit_readout", "zero_readout", "ntk", "mup"]
 
 
 class _LayerRule(NamedTuple):
     initial_std: float
-    multiplier: float
-    rate_factor: float
+    multiplier: float = 1.0
+    rate_factor: float = 1.0
+    bias_std: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -51,33 +59,38 @@ class Architecture:
     - `activation`: ``"tanh"`` or ``"linear"`` after every hidden layer.
     - `depth`, `width`: hidden layers, 1 or 2, and nodes of each, 1 to 512; InputError beyond.
     - `parametrisation`: see the table of this module.
+    - `initial_scale`: factor of the readout's initial weights, alpha, 0 or more. Nothing else depends on it.
     """
 
     activation: Activation = "tanh"
     depth: int = 1
     width: int = 32
     parametrisation: Parametrisation = "standard"
+    initial_scale: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be built."""
         allowed: dict[str, tuple[object, ...] | range] = {
-            "activation": ("linear", "tanh"),
+            "activation": get_args(Activation),
             "depth": (1, 2),
             "width": range(1, MAX_WIDTH + 1),
-            "parametrisation": ("standard", "zero_readout", "ntk", "mup"),
+            "parametrisation": get_args(Parametrisation),
         }
         for name, values in allowed.items():
             value = getattr(self, name)
             if value not in values:
                 choices = f"1 to {MAX_WIDTH}" if name == "width" else ", ".join(map(str, values))
                 raise InputError(f"{name} = {value!r} is not possible: choose {choices}")
+        if not 0.0 <= self.initial_scale < np.inf:
+            raise InputError(f"initial_scale = {self.initial_scale!r} is not possible: choose 0 or a positive number")
 
     def __str__(self) -> str:
         """Read as in a figure's legend, such as ``tanh 2x32``."""
         suffix = "" if self.parametrisation == "standard" else f" {self.parametrisation}"
-        return f"{self.activation} {self.depth}x{self.width}{suffix}"
+        scale = "" if self.initial_scale == 1.0 else f" from {self.initial_scale:g}"
+        return f"{self.activation} {self.depth}x{self.width}{suffix}{scale}"
 
-    def as_dict(self) -> dict[str, str | int]:
+    def as_dict(self) -> dict[str, str | int | float]:
         """Return the fields, for a file."""
         return asdict(self)
 
@@ -90,17 +103,26 @@ class Architecture:
         return [n_components, *[self.width] * self.depth, 1]
 
     def rules(self, n_components: int) -> tuple[_LayerRule, ...]:
-        """Return initial standard deviation, forward multiplier and rate factor of every layer."""
-        fan_in = self.sizes(n_components)[:-1]
-        n = self.width / BASE_WIDTH
-        if self.parametrisation == "ntk":
-            return tuple(_LayerRule(1.0, m**-0.5, 1.0) for m in fan_in)
-        rules = [_LayerRule(m**-0.5, 1.0, 1.0) for m in fan_in]
-        if self.parametrisation == "zero_readout":
-            rules[-1] = _LayerRule(0.0, 1.0, 1.0)
-        if self.parametrisation == "mup":
-            rules[1:-1] = [_LayerRule(m**-0.5, 1.0, 1 / n) for m in fan_in[1:-1]]
-            rules[-1] = _LayerRule(BASE_WIDTH**-0.5, 1 / n, 1.0)
+        """Return initial standard deviations, forward multiplier and rate factor of every layer."""
+        sizes, n = self.sizes(n_components), self.width / BASE_WIDTH
+        fans = list(pairwise(sizes))
+        rules = [_LayerRule(m**-0.5) for m, _ in fans]
+        match self.parametrisation:
+            case "glorot":
+                rules = [_LayerRule((2 / (m + k)) ** 0.5) for m, k in fans]
+            case "pytorch":
+                rules = [_LayerRule((3 * m) ** -0.5, bias_std=(3 * m) ** -0.5) for m, _ in fans]
+            case "unit_readout":
+                rules[-1] = _LayerRule(1.0)
+            case "zero_readout":
+                rules[-1] = _LayerRule(0.0)
+            case "ntk":
+                rules = [_LayerRule(1.0, m**-0.5) for m, _ in fans]
+            case "mup":
+                rules[1:-1] = [rule._replace(rate_factor=1 / n) for rule in rules[1:-1]]
+                rules[-1] = _LayerRule(BASE_WIDTH**-0.5, 1 / n)
+        std, _, _, bias_std = rules[-1]
+        rules[-1] = rules[-1]._replace(initial_std=self.initial_scale * std, bias_std=self.initial_scale * bias_std)
         return tuple(rules)
 
 

@@ -79,7 +79,7 @@ def default_descriptor(elements: Iterable[str]) -> Bispectrum:
 
 
 def initial_networks(seeds: Sequence[int], architecture: Architecture, n_species: int, n_components: int) -> Network:
-    """Random weights of one network per seed and species, biases zero; leading axes (networks, species), float64.
+    """Random weights and biases of one network per seed and species; leading axes (networks, species), float64.
 
     >>> layers = initial_networks([0, 1], Architecture(width=8), n_species=1, n_components=30)
     >>> [layer.weight.shape for layer in layers]
@@ -89,10 +89,17 @@ def initial_networks(seeds: Sequence[int], architecture: Architecture, n_species
     rules = architecture.rules(n_components)
     generators = [np.random.default_rng([seed, 7]) for seed in seeds]
     layers = []
+    limit = 3**0.5  # of a uniform distribution of variance 1
+
+    def draw(std: float, *shape: int) -> FloatArray:
+        if architecture.parametrisation == "pytorch":
+            return np.stack([std * generator.uniform(-limit, limit, shape) for generator in generators])
+        return np.stack([std * generator.standard_normal(shape) for generator in generators])
+
     for rule, fan_in, fan_out in zip(rules, sizes[:-1], sizes[1:], strict=True):
-        shape = (n_species, fan_in, fan_out)
-        weight = np.stack([rule.initial_std * generator.standard_normal(shape) for generator in generators])
-        layers.append(Layer(weight, np.zeros((len(seeds), n_species, fan_out))))
+        weight = draw(rule.initial_std, n_species, fan_in, fan_out)
+        bias = draw(rule.bias_std, n_species, fan_out) if rule.bias_std > 0.0 else np.zeros_like(weight[..., 0, :])
+        layers.append(Layer(weight, bias))
     return tuple(layers)
 
 

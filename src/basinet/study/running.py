@@ -147,7 +147,9 @@ def _network_rows(store: Store, task: TrainTask, trained: TrainedEnsemble) -> It
         if task.experiment not in {"sweep", "parametrisation"} and not (home and main):
             continue
         where = {"experiment": task.experiment if main else "size_transfer", "transferred": not home}
-        splits = ("validation", "test") if home and main else ("test",)
+        splits = ["validation", "test"] if home and main else ["test"]
+        if home and main and task.n_train is None:
+            splits.append("train")
         fitted = task.definitions if task.target == "local" else ()
         which = system, labels | where, splits, task.seed, fitted
         for row in model_rows(store, task.descriptor, trained.ensemble, *which):
@@ -157,7 +159,7 @@ def _network_rows(store: Store, task: TrainTask, trained: TrainedEnsemble) -> It
 def _composition_result(store: Store, task: ComposeTask) -> Scores:
     models = {element: load_model(store.model(name)) for element, name in task.models}
     labels = {
-        "experiment": "sweep" if task.architecture.parametrisation == "standard" else "parametrisation",
+        "experiment": task.experiment,
         "model": "network",
         **task.architecture.as_dict(),
         "train_system": "+".join(system for system, _ in task.parts),

@@ -15,6 +15,7 @@ from basinet.config.loading import (
     Cutoff,
     FrameCount,
     Listed,
+    NonNegative,
     Positive,
     Section,
     Seed,
@@ -95,6 +96,7 @@ class DescriptorSettings(Section):
 class SweepSettings(Section):
     """Widths for each activation and depth."""
 
+    parametrisation: Parametrisation = Field("standard", description="of all these networks")
     tanh_1: list[Width] = Field([4, 8, 16, 32, 64, 128, 256, 512], description="one hidden layer, tanh")
     tanh_2: list[Width] = Field([4, 8, 16, 32, 64, 128], description="two hidden layers, tanh")
     linear_1: list[Width] = Field([4, 8, 16, 32, 64, 128], description="one hidden layer, linear")
@@ -129,7 +131,10 @@ class ControlSettings(Section):
     """Controls of the reading that width dissolves local energies."""
 
     parametrisations: list[Parametrisation] = Field(
-        ["zero_readout"], description="besides standard, one hidden layer, tanh; [] leaves this out"
+        ["zero_readout"], description="besides that of the sweep, one hidden layer, tanh; [] leaves this out"
+    )
+    initial_scales: list[NonNegative] = Field(
+        [], description="factors of the initial readout, besides 1, in the sweep's parametrisation"
     )
     widths: list[Width] = Field([8, 64, 256], description="widths of these controls")
     ceiling_widths: list[Width] = Field([8, 64], description="tanh networks trained on local energies themselves")
@@ -171,6 +176,7 @@ class TrainConfig(Section):
     depth: Listed[Depth] = Field([1], description="hidden layers; a list makes a grid")
     width: Listed[Width] = Field([32], description="nodes per hidden layer; a list makes a grid")
     parametrisation: Listed[Parametrisation] = Field(["standard"], description="parametrisation; a list makes a grid")
+    initial_scale: Listed[NonNegative] = Field([1.0], description="factor of the initial readout; a list makes a grid")
     n_train: Listed[FrameCount] | None = Field(
         None, description="training frames, the last ones in time; all unless given; a list makes a grid"
     )

@@ -169,6 +169,7 @@ class ComposeTask:
     `parts` are pairs of a pure system and its element, `models` of an element and the name of its training.
     """
 
+    experiment: str
     mixture: str
     parts: tuple[tuple[str, str], ...]
     models: tuple[tuple[str, str], ...]
@@ -187,7 +188,7 @@ class ComposeTask:
     @property
     def fingerprint(self) -> str:
         """Tells the task from others of its name; the names of the models tell how they were trained."""
-        return fingerprint(self.parts, self.models, self.definitions)
+        return fingerprint(self.experiment, self.parts, self.models, self.definitions)
 
 
 Task = DescribeTask | TrainTask | ComposeTask
@@ -271,10 +272,12 @@ def _variants(config: StudyConfig, system: StoredSystem, n_train: int, descripto
     kinds: list[tuple[Activation, int]] = [("tanh", 1), ("tanh", 2), ("linear", 1), ("linear", 2)]
     for activation, depth in kinds:
         for width in getattr(config.sweep, f"{activation}_{depth}"):
-            yield "sweep", Architecture(activation, depth, width), {}
+            yield "sweep", Architecture(activation, depth, width, config.sweep.parametrisation), {}
     controls = config.controls
     for parametrisation, width in product(controls.parametrisations, controls.widths):
         yield "parametrisation", Architecture("tanh", 1, width, parametrisation), {}
+    for scale, width in product(controls.initial_scales, controls.widths):
+        yield "initial_scale", Architecture("tanh", 1, width, config.sweep.parametrisation, scale), {}
     ceiling = {"settings": config.optimiser.model_copy(update={"force_weight": 0.0}), "target": "local"}
     ceilings = [ceiling | {"definitions": (definition,)} for definition in system.definitions]
     sizes = learning_sizes(config.learning_curve.fractions, n_train)
@@ -288,7 +291,7 @@ def _variants(config: StudyConfig, system: StoredSystem, n_train: int, descripto
     ]
     for experiment, widths, changes in plan:
         for change, width in product(changes, widths):
-            yield experiment, Architecture("tanh", 1, width), change
+            yield experiment, Architecture("tanh", 1, width, config.sweep.parametrisation), change
 
 
 def learning_sizes(fractions: Sequence[float], n_train: int) -> list[int]:
@@ -317,7 +320,7 @@ def compose_tasks(tasks: Sequence[TrainTask], systems: Sequence[StoredSystem]) -
             if len(own) == len(parts) > 1:
                 models = tuple((element, task.name) for (_, element), task in zip(parts, own, strict=True))
                 which = (own[0].descriptor, seed, own[0].definitions)
-                composed.append(ComposeTask(name, parts, models, architecture, *which))
+                composed.append(ComposeTask(own[0].experiment, name, parts, models, architecture, *which))
     return composed
 
 
@@ -352,7 +355,7 @@ def grid_tasks(config: TrainConfig, systems: Sequence[StoredSystem], descriptor:
     """One training for each combination of what the config lists.
 
     In the results they are the experiments ``learning_curve`` where `n_train` is given, else
-    ``parametrisation`` or, for the standard one, ``sweep``.
+    ``parametrisation``, ``initial_scale`` or, for the standard ones, ``sweep``.
     """
     main = [system.name for system in systems if system.split is not None]
     grid = product(
@@ -361,14 +364,16 @@ def grid_tasks(config: TrainConfig, systems: Sequence[StoredSystem], descriptor:
         dict.fromkeys(config.depth),
         dict.fromkeys(config.width),
         dict.fromkeys(config.parametrisation),
+        dict.fromkeys(config.initial_scale),
         dict.fromkeys(config.n_train) if config.n_train else (None,),
         dict.fromkeys(config.seed),
     )
     shared = _shared(config, systems) | {"descriptor": descriptor, "pair_potential": config.pair_potential}
     tasks = []
-    for system, activation, depth, width, parametrisation, n_train, seed in grid:
-        experiment = "sweep" if parametrisation == "standard" else "parametrisation"
-        architecture = Architecture(activation, depth, width, parametrisation)
+    for system, activation, depth, width, parametrisation, scale, n_train, seed in grid:
+        usual = {"sweep": parametrisation == "standard" and scale == 1.0, "parametrisation": scale == 1.0}
+        experiment = next((name for name, holds in usual.items() if holds), "initial_scale")
+        architecture = Architecture(activation, depth, width, parametrisation, scale)
         changes = {"n_train": n_train, "seed": seed}
         tasks.append(
             TrainTask(experiment if n_train is None else "learning_curve", system, architecture, **(shared | changes))

@@ -26,9 +26,9 @@ Elements = Mapping[str, tuple[str, ...]]
 N_RESAMPLES = 500
 
 
-def sweep_members(table: pd.DataFrame) -> pd.DataFrame:
-    """Single networks of the sweep on test frames; standard parametrisation, main descriptor."""
-    rows = member_rows(select(table, experiment="sweep", model="network", split="test", parametrisation="standard"))
+def sweep_members(table: pd.DataFrame, split: str = "test") -> pd.DataFrame:
+    """Single networks of the sweep on test frames (or others), main descriptor."""
+    rows = member_rows(select(table, experiment="sweep", model="network", split=split))
     for name in ("rcut", "twojmax", "definition"):
         rows = select(rows, **{name: most_common(rows, name)})
     return rows

@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from basinet.plotting import AbsentError, rc_context, save_figure
-from basinet.study.figures import energies, models, width
+from basinet.study.figures import energies, models, start, width
 from basinet.study.figures.width import WidthFigure
 from basinet.study.report.results import StudyResults
 
@@ -194,10 +194,28 @@ EXTRA_FIGURES = (
     FigureEntry(
         "extra_controls",
         "Parametrisation controls",
-        "The width sweep in the standard and in other parametrisations. A fall with width that vanishes with a zero "
-        "readout or in muP comes from the initial function or the learning rate, not from width as such.",
-        ("local-falls",),
-        width.draw_controls,
+        "Networks of the same widths, started and scaled otherwise. In unit readout the initial function grows as the "
+        "root of the width, which is all that tells it from standard at one width; a fall that is there in the one "
+        "and not in the other comes from the initial function, not from width.",
+        ("local-falls", "width-scatter"),
+        start.draw_controls,
+    ),
+    FigureEntry(
+        "extra_initial_scale",
+        "Size of the initial function",
+        "Fidelity against the factor of the readout's initial weights, all else equal.",
+        ("local-falls", "width-scatter"),
+        start.draw_initial_scales,
+    ),
+    FigureEntry(
+        "extra_agreement",
+        "What networks have in common",
+        "Correlation of a network's local energies with those of DFT against their correlation with those of networks "
+        "that differ by their seed alone. The latter needs no DFT. Symbols grow with width. Where points follow the "
+        "dotted line, what networks have in common is as faithful there as in the best ensemble, and scatter between "
+        "seeds is all that is lost.",
+        ("width-scatter", "local-falls"),
+        start.draw_agreement,
     ),
     FigureEntry(
         "extra_cost",

@@ -310,7 +310,7 @@ def draw_learning_curve(results: StudyResults) -> Figure:
 
 def draw_training_curves(results: StudyResults) -> Figure:
     """Training and validation error against epoch for the narrowest, a middle and the widest network."""
-    curves = tables.select(results.curves, parametrisation=("standard", None))
+    curves = results.curves
     systems, errors = results.present(curves, "train_system"), {"validation_rmse_mev": "-", "train_rmse_mev": "--"}
     if not systems:
         raise plotting.AbsentError("training curves")

@@ -1,4 +1,4 @@
-"""Figures against the width of the network: 2 to 4, 7 to 10, parametrisations, species, learning rates and cost."""
+"""Figures against the width of the network: 2 to 4, 7 to 10, species, learning rates and cost."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from basinet import plotting
 from basinet.plotting import look
 from basinet.study.claims import members
 from basinet.study.report.results import StudyResults, floor, model_row, settings_text
-from basinet.study.tables import distinct, member_rows, select
+from basinet.study.tables import distinct, select
 
 _BASELINES = (("lennard_jones", "pair pot."), ("ridge", "ridge"), ("ceiling", "ceiling"), ("relation", "relation"))
 _PANEL_ORDER = (("linear", 1), ("tanh", 1), ("linear", 2), ("tanh", 2))
@@ -22,7 +22,6 @@ _GAUGES = (
     ("pair", "pair gauge removed", plotting.Look(plotting.BLUE, "o", "--")),
     ("control", "control (equal signs, no gauge)", plotting.Look(plotting.GREY, "^", ":")),
 )
-_PARAMETRISATIONS = {"standard": "standard", "zero_readout": "zero readout", "ntk": "NTK", "mup": "μP"}
 
 
 @dataclass(frozen=True)
@@ -179,25 +178,6 @@ def draw_targets(
     return figure
 
 
-def draw_controls(results: StudyResults) -> Figure:
-    """Pearson r against width by parametrisation."""
-    usual: dict[str, Any] = {"species": ("all", None), "transferred": (False, None), "gauge": ("raw", None)}
-    controls = member_rows(select(results.table, experiment="parametrisation", split="test", **usual))
-    # Beside them stand members of the sweep, which are in the standard parametrisation.
-    same = {name: distinct(controls, name) for name in ("activation", "depth", "width", "test_system")}
-    standard = select(members.sweep_members(results.table), **usual, **same)
-    rows = pd.concat([standard, controls], ignore_index=True)
-    found = sorted(distinct(rows, "parametrisation"), key=list(_PARAMETRISATIONS).index)
-    if len(found) < 2:
-        raise plotting.AbsentError("networks in more than one parametrisation")
-    note = "Mean and standard deviation over seeds; local energies in the raw gauge."
-    curves = [
-        (_PARAMETRISATIONS[name], look(index, lines=True), select(rows, parametrisation=name))
-        for index, name in enumerate(found)
-    ]
-    return draw_targets(results, rows, "Controls: parametrisation of the network", note, curves)
-
-
 def draw_species(results: StudyResults) -> Figure:
     """Local r of each species of the mixture against width, in three gauges."""
     rows = select(
@@ -236,7 +216,7 @@ def draw_species(results: StudyResults) -> Figure:
 
 def draw_learning_rates(results: StudyResults) -> Figure:
     """The learning rate that validation frames chose for each width."""
-    rows = select(results.learning_rates, chosen=True, parametrisation=("standard", None), experiment=("sweep", None))
+    rows = select(results.learning_rates, chosen=True, experiment=("sweep", None))
     systems = results.present(rows, "train_system")
     if not systems:
         raise plotting.AbsentError("a choice of learning rates")
