@@ -16,7 +16,7 @@ def refusal(model, values):
     return message
 
 
-@pytest.mark.parametrize("name", ["smoke", "quick", "paper"])
+@pytest.mark.parametrize("name", ["smoke", "quick", "paper", "as_published"])
 def test_presets_are_valid_and_say_what_they_are(name):
     assert name in preset_names()
     assert load_study_config(name).members >= 1
@@ -82,5 +82,5 @@ def test_settings_are_fixed_once_read():
 
 
 def test_an_unknown_preset_names_those_there_are():
-    with pytest.raises(InputError, match="paper, quick, smoke"):
+    with pytest.raises(InputError, match="as_published, paper, quick, smoke"):
         load_study_config("huge")

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from basinet.fidelity.metrics import local_metrics, local_metrics_by_species, total_metrics
+from basinet.fidelity.metrics import agreement, local_metrics, local_metrics_by_species, total_metrics
 
 
 def one_total(prediction, *reference):
@@ -47,6 +47,21 @@ def test_every_figure_of_a_small_example():
     assert metrics.offset_mev == pytest.approx(2.0)
     assert metrics.pearson_r_within is None
     assert metrics.n_values == 3
+
+
+def test_the_agreement_of_members_tells_how_faithful_their_common_part_is():
+    """Of a part in common and scatter of one variance, a member's r over the root of its agreement is that part's r."""
+    rng = np.random.default_rng(4)
+    reference, error, scatter = rng.normal(size=20_000), rng.normal(size=20_000), rng.normal(size=(5, 20_000))
+    common = reference + 0.5 * error
+    members, where = common + 2.0 * scatter, np.arange(20_000) // 10
+    same = np.zeros_like(where)
+    q = agreement(members, where, same)
+    assert q == pytest.approx(1.25 / (1.25 + 4.0), abs=0.02)
+    r = [metrics.pearson_r for metrics in local_metrics(members, reference, where)]
+    assert np.mean(r) / np.mean(q) ** 0.5 == pytest.approx(1.25**-0.5, abs=0.02)
+    assert agreement(np.stack([common, common + 3.0]), where, same) == pytest.approx(1.0)
+    assert math.isnan(agreement(members[:1], where, same)[0])
 
 
 def test_a_row_names_the_columns_of_the_results_table():

@@ -173,7 +173,13 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
 def test_a_model_file_starts_with_a_line_of_json_that_states_what_it_is(tmp_path):
     MIXED.save(tmp_path / "model.basinet")
     header = json.loads((tmp_path / "model.basinet").read_bytes().split(b"\n", 1)[0])
-    assert header["architecture"] == {"activation": "tanh", "depth": 2, "width": 6, "parametrisation": "standard"}
+    assert header["architecture"] == {
+        "activation": "tanh",
+        "depth": 2,
+        "width": 6,
+        "parametrisation": "standard",
+        "initial_scale": 1.0,
+    }
     assert header["elements"] == ["Ar", "Kr"]
     assert header["descriptor"]["weights"] == {"Ar": 1.0, "Kr": 1.3}
 

@@ -11,7 +11,7 @@ from tests.potentials.toys import DESCRIPTOR, E0, N_COMPONENTS, toy_dataset
 
 from basinet.errors import InputError
 from basinet.potentials import training as job
-from basinet.potentials.network import Architecture
+from basinet.potentials.network import Architecture, _hidden_values
 from basinet.potentials.training import TrainingSettings, initial_networks, train_ensemble, untrained_ensemble
 
 COUNTS = {"Ar": 5}
@@ -269,6 +269,24 @@ def test_the_first_step_of_adam_moves_each_layer_by_its_rate(parametrisation):
     for rule, before, after in zip(architecture.rules(N_COMPONENTS), start, result.ensemble.networks, strict=True):
         moved = np.abs(after.weight / rule.multiplier - before.weight)
         assert np.median(moved) == pytest.approx(1e-2 * rule.rate_factor, rel=1e-3)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("parametrisation", "least", "most"), [("mup", 0.5, 2.0), ("standard", 8.0, np.inf)])
+def test_hidden_values_move_at_the_same_pace_at_every_width_in_mup_only(parametrisation, least, most):
+    """The coordinate check of Yang and Hu: the change of the last hidden layer's values after four steps of Adam."""
+    moved = []
+    for width in (16, 512):
+        architecture = Architecture("tanh", 2, width, parametrisation)
+        result = trained(architecture, members=4, max_steps=4, evaluate_every=4, learning_rates=(1e-4,))
+        start = untrained_ensemble(TRAIN, DESCRIPTOR, E0, architecture, members=4, seed=0)
+        rows = (TEST.descriptors - start.scaling.mean[0]) / start.scaling.std[0]
+        values = [
+            np.stack([_hidden_values(one.network(m, 0), rows, np.ones(len(rows)), "tanh")[-1] for m in range(4)])
+            for one in (start, result.ensemble)
+        ]
+        moved.append(np.sqrt(np.mean((values[1] - values[0]) ** 2)))
+    assert least < moved[1] / moved[0] < most
 
 
 @pytest.mark.long

@@ -107,6 +107,31 @@ def test_a_mup_readout_starts_smaller_the_wider_the_network(depth):
     assert at_base[0] == pytest.approx(at_base[1], rel=1e-12)
 
 
+def test_initial_linear_functions_have_the_variance_that_their_table_says():
+    """Of n nodes and m components of variance 1: n times the readout's variance, times m times the hidden layer's."""
+    for width in WIDTHS:
+        n, m = width, 30
+        variance = {"unit_readout": n, "glorot": n * 2 / (n + 1) * m * 2 / (m + n), "pytorch": 1 / 9 + 1 / 3 / n}
+        for parametrisation, expected in variance.items():
+            spread = initial_spread(parametrisation, width, 1, "linear")
+            assert spread == pytest.approx(expected**0.5, rel=0.3), (parametrisation, width)
+
+
+def test_weights_and_biases_of_pytorchs_default_are_uniform_within_the_root_of_the_fan_in():
+    layer = initial_networks(range(40), Architecture("tanh", 1, 64, "pytorch"), 1, 25)[0]
+    for values in (layer.weight, layer.bias):
+        assert np.abs(values).max() < 25**-0.5
+        assert values.std() == pytest.approx(75**-0.5, rel=0.05)
+
+
+@pytest.mark.parametrize("parametrisation", ["standard", "pytorch", "ntk", "mup"])
+def test_the_initial_scale_multiplies_the_initial_function(parametrisation):
+    plain, scaled = (Architecture("tanh", 1, 8, parametrisation, alpha) for alpha in (1.0, 0.25))
+    rows, one = np.random.default_rng(1).normal(size=(5, 7)), np.ones(5)
+    outputs = [row_energies(network(architecture), rows, one, "tanh") for architecture in (plain, scaled)]
+    assert outputs[1] == pytest.approx(0.25 * outputs[0], rel=1e-12)
+
+
 def test_only_hidden_matrices_of_mup_learn_at_a_width_dependent_rate():
     deep = Architecture("tanh", 2, 8 * BASE_WIDTH, "mup").rules(30)
     assert [rule.rate_factor for rule in deep] == [1.0, 1 / 8, 1.0]
@@ -128,7 +153,16 @@ def test_a_seed_means_the_same_initial_network_in_every_ensemble():
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("activation", "relu"), ("depth", 3), ("width", 0), ("width", 513), ("parametrisation", "x")]
+    ("field", "value"),
+    [
+        ("activation", "relu"),
+        ("depth", 3),
+        ("width", 0),
+        ("width", 513),
+        ("parametrisation", "x"),
+        ("initial_scale", -1.0),
+        ("initial_scale", float("nan")),
+    ],
 )
 def test_what_cannot_be_built_is_refused(field, value):
     with pytest.raises(InputError, match=f"{field} = "):

@@ -95,6 +95,28 @@ def test_large_scatter_leaves_the_question_open():
     assert verdicts(study(falling, scatter=0.5), "local-falls") == {"Ar": "not resolved"}
 
 
+def scattering(common):
+    """Members whose local energies are a part in common, of fidelity ``common(width)``, and independent scatter."""
+    rng, rows = np.random.default_rng(3), []
+    for width in WIDTHS:
+        q = 0.99 * 0.8 ** np.log2(width / 4)
+        for seed in SEEDS:
+            r = common(width) * q**0.5 + 0.004 * rng.standard_normal()
+            rows.append(network("ar", "local", width, seed, r, agreement=q, parametrisation="unit_readout"))
+    return rows
+
+
+def test_a_fall_is_scatter_where_what_networks_have_in_common_stays_faithful():
+    assert verdicts(scattering(lambda _w: 0.96), "width-scatter") == {"Ar, unit_readout": "supported"}
+    assert verdicts(scattering(lambda w: falling("ar", w)), "width-scatter") == {"Ar, unit_readout": "contradicted"}
+
+
+def test_where_local_energies_do_not_fall_there_is_no_cause_to_find():
+    rows = [row | {"agreement": 0.9} for row in study(flat)]
+    assert verdicts(rows, "width-scatter") == {"Ar": "not testable here"}
+    assert verdicts(study(falling), "width-scatter") == {"Ar": "not testable here"}  # no agreement is known
+
+
 def test_choosing_the_best_width_on_the_same_seeds_would_invent_a_fall():
     """Without any trend, the cross-fitted fall averages to zero; the naive one does not."""
     rng = np.random.default_rng(1)

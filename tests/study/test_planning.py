@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,17 @@ def test_the_controls_are_there(preset):
     assert load_study_config(preset).controls.untrained >= 100
 
 
-@pytest.mark.parametrize("preset", ["smoke", "quick", "paper"])
+def test_the_papers_curves_differ_from_their_control_by_the_initial_readout_alone():
+    tasks = [task for task in planned("as_published") if task.architecture.activation == "tanh"]
+    swept = {(t.system, t.architecture.width): t for t in tasks if t.experiment == "sweep"}
+    control = {(t.system, t.architecture.width): t for t in tasks if t.experiment == "parametrisation"}
+    assert swept.keys() == control.keys()
+    for place, task in swept.items():
+        other = replace(control[place].architecture, parametrisation="unit_readout")
+        assert task == replace(control[place], experiment="sweep", architecture=other)
+
+
+@pytest.mark.parametrize("preset", ["smoke", "quick", "paper", "as_published"])
 def test_every_task_has_a_name_of_its_own(preset):
     names = [task.name for task in all_tasks(preset)]
     assert len(set(names)) == len(names)

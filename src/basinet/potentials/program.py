@@ -213,8 +213,8 @@ class _State(NamedTuple):
     validation_curve: _Errors
 
 
-@partial(jax.jit, static_argnames="architecture")
-def train_networks(
+@partial(jax.jit, static_argnames=("architecture", "method"))
+def train_networks(  # noqa: PLR0913 - the arguments of one compiled program
     networks: Network,
     rates: Array,
     train: PackedFrames,
@@ -226,20 +226,22 @@ def train_networks(
     force_weight: Array | None = None,
     *,
     architecture: Architecture,
+    method: str = "adam",
 ) -> _Outcome:
     """Train all networks, along the first axis, until each has stopped improving on the validation frames.
 
-    Each network has its own learning rate. Frame indices of the minibatches are ``(n_blocks, steps, batch)``;
-    validation frames are looked at after every block, and a network stops after `patience` blocks without improvement.
-    Totals are fitted in units of ``scale * unit``, ``unit`` the root of the number of atoms. The force weight, A^2, is
-    None where frames carry no forces.
+    Each network has its own learning rate; the method is ``"adam"`` or ``"gradient_descent"``. Frame indices of the
+    minibatches are ``(n_blocks, steps, batch)``; validation frames are looked at after every block, and a network stops
+    after `patience` blocks without improvement. Totals are fitted in units of ``scale * unit``, ``unit`` the root of
+    the number of atoms. The force weight, A^2, is None where frames carry no forces.
     """
     (n_blocks, steps), n_networks = batches.shape[:2], len(rates)
     dtype, n_components = train.rows.dtype, train.rows.shape[-1]
     layout = _Layout(architecture, n_components)
     train, validation = (f._replace(rows=layout.with_counts(f.rows, f.count)) for f in (train, validation))
     decay = optax.cosine_decay_schedule(1.0, n_blocks * steps)
-    transform = optax.chain(optax.scale_by_adam(), optax.add_decayed_weights(weight_decay))
+    adapted = optax.scale_by_adam() if method == "adam" else optax.identity()
+    transform = optax.chain(adapted, optax.add_decayed_weights(weight_decay))
     parameter_rates = rates[:, None] * layout.rate_factors(dtype)
 
     def loss(vectors: Array, batch: PackedFrames) -> Array:
@@ -298,11 +300,11 @@ def train_networks(
 
 @lru_cache(maxsize=64)
 def _compiled_program(
-    structure: Any, shapes: tuple[tuple[tuple[int, ...], str], ...], architecture: Architecture
+    structure: Any, shapes: tuple[tuple[tuple[int, ...], str], ...], architecture: Architecture, method: str
 ) -> Any:
     leaves = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in shapes]
     arguments = jax.tree.unflatten(structure, leaves)
-    return _compile_once(train_networks.lower(*arguments, architecture=architecture))
+    return _compile_once(train_networks.lower(*arguments, architecture=architecture, method=method))
 
 
 def _compile_once(lowered: Any) -> Any:
@@ -323,11 +325,11 @@ def _compile_once(lowered: Any) -> Any:
         return lowered.compile()
 
 
-def _run_program(arguments: tuple[Any, ...], architecture: Architecture) -> tuple[_Outcome, float]:
+def _run_program(arguments: tuple[Any, ...], architecture: Architecture, method: str) -> tuple[_Outcome, float]:
     """Run `train_networks`, compiling it where these shapes are new; return the CPU seconds of the run alone."""
     leaves, structure = jax.tree.flatten(arguments)
     shapes = tuple((tuple(leaf.shape), str(leaf.dtype)) for leaf in leaves)
-    program = _compiled_program(structure, shapes, architecture)
+    program = _compiled_program(structure, shapes, architecture, method)
     started = time.process_time()
     outcome = jax.block_until_ready(program(*arguments))
     return outcome, time.process_time() - started

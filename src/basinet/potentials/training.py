@@ -36,6 +36,7 @@ from basinet.potentials.pair_potential import LennardJones, PairChoice, _fitted_
 class TrainingSettings(Section):
     """Adam on minibatches of frames, cosine decay, early stopping of every network by itself."""
 
+    method: Literal["adam", "gradient_descent"] = Field("adam", description="gradient_descent: without momentum")
     learning_rates: tuple[Positive, ...] = Field(
         (3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
         min_length=1,
@@ -45,7 +46,7 @@ class TrainingSettings(Section):
         3, ge=1, description="members that take part in that choice; where there are more, all are trained again"
     )
     max_steps: int = Field(3000, ge=1, description="most steps, and the length of the cosine decay")
-    batch_size: int = Field(10, ge=1, description="frames per step")
+    batch_size: int = Field(10, ge=1, description="frames per step; with all training frames, full batches")
     evaluate_every: int = Field(25, ge=1, description="steps between looks at the validation frames")
     patience: int = Field(600, ge=1, description="steps without improvement after which a network stops")
     weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay (AdamW), relative to the learning rate")
@@ -151,7 +152,7 @@ class _Preparation:
                 np.asarray(self.settings.weight_decay, dtype),
                 None if self.train.forces is None else np.asarray(self.settings.force_weight, dtype),
             )
-            outcome, seconds = _run_program(arguments, self.architecture)
+            outcome, seconds = _run_program(arguments, self.architecture, self.settings.method)
             grid = (len(rates), members)
             best = tuple(
                 Layer(*(np.asarray(a, np.float64).reshape(*grid, *a.shape[1:]) for a in layer))

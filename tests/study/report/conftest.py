@@ -58,7 +58,8 @@ class Builder:
                     (("raw", 0.8), ("pair", 0.95), ("control", 0.79)) if test == "mix" else (("raw", 0.95),)
                 ):
                     falling = r - 0.02 * np.log2(width / 4) + noise
-                    self.add(test, "local", falling, split=split, species=species, gauge=gauge, **base)
+                    known = {} if kind["seed"] == "mean" else {"agreement": falling**2}
+                    self.add(test, "local", falling, split=split, species=species, gauge=gauge, **base, **known)
 
     def others(self):
         for system in self.systems:

@@ -13,7 +13,8 @@ from matplotlib.image import imread
 from basinet.plotting import AbsentError, rc_context
 from basinet.study.figures.catalogue import EXTRA_FIGURES, PAPER_FIGURES, _write_figure
 from basinet.study.figures.models import _neighbour_weight, draw_learning_curve
-from basinet.study.figures.width import draw_controls, draw_species
+from basinet.study.figures.start import draw_agreement, draw_controls, draw_initial_scales
+from basinet.study.figures.width import draw_species
 from basinet.study.report.results import load_results
 from basinet.study.tables import RESULTS, as_table, distinct, member_rows, records, select
 
@@ -114,8 +115,22 @@ def test_controls_stand_beside_the_standard_parametrisation_of_the_sweep(results
     assert panel.containers[0].lines[0].get_ydata()[1] == pytest.approx(rows["pearson_r"].mean())
 
 
+def test_the_common_part_is_that_of_the_networks_that_agree_best(results):
+    """Members of the fixture agree by the square of their r, so that r = 1 √q."""
+    with rc_context():
+        figure = draw_agreement(results)
+    panel = figure.axes[0]
+    bound, common = (line.get_xydata() for line in panel.get_lines())
+    assert bound[:, 1] ** 2 == pytest.approx(bound[:, 0])
+    assert common == pytest.approx(bound, rel=1e-3)
+    (points,) = (collection.get_offsets() for collection in panel.collections)
+    assert points[:, 1] ** 2 == pytest.approx(points[:, 0], rel=1e-3)
+
+
 def test_a_missing_figure_says_what_is_missing(pure_directory):
     results = load_results(pure_directory)
+    with pytest.raises(AbsentError, match="initial scale"):
+        draw_initial_scales(results)
     with pytest.raises(AbsentError, match="mixture"):
         PAPER_FIGURES[4].draw(results)
     with pytest.raises(AbsentError, match="transferred"):

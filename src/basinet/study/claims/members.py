@@ -9,7 +9,7 @@ Neither covers the order of minibatches or the choice of the test frames, which 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,9 +26,9 @@ Elements = Mapping[str, tuple[str, ...]]
 N_RESAMPLES = 500
 
 
-def sweep_members(table: pd.DataFrame, split: str = "test") -> pd.DataFrame:
-    """Single networks of the sweep on test frames (or others), main descriptor."""
-    rows = member_rows(select(table, experiment="sweep", model="network", split=split))
+def sweep_members(table: pd.DataFrame, split: str = "test", experiments: Sequence[str] = ("sweep",)) -> pd.DataFrame:
+    """Single networks of the sweep (or controls too) on test frames (or others), main descriptor."""
+    rows = member_rows(select(table, experiment=tuple(experiments), model="network", split=split))
     for name in ("rcut", "twojmax", "definition"):
         rows = select(rows, **{name: most_common(rows, name)})
     return rows
