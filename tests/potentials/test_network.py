@@ -126,10 +126,12 @@ def test_weights_and_biases_of_pytorchs_default_are_uniform_within_the_root_of_t
 
 @pytest.mark.parametrize("parametrisation", ["standard", "pytorch", "ntk", "mup"])
 def test_the_initial_scale_multiplies_the_initial_function(parametrisation):
-    plain, scaled = (Architecture("tanh", 1, 8, parametrisation, alpha) for alpha in (1.0, 0.25))
-    rows, one = np.random.default_rng(1).normal(size=(5, 7)), np.ones(5)
-    outputs = [row_energies(network(architecture), rows, one, "tanh") for architecture in (plain, scaled)]
-    assert outputs[1] == pytest.approx(0.25 * outputs[0], rel=1e-12)
+    plain, scaled = (
+        initial_networks([3], Architecture("tanh", 2, 8, parametrisation, alpha), 1, 7) for alpha in (1.0, 0.25)
+    )
+    for before, after, factor in zip(plain, scaled, (1.0, 1.0, 0.25), strict=True):
+        for a, b in zip(before, after, strict=True):
+            assert np.array_equal(b, factor * a)
 
 
 def test_only_hidden_matrices_of_mup_learn_at_a_width_dependent_rate():

@@ -31,7 +31,7 @@ class Builder:
         row = {"test_system": test, "train_system": test, "target": target, "pearson_r": r, "r2": r * r}
         row |= {"n_atoms": 32, "split": "test", "transferred": False, "gauge": "raw", "species": "all"}
         row |= {"rcut": 5.25, "twojmax": 6, "weights": "Ar:1.0", "radii": "Ar:0.5"}
-        row |= {"n_train": 60, "parametrisation": "standard"}
+        row |= {"n_train": 60, "parametrisation": "standard", "initial_scale": 1.0}
         row |= {"definition": "total", "rmse_mev": 1.0, "train_seconds": 1.0}
         if more.get("seed", "mean") == "mean":
             row |= {"pearson_r_low": r - 0.02, "pearson_r_high": r + 0.005}
@@ -81,6 +81,8 @@ class Builder:
                 for width in WIDTHS:
                     kind = NETWORK | {"width": width, "seed": 0, "parametrisation": "mup"}
                     self.add(system, target, 0.9, experiment="parametrisation", **kind)
+                    kind |= {"parametrisation": "standard", "initial_scale": 0.1}
+                    self.add(system, target, 0.9, experiment="initial_scale", **kind)
 
     def weights(self):
         """A scan of species weight and size: totals hardly change, raw local energies do."""

@@ -13,7 +13,7 @@ from matplotlib.image import imread
 from basinet.plotting import AbsentError, rc_context
 from basinet.study.figures.catalogue import EXTRA_FIGURES, PAPER_FIGURES, _write_figure
 from basinet.study.figures.models import _neighbour_weight, draw_learning_curve
-from basinet.study.figures.start import draw_agreement, draw_controls, draw_initial_scales
+from basinet.study.figures.start import draw_agreement, draw_controls
 from basinet.study.figures.width import draw_species
 from basinet.study.report.results import load_results
 from basinet.study.tables import RESULTS, as_table, distinct, member_rows, records, select
@@ -120,7 +120,7 @@ def test_the_common_part_is_that_of_the_networks_that_agree_best(results):
     with rc_context():
         figure = draw_agreement(results)
     panel = figure.axes[0]
-    bound, common = (line.get_xydata() for line in panel.get_lines())
+    bound, common = (line.get_xydata() for line in panel.get_lines()[:2])
     assert bound[:, 1] ** 2 == pytest.approx(bound[:, 0])
     assert common == pytest.approx(bound, rel=1e-3)
     (points,) = (collection.get_offsets() for collection in panel.collections)
@@ -129,8 +129,6 @@ def test_the_common_part_is_that_of_the_networks_that_agree_best(results):
 
 def test_a_missing_figure_says_what_is_missing(pure_directory):
     results = load_results(pure_directory)
-    with pytest.raises(AbsentError, match="initial scale"):
-        draw_initial_scales(results)
     with pytest.raises(AbsentError, match="mixture"):
         PAPER_FIGURES[4].draw(results)
     with pytest.raises(AbsentError, match="transferred"):
