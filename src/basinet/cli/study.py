@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def _reproduce(  # noqa: PLR0917 - Typer calls it by keywords
     preset: Annotated[
-        str, option("NAME", "Settings: smoke (a minute), quick (ten minutes) or paper (hours).")
+        str, option("NAME", "Settings: smoke (a minute), quick (ten minutes), paper (hours) or as_published (an hour).")
     ] = "quick",
     config: Annotated[Path | None, option("FILE", "YAML file laid over the preset.")] = None,
     data: Annotated[list[str] | None, option("FILE...", "Extended XYZ files, 'reference' or 'synthetic'.")] = None,

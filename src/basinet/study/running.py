@@ -148,7 +148,7 @@ def _network_rows(store: Store, task: TrainTask, trained: TrainedEnsemble) -> It
             continue
         where = {"experiment": task.experiment if main else "size_transfer", "transferred": not home}
         splits = ["validation", "test"] if home and main else ["test"]
-        if home and main and task.n_train is None:
+        if home and main and task.experiment in {"sweep", "parametrisation", "initial_scale"}:
             splits.append("train")
         fitted = task.definitions if task.target == "local" else ()
         which = system, labels | where, splits, task.seed, fitted
