@@ -53,8 +53,8 @@ def test_e0_only_shifts_when_it_is_fitted(frames):
 
 
 def test_validation_frames_may_be_given(frames):
-    held = basinet.train(frames[:20], basinet.Bispectrum(**DESCRIPTOR), validation=frames[22:], **QUICK)
-    assert held.training["n_train"] == 20
+    held = basinet.train(frames[:23], basinet.Bispectrum(**DESCRIPTOR), validation=frames[24:], **QUICK)
+    assert held.training["n_train"] == 23
     share = basinet.train(frames[:20], basinet.Bispectrum(**DESCRIPTOR), validation=0.25, **QUICK)
     assert share.training["n_train"] == 14  # five to validate on, one between
 

@@ -244,7 +244,7 @@ def test_the_input_runs_a_slab(tmp_path):
 
 def test_a_trained_model_agrees_on_the_liquid(tmp_path):
     frames = basinet.load_reference("ar")
-    ensemble = basinet.train(frames[:30], width=8, members=2, max_steps=100)
+    ensemble = basinet.train(frames[:20], width=4, members=2, learning_rates=[0.01], max_steps=50)
     record = export_lammps(ensemble, tmp_path / "out", start=frames[100])
     assert record == read_json(tmp_path / "out" / "check.json")
     assert record["checked"]

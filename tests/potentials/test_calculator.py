@@ -121,7 +121,7 @@ def test_outside_the_training_range_it_warns_once_and_keeps_count(ensemble):
 
 def test_a_trained_model_knows_its_range_through_its_file(tmp_path):
     frames = basinet.load_reference("ar")[:20]
-    model = basinet.train(frames, width=4, members=2, learning_rates=[0.01], max_steps=20)
+    model = basinet.train(frames, width=4, members=2, learning_rates=[0.01], max_steps=50)
     model.save(tmp_path / "ar.basinet")
     atoms = frames[0].copy()
     atoms.calc = Calculator(basinet.load_model(tmp_path / "ar.basinet"))

@@ -105,7 +105,7 @@ class Calculator(_ExactCalculator):
     atoms in one place, or a cell without volume.
 
     >>> import basinet
-    >>> frames = basinet.load_reference("ar")
+    >>> frames = basinet.load_reference("ar")[:20]
     >>> model = basinet.train(frames, width=4, members=2, learning_rates=[0.01], max_steps=50)
     >>> atoms = frames[0].copy()
     >>> atoms.calc = basinet.Calculator(model)
