@@ -9,6 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ase import Atoms
+from tests.cp2k_engine import WITH_LOCAL_ENERGIES, run_cp2k
+from tests.density.cubes import write_cube
+from tests.density.gaussians import gaussians
 from tests.labelling import neutral_atoms as known
 from tests.labelling.test_vasp import write_vasp
 from typer.testing import CliRunner
@@ -16,6 +20,7 @@ from typer.testing import CliRunner
 from basinet.cli.app import app
 from basinet.cp2k.run_directory import read_run
 from basinet.frames.reading import read_frames, write_frames
+from basinet.units import Bohr
 
 PAGE = Path(__file__).parents[2] / "docs" / "partition.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -24,8 +29,13 @@ pytestmark = [pytest.mark.long, pytest.mark.cp2k]
 
 
 @pytest.fixture
-def place(tmp_path, argon_run, dynamics, monkeypatch):
+def place(tmp_path, argon_run, cp2k_command, dynamics, monkeypatch):
     """A directory with all that the page names."""
+    run_cp2k(cp2k_command, tmp_path / "direct", WITH_LOCAL_ENERGIES)
+    (tmp_path / "isolated").mkdir()
+    atom = Atoms("Ar", positions=[[3.0, 3.0, 3.0]], cell=[6.0] * 3)
+    density = gaussians((32, 32, 32), atom.cell.array, atom.positions, [8.0], [0.55])
+    write_cube(tmp_path / "isolated" / "argon.cube", density * Bohr**3, atom)
     for name in ("run", "runs/1", "runs/2"):
         shutil.copytree(argon_run, tmp_path / name)
     shutil.copytree(dynamics, tmp_path / "md")
