@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -61,9 +63,12 @@ def study(local, total=lambda _system, _width: 0.98, *, systems=("ar",), scatter
     return rows
 
 
-def verdicts(rows, key, **keywords):
-    found = [claim for claim in evaluate_claims(as_table(rows, RESULTS), **keywords) if claim.key == key]
-    return {claim.subject: claim.verdict for claim in found}
+def verdicts(rows, **keywords):
+    """Verdicts of each claim, by subject."""
+    found = defaultdict(dict)
+    for claim in evaluate_claims(as_table(rows, RESULTS), **keywords):
+        found[claim.key][claim.subject] = claim.verdict
+    return found
 
 
 def falling(_system, width):
@@ -74,25 +79,30 @@ def flat(_system, _width):
     return 0.95
 
 
+@cache
+def verdicts_of(local):
+    return verdicts(study(local))
+
+
 def test_local_fidelity_that_falls_with_width_supports_the_paper():
-    rows = study(falling)
-    assert verdicts(rows, "local-falls") == {"Ar": "supported"}
-    assert verdicts(rows, "small-better") == {"Ar": "supported"}
+    found = verdicts_of(falling)
+    assert found["local-falls"] == {"Ar": "supported"}
+    assert found["small-better"] == {"Ar": "supported"}
 
 
 def test_local_fidelity_that_does_not_depend_on_width_contradicts_it():
-    rows = study(flat)
-    assert verdicts(rows, "local-falls") == {"Ar": "contradicted"}
-    assert verdicts(rows, "small-better") == {"Ar": "contradicted"}
-    assert verdicts(rows, "small-suffice") == {"Ar": "supported"}
+    found = verdicts_of(flat)
+    assert found["local-falls"] == {"Ar": "contradicted"}
+    assert found["small-better"] == {"Ar": "contradicted"}
+    assert found["small-suffice"] == {"Ar": "supported"}
 
 
 def test_local_fidelity_that_rises_with_width_contradicts_it():
-    assert verdicts(study(lambda _s, w: 1.9 - falling(_s, w)), "local-falls") == {"Ar": "contradicted"}
+    assert verdicts(study(lambda _s, w: 1.9 - falling(_s, w)))["local-falls"] == {"Ar": "contradicted"}
 
 
 def test_large_scatter_leaves_the_question_open():
-    assert verdicts(study(falling, scatter=0.5), "local-falls") == {"Ar": "not resolved"}
+    assert verdicts(study(falling, scatter=0.5))["local-falls"] == {"Ar": "not resolved"}
 
 
 def scattering(common):
@@ -107,14 +117,14 @@ def scattering(common):
 
 
 def test_a_fall_is_scatter_where_what_networks_have_in_common_stays_faithful():
-    assert verdicts(scattering(lambda _w: 0.96), "width-scatter") == {"Ar, unit_readout": "supported"}
-    assert verdicts(scattering(lambda w: falling("ar", w)), "width-scatter") == {"Ar, unit_readout": "contradicted"}
+    assert verdicts(scattering(lambda _w: 0.96))["width-scatter"] == {"Ar, unit_readout": "supported"}
+    assert verdicts(scattering(lambda w: falling("ar", w)))["width-scatter"] == {"Ar, unit_readout": "contradicted"}
 
 
 def test_where_local_energies_do_not_fall_there_is_no_cause_to_find():
     rows = [row | {"agreement": 0.9} for row in study(flat)]
-    assert verdicts(rows, "width-scatter") == {"Ar": "not testable here"}
-    assert verdicts(study(falling), "width-scatter") == {"Ar": "not testable here"}  # no agreement is known
+    assert verdicts(rows)["width-scatter"] == {"Ar": "not testable here"}
+    assert verdicts_of(falling)["width-scatter"] == {"Ar": "not testable here"}  # no agreement is known
 
 
 def test_choosing_the_best_width_on_the_same_seeds_would_invent_a_fall():
@@ -131,9 +141,9 @@ def test_choosing_the_best_width_on_the_same_seeds_would_invent_a_fall():
 
 
 def test_totals_are_judged_by_their_worst_network():
-    assert verdicts(study(flat), "totals-accurate") == {"Ar": "supported"}
+    assert verdicts_of(flat)["totals-accurate"] == {"Ar": "supported"}
     poor = study(flat, total=lambda _s, w: 0.6 if w == 4 else 0.98)
-    assert verdicts(poor, "totals-accurate") == {"Ar": "contradicted"}
+    assert verdicts(poor)["totals-accurate"] == {"Ar": "contradicted"}
 
 
 def test_scatter_between_seeds_is_compared_between_narrow_and_wide_networks():
@@ -144,8 +154,8 @@ def test_scatter_between_seeds_is_compared_between_narrow_and_wide_networks():
         for width in WIDTHS
         for seed in range(8)
     ]
-    assert verdicts(rows, "small-scatter") == {"Ar": "supported"}
-    assert verdicts(study(flat), "small-scatter")["Ar"] != "supported"
+    assert verdicts(rows)["small-scatter"] == {"Ar": "supported"}
+    assert verdicts_of(flat)["small-scatter"]["Ar"] != "supported"
 
 
 def mixture_rows():
@@ -163,11 +173,9 @@ def mixture_rows():
 
 
 def test_the_mixture_struggles_only_in_the_raw_gauge():
-    assert verdicts(mixture_rows(), "mixture-lower") == {
-        "Mx, raw": "supported",
-        "Mx, pair gauge removed": "contradicted",
-    }
-    assert set(verdicts(mixture_rows(), "mixture-falls-faster").values()) == {"contradicted"}
+    found = verdicts(mixture_rows())
+    assert found["mixture-lower"] == {"Mx, raw": "supported", "Mx, pair gauge removed": "contradicted"}
+    assert set(found["mixture-falls-faster"].values()) == {"contradicted"}
 
 
 def test_frame_noise_widens_the_interval_between_systems():
@@ -177,16 +185,16 @@ def test_frame_noise_widens_the_interval_between_systems():
         rows += [
             network(system, "local", width, "mean", 0.9, pearson_r_low=0.5, pearson_r_high=0.99) for width in WIDTHS
         ]
-    assert verdicts(rows, "mixture-lower")["Mx, raw"] == "not resolved"
+    assert verdicts(rows)["mixture-lower"]["Mx, raw"] == "not resolved"
 
 
 def test_the_architectures_are_alike_unless_they_differ():
-    assert verdicts(study(flat), "architectures-alike") == {"Ar": "supported"}
+    assert verdicts_of(flat)["architectures-alike"] == {"Ar": "supported"}
     rows = study(flat)
     for row in rows:
         if row["activation"] == "linear" and row["target"] == "local":
             row["pearson_r"] -= 0.2
-    assert verdicts(rows, "architectures-alike") == {"Ar": "contradicted"}
+    assert verdicts(rows)["architectures-alike"] == {"Ar": "contradicted"}
 
 
 def transferred(rows, link):
@@ -204,24 +212,24 @@ def transferred(rows, link):
 
 def test_better_local_energies_transfer_better_where_they_do():
     follows = transferred(study(falling), lambda r, _a, _w: r - 0.1)
-    assert set(verdicts(follows, "local-predicts-transfer").values()) == {"supported"}
+    assert set(verdicts(follows)["local-predicts-transfer"].values()) == {"supported"}
     against = transferred(study(falling), lambda r, _a, _w: 1.0 - r)
-    assert set(verdicts(against, "local-predicts-transfer").values()) == {"contradicted"}
+    assert set(verdicts(against)["local-predicts-transfer"].values()) == {"contradicted"}
 
 
 def test_tanh_keeps_transfer_longer_only_if_it_does():
     better = transferred(study(falling), lambda r, a, _w: r - (0.1 if a == "linear" else 0.0))
-    assert verdicts(better, "tanh-transfers-longer") == {"Ar to Mx": "supported"}
+    assert verdicts(better)["tanh-transfers-longer"] == {"Ar to Mx": "supported"}
     same = transferred(study(falling), lambda r, _a, _w: r)
-    assert verdicts(same, "tanh-transfers-longer") == {"Ar to Mx": "contradicted"}
+    assert verdicts(same)["tanh-transfers-longer"] == {"Ar to Mx": "contradicted"}
 
 
 def test_small_networks_cost_less_if_training_time_grows_with_width():
     rows = study(flat, systems=("ar", "kr"))
-    assert verdicts(rows, "small-cheaper") == {"all systems": "supported"}
+    assert verdicts(rows)["small-cheaper"] == {"all systems": "supported"}
     for row in rows:
         row["train_seconds"] = 1.0
-    assert verdicts(rows, "small-cheaper") == {"all systems": "contradicted"}
+    assert verdicts(rows)["small-cheaper"] == {"all systems": "contradicted"}
 
 
 RELATION = RelationRecord(
@@ -244,16 +252,16 @@ RELATION = RelationRecord(
 
 def test_the_relation_is_judged_by_the_variance_it_leaves_not_by_the_part_whole_correlation():
     keys = ("relation-linear", "relation-rmse", "relation-intercept")
-    for key in keys:
-        assert verdicts(study(flat), key, relations={"ar": RELATION}) == {"Ar": "supported"}
+    found = verdicts(study(flat), relations={"ar": RELATION})
+    assert [found[key] for key in keys] == [{"Ar": "supported"}] * 3
     loose = replace(
         RELATION,
         unexplained_variance=0.5,
         isolated_atom_check_mev={"Ar": 400.0},
         intervals={"rmse_mev_per_atom": [1.2, 1.5], "unexplained_variance": [0.4, 0.6]},
     )
-    for key in keys:
-        assert verdicts(study(flat), key, relations={"ar": loose}) == {"Ar": "contradicted"}
+    found = verdicts(study(flat), relations={"ar": loose})
+    assert [found[key] for key in keys] == [{"Ar": "contradicted"}] * 3
 
 
 @pytest.mark.parametrize("rows", [[], study(flat)[:1], [r for r in study(flat)[:400] if r["seed"] == 0][:14]])
@@ -269,7 +277,7 @@ def test_diverged_members_are_left_out():
     for row in rows:
         if row["seed"] == 3 and row["width"] >= 64:
             row["pearson_r"] = None
-    assert verdicts(rows, "local-falls") == {"Ar": "supported"}
+    assert verdicts(rows)["local-falls"] == {"Ar": "supported"}
 
 
 @pytest.mark.long
