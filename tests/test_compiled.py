@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = {
     "__init__.py": "",
     "constants.py": "FACTOR = 2.0\n",

@@ -18,6 +18,8 @@ from basinet.cli.app import app
 from basinet.md import run as run_module
 from basinet.md.run import _RunFiles
 
+pytestmark = pytest.mark.slow
+
 POTENTIALS = """
 from basinet.potentials.pair_potential import LennardJones, literature_lennard_jones
 from basinet.potentials.calculator import PairPotentialCalculator

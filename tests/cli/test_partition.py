@@ -20,6 +20,8 @@ from basinet.jobs import directory
 from basinet.jobs.directory import _locked, prepared
 from basinet.units import Bohr
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["argon_run"]
 
 CORES = ("--cores", known.OPTION)

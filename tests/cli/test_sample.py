@@ -18,6 +18,8 @@ from basinet.md import sampling as sampler
 from basinet.md.sampling import load_sample_config
 from basinet.md.settings import SampleConfig
 
+pytestmark = pytest.mark.slow
+
 SHORT = "{melting: 1, cooling: 2, equilibration: 1, measurement: 20, timestep: 10, frames: 3, "
 
 

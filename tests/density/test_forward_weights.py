@@ -8,6 +8,8 @@ from tests.density.forward_weights import forward_weights
 
 from basinet.density.basins import integrate_basins
 
+pytestmark = pytest.mark.slow
+
 SPACINGS = {
     "orthorhombic": np.diag([0.30, 0.34, 0.27]),
     "triclinic": np.array([[0.30, 0.02, 0.0], [0.07, 0.28, -0.03], [-0.05, 0.06, 0.33]]),

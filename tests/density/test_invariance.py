@@ -9,6 +9,8 @@ from tests.peers.densities import gaussian_density
 
 from basinet.density.basins import integrate_basins
 
+pytestmark = pytest.mark.slow
+
 ATOM = ((8.0, 0.55), (-1.0, 0.3))
 
 seeds = st.integers(0, 2**32 - 1)

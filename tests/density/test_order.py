@@ -13,6 +13,8 @@ from tests.peers.densities import gaussian_density
 from basinet.density.basins import integrate_basins
 from basinet.density.facets import nearest_sites
 
+pytestmark = pytest.mark.slow
+
 CELLS = {
     "orthorhombic": np.diag([5.0, 5.5, 6.0]),
     "triclinic": np.array([[5.0, 0.0, 0.0], [1.5, 5.2, 0.0], [-1.0, 1.2, 5.5]]),

@@ -15,6 +15,8 @@ from basinet.density.cores import COULOMB, Core
 from basinet.density.potential import hartree_energy, hartree_potential
 from basinet.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 seeds = st.integers(0, 2**32 - 1)
 shapes = st.tuples(*[st.integers(1, 13)] * 3)
 CELLS = {"cubic": CUBIC, "triclinic": TRICLINIC}

@@ -16,6 +16,8 @@ from basinet.potentials.pair_potential import (
     noble_gas_potential,
 )
 
+pytestmark = pytest.mark.slow
+
 POTENTIAL = literature_lennard_jones()
 ISOLATED = [Atoms(e, info={"REF_energy": 0.0, "config_type": "IsolatedAtom"}) for e in ("Ar", "Kr")]
 E0 = {"Ar": 0.0, "Kr": 0.0}

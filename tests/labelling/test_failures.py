@@ -19,7 +19,7 @@ from basinet.labelling.partition import partition_input
 from basinet.labelling.settings import load_campaign_config
 from basinet.labelling.work import run_unit
 
-pytestmark = pytest.mark.usefixtures("no_workers")
+pytestmark = [pytest.mark.usefixtures("no_workers"), pytest.mark.slow]
 
 ONE = {"workers": 1}
 

@@ -7,7 +7,7 @@ from tests.labelling.campaigns import fake, write_campaign
 
 from basinet.frames.reading import read_frames, write_frames
 
-pytestmark = pytest.mark.usefixtures("no_workers")
+pytestmark = [pytest.mark.usefixtures("no_workers"), pytest.mark.slow]
 
 ONE = {"workers": 1}
 

@@ -16,7 +16,7 @@ from basinet.frames.reading import read_frames, write_frames
 from basinet.labelling.settings import _resolved
 from basinet.labelling.verification import Stored, changes, choose, compare
 
-pytestmark = pytest.mark.usefixtures("no_workers")
+pytestmark = [pytest.mark.usefixtures("no_workers"), pytest.mark.slow]
 
 LOCAL = "REF_local_hartree_energy"
 

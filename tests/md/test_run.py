@@ -19,6 +19,8 @@ from basinet.md.motion import _Guard, _RunFailedError
 from basinet.md.run import simulate
 from basinet.md.settings import DynamicsConfig
 
+pytestmark = pytest.mark.slow
+
 
 class StoppedError(Exception):
     """Stands for whatever ends a process."""

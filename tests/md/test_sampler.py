@@ -15,6 +15,8 @@ from basinet.md.settings import SampleConfig
 from basinet.md.structure import CRYSTALLINE, _lattice_order
 from basinet.potentials.pair_potential import pair_parameters
 
+pytestmark = pytest.mark.slow
+
 QUICK = {"melting": 2, "cooling": 3, "equilibration": 2, "measurement": 20, "timestep": 8}
 
 

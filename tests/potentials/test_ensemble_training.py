@@ -14,6 +14,8 @@ from basinet.potentials import training as job
 from basinet.potentials.network import Architecture, _hidden_values
 from basinet.potentials.training import TrainingSettings, initial_networks, train_ensemble, untrained_ensemble
 
+pytestmark = pytest.mark.slow
+
 COUNTS = {"Ar": 5}
 DATA = toy_dataset(50, COUNTS, curved=2e-5)
 TRAIN, VALIDATION, TEST = DATA.select(np.arange(30)), DATA.select(np.arange(30, 40)), DATA.select(np.arange(40, 50))

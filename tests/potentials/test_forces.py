@@ -20,6 +20,8 @@ from basinet.potentials.pair_potential import literature_lennard_jones
 from basinet.potentials.program import _effective, _Layout
 from basinet.potentials.training import TrainingSettings, _prepare, initial_networks, train_ensemble
 
+pytestmark = pytest.mark.slow
+
 DESCRIPTOR = Bispectrum(rcut=5.25, twojmax=3, weights={"Ar": 1.0, "Kr": 0.8}, radii={"Ar": 0.5, "Kr": 0.54})
 ZERO = {"Ar": 0.0, "Kr": 0.0}
 SETTINGS = TrainingSettings(

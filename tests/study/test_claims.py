@@ -17,6 +17,8 @@ from basinet.study.claims.verdict import judge_between, judge_difference
 from basinet.study.systems import RelationRecord
 from basinet.study.tables import RESULTS, as_table, mean_rows, member_rows, records, select, system_label
 
+pytestmark = pytest.mark.slow
+
 WIDTHS = (4, 8, 16, 32, 64, 128, 256)
 SEEDS = tuple(range(6))
 ARCHITECTURES = (("tanh", 1), ("linear", 1))

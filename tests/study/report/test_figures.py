@@ -18,6 +18,8 @@ from basinet.study.figures.width import draw_species
 from basinet.study.report.results import load_results
 from basinet.study.tables import RESULTS, as_table, distinct, member_rows, records, select
 
+pytestmark = pytest.mark.slow
+
 NAMES = [entry.name for entry in PAPER_FIGURES] + [entry.name for entry in EXTRA_FIGURES]
 
 
