@@ -1,8 +1,9 @@
 """What totals determine of local energies: ridge predicted from singular values, ridge strength and noise alone.
 
 Argon's shipped configurations with the literature's Lennard-Jones energies, so that every local energy is known: ``e =
-w x + delta``, with w of least squares over all atoms and delta what no linear model of these descriptors can give. Totals
-of n frames are then ``y = X w + noise``, the noise being sums of delta, and ridge of strength lambda gives on average
+w x + delta``, with w of least squares over all atoms and delta what no linear model of these descriptors can give.
+Totals of n frames are then ``y = X w + noise``, the noise being sums of delta, and ridge of strength lambda gives on
+average
 
     E[w_ridge] = V diag(s^2 / (s^2 + lambda)) V' w,    cov(w_ridge) = noise^2 V diag(s^2 / (s^2 + lambda)^2) V'
 
