@@ -119,8 +119,8 @@ def scattering(common):
 
 
 def test_a_fall_is_scatter_where_what_networks_have_in_common_stays_faithful():
-    assert verdicts(scattering(lambda _w: 0.96))["width-scatter"] == {"Ar, unit_readout": "supported"}
-    assert verdicts(scattering(lambda w: falling("ar", w)))["width-scatter"] == {"Ar, unit_readout": "contradicted"}
+    assert verdicts(scattering(lambda _w: 0.96))["width-scatter"] == {"Ar, unit readout": "supported"}
+    assert verdicts(scattering(lambda w: falling("ar", w)))["width-scatter"] == {"Ar, unit readout": "contradicted"}
 
 
 def test_where_local_energies_do_not_fall_there_is_no_cause_to_find():

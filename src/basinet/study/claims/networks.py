@@ -213,8 +213,8 @@ def _common_claim(table: pd.DataFrame, system: str, label: str) -> Claim:
         reason = f"local fidelity does not fall with width in any parametrisation here: most {spelled(fall)} ({name})"
         return _COMMON.untestable(label, reason)
     return _COMMON.judged(
-        f"{label}, {name}",
-        f"fall with width of the fidelity of what networks have in common: {left.estimate:.3f}",
+        f"{label}, {name.replace('_', ' ')}",
+        f"fall of r with width: {fall.estimate:.3f} of single networks, {left.estimate:.3f} of their part in common",
         left,
         f"r of single networks is {ends_and_best(grid)}, a fall of {spelled(fall)}; with networks of other seeds they "
         f"correlate by q: {ends_and_best(shared)}. r / √q, that of the part in common (Spearman 1904), is "

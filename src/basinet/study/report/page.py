@@ -55,7 +55,10 @@ def _page(results: StudyResults, claims: Sequence[Claim], images: Mapping[str, b
     # The central question, what is recovered in each system, the yardstick, and the count of verdicts.
     recovered = [_recovery(shown, system) for shown in (results, *results.further) for system in results.systems]
     yardstick = [_yardstick(shown, system) for shown in results.further for system in results.systems]
-    answer = [_width_answer(claims), *recovered, _atoms_answer(claims), *yardstick, _verdict_count(claims)]
+    scatter = _cases(claims, "width-scatter", "Where wide networks lose the atoms, is it to scatter between seeds?")
+    question = "Is the relation of the totals, which gives these local energies, that of each atom?"
+    atoms = _cases(claims, "relation-atoms", question, detail=True)
+    answer = [_width_answer(claims), scatter, *recovered, atoms, *yardstick, _verdict_count(claims)]
     return environment.get_template("report.html").render(
         title=str(results.study.get("title") or "Local energies of networks trained on total energies"),
         systems=", ".join(results.label(system) for system in results.systems) or "no system",
@@ -157,12 +160,11 @@ def _width_answer(claims: Sequence[Claim]) -> str:
     return f"{start}From the best narrower width to the widest, {parts}."
 
 
-def _atoms_answer(claims: Sequence[Claim]) -> str:
-    """The yardstick: local energies of the relation beside direct ones."""
-    found = [claim for claim in claims if claim.key == "relation-atoms" and claim.verdict != _UNTESTABLE]
-    each = [f"{claim.subject}: {claim.statistic}, {claim.verdict}. {claim.detail}" for claim in found]
-    question = "Is the relation of the totals, which gives these local energies, that of each atom? "
-    return question + " ".join(each) if each else ""
+def _cases(claims: Sequence[Claim], key: str, question: str, *, detail: bool = False) -> str:
+    """A question and what each case of a statement answers; nothing where none was tested."""
+    found = [claim for claim in claims if claim.key == key and claim.verdict != _UNTESTABLE]
+    each = [f"{one.subject}: {one.statistic}, {one.verdict}.{f' {one.detail}' if detail else ''}" for one in found]
+    return " ".join([question, *each]) if each else ""
 
 
 def _yardstick(results: StudyResults, system: str) -> str:
