@@ -8,6 +8,8 @@ from basinet.errors import InputError
 from basinet.potentials.calculator import PairPotentialCalculator
 from basinet.potentials.pair_potential import literature_lennard_jones
 
+pytestmark = pytest.mark.slow
+
 QUICK = {"width": 4, "members": 2, "learning_rates": [0.01], "max_steps": 100}
 DESCRIPTOR = {"rcut": 4.5, "twojmax": 2, "weights": {"Ar": 1.0, "Kr": 1.3}}
 

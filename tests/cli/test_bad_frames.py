@@ -9,6 +9,8 @@ from tests.cli.refusal import assert_refused
 
 import basinet
 
+pytestmark = pytest.mark.slow
+
 READERS = {
     "relate": ["relate", "bad.extxyz", "--out", "out"],
     "describe": ["describe", "bad.extxyz", "--out", "out"],

@@ -10,6 +10,8 @@ from tests.tables import read_rows
 import basinet
 from basinet.files import read_json
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.lammps
 def test_an_export_reports_how_far_lammps_is(run, tmp_path, models):

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from basinet.errors import InputError
 from basinet.frames.neighbours import find_neighbours, half_list, neighbour_pairs
 
+pytestmark = pytest.mark.slow
+
 TRICLINIC = np.array([[5.0, 0.0, 0.0], [2.1, 4.7, 0.0], [-1.3, 1.9, 5.5]])
 
 

@@ -16,6 +16,8 @@ from basinet.frames.labels import energy_label, for_each_frame, force_labels
 from basinet.frames.neighbours import refuse_overlap
 from basinet.frames.reading import parse_frames, read_frames, system_of, write_frames
 
+pytestmark = pytest.mark.slow
+
 FRAME = """2
 Lattice="9 0 0 0 9 0 0 0 9" Properties=species:S:1:pos:R:3:REF_forces:R:3 system=ar REF_energy=-1148.37
 Ar 0.00000000 0.00000000 0.00000000 0.10000000 0.00000000 0.00000000

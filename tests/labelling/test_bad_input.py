@@ -15,6 +15,8 @@ from basinet.labelling.partition_settings import PartitionInput, PartitionSettin
 from basinet.labelling.sources import _read_isolated, _read_source
 from basinet.units import Bohr
 
+pytestmark = pytest.mark.slow
+
 
 def refusal(path, **settings):
     with pytest.raises(InputError) as caught:

@@ -18,6 +18,8 @@ from basinet.labelling.partition import partition_input
 from basinet.labelling.partition_settings import PartitionInput, PartitionSettings
 from basinet.units import Bohr, Hartree
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = PartitionSettings(cores=known.PAIRS, threads=1)
 
 
