@@ -300,8 +300,8 @@ def _small_networks_cheaper(table: pd.DataFrame, rows: pd.DataFrame, elements: m
 
     One ratio per system and architecture; the interval of their geometric mean comes from resampling these.
     """
-    scores = select(table, experiment="sweep", model="network", split="validation", transferred=False, target="total")
-    scores = member_rows(scores)
+    swept = select(table, experiment="sweep", model="network", split="validation", transferred=False, target="total")
+    scores = member_rows(swept)
     ratios: dict[str, float] = {}
     chosen_widths: list[float] = []
     for system, species in elements.items():

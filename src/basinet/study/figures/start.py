@@ -16,7 +16,7 @@ from basinet.study.figures.width import draw_targets
 from basinet.study.report.results import StudyResults, settings_text
 from basinet.study.tables import distinct, member_rows, records, select
 
-PARAMETRISATIONS = {
+_PARAMETRISATIONS = {
     "standard": "standard",
     "glorot": "Glorot",
     "pytorch": "PyTorch",
@@ -38,7 +38,7 @@ def _controls(results: StudyResults, experiment: str, split: str = "test") -> pd
 def draw_controls(results: StudyResults) -> Figure:
     """Pearson r against width by parametrisation."""
     rows = _controls(results, "parametrisation")
-    found = sorted(distinct(rows, "parametrisation"), key=list(PARAMETRISATIONS).index)
+    found = sorted(distinct(rows, "parametrisation"), key=list(_PARAMETRISATIONS).index)
     if len(found) < 2:
         raise plotting.AbsentError("networks in more than one parametrisation")
     note = (
@@ -49,7 +49,7 @@ def draw_controls(results: StudyResults) -> Figure:
     curves = []
     for index, name in enumerate(found):
         style = plotting.Look(look(index).color, look(index).marker, "-")
-        curves.append((PARAMETRISATIONS[name], style, select(rows, parametrisation=name)))
+        curves.append((_PARAMETRISATIONS[name], style, select(rows, parametrisation=name)))
         curves.append(("", replace(style, line=":"), select(fitted, parametrisation=name)))
     return draw_targets(results, rows, "Controls: parametrisation of the network", note, curves)
 
@@ -86,7 +86,7 @@ def draw_agreement(results: StudyResults) -> Figure:
     title = "What networks agree on, and what DFT agrees with"
     figure = plotting.canvas(title, settings_text(results, rows, note), plotting.columns_size(len(systems), 3.9))
     axes = plotting.grid_of(figure, len(systems), len(systems), sharey=True)
-    kinds = [name for name in PARAMETRISATIONS if name in distinct(means, "parametrisation")]
+    kinds = [name for name in _PARAMETRISATIONS if name in distinct(means, "parametrisation")]
     for axis, system in zip(axes, systems, strict=True):
         own = select(means, test_system=system)
         lowest = max(float(own["agreement"].min()), 0.0)
@@ -99,7 +99,7 @@ def draw_agreement(results: StudyResults) -> Figure:
             points, style = select(own, parametrisation=name), look(index)
             sizes = 6.0 + 6.0 * np.log2(points["width"].to_numpy(float))
             keywords = {"s": sizes, "color": style.color, "marker": style.marker, "alpha": 0.7}
-            axis.scatter(points["agreement"], points["pearson_r"], label=PARAMETRISATIONS[name], **keywords)
+            axis.scatter(points["agreement"], points["pearson_r"], label=_PARAMETRISATIONS[name], **keywords)
         axis.set(title=f"{results.label(system)} (c = {common:.3f})", xlabel="r between networks, q")
     plotting.correlation_axes(axes, means["pearson_r"], "Pearson r with DFT")
     plotting.legend_above(figure, axes[:1])
