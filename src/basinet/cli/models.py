@@ -65,7 +65,7 @@ def _composed_by_element(assignments: Sequence[str]) -> Ensemble:
 
 _COLUMNS = {
     "system": "", "atoms": "d", "target": "", "species": "", "values": "d", "pearson_r": ".4f", "interval": "",
-    "members": "", "rmse_mev": ".3f", "slope": ".3f",
+    "members": "", "agreement": ".3f", "rmse_mev": ".3f", "slope": ".3f",
 }  # fmt: skip
 
 
@@ -89,8 +89,9 @@ def _evaluate(
 
     Several models, each of other species, are composed to one potential. Correlation, error (meV per atom, of forces
     meV/A) and slope are those of the members' mean prediction after centring per system, species and size;
-    'interval' is a block bootstrap over frames, 'members' mean and spread of the members' own correlations. Forces
-    are scored where frames carry them.
+    'interval' is a block bootstrap over frames, 'members' mean and spread of the members' own correlations, 'agreement'
+    the correlation q of their local energies with one another: none can be expected to exceed the root of q against
+    DFT. Forces are scored where frames carry them.
     """
     models, frames = _models_and_others(files, calculator, "no frames given; name extended XYZ files after the models")
     if calculator is not None and engine == "lammps":
@@ -154,15 +155,17 @@ def _calculator_from(text: str) -> Any:
 
 def _summary(scores: pd.DataFrame) -> list[dict[str, Any]]:
     keys = ["test_system", "n_atoms", "target", "species"]
-    members = {case: own["pearson_r"].to_numpy() for case, own in scores[scores["seed"] != "mean"].groupby(keys)}
+    members = dict(iter(scores[scores["seed"] != "mean"].groupby(keys)[["pearson_r", "agreement"]]))
     lines = []
     for row in scores[scores["seed"] == "mean"].to_dict("records"):
         own, low, high = members.get(tuple(row[key] for key in keys)), row["pearson_r_low"], row["pearson_r_high"]
         renamed = {"system": row["test_system"], "atoms": row["n_atoms"], "values": row["n_values"]}
         interval = None if math.isnan(low) else f"{low:.3f}..{high:.3f}"
-        spread = None if own is None else f"{own.mean():.3f} +- {own.std():.3f}"
+        r = None if own is None else own["pearson_r"].to_numpy()
+        spread = None if r is None else f"{r.mean():.3f} +- {r.std():.3f}"
+        q = math.nan if own is None else float(own["agreement"].mean())
         same = {key: row[key] for key in ("target", "species", "pearson_r", "rmse_mev", "slope")}
-        lines.append({**same, **renamed, "interval": interval, "members": spread})
+        lines.append({**same, **renamed, "interval": interval, "members": spread, "agreement": q})
     return lines
 
 
