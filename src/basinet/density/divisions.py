@@ -94,7 +94,7 @@ def voronoi_weights(shape: Shape, cell: ArrayLike, positions: ArrayLike) -> Iter
     j/n2, k/n3) of the cell (3, 3), rows in Angstrom; positions (n_atoms, 3), Angstrom.
     """
     box, nuclei = checked_cell(cell), checked_positions(positions)
-    point, atom, share = _nearest(np.arange(np.prod(shape)), shape, box, nuclei)
+    point, atom, share = _nearest_atoms(np.arange(np.prod(shape)), shape, box, nuclei)
     for index in range(len(nuclei)):
         weights = np.zeros(shape)
         own = atom == index
@@ -118,7 +118,7 @@ def hirshfeld_weights(
         raise InputError(f"{len(tables)} isolated densities for {len(nuclei)} atoms; give one for each")
     total = promolecule(shape, box, nuclei, tables)
     empty = np.flatnonzero(total == 0.0)
-    point, atom, share = _nearest(empty, shape, box, nuclei)
+    point, atom, share = _nearest_atoms(empty, shape, box, nuclei)
     total.reshape(-1)[empty] = 1.0
     for index in range(len(nuclei)):
         weights = promolecule(shape, box, nuclei[[index]], [tables[index]])
@@ -181,7 +181,7 @@ def with_core(table: FloatArray, core: CoreLike) -> FloatArray:
     return np.asarray(table + charge * np.exp(-0.5 * (radii / radius) ** 2) / (2.0 * np.pi * radius**2) ** 1.5)
 
 
-def _nearest(
+def _nearest_atoms(
     which: IntArray, shape: Shape, box: FloatArray, nuclei: FloatArray
 ) -> tuple[IntArray, IntArray, FloatArray]:
     """Grid points of flat indices, the atoms nearest to them, and the share of each, as `shared_sites` gives them."""
