@@ -90,9 +90,9 @@ _BETTER_TRANSFER = Statement(
 )
 _COMMON = Statement(
     "width-scatter",
-    "Where local energies are lost with width, it is to scatter between seeds: what the networks have in common stays "
-    "as faithful.",
-    "The paper names no cause; Figs. 2 and 8",
+    "What the paper leaves open: where local energies are lost with width, they are lost to scatter between seeds, and "
+    "what the networks have in common stays as faithful.",
+    "Figs. 2 and 8",
 )
 _COMMON_SHARE = 0.25  # of the fall of single networks that what they have in common may share
 LOCAL_STATEMENTS = {
