@@ -48,7 +48,7 @@ def draw_controls(results: StudyResults) -> Figure:
     fitted = _controls(results, "parametrisation", "train")
     curves = []
     for index, name in enumerate(found):
-        style = plotting.Look(look(index).color, look(index).marker, "-")
+        style = look(index)
         curves.append((_PARAMETRISATIONS[name], style, select(rows, parametrisation=name)))
         curves.append(("", replace(style, line=":"), select(fitted, parametrisation=name)))
     return draw_targets(results, rows, "Controls: parametrisation of the network", note, curves)
