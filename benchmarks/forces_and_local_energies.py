@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from basinet.fidelity.gauge import stack_pair_features
-from basinet.fidelity.scoring import ScoredFrames, evaluation_rows, fitted_gauges, with_mean
+from basinet.fidelity.scoring import ScoredFrames, evaluation_rows, fitted_gauges, with_mean, without_gauges
 from basinet.potentials.dataset import build_dataset
 from basinet.potentials.network import Architecture
 from basinet.potentials.pair_potential import chosen_pair_potential
@@ -128,7 +128,8 @@ def scores(system: StudySystem, widths: list[int], weights: list[float], options
             )  # fmt: skip
             model = trained.ensemble
             gauges = fitted_gauges(with_mean(model.predict(held.dataset), 0)[0], held)
-            rows = list(evaluation_rows(*_prediction(model, test), {}, gauges))
+            values, seeds = with_mean(model.predict(test.dataset), 0)
+            rows = list(evaluation_rows(values, test, seeds, {}, without_gauges(values, test, gauges)))
             shared = {
                 "system": system.name,
                 "n_train": part["train"].n_frames,
@@ -146,11 +147,6 @@ def scores(system: StudySystem, widths: list[int], weights: list[float], options
                     member_r = np.mean([r["pearson_r"] for r in alike if r["seed"] != "mean"])
                     yield shared | {k: v for k, v in row.items() if k in COLUMNS} | {"member_r": member_r}
             yield shared | force_row(model, system, blocks["test"][0])
-
-
-def _prediction(model: Ensemble, frames: ScoredFrames) -> tuple[np.ndarray, ScoredFrames, list[Any]]:
-    values, seeds = with_mean(model.predict(frames.dataset), 0)
-    return values, frames, seeds
 
 
 def noise(system: StudySystem) -> float:

@@ -30,7 +30,7 @@ def pair_calculator():
 
 
 def mean_rows(scores):
-    rows = scores[scores["seed"] == "mean"].to_dict("records")
+    rows = scores[(scores["seed"] == "mean") & (scores["gauge"] == "raw")].to_dict("records")
     return {(row["target"], row["species"]): row for row in rows}
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from basinet.density.potential import hartree_potential
     from basinet.descriptors.bispectrum import Bispectrum
     from basinet.errors import InputError
+    from basinet.fidelity.score import score
     from basinet.fidelity.scoring import evaluate
     from basinet.frames.reading import read_frames, write_frames
     from basinet.frames.shipped import load_isolated_atoms, load_reference
@@ -33,6 +34,7 @@ _ROOMS = {
     "basinet.density.potential": ("hartree_potential",),
     "basinet.descriptors.bispectrum": ("Bispectrum",),
     "basinet.errors": ("InputError",),
+    "basinet.fidelity.score": ("score",),
     "basinet.fidelity.scoring": ("evaluate",),
     "basinet.frames.reading": ("read_frames", "write_frames"),
     "basinet.frames.shipped": ("load_isolated_atoms", "load_reference"),
@@ -47,7 +49,8 @@ _HOMES = {name: module for module, names in _ROOMS.items() for name in names}
 __all__ = [
     "Basins", "Bispectrum", "Calculator", "Ensemble", "InputError", "LocalEnergies", "Relation", "compose",
     "direct_energies", "evaluate", "fit_relation", "hartree_potential", "integrate_basins", "load_isolated_atoms",
-    "load_model", "load_reference", "local_hartree_energies", "read_frames", "train", "write_frames",
+    "load_model", "load_reference", "local_hartree_energies", "read_frames", "score", "train",
+    "write_frames",
 ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.potentials.toys import gas, toy_dataset
 
 from basinet.fidelity.gauge import stack_pair_features
-from basinet.fidelity.scoring import ScoredFrames, evaluation_rows, fitted_gauges, with_mean
+from basinet.fidelity.scoring import ScoredFrames, evaluation_rows, fitted_gauges, with_mean, without_gauges
 from basinet.potentials.dataset import Dataset
 
 PURE = toy_dataset(12, {"Ar": 6}, system="ar")
@@ -111,7 +111,7 @@ def test_the_pair_gauge_is_removed_the_control_is_not_and_totals_stay():
     gauges = fitted_gauges(wrong[None], frames)
     rows = {
         (row["gauge"], row["species"]): row
-        for row in evaluation_rows(wrong[None], frames, [0], {}, gauges)
+        for row in evaluation_rows(wrong[None], frames, [0], {}, without_gauges(wrong[None], frames, gauges))
         if row["target"] == "local"
     }
     assert set(rows) == {(gauge, species) for gauge in ("raw", "pair", "control") for species in ("all", "Ar", "Kr")}

@@ -12,6 +12,7 @@ from basinet.cli.models import _evaluate, export_commands
 from basinet.cli.options import _SeveralValues
 from basinet.cli.output import _Commands
 from basinet.cli.partition import partition
+from basinet.cli.score import _score
 from basinet.cli.study import _reproduce, _train, report
 
 app = typer.Typer(
@@ -51,12 +52,13 @@ _EXAMPLES = {
     "select": "basinet select ar.extxyz kr.extxyz --rcut 4.75,5.25,6.5 --twojmax 4,6,8",
     "train": "basinet train train.yaml --out results/ar",
     "evaluate": "basinet evaluate ar.basinet kr.basinet mix.extxyz --out scores.csv",
+    "score": "basinet score gfn2-xtb ar.basinet --most 20 --out score",
     "report": "basinet report results/quick",
     "sample": "basinet sample ar24kr8.yaml --out ar24kr8.extxyz",
     "md": "basinet md ar.basinet liquid.extxyz --ensemble nvt --temperature 120 --steps 25000 --out md",
 }
 
-for command in (_reproduce, partition, _relate, _describe, _select, _train, _evaluate, report, _sample, _md):
+for command in (_reproduce, partition, _relate, _describe, _select, _train, _evaluate, _score, report, _sample, _md):
     name = command.__name__.removeprefix("_")
     kind = _SeveralValues if name in ("reproduce", "md", "partition") else None
     app.command(name, cls=kind, epilog=f"Example: {_EXAMPLES[name]}")(command)

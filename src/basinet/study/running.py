@@ -10,7 +10,7 @@ import numpy as np
 from basinet.arrays import FloatArray, IntArray
 from basinet.descriptors.bispectrum import Bispectrum
 from basinet.errors import InputError
-from basinet.fidelity.scoring import ScoredFrames, evaluation_rows, fitted_gauges, with_mean
+from basinet.fidelity.scoring import ScoredFrames, evaluation_rows, fitted_gauges, with_mean, without_gauges
 from basinet.jobs.progress import Progress
 from basinet.jobs.workers import Workers
 from basinet.potentials.dataset import Dataset
@@ -227,4 +227,5 @@ def rows_by_definition(
         named = {} if definition is None else {"definition": definition}
         targets = ("local",) if index else ("total", "local")
         frames = block(definition=definition)
-        yield from evaluation_rows(prediction, frames, seeds, {**labels, **named}, gauges, targets=targets)
+        corrected = without_gauges(prediction, frames, gauges)
+        yield from evaluation_rows(prediction, frames, seeds, {**labels, **named}, corrected, targets=targets)

@@ -42,13 +42,18 @@ def write_report(results_dir: str | Path) -> Path:
     return target
 
 
-def _page(results: StudyResults, claims: Sequence[Claim], images: Mapping[str, bytes | str]) -> str:
+def rendered(template: str, **values: Any) -> str:
+    """A page from a template of this folder, all values escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     loader = PackageLoader("basinet.study.report", package_path="")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
     environment.filters |= {"shown": _shown}
     environment.tests |= {"a_number": _is_number}
+    return environment.get_template(template).render(**values)
+
+
+def _page(results: StudyResults, claims: Sequence[Claim], images: Mapping[str, bytes | str]) -> str:
     groups: dict[str, list[Claim]] = {}
     for claim in claims:
         groups.setdefault(claim.key, []).append(claim)
@@ -59,7 +64,8 @@ def _page(results: StudyResults, claims: Sequence[Claim], images: Mapping[str, b
     question = "Is the relation of the totals, which gives these local energies, that of each atom?"
     atoms = _cases(claims, "relation-atoms", question, detail=True)
     answer = [_width_answer(claims), scatter, *recovered, atoms, *yardstick, _verdict_count(claims)]
-    return environment.get_template("report.html").render(
+    return rendered(
+        "report.html",
         title=str(results.study.get("title") or "Local energies of networks trained on total energies"),
         systems=", ".join(results.label(system) for system in results.systems) or "no system",
         preset=results.study.get("preset"),
@@ -95,14 +101,20 @@ def _figure(entry: FigureEntry, image: bytes | str, claims: Mapping[str, object]
     title = f"Figure {number[1]}. {entry.title}" if number else entry.title
     if isinstance(image, str):
         return {"title": title, "lacks": image}
+    caption = entry.caption.replace(TOTALS_ONLY, trained_on)
+    return figure_of(entry.name, title, caption, image, [key for key in entry.claims if key in claims])
+
+
+def figure_of(name: str, title: str, caption: str, image: bytes, claims: Sequence[str] = ()) -> dict[str, Any]:
+    """A figure as templates take it, from its PNG."""
     return {
-        "name": entry.name,
+        "name": name,
         "image": base64.b64encode(image).decode("ascii"),
         "width": int.from_bytes(image[16:20], "big"),
         "height": int.from_bytes(image[20:24], "big"),
         "title": title,
-        "caption": entry.caption.replace(TOTALS_ONLY, trained_on),
-        "claims": [key for key in entry.claims if key in claims],
+        "caption": caption,
+        "claims": list(claims),
     }
 
 

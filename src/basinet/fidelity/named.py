@@ -1,0 +1,139 @@
+"""Potentials by name, each an optional extra, and whatever else the command line may call a potential.
+
+An adapter is a function without arguments that returns an ASE calculator whose ``energies`` sum to its ``energy``. None
+downloads anything: the weights come with the packages.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import io
+import re
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ase.calculators.calculator import Calculator
+
+from basinet.errors import InputError
+
+MODEL_SUFFIX = ".basinet"
+_CALLABLE = re.compile(r"[\w.]+:[\w.]+")
+
+
+@dataclass(frozen=True)
+class NamedPotential:
+    """A potential that has a name: the package that holds it, the functional it stands for, and its adapter."""
+
+    package: str
+    functional: str
+    make: Callable[[], Any]
+
+
+def _literature() -> Calculator:
+    from basinet.potentials.calculator import PairPotentialCalculator
+    from basinet.potentials.pair_potential import literature_lennard_jones
+
+    return PairPotentialCalculator(literature_lennard_jones())
+
+
+def _tight_binding(method: str) -> Any:
+    from tblite.ase import TBLite
+
+    return TBLite(method=method, verbosity=0)
+
+
+def _chgnet(model: str) -> Any:
+    from chgnet.model.dynamics import CHGNetCalculator
+    from chgnet.model.model import CHGNet
+
+    network = CHGNet.load(model_name=model, use_device="cpu", verbose=False)
+    return CHGNetCalculator(network, use_device="cpu", return_site_energies=True, on_isolated_atoms="ignore")
+
+
+def _sevennet(model: str, modal: str | None = None) -> Any:
+    from sevenn.calculator import SevenNetCalculator
+
+    return SevenNetCalculator(model, modal=modal, device="cpu")
+
+
+NAMED: dict[str, NamedPotential] = {
+    "lj": NamedPotential("basinet", "the literature's Lennard-Jones potential of Ar and Kr", _literature),
+    "gfn1-xtb": NamedPotential("tblite", "tight binding, D3", partial(_tight_binding, "GFN1-xTB")),
+    "gfn2-xtb": NamedPotential("tblite", "tight binding, D4", partial(_tight_binding, "GFN2-xTB")),
+    "chgnet": NamedPotential("chgnet", "PBE (MPtrj)", partial(_chgnet, "0.3.0")),
+    "chgnet-0.2.0": NamedPotential("chgnet", "PBE (MPtrj)", partial(_chgnet, "0.2.0")),
+    "chgnet-r2scan": NamedPotential("chgnet", "r2SCAN", partial(_chgnet, "r2scan")),
+    "sevennet-0": NamedPotential("sevenn", "PBE (MPtrj)", partial(_sevennet, "7net-0")),
+    "sevennet-l3i5": NamedPotential("sevenn", "PBE (MPtrj)", partial(_sevennet, "7net-l3i5")),
+    "sevennet-mf-0-pbe": NamedPotential("sevenn", "PBE (MPtrj)", partial(_sevennet, "7net-mf-0", "PBE")),
+    "sevennet-mf-0-r2scan": NamedPotential("sevenn", "r2SCAN", partial(_sevennet, "7net-mf-0", "R2SCAN")),
+}
+_EXTRAS = {"tblite": "xtb", "sevenn": "sevennet"}  # packages whose extra has another name
+
+
+def is_potential(text: str) -> bool:
+    """Tell if an argument means a potential (see `open_potential`) and no file; InputError where it can be neither."""
+    if text in NAMED or text.endswith(MODEL_SUFFIX) or _CALLABLE.fullmatch(text):
+        return True
+    if Path(text).exists() or Path(text).suffix:
+        return False
+    near = difflib.get_close_matches(text, NAMED, 1)
+    meant = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(NAMED)}"
+    raise InputError(f"{text}: no potential and no file of that name; {meant}")
+
+
+def open_potential(text: str) -> Calculator:
+    """ASE calculator of a potential: a name, a model of basinet (the mean of its members), or ``module:callable``.
+
+    InputError, which names the remedy: the package is not installed, the model cannot be read, or the
+    call fails.
+    """
+    if text.endswith(MODEL_SUFFIX):
+        from basinet.potentials.calculator import Calculator as EnsembleCalculator
+        from basinet.potentials.ensemble import load_model
+
+        return EnsembleCalculator(load_model(Path(text)), margin=float("inf"))
+    made: Calculator
+    if _CALLABLE.fullmatch(text):
+        made = calculator_from(text)
+        return made
+    named = NAMED[text]
+    if find_spec(named.package) is None:
+        extra = _EXTRAS.get(named.package, named.package)
+        raise InputError(f"{text} needs the package {named.package}: pip install 'basinet[{extra}]'")
+    try:
+        with redirect_stdout(io.StringIO()):  # where some introduce themselves
+            made = named.make()
+    except (Exception, SystemExit) as error:
+        raise InputError(f"{text}: {named.package} fails to give it: {error!r}; mend its installation") from error
+    return made
+
+
+def calculator_from(text: str) -> Any:
+    """Call ``module:callable``, which may lie in the working directory; InputError for whatever goes wrong in it."""
+    module_name, _, name = text.partition(":")
+    sys.path.insert(0, "")
+    try:
+        return getattr(import_module(module_name), name)()
+    except (Exception, SystemExit) as error:
+        # Whatever the user's own code raises; it is theirs to mend.
+        raise InputError(f"{text}: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.remove("")
+
+
+def identity_of(text: str) -> str:
+    """Version of a potential's package, or a checksum of the file it comes from: it changes where results may."""
+    if text in NAMED and find_spec(NAMED[text].package) is not None:
+        return "" if text == "lj" else version(NAMED[text].package)
+    path = Path(text) if text.endswith(MODEL_SUFFIX) else Path(f"{text.partition(':')[0].replace('.', '/')}.py")
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""

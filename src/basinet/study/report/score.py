@@ -1,0 +1,159 @@
+"""The page of `basinet score`: the answer in plain words, tables, and a figure for each potential."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from basinet.fidelity.score import (
+    CEILING,
+    FEW,
+    FLOOR,
+    NEIGHBOURS_WITHIN,
+    NO_LOCAL,
+    PAIRS,
+    UNTOLD,
+    ScoreTables,
+    score_summary,
+)
+from basinet.files import atomic_write
+from basinet.plotting import BLACK, BLUE, GREY, VERMILION, canvas, columns_size, rc_context, save_figure
+from basinet.study.report.page import figure_of, rendered
+from basinet.study.report.tables import with_interval
+from basinet.study.tables import records, system_label
+
+_DEFINITIONS = {"total": "relation", "direct": "direct"}
+_CAPTION = (
+    "Left: local energies, predicted against DFT, each species centred, coloured by the error; in a mixture with the "
+    "pair gauge removed. Right: mean local energy of atoms with so many neighbours, of DFT and as predicted, raw."
+)
+
+
+def write_score(root: Path, scores: ScoreTables) -> Path:
+    """Write ``score.html``, which loads nothing, and its figures as PNG and PDF in ``figures/``; return the page."""
+    table = score_summary(scores.table)
+    figures = []
+    for number, (model, atoms) in enumerate(scores.atoms.groupby("model", sort=False) if len(scores.atoms) else ()):
+        with rc_context():
+            name = f"score_{number:02d}"
+            image = save_figure(_draw(str(model), atoms), root / "figures" / name)
+        figures.append(figure_of(name, str(model), _CAPTION, image))
+    shown = {"answer": answers(table), "figures": figures, "notes": scores.notes}
+    target = root / "score.html"
+    with atomic_write(target, "w") as stream:
+        page = rendered("score.html", title="Are the atomic energies real?", **shown, **_tables(scores.table, table))
+        stream.write(page)
+    return target
+
+
+def answers(table: pd.DataFrame) -> list[str]:
+    """What a summary of scores says in plain words: a sentence over all, and one or more for each potential."""
+    if (table["verdict"] == NO_LOCAL).all():
+        return ["These frames give no local energies, so that only totals could be scored."]
+    words = []
+    for model, own in table.groupby("model", sort=False):
+        told = [f"{_place(row)}: {_r(row)}, {row['verdict']}" for row in records(own)]
+        lost = {_system(row) for row in records(own[own["total_low"] <= own["total_floor"]])}
+        tail = f" Its totals do not follow DFT's in {', '.join(sorted(lost))}." if lost else ""
+        words.append(f"{model}. {'; '.join(told)}.{tail}")
+    asked = table[table["model"] != PAIRS] if (table["model"] != PAIRS).any() else table
+    real = asked[~asked["verdict"].isin([UNTOLD, FEW, NO_LOCAL])]
+    start = (
+        f"In {len(real)} of {len(asked)} cases (a potential, a system, a species) the atomic energies follow DFT's "
+        "better than those of untrained networks do."
+    )
+    return [start, *words]
+
+
+def _system(row: Any) -> str:
+    return f"{system_label(str(row['system']), ['Ar', 'Kr'] if row['species'] != 'all' else [])}"
+
+
+def _place(row: Any) -> str:
+    species = "" if row["species"] == "all" else f" {row['species']}"
+    return f"{_system(row)}{species}{' (direct)' if row['definition'] == 'direct' else ''}"
+
+
+def _r(row: Any) -> str:
+    if row["gauge_removed"] is not None:
+        removed = with_interval(row["gauge_removed"], row["gauge_low"], row["gauge_high"], 2)
+        return f"r = {removed} without the pair gauge, raw {row['local_r']:.2f}, control {row['control']:.2f}"
+    return f"r = {with_interval(row['local_r'], row['low'], row['high'], 2)}"
+
+
+def _tables(rows: pd.DataFrame, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    totals = rows[(rows["target"] == "total") & (rows["model"] != FLOOR)]
+    of_totals = [
+        {
+            "potential": row["model"],
+            "system": system_label(row["test_system"]),
+            "atoms": row["n_atoms"],
+            "frames": row["n_values"],
+            "r of totals": with_interval(row["pearson_r"], row["pearson_r_low"], row["pearson_r_high"]),
+            "RMSE meV": row["rmse_mev"],
+            "slope": row["slope"],
+        }
+        for row in records(totals)
+    ]
+    of_locals = [
+        {
+            "potential": row["model"],
+            "system": _system(row),
+            "species": row["species"],
+            "local energies": _DEFINITIONS[row["definition"]],
+            "r raw": with_interval(row["local_r"], row["low"], row["high"]),
+            "within": row["within"],
+            "RMSE meV": row["rmse"],
+            "slope": row["slope"],
+            "gauge removed": with_interval(row["gauge_removed"], row["gauge_low"], row["gauge_high"]),
+            "control": row["control"],
+            "floor": row[FLOOR],
+            "ceiling": row[CEILING],
+            "verdict": row["verdict"],
+        }
+        for row in records(table)
+    ]
+    return {"totals": pd.DataFrame(of_totals), "locals": pd.DataFrame(of_locals)}
+
+
+def _draw(model: str, atoms: pd.DataFrame) -> Figure:
+    """A row of two panels for each system and definition: parity, and local energy against number of neighbours."""
+    groups = list(atoms.groupby(["system", "n_atoms", "definition"], sort=False))
+    note = f"Energies per atom, each species centred. Neighbours: within {NEIGHBOURS_WITHIN} Å. Line: equality."
+    figure = canvas(f"{model}: atomic energies beside DFT's", note, columns_size(2, 0.9 + 2.4 * len(groups), 2.6))
+    panels = figure.subplots(len(groups), 2, squeeze=False)
+    for ((system, n_atoms, definition), own), (left, right) in zip(groups, panels, strict=True):
+        error = (own["pair"] - own["reference"]).abs()
+        points = left.scatter(
+            own["reference"],
+            own["pair"],
+            c=error,
+            s=4,
+            lw=0,
+            cmap="viridis",
+            vmax=error.quantile(0.98),
+            rasterized=True,
+        )
+        ends = [own["reference"].min(), own["reference"].max()]
+        left.plot(ends, ends, color=BLACK, linewidth=0.8)
+        figure.colorbar(points, ax=left, label="|error| (meV)")
+        left.set(xlabel="DFT (meV)", ylabel="predicted (meV)")
+        left.set_title(f"{system_label(str(system))}, {n_atoms} atoms, {_DEFINITIONS[str(definition)]}")
+        _draw_neighbours(right, own)
+    panels[0][1].legend(loc="best")
+    return figure
+
+
+def _draw_neighbours(axes: Any, atoms: pd.DataFrame) -> None:
+    species: Sequence[str] = sorted(atoms["species"].unique())
+    for marker, name in zip("osD^v", species, strict=False):
+        means = atoms[atoms["species"] == name].groupby("neighbours")[["reference", "raw"]].mean()
+        end = f", {name}" if len(species) > 1 else ""
+        for column, color, label in (
+            ("reference", GREY, "DFT"),
+            ("raw", (BLUE, VERMILION)[name != species[0]], "predicted"),
+        ):
+            axes.plot(means.index, means[column], f"-{marker}", ms=3, color=color, label=label + end)
+    axes.set(xlabel="neighbours", ylabel="local energy (meV)")

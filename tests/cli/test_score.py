@@ -1,0 +1,87 @@
+"""`basinet score`: what it prints and writes, what it refuses, and that nothing is calculated twice."""
+
+from __future__ import annotations
+
+import pytest
+from tests.cli.refusal import assert_refused
+from tests.cli.test_evaluate import FAKE
+from tests.tables import read_rows
+
+LITERATURE = """
+from basinet.fidelity.named import open_potential
+def good(): return open_potential("lj")
+"""
+
+
+@pytest.fixture
+def score(run, tmp_path, argon_file):
+    """Score potentials on argon in this process, with calculators at hand that work and that do not."""
+    (tmp_path / "fake.py").write_text(FAKE + LITERATURE)
+    return lambda *arguments: run("score", *arguments, argon_file, "--workers", "1")
+
+
+def errors(result):
+    return [line for line in result.stderr.splitlines() if line.startswith("basinet: error")]
+
+
+def test_a_line_a_table_and_a_page_that_needs_nothing_else(score, tmp_path):
+    result = score("fake:good")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.splitlines()[-1] == "score/score.html"
+    row = next(row for row in read_rows(tmp_path / "score/scores.csv") if row["target"] == "local")
+    assert row["model"] == "fake:good"
+    assert f"{row['pearson_r']:.3f}" in result.stdout
+    page = (tmp_path / "score/score.html").read_text(encoding="utf-8")
+    assert page.index("The answer") < page.index("1 of 1 cases") < page.index("Scores") < page.index("data:image/png")
+    assert "://" not in page
+    assert "nan" not in page.split("<main>")[1].split("data:image")[0]
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("nan", "not finite"),
+        ("committee", "shape (3,)"),
+        ("none", "None for 'energies'"),
+        ("fails", "the licence has expired"),
+        ("parts", "do not sum to the energy"),
+        ("missing", "fake:make_missing"),
+    ],
+)
+def test_a_potential_that_misbehaves_is_one_line_and_the_others_are_kept(score, tmp_path, how, words):
+    result = score(f"fake:make_{how}", "fake:good")
+    assert result.exit_code == 2
+    (line,) = errors(result)
+    assert words in line
+    assert f"fake:make_{how}" in line
+    models = {row["model"] for row in read_rows(tmp_path / "score/scores.csv")}
+    assert models == {"fake:good", "lj", "floor"}
+
+
+def test_a_potential_without_its_package_names_what_to_install(score, monkeypatch):
+    monkeypatch.setattr("basinet.fidelity.named.find_spec", lambda _: None)
+    (line,) = errors(score("gfn2-xtb"))
+    assert "pip install 'basinet[xtb]'" in line
+
+
+def test_an_element_that_a_potential_does_not_know_is_told(run, mixture_file, models):
+    result = run("score", models["ar"], mixture_file, "--workers", "1")
+    assert result.exit_code == 2
+    assert "no network for Kr" in errors(result)[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(["chgnt"], "did you mean 'chgnet'"), (["ar.extxyz"], "no potential given"), (["lj", "no.xyz"], "no.xyz")],
+)
+def test_what_is_neither_potential_nor_file_is_refused(run, tmp_path, arguments, words):
+    assert_refused(run("score", *arguments), words)
+    assert not (tmp_path / "score").exists()
+
+
+def test_a_run_goes_on_without_calculating_anything_again(score, tmp_path):
+    first = score("fake:good")
+    (tmp_path / "score/scores.csv").unlink()
+    again = score("fake:good", "--resume")
+    assert again.stdout == first.stdout
+    assert "8 done before" in again.stderr

@@ -1,0 +1,123 @@
+"""Scores of potentials: what the pair gauge does to them, and that they are what anyone would compute by hand."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+from ase.calculators.calculator import Calculator, all_changes
+
+import basinet
+from basinet.errors import InputError
+from basinet.fidelity.named import NAMED, open_potential
+from basinet.fidelity.score import score_summary, spread_over
+from basinet.potentials.pair_potential import LennardJones, PairCoefficients, literature_lennard_jones
+
+LITERATURE = literature_lennard_jones()
+ALIKE = LennardJones({**LITERATURE.parameters, ("Ar", "Kr"): PairCoefficients(0.0, 0.0)}, LITERATURE.cutoff)
+
+
+class UnevenPairs(Calculator):
+    """The literature's pair potential, with a share of the energy of an unlike pair given to krypton."""
+
+    implemented_properties = ("energy", "energies")
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def calculate(self, atoms=None, properties=None, system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        unlike = LITERATURE.local_energies(atoms) - ALIKE.local_energies(atoms)
+        share = np.where(np.array(atoms.symbols) == "Kr", self.share, 1.0 - self.share)
+        energies = ALIKE.local_energies(atoms) + 2.0 * share * unlike
+        self.results = {"energy": LITERATURE.energy(atoms), "energies": energies}
+
+
+@pytest.fixture(scope="module")
+def mixture():
+    """Frames whose exact local energies are those of the literature's pair potential."""
+    frames = spread_over(basinet.load_reference("mix"), 15)
+    for atoms in frames:
+        atoms.arrays["REF_local_energy"] = LITERATURE.local_energies(atoms)
+        atoms.info["REF_energy"] = LITERATURE.energy(atoms)
+    return frames
+
+
+@pytest.fixture(scope="module")
+def uneven(mixture):
+    return basinet.score(UnevenPairs(1.0), mixture, name="uneven")
+
+
+def test_pairs_split_unevenly_score_low_until_their_gauge_is_removed(uneven):
+    rows = score_summary(uneven).query("model == 'uneven'").set_index("species")
+    assert (rows["total_r"] > 1.0 - 1e-9).all()
+    assert rows.loc["Ar", "local_r"] < 0.5
+    assert rows["gauge_removed"].min() > 0.98
+    assert rows.loc["Ar", "control"] < 0.85
+
+
+def test_an_even_split_needs_no_correction(mixture):
+    rows = score_summary(basinet.score(UnevenPairs(0.5), mixture)).query("model == 'model'")
+    assert rows[["local_r", "gauge_removed"]].to_numpy() == pytest.approx(1.0, abs=1e-6)
+
+
+def test_marks_stand_beside_a_potential(uneven):
+    assert list(uneven["model"].unique()) == ["uneven", "lj", "floor"]  # too few frames for a ceiling
+    rows = score_summary(uneven).query("model == 'lj'")
+    assert (rows["verdict"] == "real").all()
+    assert ((rows["floor"] > 0.2) & (rows["floor"] < 0.95)).all()
+
+
+def test_scores_equal_those_computed_by_hand(mixture, uneven):
+    calculator = UnevenPairs(1.0)
+    energies = np.array([calculator.get_property("energies", atoms) for atoms in mixture])
+    exact = np.array([atoms.arrays["REF_local_energy"] for atoms in mixture])
+    krypton = np.array([atoms.symbols == "Kr" for atoms in mixture])
+    rows = uneven.query("model == 'uneven' and gauge == 'raw'").set_index(["target", "species"])
+    by_hand = np.corrcoef(energies[krypton], exact[krypton])[0, 1]
+    assert rows.loc[("local", "Kr"), "pearson_r"] == pytest.approx(by_hand, abs=1e-9)
+    error = energies[krypton] - exact[krypton]
+    assert rows.loc[("local", "Kr"), "rmse_mev"] == pytest.approx(1e3 * error.std(), rel=1e-6)
+    total = np.corrcoef(energies.sum(1), exact.sum(1))[0, 1]
+    assert rows.loc[("total", "all"), "pearson_r"] == pytest.approx(total, abs=1e-9)
+
+
+def test_energies_that_leave_something_out_are_refused(mixture):
+    class Parts(UnevenPairs):
+        def calculate(self, *arguments, **keywords):
+            super().calculate(*arguments, **keywords)
+            self.results["energy"] += 1e-3 * self.atoms.positions[0, 0] * len(self.atoms)
+
+    with pytest.raises(InputError, match="do not sum to the energy"):
+        basinet.score(Parts(0.5), mixture)
+
+
+def test_a_constant_between_the_sums_is_told_and_harms_nothing(mixture):
+    class Shifted(UnevenPairs):
+        def calculate(self, *arguments, **keywords):
+            super().calculate(*arguments, **keywords)
+            self.results["energy"] += 1.0
+
+    scores = basinet.score(Shifted(0.5), mixture)
+    assert "constant" in scores.attrs["notes"][0]
+    assert score_summary(scores)["local_r"].max() == pytest.approx(1.0, abs=1e-6)
+
+
+def test_frames_are_spread_over_the_time_of_each_system():
+    frames = [*basinet.load_reference("ar"), *basinet.load_reference("kr")[:2]]
+    chosen = spread_over(frames, 3)
+    assert [atoms.info["system"] for atoms in chosen] == ["ar"] * 3 + ["kr"] * 2
+    assert chosen[0] is frames[0]
+    assert chosen[2] is frames[204]
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("name", [name for name, one in NAMED.items() if find_spec(one.package)])
+def test_atomic_energies_of_a_named_potential_sum_to_its_energy(name):
+    atoms = basinet.load_reference("ar")[0]
+    calculator = open_potential(name)
+    energies = calculator.get_property("energies", atoms)
+    assert energies.shape == (32,)
+    assert energies.sum() == pytest.approx(calculator.get_property("energy", atoms), abs=1e-4)
