@@ -15,9 +15,9 @@ from basinet.errors import InputError
 from basinet.potentials import training as job
 from basinet.potentials.dataset import build_dataset, fit_scaling
 from basinet.potentials.ensemble import Ensemble
-from basinet.potentials.network import Architecture
+from basinet.potentials.network import Architecture, _effective
 from basinet.potentials.pair_potential import literature_lennard_jones
-from basinet.potentials.program import _effective, _Layout
+from basinet.potentials.program import _Layout
 from basinet.potentials.training import TrainingSettings, _prepare, initial_networks, train_ensemble
 
 pytestmark = pytest.mark.slow

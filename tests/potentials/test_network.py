@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from basinet.errors import InputError
-from basinet.potentials.network import BASE_WIDTH, Architecture, Layer, _hidden_values, _readout_energies
-from basinet.potentials.program import _effective
+from basinet.potentials.network import BASE_WIDTH, Architecture, Layer, _effective, _hidden_values, _readout_energies
 from basinet.potentials.training import initial_networks
 
 WIDTHS = (8, 32, 128, 512)

@@ -136,6 +136,12 @@ class Layer(NamedTuple):
 Network = tuple[Layer, ...]
 
 
+def _effective(networks: Network, architecture: Architecture, n_components: int) -> Network:
+    """Fold the forward multipliers of the parametrisation into the weights."""
+    rules = architecture.rules(n_components)
+    return tuple(Layer(rule.multiplier * layer.weight, layer.bias) for rule, layer in zip(rules, networks, strict=True))
+
+
 def _hidden_values(network: Network, rows: FloatArray, count: FloatArray, activation: Activation) -> list[FloatArray]:
     """Values of the hidden layers, first to last, each (n_rows, width)."""
     hidden = [rows]
@@ -151,15 +157,19 @@ def _readout_energies(network: Network, hidden: FloatArray, count: FloatArray) -
     return np.asarray(hidden @ readout.weight[:, 0] + count * readout.bias)
 
 
-def _slopes_in_rows(network: Network, hidden: list[FloatArray], activation: Activation) -> FloatArray:
-    """Derivatives of the energy of every atom in its row, ``(n_atoms, n_components)``, from the hidden layers' values.
+def _slopes_in_layers(network: Network, hidden: list[FloatArray], activation: Activation) -> list[FloatArray]:
+    """Derivatives of the energy of every row in the sums of every layer, first to last, each (n_rows, fan_out).
 
-    Backwards through the layers, with ``h'`` the activation's derivative: ``d_L = W_L``,
-    ``d_l = (d_{l+1} * h'_{l+1}) W_l^T``.
+    Backwards through the layers, with ``z_l = h_{l-1} W_l + c b_l`` and ``h'`` the activation's derivative:
+    ``d_L = 1``, ``d_l = h'_l * (d_{l+1} W_{l+1}^T)``.
     """
-    slopes = np.broadcast_to(network[-1].weight[:, 0], hidden[-1].shape)
-    for layer, values in zip(network[-2::-1], hidden[::-1], strict=True):
-        if activation == "tanh":
-            slopes = slopes * (1.0 - values**2)
-        slopes = slopes @ layer.weight.T
-    return slopes
+    slopes = [np.ones((len(hidden[-1]), 1))]
+    for layer, values in zip(network[:0:-1], hidden[::-1], strict=True):
+        back = slopes[-1] @ layer.weight.T
+        slopes.append(back * (1.0 - values**2) if activation == "tanh" else back)
+    return slopes[::-1]
+
+
+def _slopes_in_rows(network: Network, hidden: list[FloatArray], activation: Activation) -> FloatArray:
+    """Derivatives of the energy of every row in its components, ``(n_rows, n_components)``, of the hidden values."""
+    return np.asarray(_slopes_in_layers(network, hidden, activation)[0] @ network[0].weight.T)

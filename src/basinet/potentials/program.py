@@ -41,15 +41,9 @@ from jax import Array
 
 from basinet.files import holding
 from basinet.potentials.dataset import PackedFrames, _PackedForces
-from basinet.potentials.network import Architecture, Layer, Network
+from basinet.potentials.network import Architecture, Layer, Network, _effective
 
 COLUMNS = 8  # the first matrix has a multiple of this many columns: vector registers are filled, which gains 10 to 20 %
-
-
-def _effective(networks: Network, architecture: Architecture, n_components: int) -> Network:
-    """Fold the forward multipliers of the parametrisation into the weights."""
-    rules = architecture.rules(n_components)
-    return tuple(Layer(rule.multiplier * layer.weight, layer.bias) for rule, layer in zip(rules, networks, strict=True))
 
 
 @dataclass(frozen=True)

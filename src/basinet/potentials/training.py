@@ -29,7 +29,7 @@ from basinet.potentials.dataset import (
     pack,
 )
 from basinet.potentials.ensemble import Ensemble
-from basinet.potentials.network import Activation, Architecture, Layer, Network, Parametrisation
+from basinet.potentials.network import Activation, Architecture, Layer, Network, Parametrisation, _effective
 from basinet.potentials.pair_potential import LennardJones, PairChoice, _fitted_pair_potential, chosen_pair_potential
 
 
@@ -328,8 +328,6 @@ def untrained_ensemble(
     seed: int,
 ) -> Ensemble:
     """Networks with their initial weights: the floor that a correlation has to clear."""
-    from basinet.potentials.program import _effective
-
     n_components = train.descriptors.shape[1]
     start = initial_networks(range(seed, seed + members), architecture, len(train.elements), n_components)
     layers = _effective(start, architecture, n_components)
