@@ -17,12 +17,15 @@ from basinet.potentials.dataset import Dataset
 from basinet.potentials.ensemble import Ensemble, compose, load_model
 from basinet.potentials.pair_potential import chosen_pair_potential
 from basinet.potentials.ridge import STRENGTHS, RidgeModel, fit_ridge, out_of_fold_errors
+from basinet.potentials.tangent import LinearisedEnsemble, changes_by_training, linearise
 from basinet.potentials.training import TrainedEnsemble
 from basinet.relation.relation import Definition
 from basinet.study.store import Store, StoredSystem
 from basinet.study.systems import fold_frames
 from basinet.study.tables import Row, descriptor_columns
 from basinet.study.tasks import ComposeTask, Described, DescribeTask, Scores, Selection, Task, Trained, TrainTask
+
+_OF_THE_START = {"sweep", "parametrisation", "initial_scale"}  # experiments that ask what becomes of the start
 
 
 def run_all(pool: Workers, store: Store, tasks: Sequence[Task], progress: Progress, stage: str) -> None:
@@ -85,7 +88,7 @@ def _descriptor_result(store: Store, task: DescribeTask) -> Described:
 
 
 def _training_result(store: Store, task: TrainTask) -> Trained:
-    from basinet.potentials.training import train_ensemble
+    from basinet.potentials.training import train_ensemble, untrained_ensemble
 
     system = store.main(task.system)
     pairs = chosen_pair_potential(task.pair_potential, system.elements)
@@ -108,7 +111,14 @@ def _training_result(store: Store, task: TrainTask) -> Trained:
     trained.ensemble.save(store.model(task.name))
     curves = {name: 1e3 * trained.curves[name].T for name in ("train", "validation")}
     curves["epoch"] = trained.curves["epoch"]
-    return Trained(list(_network_rows(store, task, trained)), curves=curves, **record)
+    if task.experiment not in _OF_THE_START or task.pair_potential is not None:
+        return Trained(list(_network_rows(store, task, trained)), curves=curves, **record)
+    own = {"members": task.members, "seed": task.seed}
+    start = untrained_ensemble(frames[0], task.descriptor, system.e0, task.architecture, **own)
+    rows = list(_network_rows(store, task, trained, changes_by_training(start, trained.ensemble, frames[0])))
+    if not forces:
+        rows += _linearised_rows(store, task, linearise(start, *frames), len(train))
+    return Trained(rows, curves=curves, **record)
 
 
 def _training_frames(system: StoredSystem, task: TrainTask) -> tuple[IntArray, IntArray, IntArray]:
@@ -121,8 +131,27 @@ def _training_frames(system: StoredSystem, task: TrainTask) -> tuple[IntArray, I
     return fold_frames(len(system.arrays["energy"]), task.fold, task.gap)
 
 
-def _network_rows(store: Store, task: TrainTask, trained: TrainedEnsemble) -> Iterator[Row]:
-    """Yield the rows of an ensemble: own system, other systems its networks can handle, other sizes."""
+def _linearised_rows(store: Store, task: TrainTask, linearised: LinearisedEnsemble, n_train: int) -> Iterator[Row]:
+    """Yield the rows of networks linearised at their start, on test frames of their own system."""
+    labels = {
+        "experiment": "linearised",
+        "model": "linearised",
+        **task.architecture.as_dict(),
+        "train_system": task.system,
+        "transferred": False,
+        "n_train": n_train,
+        "validation_rmse_mev": 1e3 * linearised.validation_rmse,
+    }
+    yield from model_rows(store, task.descriptor, linearised, store.main(task.system), labels, seed=task.seed)
+
+
+def _network_rows(
+    store: Store, task: TrainTask, trained: TrainedEnsemble, changes: Mapping[str, FloatArray] | None = None
+) -> Iterator[Row]:
+    """Yield the rows of an ensemble: own system, other systems its networks can handle, other sizes.
+
+    `changes` are those of `changes_by_training`, where they are known.
+    """
     own = store.main(task.system)
     labels = {
         "experiment": task.experiment,
@@ -137,6 +166,7 @@ def _network_rows(store: Store, task: TrainTask, trained: TrainedEnsemble) -> It
         "epochs": trained.epochs,
         "train_rmse_mev": 1e3 * trained.train_rmse,
         "validation_rmse_mev": 1e3 * trained.validation_rmse,
+        **(changes or {}),
     }
     of_member = {task.seed + m: {name: values[m] for name, values in columns.items()} for m in range(task.members)}
     of_mean = {name: float(np.mean(values)) for name, values in columns.items()}
@@ -148,7 +178,7 @@ def _network_rows(store: Store, task: TrainTask, trained: TrainedEnsemble) -> It
             continue
         where = {"experiment": task.experiment if main else "size_transfer", "transferred": not home}
         splits = ["validation", "test"] if home and main else ["test"]
-        if home and main and task.experiment in {"sweep", "parametrisation", "initial_scale"}:
+        if home and main and task.experiment in _OF_THE_START:
             splits.append("train")
         fitted = task.definitions if task.target == "local" else ()
         which = system, labels | where, splits, task.seed, fitted
@@ -178,7 +208,7 @@ def _composition_result(store: Store, task: ComposeTask) -> Scores:
 def model_rows(
     store: Store,
     descriptor: Bispectrum,
-    model: RidgeModel | Ensemble,
+    model: RidgeModel | Ensemble | LinearisedEnsemble,
     system: StoredSystem,
     labels: Mapping[str, Any],
     splits: Sequence[str] = ("test",),

@@ -33,9 +33,9 @@ RESULTS: Schema = RESULT_KEYS | {
     "pearson_r": _NUMBER, "pearson_r_low": _NUMBER, "pearson_r_high": _NUMBER, "r2": _NUMBER,
     "r2_determination": _NUMBER, "rmse_mev": _NUMBER, "slope": _NUMBER, "offset_mev": _NUMBER,
     "pearson_r_within": _NUMBER, "agreement": _NUMBER, "n_values": _WHOLE, "lr": _NUMBER, "epochs": _NUMBER, **_ERRORS,
-    "train_seconds": _NUMBER,
+    "train_seconds": _NUMBER, "kernel_drift": _NUMBER, "feature_change": _NUMBER,
 }  # fmt: skip
-"""Columns of ``results.csv``."""
+"""Columns of ``results.csv``; the last two are those of `basinet.potentials.tangent.changes_by_training`."""
 PARITY: Schema = {
     "experiment": _TEXT, "model": _TEXT, "system": _TEXT, "split": _TEXT, "definition": _TEXT, "target": _TEXT,
     "species": _TEXT, "frame": _WHOLE, "reference_mev": _NUMBER, "prediction_mev": _NUMBER,

@@ -26,12 +26,32 @@ Elements = Mapping[str, tuple[str, ...]]
 N_RESAMPLES = 500
 
 
-def sweep_members(table: pd.DataFrame, split: str = "test", experiments: Sequence[str] = ("sweep",)) -> pd.DataFrame:
+def sweep_members(
+    table: pd.DataFrame, split: str = "test", experiments: Sequence[str] = ("sweep",), model: str = "network"
+) -> pd.DataFrame:
     """Single networks of the sweep (or controls too) on test frames (or others), main descriptor."""
-    rows = member_rows(select(table, experiment=tuple(experiments), model="network", split=split))
+    rows = member_rows(select(table, experiment=tuple(experiments), model=model, split=split))
     for name in ("rcut", "twojmax", "definition"):
         rows = select(rows, **{name: most_common(rows, name)})
     return rows
+
+
+_ENSEMBLE = ["test_system", "activation", "depth", "parametrisation", "width", "initial_scale"]
+
+
+def ensemble_means(table: pd.DataFrame, model: str, quantities: list[str]) -> pd.DataFrame:
+    """Means over the members of every ensemble, main descriptor: of local energies of own test frames, raw gauge."""
+    experiments = ("linearised",) if model == "linearised" else ("sweep", "parametrisation", "initial_scale")
+    rows = sweep_members(table, experiments=experiments, model=model)
+    rows = select(rows, transferred=False, target="local", species="all", gauge="raw")
+    return rows.groupby(_ENSEMBLE, as_index=False)[quantities].mean()
+
+
+def linearised_beside_trained(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean r of every ensemble's local energies, as `trained` and as `linearised` at its start."""
+    trained, linearised = (ensemble_means(table, model, ["pearson_r"]) for model in ("network", "linearised"))
+    both = trained.merge(linearised, on=_ENSEMBLE, suffixes=("_trained", "_linearised"))
+    return both.rename(columns=lambda name: name.removeprefix("pearson_r_")).dropna()
 
 
 def own_rows(rows: pd.DataFrame, system: str, target: str, gauge: str = "raw") -> pd.DataFrame:

@@ -23,7 +23,7 @@ from basinet.study.claims.verdict import (
     judge_difference,
     spelled,
 )
-from basinet.study.tables import distinct, is_mixture, member_rows, select, system_label
+from basinet.study.tables import distinct, is_mixture, member_rows, records, select, system_label
 
 _TOO_FEW = "needs at least two widths and two seeds of one architecture on test frames"
 _SMALL_WIDTHS = (12, 100)  # the paper's range of widths that suffice, inclusive
@@ -94,11 +94,17 @@ _COMMON = Statement(
     "what the networks have in common stays as faithful.",
     "Figs. 2 and 8",
 )
+_FORETOLD = Statement(
+    "start-decides",
+    "What the paper leaves open: the random start and the totals alone settle the local fidelity of networks, as their "
+    "linearisation at the start foretells it.",
+    "Figs. 2 and 8",
+)
 _COMMON_SHARE = 0.25  # of the fall of single networks that what they have in common may share
 LOCAL_STATEMENTS = {
     statement.key
     for statement in (
-        _FALLS, _COMMON, _SMALL_BETTER, _SMALL_SUFFICE, _ARCHITECTURES_ALIKE, _LOWER, _FASTER, _LOCAL_FALLS,
+        _FALLS, _COMMON, _FORETOLD, _SMALL_BETTER, _SMALL_SUFFICE, _ARCHITECTURES_ALIKE, _LOWER, _FASTER, _LOCAL_FALLS,
         _BETTER_TRANSFER,
     )
 }  # fmt: skip
@@ -122,6 +128,7 @@ def network_claims(table: pd.DataFrame, rows: pd.DataFrame, elements: members.El
         *(_small_networks_scatter(*curve) for curve in totals),
         *(_fall_claim(_FALLS, *curve) for curve in curves),
         *(_common_claim(table, name, system_label(name, species)) for name, species in elements.items()),
+        *(_foretold_claim(table, name, system_label(name, species)) for name, species in elements.items()),
         *_mixture_struggles(table, rows, elements),
         *(_architectures_alike(*curve) for curve in curves),
         *_transfer_claims(rows, elements),
@@ -221,6 +228,29 @@ def _common_claim(table: pd.DataFrame, system: str, label: str) -> Claim:
         f"{ends_and_best(common)}. As faithful means a fall below a quarter of that of single networks. Intervals over "
         "seeds.",
         judge_between(left, high=_COMMON_SHARE * fall.estimate),
+    )
+
+
+def _foretold_claim(table: pd.DataFrame, system: str, label: str) -> Claim:
+    """Distance of the ensembles' r from that of their linearisations at the start.
+
+    See `basinet.potentials.tangent`.
+    """
+    both = select(members.linearised_beside_trained(table), test_system=system)
+    if len(both) < 3:
+        return _FORETOLD.untestable(label, "needs three ensembles and their linearisations at the start")
+    apart = (both["trained"] - both["linearised"]).abs()
+    found, (farthest,) = seed_interval(apart), records(both.loc[[apart.idxmax()]])
+    together = both["trained"].corr(both["linearised"])
+    name = f"{farthest['activation']} {farthest['depth']}x{farthest['width']} {farthest['parametrisation']}"
+    return _FORETOLD.judged(
+        label,
+        f"r of trained and of linearised networks, mean distance over {len(both)} ensembles: {found.estimate:.3f}",
+        found,
+        f"r is {both['trained'].min():.3f} to {both['trained'].max():.3f} trained, {both['linearised'].min():.3f} to "
+        f"{both['linearised'].max():.3f} linearised, correlated by {together:.3f}. Farthest apart: {name}, {farthest['trained']:.3f} and {farthest['linearised']:.3f}. A distance below "
+        f"{SMALLEST_EFFECT} does not matter. Interval over ensembles.",
+        judge_between(found, high=SMALLEST_EFFECT),
     )
 
 

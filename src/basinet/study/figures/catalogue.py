@@ -218,6 +218,15 @@ EXTRA_FIGURES = (
         start.draw_agreement,
     ),
     FigureEntry(
+        "extra_linearised",
+        "What the start foretells",
+        "Fidelity of trained networks against that of the same networks linearised at their random start and fitted to "
+        "the same totals in closed form, without training. Where points lie on the line, the start and the totals "
+        "settle what becomes of the atoms, and training adds nothing that matters to them.",
+        ("start-decides", "width-scatter"),
+        start.draw_linearised,
+    ),
+    FigureEntry(
         "extra_cost",
         "Cost and accuracy",
         "CPU time to train one network against its fidelity; numbers are widths.",

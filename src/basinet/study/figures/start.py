@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from basinet import plotting
@@ -71,12 +72,8 @@ def draw_initial_scales(results: StudyResults) -> Figure:
 
 def draw_agreement(results: StudyResults) -> Figure:
     """Pearson r of single networks with DFT against that between networks, of every ensemble."""
-    rows = member_rows(select(results.table, model="network", target="local", split="test", **_USUAL))
-    rows = select(rows, experiment=("sweep", "parametrisation", "initial_scale"))
-    ensemble = ["test_system", "activation", "depth", "parametrisation", "width", "initial_scale"]
-    means = rows.groupby(ensemble, as_index=False)[["pearson_r", "agreement"]].mean().dropna()
-    systems = results.present(means, "test_system")
-    if not systems:
+    means = members.ensemble_means(results.table, "network", ["pearson_r", "agreement"]).dropna()
+    if means.empty:
         raise plotting.AbsentError("networks of more than one seed with local energies")
     note = (
         "A point is the mean over the networks of an ensemble, which differ by their seed. Grey: the bound r = √q; no "
@@ -84,23 +81,56 @@ def draw_agreement(results: StudyResults) -> Figure:
         "with the c of the networks that agree best."
     )
     title = "What networks agree on, and what DFT agrees with"
-    figure = plotting.canvas(title, settings_text(results, rows, note), plotting.columns_size(len(systems), 3.9))
+    figure, axes = _ensemble_panels(results, means, "agreement", "pearson_r", title, note)
+    for system, axis in axes.items():
+        own = select(means, test_system=system)
+        root = np.sqrt(np.linspace(max(float(own["agreement"].min()), 0.0), 1.0, 100))
+        (best,) = records(own.nlargest(1, "agreement"))
+        common = best["pearson_r"] / np.sqrt(best["agreement"])
+        axis.plot(root**2, root, color=plotting.GREY, linewidth=1.0, zorder=0)
+        axis.plot(root**2, common * root, ":", color="black", linewidth=1.0, zorder=0)
+        axis.set(title=f"{results.label(system)} (c = {common:.3f})", xlabel="r between networks, q")
+    return figure
+
+
+def draw_linearised(results: StudyResults) -> Figure:
+    """Pearson r of trained networks with DFT against that of the same networks linearised at their start."""
+    means = members.linearised_beside_trained(results.table)
+    if means.empty:
+        raise plotting.AbsentError("networks that were linearised at their start")
+    note = (
+        "A point is the mean over the networks of an ensemble. Right: no training, but networks linear in their "
+        "parameters around their random start, fitted to the same totals by ridge regression. Line: both alike."
+    )
+    title = "What training gives, and what the start and the totals foretell"
+    figure, axes = _ensemble_panels(results, means, "linearised", "trained", title, note)
+    for system, axis in axes.items():
+        own = select(means, test_system=system)
+        ends = [own["linearised"].min(), own["linearised"].max()]
+        axis.plot(ends, ends, color=plotting.GREY, linewidth=1.0, zorder=0)
+        deviation = float((own["trained"] - own["linearised"]).abs().mean())
+        axis.set(title=f"{results.label(system)} (apart by {deviation:.3f})", xlabel="r of linearised networks")
+    return figure
+
+
+def _ensemble_panels(
+    results: StudyResults, means: pd.DataFrame, x: str, y: str, title: str, note: str
+) -> tuple[Figure, dict[str, Axes]]:
+    """A panel for each system with a point for each ensemble, marked by parametrisation; sizes grow with width."""
+    systems = results.present(means, "test_system")
+    note = f"{note} Full symbols: tanh; open: linear."
+    figure = plotting.canvas(title, settings_text(results, means, note), plotting.columns_size(len(systems), 3.9))
     axes = plotting.grid_of(figure, len(systems), len(systems), sharey=True)
     kinds = [name for name in _PARAMETRISATIONS if name in distinct(means, "parametrisation")]
     for axis, system in zip(axes, systems, strict=True):
-        own = select(means, test_system=system)
-        lowest = max(float(own["agreement"].min()), 0.0)
-        root = np.sqrt(np.linspace(lowest, 1.0, 100))
-        (best,) = records(own.nlargest(1, "agreement"))
-        axis.plot(root**2, root, color=plotting.GREY, linewidth=1.0)
-        common = best["pearson_r"] / np.sqrt(best["agreement"])
-        axis.plot(root**2, common * root, ":", color="black", linewidth=1.0)
         for index, name in enumerate(kinds):
-            points, style = select(own, parametrisation=name), look(index)
-            sizes = 6.0 + 6.0 * np.log2(points["width"].to_numpy(float))
-            keywords = {"s": sizes, "color": style.color, "marker": style.marker, "alpha": 0.7}
-            axis.scatter(points["agreement"], points["pearson_r"], label=_PARAMETRISATIONS[name], **keywords)
-        axis.set(title=f"{results.label(system)} (c = {common:.3f})", xlabel="r between networks, q")
-    plotting.correlation_axes(axes, means["pearson_r"], "Pearson r with DFT")
+            style = look(index)
+            for activation, face in (("tanh", style.color), ("linear", "none")):
+                points = select(means, test_system=system, parametrisation=name, activation=activation)
+                sizes = 6.0 + 6.0 * np.log2(points["width"].to_numpy(float))
+                label = _PARAMETRISATIONS[name] if activation == "tanh" else ""
+                keywords = {"s": sizes, "edgecolors": style.color, "facecolors": face, "marker": style.marker}
+                axis.scatter(points[x], points[y], label=label, alpha=0.7, **keywords)
+    plotting.correlation_axes(axes, means[y], "Pearson r with DFT")
     plotting.legend_above(figure, axes[:1])
-    return figure
+    return figure, dict(zip(systems, axes, strict=True))
