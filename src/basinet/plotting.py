@@ -179,7 +179,7 @@ def rc_context() -> Any:
 
 
 def _tick_labels(widths: Sequence[float]) -> list[str]:
-    """Labels of ascending widths; one that would touch the label before it on a logarithmic axis is left out.
+    """Labels of ascending numbers; one that would touch the label before it on a logarithmic axis is left out.
 
     >>> _tick_labels([8, 12, 16, 100, 128])
     ['8', '', '16', '100', '']
@@ -188,6 +188,6 @@ def _tick_labels(widths: Sequence[float]) -> list[str]:
     labelled = 0.0
     for width in widths:
         apart = width > 1.6 * labelled
-        labels.append(f"{width:.0f}" if apart else "")
+        labels.append(f"{width:g}" if apart else "")
         labelled = width if apart else labelled
     return labels

@@ -46,6 +46,13 @@ def test_targets_are_the_energies_in_the_networks_unit():
     assert np.array_equal(local.weight, local.count)
 
 
+def test_targets_of_frames_are_smaller_by_the_root_of_the_atoms_and_raw_descriptors_as_they_are():
+    per_frame = fit_scaling(DATA, targets="per_frame")
+    assert np.allclose(per_frame.scale, np.sqrt(5) * SCALING.scale)
+    assert np.allclose(pack(DATA, per_frame, summed=True).target * np.sqrt(5), pack(DATA, SCALING, summed=True).target)
+    assert np.array_equal(fit_scaling(DATA, descriptors="raw").standardise(DATA), DATA.descriptors)
+
+
 def test_padded_frames_weigh_nothing():
     for target in ("total", "local"):
         packed = pack(DATA, SCALING, summed=False, target=target)

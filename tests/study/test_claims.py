@@ -126,7 +126,19 @@ def test_a_fall_is_scatter_where_what_networks_have_in_common_stays_faithful():
 def test_where_local_energies_do_not_fall_there_is_no_cause_to_find():
     rows = [row | {"agreement": 0.9} for row in study(flat)]
     assert verdicts(rows)["width-scatter"] == {"Ar": "not testable here"}
-    assert verdicts_of(falling)["width-scatter"] == {"Ar": "not testable here"}  # no agreement is known
+    assert verdicts_of(falling)["width-scatter"] == {"Ar, standard": "not testable here"}  # no agreement is known
+
+
+@pytest.mark.parametrize(("slope", "verdict"), [(1.1, "supported"), (0.3, "contradicted")])
+def test_the_start_decides_where_linearised_networks_fall_as_trained_ones_do(slope, verdict):
+    trained = [row for row in study(falling) if row["split"] == "test"]
+    linearised = [
+        row | {"experiment": "linearised", "model": "linearised", "pearson_r": 0.97 + slope * (row["pearson_r"] - 0.97)}
+        for row in trained
+        if row["target"] == "local"
+    ]
+    assert verdicts(trained + linearised)["start-decides"] == {"Ar, standard": verdict}
+    assert verdicts(trained)["start-decides"] == {"Ar, standard": "not testable here"}
 
 
 def test_choosing_the_best_width_on_the_same_seeds_would_invent_a_fall():

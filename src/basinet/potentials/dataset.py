@@ -257,26 +257,29 @@ def fit_range(train: Dataset) -> DescriptorRange:
     return DescriptorRange(np.array([rows.min(0) for rows in own]), np.array([rows.max(0) for rows in own]))
 
 
-def fit_scaling(train: Dataset, target: str = "total") -> Scaling:
+def fit_scaling(
+    train: Dataset, target: str = "total", *, targets: str = "per_atom", descriptors: str = "standardised"
+) -> Scaling:
     """Scaling of a training set.
 
     Standard deviations have a floor of 1e-6 of the largest root mean square, so that a component that is constant in
     training stays harmless. The offset is the mean energy per atom, the same for every species (totals at one
     composition fix no more), or, with the target ``"local"``, each species' own mean local energy, which may lie
     anywhere without isolated atoms. The scale is the spread of total energies over ``sqrt(n_atoms)``: the spread of
-    the local energies if they were independent.
+    the local energies if they were independent. The targets ``"per_frame"`` have the spread of total energies itself
+    for a scale, descriptors that are ``"raw"`` no mean and unit standard deviations.
     """
     n_elements, n_components = len(train.elements), train.descriptors.shape[1]
     mean = np.zeros((n_elements, n_components))
     std = np.ones((n_elements, n_components))
-    for index in range(n_elements):
+    for index in range(n_elements) if descriptors == "standardised" else ():
         own = train.descriptors[train.species == index]
         mean[index] = own.mean(0)
         root_mean_square = np.sqrt((own**2).mean(0))
         std[index] = np.maximum(own.std(0), STD_FLOOR * root_mean_square.max())
     per_atom = train.energy / train.n_atoms
     offset = per_atom.mean()
-    scale = float(np.std((per_atom - offset) * np.sqrt(train.n_atoms)))
+    scale = float(np.std((per_atom - offset) * train.n_atoms ** (0.5 if targets == "per_atom" else 1.0)))
     offsets = np.full(n_elements, offset)
     if target == "local" and train.local_energy is not None:
         offsets = np.array([train.local_energy[train.species == index].mean() for index in range(n_elements)])

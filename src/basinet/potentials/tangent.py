@@ -72,14 +72,14 @@ def changes_by_training(start: Ensemble, trained: Ensemble, train: Dataset) -> d
     r"""How far training took networks from their start, per member, (members,): 0 for a lazy network.
 
     ``feature_change`` is :math:`|H - H_0| / |H_0|` of the last hidden layer's values at the atoms trained on,
-    ``kernel_drift`` is :math:`1 - \langle K, K_0 \rangle / |K| |K_0|` of the kernel :math:`K = J D J^T` of totals (the
-    kernel distance of Fort et al., arXiv:2010.15110).
+    ``kernel_drift`` is :math:`1 - \langle K, K_0 \rangle / |K| |K_0|` of the kernel :math:`K = J D J^T` of totals,
+    with J less its mean over frames (Cortes, Mohri and Rostamizadeh, J. Mach. Learn. Res. 13, 795 (2012)).
     """
     packed = _packed(start, train)
     found: dict[str, list[float]] = {"kernel_drift": [], "feature_change": []}
     for member in range(start.members):
         gradients = [_gradients(ensemble, member, packed) for ensemble in (start, trained)]
-        before, after = (gradient @ gradient.T for gradient in gradients)
+        before, after = (centred @ centred.T for centred in (one - one.mean(0) for one in gradients))
         norm = np.linalg.norm
         found["kernel_drift"].append(1.0 - float(np.sum(before * after) / (norm(before) * norm(after))))
         first, last = (_features(ensemble, member, packed) for ensemble in (start, trained))

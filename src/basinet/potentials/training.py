@@ -50,6 +50,11 @@ class TrainingSettings(Section):
     evaluate_every: int = Field(25, ge=1, description="steps between looks at the validation frames")
     patience: int = Field(600, ge=1, description="steps without improvement after which a network stops")
     weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay (AdamW), relative to the learning rate")
+    targets: Literal["per_atom", "per_frame"] = Field(
+        "per_atom",
+        description="unit of a network: the spread of total energies over the root of the atoms, or that spread itself",
+    )
+    descriptors: Literal["standardised", "raw"] = Field("standardised", description="what networks read")
     dtype: Literal["float32", "float64"] = Field("float32", description="precision of training; prediction is float64")
     force_weight: float = Field(
         0.0, ge=0, description="weight of the forces beside total energies, A^2; 0: total energies only"
@@ -257,7 +262,7 @@ def train_ensemble(
     """
     baseline = None if train.pairs is None else train.pairs.potential
     train, validation = train.without_pairs(), validation.without_pairs()
-    scaling = fit_scaling(train, target)
+    scaling = fit_scaling(train, target, targets=settings.targets, descriptors=settings.descriptors)
     prepared = _prepare(train, validation, scaling, architecture, settings, seed, pad_frames, target)
     rates = np.array(settings.learning_rates)
     searchers = min(settings.search_members, members)
@@ -326,13 +331,14 @@ def untrained_ensemble(
     *,
     members: int,
     seed: int,
+    scaling: Scaling | None = None,
 ) -> Ensemble:
-    """Networks with their initial weights: the floor that a correlation has to clear."""
+    """Networks with their initial weights, the floor that a correlation has to clear; scaled by `train` unless told."""
     n_components = train.descriptors.shape[1]
     start = initial_networks(range(seed, seed + members), architecture, len(train.elements), n_components)
     layers = _effective(start, architecture, n_components)
     return Ensemble(
-        descriptor, architecture, train.elements, dict(e0), fit_scaling(train), layers, {}, fit_range(train)
+        descriptor, architecture, train.elements, dict(e0), scaling or fit_scaling(train), layers, {}, fit_range(train)
     )
 
 
@@ -346,7 +352,7 @@ def train(
     width: int = 32,
     depth: int = 1,
     activation: Activation = "tanh",
-    parametrisation: Parametrisation = "standard",
+    parametrisation: Parametrisation = "pytorch",
     members: int = 8,
     seed: int = 0,
     validation: float | Sequence[Atoms] = 0.2,

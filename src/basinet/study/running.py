@@ -113,7 +113,8 @@ def _training_result(store: Store, task: TrainTask) -> Trained:
     curves["epoch"] = trained.curves["epoch"]
     if task.experiment not in _OF_THE_START or task.pair_potential is not None:
         return Trained(list(_network_rows(store, task, trained)), curves=curves, **record)
-    own = {"members": task.members, "seed": task.seed}
+    own: dict[str, Any] = {name: options[name] for name in ("members", "seed")}
+    own["scaling"] = trained.ensemble.scaling
     start = untrained_ensemble(frames[0], task.descriptor, system.e0, task.architecture, **own)
     rows = list(_network_rows(store, task, trained, changes_by_training(start, trained.ensemble, frames[0])))
     if not forces:

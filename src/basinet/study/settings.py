@@ -175,7 +175,7 @@ class TrainConfig(Section):
     activation: Listed[Activation] = Field(["tanh"], description="activation; a list makes a grid")
     depth: Listed[Depth] = Field([1], description="hidden layers; a list makes a grid")
     width: Listed[Width] = Field([32], description="nodes per hidden layer; a list makes a grid")
-    parametrisation: Listed[Parametrisation] = Field(["standard"], description="parametrisation; a list makes a grid")
+    parametrisation: Listed[Parametrisation] = Field(["pytorch"], description="parametrisation; a list makes a grid")
     initial_scale: Listed[NonNegative] = Field([1.0], description="factor of the initial readout; a list makes a grid")
     n_train: Listed[FrameCount] | None = Field(
         None, description="training frames, the last ones in time; all unless given; a list makes a grid"

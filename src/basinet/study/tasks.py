@@ -354,8 +354,8 @@ def fold_tasks(
 def grid_tasks(config: TrainConfig, systems: Sequence[StoredSystem], descriptor: Bispectrum) -> list[TrainTask]:
     """One training for each combination of what the config lists.
 
-    In the results they are the experiments ``learning_curve`` where `n_train` is given, else
-    ``parametrisation``, ``initial_scale`` or, for the standard ones, ``sweep``.
+    In the results they are the experiments ``learning_curve`` where `n_train` is given, else ``parametrisation``,
+    ``initial_scale`` or, for those of the first parametrisation and scale listed, ``sweep``.
     """
     main = [system.name for system in systems if system.split is not None]
     grid = product(
@@ -371,7 +371,8 @@ def grid_tasks(config: TrainConfig, systems: Sequence[StoredSystem], descriptor:
     shared = _shared(config, systems) | {"descriptor": descriptor, "pair_potential": config.pair_potential}
     tasks = []
     for system, activation, depth, width, parametrisation, scale, n_train, seed in grid:
-        usual = {"sweep": parametrisation == "standard" and scale == 1.0, "parametrisation": scale == 1.0}
+        first = parametrisation == config.parametrisation[0], scale == config.initial_scale[0]
+        usual = {"sweep": all(first), "parametrisation": first[1]}
         experiment = next((name for name, holds in usual.items() if holds), "initial_scale")
         architecture = Architecture(activation, depth, width, parametrisation, scale)
         changes = {"n_train": n_train, "seed": seed}

@@ -13,7 +13,7 @@ from matplotlib.image import imread
 from basinet.plotting import AbsentError, rc_context
 from basinet.study.figures.catalogue import EXTRA_FIGURES, PAPER_FIGURES, _write_figure
 from basinet.study.figures.models import _neighbour_weight, draw_learning_curve
-from basinet.study.figures.start import draw_agreement, draw_controls
+from basinet.study.figures.start import draw_agreement, draw_controls, draw_linearised
 from basinet.study.figures.width import draw_species
 from basinet.study.report.results import load_results
 from basinet.study.tables import RESULTS, as_table, distinct, member_rows, records, select
@@ -122,11 +122,22 @@ def test_the_common_part_is_that_of_the_networks_that_agree_best(results):
     with rc_context():
         figure = draw_agreement(results)
     panel = figure.axes[0]
-    bound, common = (line.get_xydata() for line in panel.get_lines()[:2])
+    bound, common = (line.get_xydata() for line in panel.get_lines() if len(line.get_xdata()) == 100)
     assert np.allclose(bound[:, 1] ** 2, bound[:, 0])
     assert np.allclose(common, bound, rtol=1e-3)
     (points,) = (collection.get_offsets() for collection in panel.collections)
     assert np.allclose(points[:, 1] ** 2, points[:, 0], rtol=1e-3)
+
+
+def test_trained_networks_stand_against_their_own_linearisation(results):
+    """Those of the fixture are worse than trained ones by 0.01."""
+    with rc_context():
+        figure = draw_linearised(results)
+    for panel in figure.axes:
+        assert "apart by 0.010" in panel.get_title(loc="left")
+        points = np.concatenate([collection.get_offsets() for collection in panel.collections])
+        assert len(points) == 4 * len(distinct(results.table, "width"))
+        assert np.allclose(points[:, 1] - points[:, 0], 0.01)
 
 
 def test_a_missing_figure_says_what_is_missing(pure_directory):

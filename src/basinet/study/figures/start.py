@@ -99,7 +99,7 @@ def draw_linearised(results: StudyResults) -> Figure:
     if means.empty:
         raise plotting.AbsentError("networks that were linearised at their start")
     note = (
-        "A point is the mean over the networks of an ensemble. Right: no training, but networks linear in their "
+        "A point is the mean over the networks of an ensemble. Abscissa: no training, but networks linear in their "
         "parameters around their random start, fitted to the same totals by ridge regression. Line: both alike."
     )
     title = "What training gives, and what the start and the totals foretell"
@@ -118,8 +118,8 @@ def _ensemble_panels(
 ) -> tuple[Figure, dict[str, Axes]]:
     """A panel for each system with a point for each ensemble, marked by parametrisation; sizes grow with width."""
     systems = results.present(means, "test_system")
-    note = f"{note} Full symbols: tanh; open: linear."
-    figure = plotting.canvas(title, settings_text(results, means, note), plotting.columns_size(len(systems), 3.9))
+    settings = settings_text(results, members.sweep_members(results.table), f"{note} Full symbols: tanh; open: linear.")
+    figure = plotting.canvas(title, settings, plotting.columns_size(len(systems), 3.9))
     axes = plotting.grid_of(figure, len(systems), len(systems), sharey=True)
     kinds = [name for name in _PARAMETRISATIONS if name in distinct(means, "parametrisation")]
     for axis, system in zip(axes, systems, strict=True):

@@ -61,7 +61,7 @@ def _page(results: StudyResults, claims: Sequence[Claim], images: Mapping[str, b
     recovered = [_recovery(shown, system) for shown in (results, *results.further) for system in results.systems]
     yardstick = [_yardstick(shown, system) for shown in results.further for system in results.systems]
     scatter = _cases(claims, "width-scatter", "Where wide networks lose the atoms, is it to scatter between seeds?")
-    start = _cases(claims, "start-decides", "Do the start and the totals alone settle what becomes of the atoms?")
+    start = _cases(claims, "start-decides", "Does the random start decide it before training?")
     question = "Is the relation of the totals, which gives these local energies, that of each atom?"
     atoms = _cases(claims, "relation-atoms", question, detail=True)
     answer = [_width_answer(claims), scatter, start, *recovered, atoms, *yardstick, _verdict_count(claims)]
