@@ -32,9 +32,9 @@ from basinet.files import write_json
 from basinet.jobs.progress import Progress
 from basinet.jobs.provenance import provenance
 from basinet.md.analysis import analyse, summary
+from basinet.md.dynamics_settings import DynamicsConfig
 from basinet.md.motion import set_velocities
 from basinet.md.run import simulate
-from basinet.md.settings import DynamicsConfig
 from basinet.md.structure import structures
 from basinet.plotting import BLACK, BLUE, GREEN, GREY, VERMILION, canvas, grid_of, rc_context, save_figure
 from basinet.potentials.calculator import PairPotentialCalculator

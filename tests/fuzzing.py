@@ -44,10 +44,10 @@ from basinet.labelling.settings import CampaignConfig, load_campaign_config
 from basinet.labelling.sources import read_all
 from basinet.labelling.verification import finished_frames
 from basinet.md.analysis import analyse
+from basinet.md.dynamics_settings import DynamicsConfig
 from basinet.md.motion import set_velocities
 from basinet.md.run import simulate
 from basinet.md.sampling import load_sample_config
-from basinet.md.settings import DynamicsConfig
 from basinet.potentials.calculator import PairPotentialCalculator
 from basinet.potentials.ensemble import load_model
 from basinet.potentials.pair_potential import literature_lennard_jones

@@ -8,8 +8,8 @@ import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
 
 from basinet.frames.shipped import load_reference
+from basinet.md.dynamics_settings import DynamicsConfig
 from basinet.md.motion import _AseMotion, _Guard, set_velocities
-from basinet.md.settings import DynamicsConfig
 from basinet.potentials.calculator import PairPotentialCalculator
 from basinet.potentials.pair_potential import LennardJones, literature_lennard_jones
 

@@ -16,9 +16,9 @@ from basinet.frames.reading import read_frames
 from basinet.frames.shipped import load_reference
 from basinet.jobs.arrays import load_arrays, save_arrays
 from basinet.md import run as run_module
+from basinet.md.dynamics_settings import DynamicsConfig
 from basinet.md.motion import set_velocities
 from basinet.md.run import simulate
-from basinet.md.settings import DynamicsConfig
 from basinet.potentials.pair_potential import LennardJones, literature_lennard_jones
 
 pytestmark = [pytest.mark.lammps, pytest.mark.slow]

@@ -15,9 +15,9 @@ from basinet.errors import InputError
 from basinet.frames.reading import read_frames
 from basinet.jobs.arrays import load_arrays, save_arrays
 from basinet.md import run as run_module
+from basinet.md.dynamics_settings import DynamicsConfig
 from basinet.md.motion import _Guard, _RunFailedError
 from basinet.md.run import simulate
-from basinet.md.settings import DynamicsConfig
 
 pytestmark = pytest.mark.slow
 

@@ -6,20 +6,22 @@ from functools import partial
 from math import isfinite, nan
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from basinet.cli.models import _calculator_from, _composed, _models_and_others
-from basinet.cli.options import OptionalSeed, Overwrite, Resume, Seed, flag, option
+from basinet.cli.options import OptionalSeed, Overwrite, Resume, _with_settings, flag, option
 from basinet.cli.output import _Interrupted, _Parts, results_directory
 from basinet.errors import InputError
+from basinet.md.dynamics_settings import DynamicsConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pydantic import RootModel
+
     from basinet.md.run import Ending
-    from basinet.md.settings import DynamicsConfig
 
 FREE = ("steps", "equilibration", "reference")
 """Settings that may change when a run goes on: none of them changes the motion."""
@@ -27,38 +29,15 @@ _PARTS = 100  # of a run, by which its progress is told
 DENSITY_TOLERANCE = 0.01  # relative difference of densities beyond which a g(r) is not that of the same liquid
 
 
+@_with_settings(DynamicsConfig)
 def _md(
-    context: typer.Context,
     files: Annotated[
         list[Path], typer.Argument(metavar="MODEL... START", help="Models (*.basinet) and an extended XYZ file.")
     ],
     *,
-    ensemble: Annotated[Literal["nve", "nvt"], flag("Energy kept, or temperature by a Nose-Hoover chain.")] = "nve",
-    engine: Annotated[Literal["ase", "lammps"], flag("What integrates; LAMMPS moves models alone.")] = "ase",
-    temperature: Annotated[float | None, option("K", "Of new velocities and of the thermostat.")] = None,
-    velocities: Annotated[
-        Literal["auto", "new", "start"], flag("Drawn anew or those of START; auto: new where a temperature is given.")
-    ] = "auto",
-    timestep: Annotated[float, option("FS", "Time step, fs.")] = 2.0,
-    steps: Annotated[int, option("N", "Steps in all.")] = 5000,
-    every: Annotated[int, option("N", "Steps from frame to frame of the trajectory.")] = 50,
-    log_every: Annotated[int | None, option("N", "Steps from line to line of the log; divides --every.")] = None,
-    equilibration: Annotated[int, option("N", "First steps, not measured.")] = 0,
+    settings: dict[str, Any],
     reference: Annotated[list[Path] | None, option("FILE...", "Frames whose g(r) is shown beside the run's.")] = None,
-    member: Annotated[int | None, option("N", "One network in place of the members' mean.")] = None,
-    calculator: Annotated[
-        str | None, option("MODULE:CALLABLE", "Move by the ASE calculator that this call returns.")
-    ] = None,
-    frame: Annotated[int, option("N", "Frame of START, from 0; -1 is the last.")] = -1,
-    damping: Annotated[float, option("FS", "Time scale of the thermostat, fs.")] = 100.0,
-    closest: Annotated[float | None, option("A", "Distance that ends a run; 0.6 of the shortest at its start.")] = None,
-    hottest: Annotated[
-        float | None, option("K", "Temperature that ends it; 10 times the first, 1000 at least.")
-    ] = None,
-    results: Annotated[bool, flag("Write forces, energies of atoms, spread.", "--results")] = False,
-    threads: Annotated[int, option("N", "Threads that share the atoms.", min=1)] = 1,
     out: Annotated[Path, option("DIR", "Output directory.")] = Path("md"),
-    seed: Seed = 0,
     resume: Resume = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -68,24 +47,23 @@ def _md(
     members) or of an ASE calculator. DIR holds trajectory.extxyz, log.csv, summary.json, rdf.csv and a figure.
     A run that was stopped goes on with --resume as if it had not been; with more --steps, a finished one grows longer.
     """
+    from pydantic import RootModel
+
     from basinet.config.loading import validated
-    from basinet.md.settings import DynamicsConfig
 
     missing = "no start given; name an extended XYZ file after the models"
-    models, (start,) = _models_and_others(files, calculator, missing, one_start=True)
-    given = {key: value for key, value in context.params.items() if key in DynamicsConfig.model_fields}
-    given |= {"models": [str(path) for path in models], "start": str(start)}
-    given["reference"] = [str(path) for path in reference or ()]
-    config = validated(DynamicsConfig, given, "basinet md")
+    models, (start,) = _models_and_others(files, settings["calculator"], missing, one_start=True)
+    given = settings | {"models": [*map(str, models)], "start": str(start), "reference": [*map(str, reference or ())]}
+    config = validated(RootModel[DynamicsConfig], given, "basinet md")
     ending = _run_and_analyse(out, config, resume=resume, overwrite=overwrite)
     if ending.failure is not None:
         raise InputError(
-            f"{out}: given up at step {ending.step} ({config.time(ending.step):g} ps): {ending.failure}; what was "
+            f"{out}: given up at step {ending.step} ({config.root.time(ending.step):g} ps): {ending.failure}; what was "
             "written is kept; try a shorter --timestep, or train the model on such configurations"
         )
 
 
-def _run_and_analyse(out: Path, config: DynamicsConfig, *, resume: bool, overwrite: bool) -> Ending:
+def _run_and_analyse(out: Path, given: RootModel[DynamicsConfig], *, resume: bool, overwrite: bool) -> Ending:
     from basinet.files import write_json
     from basinet.jobs.directory import refuse_inputs_inside
     from basinet.jobs.progress import Progress
@@ -93,6 +71,7 @@ def _run_and_analyse(out: Path, config: DynamicsConfig, *, resume: bool, overwri
     from basinet.md.analysis import RDF, SUMMARY, analyse, summary, write_figure, write_rdf
     from basinet.md.run import RESTART, load_start, simulate
 
+    config = given.root
     refuse_inputs_inside(out, [*config.models, config.start, *config.reference])
 
     progress = Progress()
@@ -115,7 +94,7 @@ def _run_and_analyse(out: Path, config: DynamicsConfig, *, resume: bool, overwri
         shown.reach(reached(step), f"{row['time_ps']:.2f} ps, {row['temperature_k']:.0f} K")
 
     load = partial(load_start, config, partial(_calculator, config))
-    with results_directory(out, config, load, resume=resume, overwrite=overwrite, computed=RESTART, free=FREE) as start:
+    with results_directory(out, given, load, resume=resume, overwrite=overwrite, computed=RESTART, free=FREE) as start:
         try:
             ending = simulate(out, start.atoms, config, inputs=start.checksums, begin=begin, report=report)
         finally:

@@ -2,14 +2,15 @@
 
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import typer
 from typer.core import TyperCommand
+from typer.models import OptionInfo
 
 from basinet.errors import InputError
 
@@ -151,24 +152,29 @@ def _cell(value: Any, spec: str) -> str:
 
 
 def _with_settings(settings: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options that fields of a dataclass are annotated with; it gets them as one, `settings`."""
+    """Give a command the options that fields of a dataclass are annotated with; it gets their values as `settings`."""
+    kinds = get_type_hints(settings, include_extras=True)
+
+    def options() -> Iterator[inspect.Parameter]:
+        for one in fields(settings):
+            found = [part for part in getattr(kinds[one.name], "__metadata__", ()) if isinstance(part, OptionInfo)]
+            if found:
+                kind: Any = Annotated[get_args(kinds[one.name])[0], found[0]]
+                yield inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=kind)
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        hints, kinds = (get_type_hints(one, include_extras=True) for one in (command, settings))
-        parameters = inspect.signature(command).parameters.items()
-        own = [parameter.replace(annotation=hints[name]) for name, parameter in parameters if name != "settings"]
-        options = [
-            inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=kinds[one.name])
-            for one in fields(settings)
-            if get_origin(kinds[one.name]) is Annotated
-        ]
+        hints = get_type_hints(command, include_extras=True)
+        parameters: list[inspect.Parameter] = []
+        for name, parameter in inspect.signature(command).parameters.items():
+            parameters += options() if name == "settings" else [parameter.replace(annotation=hints[name])]
+        names = [one.name for one in options()]
 
         @wraps(command)
         def with_options(**values: Any) -> None:
-            command(settings=settings(**{one.name: values.pop(one.name) for one in options}), **values)
+            command(settings={name: values.pop(name) for name in names}, **values)
 
-        with_options.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
-        with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *options]}
+        with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         return with_options
 
     return decorate

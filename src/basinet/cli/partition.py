@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,7 +31,6 @@ def partition(
         list[Path], typer.Argument(metavar="INPUT...", help="CP2K run directories or outputs, cubes, CHGCARs.")
     ],
     *,
-    settings: PartitionSettings,
     cores: Annotated[
         str | None,
         option(
@@ -79,6 +77,7 @@ def partition(
     ] = None,
     resume: Annotated[bool, flag("Keep finished inputs that have not changed since.", "--resume")] = False,
     overwrite: Annotated[bool, flag("Compute all anew, and replace what is there.", "--overwrite")] = False,
+    settings: dict[str, Any],
 ) -> None:
     """Partition densities into atoms: local Hartree energies, populations and volumes, with error bars.
 
@@ -91,24 +90,23 @@ def partition(
     from basinet.labelling.partition import PartitionBatch
 
     refuse_twice(inputs)
-    named, further = _parse_cores(cores) if cores else {}, _parse_fields(field or ())
-    for name in set(divisions or ()) - {"voronoi", "hirshfeld"}:
-        raise InputError(f"--divisions {name}: is none; choose voronoi, hirshfeld or both")
-    if ("hirshfeld" in (divisions or ())) != bool(isolated):
-        raise InputError("--divisions hirshfeld and --isolated RUN... belong together; give both")
-    settings = replace(settings, cores=named, fields=further, reference=tuple(reference or ()))
-    settings = replace(settings, divisions=tuple(divisions or ()), isolated=tuple(isolated or ()))
-    if settings.potential is not None and len(inputs) > 1:
-        msg = f"--potential {settings.potential}: belongs to one INPUT, not to {len(inputs)}; give them one by one"
-        raise InputError(msg)
+    chosen = PartitionSettings(
+        **settings,
+        cores=_parse_cores(cores) if cores else {},
+        fields=_parse_fields(field or ()),
+        reference=tuple(reference or ()),
+        divisions=tuple(divisions or ()),
+        isolated=tuple(isolated or ()),
+    )
+    _refuse_misfits(chosen, len(inputs))
+    if out is None and (resume or overwrite):
+        raise InputError("--resume and --overwrite are for --out; name the file to write")
     if out is not None and out.is_dir():
         raise InputError(f"--out {out}: is a directory; name a file in it, such as {out / 'frames.extxyz'}")
     if out is not None:
         refuse_inputs_inside(out, [*inputs, *([] if structure is None else [structure])])
-    run = PartitionBatch(_jobs(inputs, structure), settings, None if out is None else out.with_name(f"{out.name}.work"))
+    run = PartitionBatch(_jobs(inputs, structure), chosen, None if out is None else out.with_name(f"{out.name}.work"))
     if out is None:
-        if resume or overwrite:
-            raise InputError("--resume and --overwrite are for --out; name the file to write")
         _compute(run, workers)
         _show(run, definition, as_json=as_json)
     else:
@@ -116,6 +114,17 @@ def partition(
         _show(run, definition, as_json=True) if as_json else _summarise(run, out)
     if run.failures and len(run.inputs) > 1:
         raise InputError(f"{len(run.failures)} of {len(run.inputs)} inputs failed, see above; mend or leave them out")
+
+
+def _refuse_misfits(settings: PartitionSettings, n_inputs: int) -> None:
+    """Refuse divisions that are none, or without the isolated atoms they need, and one potential for many inputs."""
+    for name in set(settings.divisions) - {"voronoi", "hirshfeld"}:
+        raise InputError(f"--divisions {name}: is none; choose voronoi, hirshfeld or both")
+    if ("hirshfeld" in settings.divisions) != bool(settings.isolated):
+        raise InputError("--divisions hirshfeld and --isolated RUN... belong together; give both")
+    if settings.potential is not None and n_inputs > 1:
+        msg = f"--potential {settings.potential}: belongs to one INPUT, not to {n_inputs}; give them one by one"
+        raise InputError(msg)
 
 
 def _parse_cores(text: str) -> dict[str, tuple[float, float]]:

@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from basinet.arrays import FloatArray
 from basinet.files import read_table, write_table
 from basinet.frames.reading import read_frames
+from basinet.md.dynamics_settings import DynamicsConfig
 from basinet.md.motion import COLUMNS
 from basinet.md.run import LOG, TRAJECTORY, Ending
-from basinet.md.settings import DynamicsConfig
 from basinet.md.statistics import _block_mean, _Drift, _drift, _self_diffusion, _travelled
 from basinet.md.structure import _number_density, _Structure, structures
 from basinet.plotting import BLACK, BLUE, GREY, VERMILION, canvas, grid_of, rc_context, save_figure

@@ -17,8 +17,8 @@ from basinet.errors import InputError
 from basinet.lammps.engine import in_order, lammps_session, load_atoms, plain_path, quoted
 from basinet.lammps.export import export_lammps
 from basinet.lammps.files import DESCRIPTOR, box_of, pair_commands
+from basinet.md.dynamics_settings import DynamicsConfig
 from basinet.md.motion import MEGAPASCAL, State, _calculating, _Guard, _Motion, _RunFailedError
-from basinet.md.settings import DynamicsConfig
 from basinet.potentials.calculator import Calculator
 
 FOLDER = "lammps"  # where the exported model lies in the output directory

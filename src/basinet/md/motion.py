@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from basinet.arrays import FloatArray
 from basinet.errors import InputError
 from basinet.frames.neighbours import half_list, neighbour_pairs
-from basinet.md.settings import DynamicsConfig
+from basinet.md.dynamics_settings import DynamicsConfig
 
 SHARE = 0.6  # of the shortest distance at the start: two atoms of a liquid at equilibrium never come that close
 ALONE = 0.5  # A: distance at which a run is given up where no two atoms are neighbours at the start

@@ -20,6 +20,7 @@ from basinet.errors import InputError
 from basinet.files import FULL_DISK, explained, read_bytes
 from basinet.frames.reading import format_frame, read_frames, write_frames
 from basinet.jobs.arrays import load_arrays, refuse_other_arrays, save_arrays
+from basinet.md.dynamics_settings import DynamicsConfig
 from basinet.md.lammps_motion import _lammps_motion
 from basinet.md.motion import (
     CHAIN,
@@ -32,7 +33,6 @@ from basinet.md.motion import (
     _RunFailedError,
     set_velocities,
 )
-from basinet.md.settings import DynamicsConfig
 from basinet.md.structure import _refuse_other_system
 from basinet.potentials.calculator import ExtrapolationWarning
 
