@@ -17,11 +17,17 @@ def grid_points(shape, cell):
 
 
 def gaussians(shape, cell, positions, charges, radii, images=2):
-    """Sum of normalised Gaussians and their periodic images at the grid points."""
+    """Sum of normalised Gaussians and their periodic images at the grid points, but for tails below exp(-80)."""
     points, density = grid_points(shape, cell), np.zeros(shape)
+    inverse = np.linalg.inv(cell)
+    heights = 1 / np.linalg.norm(inverse, axis=0)
     for position, charge, radius in zip(positions, charges, radii, strict=True):
         for image in product(range(-images, images + 1), repeat=3):
-            square = ((points - position - image @ cell) ** 2).sum(axis=-1)
+            centre = position + image @ cell
+            beyond = np.abs(centre @ inverse - 0.5) - 0.5  # the faces of the cell
+            if (beyond * heights).max() > radius * np.sqrt(160.0):
+                continue
+            square = ((points - centre) ** 2).sum(axis=-1)
             density += charge * np.exp(-square / (2 * radius**2)) / (2 * np.pi * radius**2) ** 1.5
     return density
 

@@ -54,7 +54,7 @@ def test_smooth_densities(spacing, shape):
 
 @pytest.mark.parametrize("spacing", SPACINGS.values(), ids=SPACINGS)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 5), st.tuples(*[st.integers(1, 6)] * 3))
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_densities_full_of_plateaus(spacing, seed, n_levels, shape):
     density = np.random.default_rng(seed).integers(0, n_levels, shape).astype(float)
     if density.min() < density.max():

@@ -86,7 +86,11 @@ def test_a_dividing_surface_along_the_grid_converges_quadratically():
     assert order(grids, rms) == pytest.approx(2.0, abs=0.03)
 
 
-@cells
+@pytest.mark.parametrize(
+    "cell",
+    [CELLS["triclinic"], pytest.param(CELLS["orthorhombic"], marks=pytest.mark.long)],
+    ids=sorted(CELLS, reverse=True),
+)
 def test_curved_dividing_surfaces_between_unlike_atoms_converge_with_an_order_of_one_and_a_half(cell):
     (weights,) = errors(cell, (8.0, 5.0), by_weights)
     for rms in weights.T:

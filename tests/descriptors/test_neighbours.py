@@ -15,6 +15,7 @@ from basinet.frames.neighbours import find_neighbours, half_list, neighbour_pair
 
 pytestmark = pytest.mark.slow
 
+MORE = [(10, 1700, 1700), (11, 4000, 4000)]
 TRICLINIC = np.array([[5.0, 0.0, 0.0], [2.1, 4.7, 0.0], [-1.3, 1.9, 5.5]])
 
 
@@ -84,7 +85,11 @@ def test_cutoff_is_positive(cutoff):
 
 
 @pytest.mark.parametrize("pbc", [True, False, (True, False, True)], ids=str)
-@pytest.mark.parametrize("lengths", [(10, 1700, 1700), (1700, 1700, 10), (10, 10, 1e6), (11, 4000, 4000)], ids=str)
+@pytest.mark.parametrize(
+    "lengths",
+    [(1700, 1700, 10), (10, 10, 1e6), *(pytest.param(wide, marks=pytest.mark.long) for wide in MORE)],
+    ids=str,
+)
 def test_thin_wide_frames_have_all_their_neighbours(lengths, pbc):
     """Where vesin itself divides by zero, which ends the process."""
     rng = np.random.default_rng(1)

@@ -115,13 +115,16 @@ def test_what_lammps_cannot_move_is_refused(tmp_path, model):
         DynamicsConfig(start="ar.extxyz", temperature=120.0, engine="lammps", calculator="a:b")
 
 
-def test_a_crafted_state_of_lammps_is_refused(tmp_path, model):
+@pytest.mark.parametrize(
+    "kind", ["noise", pytest.param("cut", marks=pytest.mark.long), pytest.param("empty", marks=pytest.mark.long)]
+)
+def test_a_crafted_state_of_lammps_is_refused(tmp_path, model, kind):
     """LAMMPS itself would end the process, or crash it."""
     settings = config(engine="lammps", steps=20)
     moved(tmp_path, settings, model)
     header, arrays = load_arrays(tmp_path / "restart.checkpoint")
     noise = np.random.default_rng(0).integers(0, 256, 4000, dtype=np.uint8)
-    for crafted in (noise, arrays["lammps"][:500], np.zeros(0, np.uint8)):
-        save_arrays(tmp_path / "restart.checkpoint", header, arrays | {"lammps": crafted})
-        with pytest.raises(InputError, match="LAMMPS does not read the state in its restart point; start anew"):
-            moved(tmp_path, settings.model_copy(update={"steps": 40}), model)
+    crafted = {"noise": noise, "cut": arrays["lammps"][:500], "empty": np.zeros(0, np.uint8)}[kind]
+    save_arrays(tmp_path / "restart.checkpoint", header, arrays | {"lammps": crafted})
+    with pytest.raises(InputError, match="LAMMPS does not read the state in its restart point; start anew"):
+        moved(tmp_path, replace(settings, steps=40), model)

@@ -111,7 +111,7 @@ def loss_by_evaluation(ensemble, frames, weight):
         ("tanh", 1, "standard"),
         pytest.param("tanh", 2, "ntk", marks=pytest.mark.long),
         pytest.param("tanh", 2, "mup", marks=pytest.mark.long),
-        ("linear", 1, "standard"),
+        pytest.param("linear", 1, "standard", marks=pytest.mark.long),
         pytest.param("linear", 2, "mup", marks=pytest.mark.long),
     ],
 )
