@@ -390,10 +390,15 @@ def synthetic_liquid(
         frame.info["REF_energy"] = float(evaluation.local_energies.sum())
         frame.arrays["REF_forces"], frame.arrays["REF_local_energy"] = evaluation.forces, evaluation.local_energies
         frames.append(frame)
-    for first in range(0, n_frames - WINDOW + 1, WINDOW):
+    _refuse_frozen(frames, system)
+    return frames
+
+
+def _refuse_frozen(frames: list[Atoms], system: str) -> None:
+    """InputError where a window of frames keeps the order of a lattice."""
+    for first in range(0, len(frames) - WINDOW + 1, WINDOW):
         if _lattice_order(frames[first : first + WINDOW]) >= CRYSTALLINE:
             raise InputError(
                 f"sampling {system}: the liquid froze between frames {first} and {first + WINDOW - 1}; "
                 "raise the temperature or change the seed"
             )
-    return frames
