@@ -32,7 +32,12 @@ def test_a_line_a_table_and_a_page_that_needs_nothing_else(score, tmp_path):
     assert row["model"] == "fake:good"
     assert f"{row['pearson_r']:.3f}" in result.stdout
     page = (tmp_path / "score/score.html").read_text(encoding="utf-8")
-    assert page.index("The answer") < page.index("1 of 1 cases") < page.index("Scores") < page.index("data:image/png")
+    assert (
+        page.index("The answer")
+        < page.index("Real everywhere: fake:good")
+        < page.index("Scores")
+        < page.index("data:image/png")
+    )
     assert "://" not in page
     assert "nan" not in page.split("<main>")[1].split("data:image")[0]
 

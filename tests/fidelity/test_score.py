@@ -121,3 +121,13 @@ def test_atomic_energies_of_a_named_potential_sum_to_its_energy(name):
     energies = calculator.get_property("energies", atoms)
     assert energies.shape == (32,)
     assert energies.sum() == pytest.approx(calculator.get_property("energy", atoms), abs=1e-4)
+
+
+@pytest.mark.lammps
+def test_a_potential_of_lammps_is_scored_by_its_energies_of_atoms(tmp_path):
+    path = tmp_path / "pairs.lammps"
+    coefficients = "pair_coeff 1 1 0.0143 3.633\npair_coeff 2 2 0.0103 3.405\npair_coeff 1 2 0.01214 3.519\n"
+    path.write_text(f"# elements: Kr Ar\npair_style lj/cut 11.0\n{coefficients}")
+    atoms = basinet.load_reference("mix")[0]
+    energies = open_potential(str(path)).get_property("energies", atoms)
+    assert energies == pytest.approx(LITERATURE.local_energies(atoms), abs=1e-9)

@@ -27,8 +27,9 @@ def _score(
         list[str],
         typer.Argument(
             metavar="MODEL|NAME... [FRAMES...]",
-            help="Potentials: names (lj, gfn2-xtb, chgnet, sevennet-0, ...), models (*.basinet), MODULE:CALLABLE that "
-            "return an ASE calculator; and extended XYZ files, the shipped frames if there are none.",
+            help="Potentials: names (lj, gfn2-xtb, chgnet, sevennet-0, ...), models (*.basinet), LAMMPS commands "
+            "(*.lammps), MODULE:CALLABLE that return an ASE calculator; and extended XYZ files, the shipped frames if "
+            "there are none.",
         ),
     ],
     out: Annotated[Path, option("DIR", "Output directory.")] = Path("score"),

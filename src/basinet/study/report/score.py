@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from basinet.fidelity.named import NAMED
 from basinet.fidelity.score import (
     CEILING,
     FEW,
@@ -58,13 +59,23 @@ def answers(table: pd.DataFrame) -> list[str]:
         lost = {_system(row) for row in records(own[own["total_low"] <= own["total_floor"]])}
         tail = f" Its totals do not follow DFT's in {', '.join(sorted(lost))}." if lost else ""
         words.append(f"{model}. {'; '.join(told)}.{tail}")
+    return [_lead(table), *words]
+
+
+def _lead(table: pd.DataFrame) -> str:
+    """Which potentials know the atoms, in a sentence for each degree."""
+    found: dict[str, list[str]] = {"Real everywhere": [], "Real in part": [], "Nowhere beyond untrained networks": []}
     asked = table[table["model"] != PAIRS] if (table["model"] != PAIRS).any() else table
-    real = asked[~asked["verdict"].isin([UNTOLD, FEW, NO_LOCAL])]
-    start = (
-        f"In {len(real)} of {len(asked)} cases (a potential, a system, a species) the atomic energies follow DFT's "
-        "better than those of untrained networks do."
-    )
-    return [start, *words]
+    for model, own in asked.groupby("model", sort=False):
+        good = own[~own["verdict"].isin([UNTOLD, FEW, NO_LOCAL])]
+        places = ", ".join(map(_place, records(good)))
+        everywhere, part, nowhere = found.values()
+        if len(good) in (0, len(own)):
+            (everywhere if len(good) else nowhere).append(str(model))
+        else:
+            part.append(f"{model} ({places})")
+    told = [f"{degree}: {', '.join(models)}." for degree, models in found.items() if models]
+    return " ".join(["Are the energies of atoms DFT's, more than an untrained network's would be?", *told])
 
 
 def _system(row: Any) -> str:
@@ -88,6 +99,7 @@ def _tables(rows: pd.DataFrame, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     of_totals = [
         {
             "potential": row["model"],
+            "stands for": NAMED[row["model"]].method if row["model"] in NAMED else None,
             "system": system_label(row["test_system"]),
             "atoms": row["n_atoms"],
             "frames": row["n_values"],
