@@ -114,6 +114,7 @@ def test_frames_are_spread_over_the_time_of_each_system():
 
 
 @pytest.mark.peers
+@pytest.mark.filterwarnings("ignore")  # of packages about themselves
 @pytest.mark.parametrize("name", [name for name, one in NAMED.items() if find_spec(one.package)])
 def test_atomic_energies_of_a_named_potential_sum_to_its_energy(name):
     atoms = basinet.load_reference("ar")[0]
