@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.potentials.toys import toy_dataset
 
 from basinet.potentials.dataset import fit_scaling
-from basinet.potentials.ridge import STRENGTHS, fit_ridge, out_of_fold_errors
+from basinet.potentials.ridge import STRENGTHS, determination, fit_ridge, out_of_fold_errors
 
 COUNTS = {"Ar": 4, "Kr": 3}
 
@@ -107,3 +107,16 @@ def test_a_component_that_never_varies_stays_harmless():
     model = fit_ridge(replace(data, descriptors=descriptors), 1e-6)
     assert np.isfinite(model.weights).all()
     assert np.isfinite(model.predict(replace(data, descriptors=descriptors))).all()
+
+
+@pytest.mark.parametrize("strength", [1e-2, 10.0, 1e3])
+def test_ridge_keeps_of_an_exact_linear_potential_what_the_singular_values_say(strength):
+    """Along every direction of the summed descriptors, of two elements."""
+    data = toy_dataset(60, COUNTS)
+    found, model = determination(data, strength), fit_ridge(data, strength)
+    sums, energy = design(data, model.scaling), data.energy - data.composition() @ model.scaling.offset
+    _, _, right = np.linalg.svd(sums, full_matrices=False)
+    exact = right @ np.linalg.lstsq(sums, energy, rcond=None)[0]
+    assert np.allclose(right @ model.weights.ravel(), found["kept"] * exact, rtol=0, atol=1e-9)
+    assert found["variance_share"].sum() == pytest.approx(1.0, abs=1e-9)
+    assert found["start_share"].sum() == pytest.approx(1.0)

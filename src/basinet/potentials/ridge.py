@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from basinet.arrays import FloatArray
+from basinet.errors import InputError
 from basinet.frames.splits import blocked_folds
 from basinet.potentials.dataset import Dataset, Scaling, fit_scaling
 
@@ -69,3 +70,38 @@ def fit_ridge(train: Dataset, strength: float | None = None) -> RidgeModel:
     scaling = fit_scaling(train)
     weights = _solve(*_design(train, scaling), [strength])[0].reshape(len(train.elements), -1)
     return RidgeModel(train.elements, scaling, weights, strength)
+
+
+def determination(train: Dataset, strength: float) -> dict[str, FloatArray]:
+    r"""What totals determine of the local energies of `train`, by the singular directions of the summed descriptors.
+
+    With :math:`X = U S V^T` the sums over the atoms of each frame, and x those of one atom. Returns arrays
+    (n_directions,):
+
+    - ``singular_value`` :math:`s_k`;
+    - ``kept``, :math:`s_k^2 / (s_k^2 + \lambda)`: what ridge of strength :math:`\lambda` on totals gives back of the
+      weights of a linear potential along :math:`v_k`, mean over noise (Hoerl and Kennard, Technometrics 12, 55 (1970));
+    - ``variance_share``: the part of the direction in the variance of the local energies, those of species centred. It
+      is the covariance with them of :math:`(w \cdot v_k)(v_k \cdot x)`, w the weights of least squares on local
+      energies: the parts add up to the coefficient of determination of w;
+    - ``start_share``: its part in the variance of a linear potential of random weights, of :math:`v_k \cdot x`.
+
+    InputError: the frames carry no local energies.
+    """
+    if train.local_energy is None:
+        raise InputError(f"system {train.system}: frames without local energies tell not what totals determine of them")
+    scaling = fit_scaling(train)
+    _, singular, right = np.linalg.svd(_design(train, scaling)[0], full_matrices=False)
+    n_elements, n_components = scaling.mean.shape
+    rows = np.zeros((len(train.species), n_elements, n_components))
+    rows[np.arange(len(rows)), train.species] = scaling.standardise(train)
+    means = np.bincount(train.species, train.local_energy) / np.bincount(train.species)
+    local, atoms = train.local_energy - means[train.species], rows.reshape(len(rows), -1)
+    along, weights = atoms @ right.T, right @ np.linalg.lstsq(atoms, local, rcond=None)[0]
+    variance = along.var(0)
+    return {
+        "singular_value": singular,
+        "kept": singular**2 / (singular**2 + strength),
+        "variance_share": weights * (along.T @ local) / (local @ local),
+        "start_share": variance / variance.sum(),
+    }

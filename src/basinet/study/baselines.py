@@ -18,7 +18,7 @@ from basinet.potentials.dataset import Dataset
 from basinet.potentials.ensemble import Ensemble, load_model
 from basinet.potentials.network import Architecture
 from basinet.potentials.pair_potential import LennardJones, fit_pair_potential, literature_lennard_jones
-from basinet.potentials.ridge import fit_ridge
+from basinet.potentials.ridge import determination, fit_ridge
 from basinet.relation.relation import OTHER_DEFINITION, Definition
 from basinet.study.running import model_rows, rows_by_definition
 from basinet.study.settings import Reading
@@ -70,6 +70,17 @@ def learning_curve_of_ridge(store: Store, descriptor: Bispectrum, fractions: Seq
             labels = {"experiment": "learning_curve", "train_system": system.name, "transferred": False}
             model = fit_ridge(dataset.select(split.train[-size:]))
             yield from model_rows(store, descriptor, model, system, {**labels, "n_train": size})
+
+
+def determination_rows(store: Store, descriptor: Bispectrum) -> Iterator[Row]:
+    """Yield the rows of ``determination.csv``: the directions of each system's descriptors, most visible first."""
+    for system, split in store.main_systems():
+        for definition in system.definitions:
+            train = store.dataset(system, descriptor, definition=definition).select(split.train)
+            found = determination(train, fit_ridge(train).strength)
+            for direction, values in enumerate(zip(*found.values(), strict=True), 1):
+                where = {"system": system.name, "definition": definition, "direction": direction}
+                yield where | dict(zip(found, map(float, values), strict=True))
 
 
 def _pair_potentials(store: Store) -> Iterator[tuple[str, LennardJones, str | None]]:

@@ -247,6 +247,8 @@ def reproduce(
         tables.write_results(root / "results.csv", rows, config.definition)
         _write_training_tables(store, trained)
         tables.write_rows(root / "selection.csv", selection_rows(store, described, descriptor), tables.SELECTION)
+        determined = baselines.determination_rows(store, descriptor)
+        tables.write_rows(root / "determination.csv", determined, tables.DETERMINATION)
         write_json(root / "gauge.json", baselines.gauge_record(store, trained, descriptor, chosen))
     return run.finish(descriptor, chosen, command="reproduce", preset=preset)
 

@@ -52,6 +52,11 @@ DIRECT_ATOMS: Schema = {
     "system": _TEXT, "n_atoms": _WHOLE, "species": _TEXT, "direct_mev": _NUMBER, "relation_mev": _NUMBER,
 }  # fmt: skip
 """Columns of ``direct_atoms.csv``: direct local energies beside those of the relation, centred by species."""
+DETERMINATION: Schema = {
+    "system": _TEXT, "definition": _TEXT, "direction": _WHOLE, "singular_value": _NUMBER, "kept": _NUMBER,
+    "variance_share": _NUMBER, "start_share": _NUMBER,
+}  # fmt: skip
+"""Columns of ``determination.csv``: see `basinet.potentials.ridge.determination`."""
 SELECTION: Schema = _DESCRIPTOR | {
     "system": _TEXT, "validation_rmse_mev": _NUMBER, "validation_r": _NUMBER, "strength": _NUMBER, "score": _NUMBER,
     "chosen": _FLAG,

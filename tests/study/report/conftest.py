@@ -103,6 +103,12 @@ class Builder:
         points, parity, curves, rates = self.points(), self.parity(), self.curves(), self.rates()
         written = {"relation_points": points, "parity": parity, "curves": curves, "learning_rates": rates}
         written["selection"] = [{"rcut": 5.25, "twojmax": 6, "system": self.systems[0], "score": 0.3, "chosen": True}]
+        written["determination"] = [
+            {"system": name, "definition": "total", "direction": k, "singular_value": 100.0 / k**2, "kept": 1.0 / k}
+            | {"variance_share": 0.6 / k**2, "start_share": 0.2}
+            for name in self.systems
+            for k in range(1, 6)
+        ]
         written |= {"direct": self.direct(), "direct_atoms": self.direct_atoms()}
         for name, rows in written.items():
             write_rows(root / f"{name}.csv", rows, getattr(tables, name.upper()))

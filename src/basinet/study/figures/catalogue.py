@@ -227,6 +227,15 @@ EXTRA_FIGURES = (
         start.draw_linearised,
     ),
     FigureEntry(
+        "extra_determination",
+        "What totals determine",
+        "How much of the local energies, and how much of a random initial function, lies along each direction of the "
+        "summed descriptors, beside what total energies give back of it: for linear potentials, what totals can know "
+        "of the atoms, and what they can wash out of a random start.",
+        ("start-decides",),
+        start.draw_determination,
+    ),
+    FigureEntry(
         "extra_cost",
         "Cost and accuracy",
         "CPU time to train one network against its fidelity; numbers are widths.",

@@ -113,6 +113,31 @@ def draw_linearised(results: StudyResults) -> Figure:
     return figure
 
 
+def draw_determination(results: StudyResults) -> Figure:
+    """Shares of local energies, and of a random start, by the directions that totals see, a panel per system."""
+    table = results.determination
+    systems = results.present(table, "system")
+    if not systems:
+        raise plotting.AbsentError("local energies of training frames")
+    note = (
+        "Directions of the summed descriptors, those that total energies see best first. Bars: share of the variance "
+        "of local energies, as far as they are linear, and of a random linear function. Line: what ridge on totals "
+        "keeps. Nonlinear functions have further directions."
+    )
+    title = "What totals determine, and where the atoms and a random start lie"
+    figure = plotting.canvas(title, note, plotting.columns_size(len(systems), 3.6))
+    axes = plotting.grid_of(figure, len(systems), len(systems), sharey=True)
+    for axis, system in zip(axes, systems, strict=True):
+        own = select(table, system=system)
+        axis.bar(own["direction"] - 0.2, own["variance_share"], 0.4, color=plotting.BLUE, label="local energies")
+        axis.bar(own["direction"] + 0.2, own["start_share"], 0.4, color=plotting.VERMILION, label="random start")
+        axis.plot(own["direction"], own["kept"], color="black", linewidth=1.0, label="kept by ridge on totals")
+        axis.set(title=results.label(system), xlabel="direction", ylim=(-0.05, 1.05))
+    axes[0].set_ylabel("share")
+    plotting.legend_above(figure, axes[:1])
+    return figure
+
+
 def _ensemble_panels(
     results: StudyResults, means: pd.DataFrame, x: str, y: str, title: str, note: str
 ) -> tuple[Figure, dict[str, Axes]]:

@@ -99,6 +99,7 @@ class StudyResults:
     curves: pd.DataFrame
     learning_rates: pd.DataFrame
     selection: pd.DataFrame
+    determination: pd.DataFrame
     direct: pd.DataFrame
     direct_atoms: pd.DataFrame
     relation: Mapping[str, Any] = field(default_factory=dict)
@@ -122,8 +123,11 @@ class StudyResults:
         }
         table = self.table[own] if main else self.table[own].assign(definition=definition)
         parity = tables.select(self.parity, definition=(definition, None))
+        determination = tables.select(self.determination, definition=definition)
         shown = "" if main else definition
-        return replace(self, table=table, parity=parity, gauge=entries, definition=shown, further=())
+        return replace(
+            self, table=table, parity=parity, determination=determination, gauge=entries, definition=shown, further=()
+        )
 
     def label(self, system: str) -> str:
         """Name of a system in figures and tables."""
@@ -220,6 +224,7 @@ def load_results(directory: str | Path) -> StudyResults:
         curves=tables.read_rows(root / "curves.csv", tables.CURVES),
         learning_rates=tables.read_rows(root / "learning_rates.csv", tables.LEARNING_RATES),
         selection=tables.read_rows(root / "selection.csv", tables.SELECTION),
+        determination=tables.read_rows(root / "determination.csv", tables.DETERMINATION),
         direct=tables.read_rows(root / "direct.csv", tables.DIRECT),
         direct_atoms=tables.read_rows(root / "direct_atoms.csv", tables.DIRECT_ATOMS),
         config=read_bytes(config).decode(errors="replace") if config.is_file() else "",
