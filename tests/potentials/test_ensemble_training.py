@@ -262,6 +262,21 @@ def test_smaller_training_sets_share_the_compiled_program():
     assert len(compiled) == first
 
 
+def test_lbfgs_finds_an_exact_law_and_keeps_the_histories_of_networks_apart():
+    exact = toy_dataset(60, COUNTS)
+    blocks = exact.select(np.arange(40)), exact.select(np.arange(40, 60))
+    full = {"learning_rates": (1.0,), "batch_size": 40, "max_steps": 100, "search_members": 8}
+    errors = {}
+    for method in ("lbfgs", "gradient_descent"):
+        rates = full["learning_rates"] if method == "lbfgs" else (1e-2,)
+        found = trained(Architecture("linear", 1, 8), *blocks, **full | {"method": method, "learning_rates": rates})
+        errors[method] = found.validation_rmse.max() / np.std(blocks[1].energy / blocks[1].n_atoms)
+    assert errors["lbfgs"] < 1e-3 < errors["gradient_descent"]
+    few = full | {"max_steps": 10, "method": "lbfgs"}  # rounding errors grow with every step
+    two, eight = (trained(NETWORK, *blocks, members=n, **few) for n in (2, 8))
+    assert np.allclose(weights_of(eight)[:2], weights_of(two), rtol=0, atol=1e-9)
+
+
 def test_weight_decay_shrinks_weights():
     norms = [np.abs(weights_of(trained(weight_decay=decay, patience=10**6))).mean() for decay in (0.0, 1.0, 10.0)]
     assert norms[2] < 0.7 * norms[0]

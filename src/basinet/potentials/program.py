@@ -207,6 +207,15 @@ class _State(NamedTuple):
     validation_curve: _Errors
 
 
+def _lbfgs_of_each_network() -> optax.GradientTransformation:
+    """L-BFGS directions, each network's from its own history, without a line search; networks along the second axis."""
+    one = optax.scale_by_lbfgs()
+    return optax.GradientTransformation(jax.vmap(one.init, 1), jax.vmap(one.update, (1, 0, 1), (1, 0)))
+
+
+_METHODS = {"adam": optax.scale_by_adam, "gradient_descent": optax.identity, "lbfgs": _lbfgs_of_each_network}
+
+
 @partial(jax.jit, static_argnames=("architecture", "method"))
 def train_networks(  # noqa: PLR0913 - the arguments of one compiled program
     networks: Network,
@@ -224,7 +233,7 @@ def train_networks(  # noqa: PLR0913 - the arguments of one compiled program
 ) -> _Outcome:
     """Train all networks, along the first axis, until each has stopped improving on the validation frames.
 
-    Each network has its own learning rate; the method is ``"adam"`` or ``"gradient_descent"``. Frame indices of the
+    Each network has its own learning rate; the method is one of `TrainingSettings.method`. Frame indices of the
     minibatches are ``(n_blocks, steps, batch)``; validation frames are looked at after every block, and a network stops
     after `patience` blocks without improvement. Totals are fitted in units of ``scale * unit``, ``unit`` the root of
     the number of atoms. The force weight, A^2, is None where frames carry no forces.
@@ -234,8 +243,7 @@ def train_networks(  # noqa: PLR0913 - the arguments of one compiled program
     layout = _Layout(architecture, n_components)
     train, validation = (f._replace(rows=layout.with_counts(f.rows, f.count)) for f in (train, validation))
     decay = optax.cosine_decay_schedule(1.0, n_blocks * steps)
-    adapted = optax.scale_by_adam() if method == "adam" else optax.identity()
-    transform = optax.chain(adapted, optax.add_decayed_weights(weight_decay))
+    transform = optax.chain(_METHODS[method](), optax.add_decayed_weights(weight_decay))
     parameter_rates = rates[:, None] * layout.rate_factors(dtype)
 
     def loss(vectors: Array, batch: PackedFrames) -> Array:

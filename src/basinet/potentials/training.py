@@ -36,7 +36,9 @@ from basinet.potentials.pair_potential import LennardJones, PairChoice, _fitted_
 class TrainingSettings(Section):
     """Adam on minibatches of frames, cosine decay, early stopping of every network by itself."""
 
-    method: Literal["adam", "gradient_descent"] = Field("adam", description="gradient_descent: without momentum")
+    method: Literal["adam", "gradient_descent", "lbfgs"] = Field(
+        "adam", description="gradient_descent: without momentum; lbfgs: without line search, for full batches"
+    )
     learning_rates: tuple[Positive, ...] = Field(
         (3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
         min_length=1,
