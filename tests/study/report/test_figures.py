@@ -125,7 +125,8 @@ def test_the_common_part_is_that_of_the_networks_that_agree_best(results):
     bound, common = (line.get_xydata() for line in panel.get_lines() if len(line.get_xdata()) == 100)
     assert np.allclose(bound[:, 1] ** 2, bound[:, 0])
     assert np.allclose(common, bound, rtol=1e-3)
-    (points,) = (collection.get_offsets() for collection in panel.collections)
+    points = np.concatenate([collection.get_offsets() for collection in panel.collections])
+    assert len(points) == 4 * len(distinct(results.table, "width"))
     assert np.allclose(points[:, 1] ** 2, points[:, 0], rtol=1e-3)
 
 
