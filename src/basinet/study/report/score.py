@@ -56,7 +56,7 @@ def answers(table: pd.DataFrame) -> list[str]:
     words = []
     for model, own in table.groupby("model", sort=False):
         told = [f"{_place(row)}: {_r(row)}, {row['verdict']}" for row in records(own)]
-        lost = {_system(row) for row in records(own[own["total_low"] <= own["total_floor"]])}
+        lost = {_system(row["system"]) for row in records(own[own["total_low"] <= own["total_floor"]])}
         tail = f" Its totals do not follow DFT's in {', '.join(sorted(lost))}." if lost else ""
         words.append(f"{model}. {'; '.join(told)}.{tail}")
     return [_lead(table), *words]
@@ -78,13 +78,14 @@ def _lead(table: pd.DataFrame) -> str:
     return " ".join(["Are the energies of atoms DFT's, more than an untrained network's would be?", *told])
 
 
-def _system(row: Any) -> str:
-    return f"{system_label(str(row['system']), ['Ar', 'Kr'] if row['species'] != 'all' else [])}"
+def _system(name: str) -> str:
+    label = system_label(name, [name.capitalize()])
+    return "mixture" if label == "Mx" else label
 
 
 def _place(row: Any) -> str:
     species = "" if row["species"] == "all" else f" {row['species']}"
-    return f"{_system(row)}{species}{' (direct)' if row['definition'] == 'direct' else ''}"
+    return f"{_system(row['system'])}{species}{' (direct)' if row['definition'] == 'direct' else ''}"
 
 
 def _r(row: Any) -> str:
@@ -100,7 +101,7 @@ def _tables(rows: pd.DataFrame, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
         {
             "potential": row["model"],
             "stands for": NAMED[row["model"]].method if row["model"] in NAMED else None,
-            "system": system_label(row["test_system"]),
+            "system": _system(row["test_system"]),
             "atoms": row["n_atoms"],
             "frames": row["n_values"],
             "r of totals": with_interval(row["pearson_r"], row["pearson_r_low"], row["pearson_r_high"]),
@@ -112,7 +113,7 @@ def _tables(rows: pd.DataFrame, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     of_locals = [
         {
             "potential": row["model"],
-            "system": _system(row),
+            "system": _system(row["system"]),
             "species": row["species"],
             "local energies": _DEFINITIONS[row["definition"]],
             "r raw": with_interval(row["local_r"], row["low"], row["high"]),
@@ -152,9 +153,8 @@ def _draw(model: str, atoms: pd.DataFrame) -> Figure:
         left.plot(ends, ends, color=BLACK, linewidth=0.8)
         figure.colorbar(points, ax=left, label="|error| (meV)")
         left.set(xlabel="DFT (meV)", ylabel="predicted (meV)")
-        left.set_title(f"{system_label(str(system))}, {n_atoms} atoms, {_DEFINITIONS[str(definition)]}")
+        left.set_title(f"{_system(str(system))}, {n_atoms} atoms, {_DEFINITIONS[str(definition)]}")
         _draw_neighbours(right, own)
-    panels[0][1].legend(loc="best")
     return figure
 
 
@@ -169,3 +169,4 @@ def _draw_neighbours(axes: Any, atoms: pd.DataFrame) -> None:
         ):
             axes.plot(means.index, means[column], f"-{marker}", ms=3, color=color, label=label + end)
     axes.set(xlabel="neighbours", ylabel="local energy (meV)")
+    axes.legend(loc="best", fontsize=7)
