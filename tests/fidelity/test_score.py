@@ -113,6 +113,16 @@ def test_frames_are_spread_over_the_time_of_each_system():
     assert chosen[2] is frames[204]
 
 
+def test_a_descriptor_that_fails_costs_floor_and_ceiling_only(mixture, monkeypatch):
+    def refuse(_elements):
+        raise InputError("no such element")
+
+    monkeypatch.setattr("basinet.fidelity.score.default_descriptor", refuse)
+    scores = basinet.score(UnevenPairs(0.5), mixture)
+    assert set(scores["model"]) == {"model", "lj"}
+    assert "no such element" in scores.attrs["notes"][0]
+
+
 @pytest.mark.peers
 @pytest.mark.filterwarnings("ignore")  # of packages about themselves
 @pytest.mark.parametrize("name", [name for name, one in NAMED.items() if find_spec(one.package)])

@@ -243,7 +243,10 @@ def scores_of(
                 failures[model] = str(error)
                 continue
             rows, atoms, notes = rows + found, [*atoms, of_atoms], notes + told
-        rows += _mark_rows(group, kept)
+        try:
+            rows += _mark_rows(group, kept)
+        except InputError as error:
+            notes.append(f"no floor and no ceiling for {group.system}: {error}")
     order = [*predicted, FLOOR, CEILING]
     good = sorted((row for row in rows if row["model"] not in failures), key=lambda row: order.index(row["model"]))
     table = score_table(good, notes, model="str", definition="str")
