@@ -179,6 +179,7 @@ def test_a_model_file_starts_with_a_line_of_json_that_states_what_it_is(tmp_path
         "width": 6,
         "parametrisation": "standard",
         "initial_scale": 1.0,
+        "biases": True,
     }
     assert header["elements"] == ["Ar", "Kr"]
     assert header["descriptor"]["weights"] == {"Ar": 1.0, "Kr": 1.3}

@@ -262,6 +262,12 @@ def test_smaller_training_sets_share_the_compiled_program():
     assert len(compiled) == first
 
 
+def test_networks_without_biases_have_none_after_training():
+    found = trained(Architecture("tanh", 1, 8, "pytorch", biases=False))
+    assert all(not layer.bias.any() for layer in found.ensemble.networks)
+    assert found.validation_rmse.max() < 0.5 * np.std(VALIDATION.energy / VALIDATION.n_atoms)
+
+
 def test_lbfgs_finds_an_exact_law_and_keeps_the_histories_of_networks_apart():
     exact = toy_dataset(60, COUNTS)
     blocks = exact.select(np.arange(40)), exact.select(np.arange(40, 60))

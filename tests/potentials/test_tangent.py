@@ -50,6 +50,7 @@ def numerical_gradients(start, member, data):
         Architecture("tanh", 2, 3, "mup"),
         Architecture("tanh", 2, 3, "ntk", 2.0),
         Architecture("linear", 2, 3, "pytorch"),
+        Architecture("tanh", 1, 4, "ntk", biases=False),
     ],
     ids=str,
 )
@@ -61,8 +62,9 @@ def test_the_closed_form_is_ridge_regression_on_numerical_gradients(architecture
         jacobians = []
         for data in (TRAIN, VALIDATION, TEST):
             jacobian, places = numerical_gradients(start, member, data)
+            of_bias = float(architecture.biases)
             factors = [
-                rules[number].rate_factor ** 0.5 * (rules[number].multiplier if kind == "weight" else 1.0)
+                rules[number].rate_factor ** 0.5 * (rules[number].multiplier if kind == "weight" else of_bias)
                 for number, kind in places
             ]
             jacobians.append(jacobian * np.array(factors) / scale)

@@ -50,6 +50,7 @@ class _LayerRule(NamedTuple):
     multiplier: float = 1.0
     rate_factor: float = 1.0
     bias_std: float = 0.0
+    bias_rate_factor: float = 1.0  # times that of the weights
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Architecture:
     - `depth`, `width`: hidden layers, 1 or 2, and nodes of each, 1 to 512; InputError beyond.
     - `parametrisation`: see the table of this module.
     - `initial_scale`: factor of the readout's initial weights, alpha, 0 or more. Nothing else depends on it.
+    - `biases`: without them, those of all layers are zero and stay so.
     """
 
     activation: Activation = "tanh"
@@ -67,6 +69,7 @@ class Architecture:
     width: int = 32
     parametrisation: Parametrisation = "standard"
     initial_scale: float = 1.0
+    biases: bool = True
 
     def __post_init__(self) -> None:
         """Refuse what cannot be built."""
@@ -88,7 +91,7 @@ class Architecture:
         """Read as in a figure's legend, such as ``tanh 2x32``."""
         suffix = "" if self.parametrisation == "standard" else f" {self.parametrisation}"
         scale = "" if self.initial_scale == 1.0 else f" from {self.initial_scale:g}"
-        return f"{self.activation} {self.depth}x{self.width}{suffix}{scale}"
+        return f"{self.activation} {self.depth}x{self.width}{suffix}{scale}{'' if self.biases else ' without biases'}"
 
     def as_dict(self) -> dict[str, str | int | float]:
         """Return the fields, for a file."""
@@ -121,9 +124,9 @@ class Architecture:
             case "mup":
                 rules[1:-1] = [rule._replace(rate_factor=1 / n) for rule in rules[1:-1]]
                 rules[-1] = _LayerRule(BASE_WIDTH**-0.5, 1 / n)
-        std, _, _, bias_std = rules[-1]
-        rules[-1] = rules[-1]._replace(initial_std=self.initial_scale * std, bias_std=self.initial_scale * bias_std)
-        return tuple(rules)
+        scale, last = self.initial_scale, rules[-1]
+        rules[-1] = last._replace(initial_std=scale * last.initial_std, bias_std=scale * last.bias_std)
+        return tuple(rule if self.biases else rule._replace(bias_std=0.0, bias_rate_factor=0.0) for rule in rules)
 
 
 class Layer(NamedTuple):

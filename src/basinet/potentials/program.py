@@ -87,7 +87,8 @@ class _Layout:
 
     def rate_factors(self, dtype: Any) -> Array:
         rules = zip(self.architecture.rules(self.n_components), self.shapes, strict=True)
-        return jnp.concatenate([jnp.full(prod(shape), rule.rate_factor, dtype) for rule, shape in rules])
+        factors = [(jnp.full(shape, rule.rate_factor, dtype), rule.bias_rate_factor) for rule, shape in rules]
+        return jnp.concatenate([factor.at[:, 0].multiply(of_bias).ravel() for factor, of_bias in factors])
 
     def with_counts(self, rows: Array, count: Array) -> Array:
         """Put the count, which the bias multiplies, before the components of every row, zeros behind them."""

@@ -112,7 +112,8 @@ def _gradients(ensemble: Ensemble, member: int, frames: PackedFrames) -> FloatAr
         hidden = _hidden_values(network, rows, count, activation)
         slopes = _slopes_in_layers(network, hidden, activation)
         for rule, inputs, slope in zip(rules, [rows, *hidden], slopes, strict=True):
-            columns = rule.rate_factor**0.5 * np.concatenate([rule.multiplier * inputs, count[:, None]], 1)
+            counts = rule.bias_rate_factor**0.5 * count[:, None]
+            columns = rule.rate_factor**0.5 * np.concatenate([rule.multiplier * inputs, counts], 1)
             by_frame, slope_by_frame = (array.reshape(*frames.count[s].shape, -1) for array in (columns, slope))
             parts.append((by_frame.swapaxes(1, 2) @ slope_by_frame).reshape(len(by_frame), -1))
     return np.concatenate(parts, 1)
@@ -126,7 +127,7 @@ def _change(start: Ensemble, solutions: FloatArray) -> Network:
     layers = []
     for rule, layer, part in zip(start.architecture.rules(n_components), start.networks, parts, strict=True):
         matrix = rule.rate_factor**0.5 * part.reshape(members, n_species, -1, layer.bias.shape[-1])
-        layers.append(Layer(rule.multiplier * matrix[..., :-1, :], matrix[..., -1, :]))
+        layers.append(Layer(rule.multiplier * matrix[..., :-1, :], rule.bias_rate_factor**0.5 * matrix[..., -1, :]))
     return tuple(layers)
 
 

@@ -97,6 +97,7 @@ class SweepSettings(Section):
     """Widths for each activation and depth."""
 
     parametrisation: Parametrisation = Field("standard", description="of all these networks")
+    biases: bool = Field(True, description="of all networks; without, they are zero and stay so")
     tanh_1: list[Width] = Field([4, 8, 16, 32, 64, 128, 256, 512], description="one hidden layer, tanh")
     tanh_2: list[Width] = Field([4, 8, 16, 32, 64, 128], description="two hidden layers, tanh")
     linear_1: list[Width] = Field([4, 8, 16, 32, 64, 128], description="one hidden layer, linear")
@@ -177,6 +178,7 @@ class TrainConfig(Section):
     width: Listed[Width] = Field([32], description="nodes per hidden layer; a list makes a grid")
     parametrisation: Listed[Parametrisation] = Field(["pytorch"], description="parametrisation; a list makes a grid")
     initial_scale: Listed[NonNegative] = Field([1.0], description="factor of the initial readout; a list makes a grid")
+    biases: bool = Field(True, description="without, they are zero and stay so")
     n_train: Listed[FrameCount] | None = Field(
         None, description="training frames, the last ones in time; all unless given; a list makes a grid"
     )

@@ -20,13 +20,19 @@ _TEXT, _WHOLE, _NUMBER, _FLAG = "str", "Int64", "float64", "boolean"
 _ARCHITECTURE: Schema = {"activation": _TEXT, "depth": _WHOLE, "width": _WHOLE}
 _DESCRIPTOR: Schema = {"rcut": _NUMBER, "twojmax": _WHOLE, "weights": _TEXT, "radii": _TEXT}
 _ERRORS: Schema = {"train_rmse_mev": _NUMBER, "validation_rmse_mev": _NUMBER}
-_NETWORK: Schema = {"train_system": _TEXT, **_ARCHITECTURE, "parametrisation": _TEXT, "initial_scale": _NUMBER}
+_NETWORK: Schema = {
+    "train_system": _TEXT,
+    **_ARCHITECTURE,
+    "parametrisation": _TEXT,
+    "initial_scale": _NUMBER,
+    "biases": _FLAG,
+}
 
 RESULT_KEYS: Schema = {
     "experiment": _TEXT, "model": _TEXT, "train_system": _TEXT, "test_system": _TEXT, "n_atoms": _WHOLE,
     "split": _TEXT, "transferred": _FLAG, **_ARCHITECTURE, **_DESCRIPTOR, "seed": _TEXT, "n_train": _WHOLE,
-    "parametrisation": _TEXT, "initial_scale": _NUMBER, "definition": _TEXT, "target": _TEXT, "gauge": _TEXT,
-    "species": _TEXT,
+    "parametrisation": _TEXT, "initial_scale": _NUMBER, "biases": _FLAG, "definition": _TEXT, "target": _TEXT,
+    "gauge": _TEXT, "species": _TEXT,
 }  # fmt: skip
 """Columns of ``results.csv`` that tell what a row is. `seed` is that of a member, or ``mean`` of an ensemble."""
 RESULTS: Schema = RESULT_KEYS | {

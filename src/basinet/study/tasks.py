@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from itertools import product
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -269,15 +270,16 @@ def _variants(config: StudyConfig, system: StoredSystem, n_train: int, descripto
     The controls are other parametrisations, networks trained on the local energies themselves, and networks that learn
     the difference to the literature's pair potential, where it has one for all elements.
     """
+    architecture = partial(Architecture, biases=config.sweep.biases)
     kinds: list[tuple[Activation, int]] = [("tanh", 1), ("tanh", 2), ("linear", 1), ("linear", 2)]
     for activation, depth in kinds:
         for width in getattr(config.sweep, f"{activation}_{depth}"):
-            yield "sweep", Architecture(activation, depth, width, config.sweep.parametrisation), {}
+            yield "sweep", architecture(activation, depth, width, config.sweep.parametrisation), {}
     controls = config.controls
     for parametrisation, width in product(controls.parametrisations, controls.widths):
-        yield "parametrisation", Architecture("tanh", 1, width, parametrisation), {}
+        yield "parametrisation", architecture("tanh", 1, width, parametrisation), {}
     for scale, width in product(controls.initial_scales, controls.widths):
-        yield "initial_scale", Architecture("tanh", 1, width, config.sweep.parametrisation, scale), {}
+        yield "initial_scale", architecture("tanh", 1, width, config.sweep.parametrisation, scale), {}
     ceiling = {"settings": config.optimiser.model_copy(update={"force_weight": 0.0}), "target": "local"}
     ceilings = [ceiling | {"definitions": (definition,)} for definition in system.definitions]
     sizes = learning_sizes(config.learning_curve.fractions, n_train)
@@ -291,7 +293,7 @@ def _variants(config: StudyConfig, system: StoredSystem, n_train: int, descripto
     ]
     for experiment, widths, changes in plan:
         for change, width in product(changes, widths):
-            yield experiment, Architecture("tanh", 1, width, config.sweep.parametrisation), change
+            yield experiment, architecture("tanh", 1, width, config.sweep.parametrisation), change
 
 
 def learning_sizes(fractions: Sequence[float], n_train: int) -> list[int]:
@@ -374,7 +376,7 @@ def grid_tasks(config: TrainConfig, systems: Sequence[StoredSystem], descriptor:
         first = parametrisation == config.parametrisation[0], scale == config.initial_scale[0]
         usual = {"sweep": all(first), "parametrisation": first[1]}
         experiment = next((name for name, holds in usual.items() if holds), "initial_scale")
-        architecture = Architecture(activation, depth, width, parametrisation, scale)
+        architecture = Architecture(activation, depth, width, parametrisation, scale, config.biases)
         changes = {"n_train": n_train, "seed": seed}
         tasks.append(
             TrainTask(experiment if n_train is None else "learning_curve", system, architecture, **(shared | changes))
