@@ -16,7 +16,7 @@ def good(): return open_potential("lj")
 @pytest.fixture
 def score(run, tmp_path, argon_file):
     """Score potentials on argon in this process, with calculators at hand that work and that do not."""
-    (tmp_path / "fake.py").write_text(FAKE + LITERATURE)
+    (tmp_path / "scored.py").write_text(FAKE + LITERATURE)
     return lambda *arguments: run("score", *arguments, argon_file, "--workers", "1")
 
 
@@ -25,16 +25,16 @@ def errors(result):
 
 
 def test_a_line_a_table_and_a_page_that_needs_nothing_else(score, tmp_path):
-    result = score("fake:good")
+    result = score("scored:good")
     assert result.exit_code == 0, result.stderr
     assert result.stdout.splitlines()[-1] == "score/score.html"
     row = next(row for row in read_rows(tmp_path / "score/scores.csv") if row["target"] == "local")
-    assert row["model"] == "fake:good"
+    assert row["model"] == "scored:good"
     assert f"{row['pearson_r']:.3f}" in result.stdout
     page = (tmp_path / "score/score.html").read_text(encoding="utf-8")
     assert (
         page.index("The answer")
-        < page.index("Real everywhere: fake:good")
+        < page.index("Real everywhere: scored:good")
         < page.index("Scores")
         < page.index("data:image/png")
     )
@@ -53,15 +53,15 @@ MISBEHAVING = {
 
 
 def test_potentials_that_misbehave_are_a_line_each_and_the_others_are_kept(score, tmp_path):
-    result = score(*(f"fake:make_{how}" for how in MISBEHAVING), "fake:good")
+    result = score(*(f"scored:make_{how}" for how in MISBEHAVING), "scored:good")
     assert result.exit_code == 2
     lines = errors(result)
     assert len(lines) == len(MISBEHAVING)
     for how, words in MISBEHAVING.items():
-        (line,) = [line for line in lines if f"fake:make_{how}" in line]
+        (line,) = [line for line in lines if f"scored:make_{how}" in line]
         assert words in line
     models = {row["model"] for row in read_rows(tmp_path / "score/scores.csv")}
-    assert models == {"fake:good", "lj", "floor"}
+    assert models == {"scored:good", "lj", "floor"}
 
 
 def test_a_potential_without_its_package_names_what_to_install(score, monkeypatch):
@@ -86,8 +86,8 @@ def test_what_is_neither_potential_nor_file_is_refused(run, tmp_path, arguments,
 
 
 def test_a_run_goes_on_without_calculating_anything_again(score, tmp_path):
-    first = score("fake:good")
+    first = score("scored:good")
     (tmp_path / "score/scores.csv").unlink()
-    again = score("fake:good", "--resume")
+    again = score("scored:good", "--resume")
     assert again.stdout == first.stdout
     assert "8 done before" in again.stderr
