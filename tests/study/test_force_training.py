@@ -15,6 +15,7 @@ from basinet.potentials.training import TrainingSettings
 from basinet.study.run import load_data, train_grid
 from basinet.study.settings import DataSettings, TrainConfig
 from basinet.study.store import Store
+from basinet.study.tables import RESULTS, read_rows
 from basinet.study.tasks import TrainTask
 
 
@@ -44,6 +45,9 @@ def test_a_grid_on_forces_records_their_errors(argon, tmp_path):
     report = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "networks that saw total energies and forces" in report
     assert "total energies only" not in report
+    table = read_rows(tmp_path / "results.csv", RESULTS)
+    assert table["kernel_drift"].notna().any()
+    assert "linearised" not in set(table["model"])  # fitted to totals alone, it would foretell another training
 
 
 def test_frames_without_forces_are_refused_before_anything_is_trained(argon, tmp_path):

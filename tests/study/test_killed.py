@@ -18,6 +18,7 @@ import pytest
 from tests.study import small_study
 
 from basinet.frames.reading import write_frames
+from basinet.study.tables import RESULT_KEYS, RESULTS
 
 pytestmark = pytest.mark.long
 
@@ -80,8 +81,6 @@ def programs(out: Path) -> list[Path]:
 
 def table(out: Path) -> tuple[list[tuple[str, ...]], np.ndarray]:
     """What names a row, and its numbers (nan where missing), without the seconds it took."""
-    from basinet.study.tables import RESULT_KEYS, RESULTS
-
     with (out / "results.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     values = [name for name in RESULTS if name not in {*RESULT_KEYS, "train_seconds"}]
@@ -126,6 +125,12 @@ def test_a_study_killed_at_any_moment_ends_with_the_same_table(tmp_path):
     names_again, numbers_again = table(broken)
     assert names == names_again
     assert len(names) > 40
+    of_models = [dict(zip(RESULT_KEYS, name, strict=True))["model"] for name in names]
+    drift = numbers[:, [name for name in RESULTS if name not in {*RESULT_KEYS, "train_seconds"}].index("kernel_drift")]
+    trained, linearised = (np.array(of_models) == model for model in ("network", "linearised"))
+    assert linearised.any()
+    assert np.isfinite(drift[trained]).any()
+    assert not np.isfinite(drift[linearised]).any()
     assert np.array_equal(np.isnan(numbers), np.isnan(numbers_again))
     difference = np.abs(numbers - numbers_again) / np.maximum(1.0, np.abs(numbers))
     assert np.nanmax(difference) < 1e-6
