@@ -245,7 +245,10 @@ def train_networks(  # noqa: PLR0913 - the arguments of one compiled program
     train, validation = (f._replace(rows=layout.with_counts(f.rows, f.count)) for f in (train, validation))
     decay = optax.cosine_decay_schedule(1.0, n_blocks * steps)
     transform = optax.chain(_METHODS[method](), optax.add_decayed_weights(weight_decay))
-    parameter_rates = rates[:, None] * layout.rate_factors(dtype)
+    factors = layout.rate_factors(dtype)
+    if method == "lbfgs":  # its directions have a scale of their own
+        factors = (factors > 0.0).astype(dtype)
+    parameter_rates = rates[:, None] * factors
 
     def loss(vectors: Array, batch: PackedFrames) -> Array:
         # One network's error depends on its own parameters only: the gradient of the sum holds all their gradients.
@@ -255,6 +258,8 @@ def train_networks(  # noqa: PLR0913 - the arguments of one compiled program
     def step(carry: tuple[Array, Any], inputs: tuple[Array, Array]) -> tuple[tuple[Array, Any], None]:
         (vectors, optimiser), (index, number) = carry, inputs
         gradient = jax.grad(loss)(vectors, train.along_frames(lambda array, axis: jnp.take(array, index, axis)))
+        if method == "lbfgs":  # what does not move is not to enter the history
+            gradient = gradient * factors
         updates, optimiser = transform.update(gradient, optimiser, vectors)
         return (vectors - decay(number) * parameter_rates * updates, optimiser), None
 

@@ -76,7 +76,7 @@ def determination(train: Dataset, strength: float) -> dict[str, FloatArray]:
     r"""What totals determine of the local energies of `train`, by the singular directions of the summed descriptors.
 
     With :math:`X = U S V^T` the sums over the atoms of each frame, and x those of one atom. Returns arrays
-    (n_directions,):
+    (n_elements * n_components,), the directions that fewer frames do not see at all included:
 
     - ``singular_value`` :math:`s_k`;
     - ``kept``, :math:`s_k^2 / (s_k^2 + \lambda)`: what ridge of strength :math:`\lambda` on totals gives back of the
@@ -91,7 +91,8 @@ def determination(train: Dataset, strength: float) -> dict[str, FloatArray]:
     if train.local_energy is None:
         raise InputError(f"system {train.system}: frames without local energies tell not what totals determine of them")
     scaling = fit_scaling(train)
-    _, singular, right = np.linalg.svd(_design(train, scaling)[0], full_matrices=False)
+    _, seen, right = np.linalg.svd(_design(train, scaling)[0])
+    singular = np.pad(seen, (0, len(right) - len(seen)))
     n_elements, n_components = scaling.mean.shape
     rows = np.zeros((len(train.species), n_elements, n_components))
     rows[np.arange(len(rows)), train.species] = scaling.standardise(train)

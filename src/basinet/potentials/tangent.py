@@ -38,9 +38,10 @@ class LinearisedEnsemble:
     def predict(self, dataset: Dataset) -> FloatArray:
         """Local energies relative to the isolated atoms, ``(members, n_atoms_total)``, eV."""
         energies = self.start.predict(dataset)
-        rows = self.start.scaling.standardise(dataset)
+        network_of = self.start.network_of(dataset.elements)[dataset.species]
+        rows = self.start.scaling.standardise(dataset, network_of)
         for m, s in np.ndindex(*self.start.networks[0].weight.shape[:2]):
-            own = dataset.species == s
+            own = network_of == s
             change = tuple(Layer(layer.weight[m, s], layer.bias[m, s]) for layer in self.change)
             added = _first_order(self.start.network(m, s), change, rows[own], self.start.architecture.activation)
             energies[m, own] += self.start.scaling.scale[s] * added
@@ -50,7 +51,8 @@ class LinearisedEnsemble:
 def linearise(start: Ensemble, train: Dataset, validation: Dataset) -> LinearisedEnsemble:
     """Fit the networks of an untrained ensemble, linear in their parameters, to the totals of `train`.
 
-    The strength is that of the least squared error of validation totals, mean over members.
+    The strength is that of the least squared error of validation totals, mean over members. Every frame weighs alike;
+    in training larger ones weigh less.
     """
     scale = float(start.scaling.scale.mean())
     missed, held = ((data.energy - data.sum_over_atoms(start.predict(data))) / scale for data in (train, validation))

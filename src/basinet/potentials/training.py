@@ -37,7 +37,7 @@ class TrainingSettings(Section):
     """Adam on minibatches of frames, cosine decay, early stopping of every network by itself."""
 
     method: Literal["adam", "gradient_descent", "lbfgs"] = Field(
-        "adam", description="gradient_descent: without momentum; lbfgs: without line search, for full batches"
+        "adam", description="gradient_descent: without momentum; lbfgs: without line search, always in full batches"
     )
     learning_rates: tuple[Positive, ...] = Field(
         (3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
@@ -211,7 +211,8 @@ def _prepare(
         )
     n_blocks = -(-settings.max_steps // settings.evaluate_every)
     rng = np.random.default_rng([seed, train.n_frames])
-    batches = minibatches(rng, train.n_frames, settings.batch_size, n_blocks, settings.evaluate_every)
+    batch_size = train.n_frames if settings.method == "lbfgs" else settings.batch_size
+    batches = minibatches(rng, train.n_frames, batch_size, n_blocks, settings.evaluate_every)
     unit = float(scaling.scale.mean())
     per_atom = unit / np.sqrt(n_atoms) if target == "total" else unit
     train_frames, validation_frames = packed.padded(pad_frames[0]), held.padded(pad_frames[1])
@@ -280,7 +281,7 @@ def train_ensemble(
         networks, record = prepared.run(seed, members, rates[chosen : chosen + 1])
         cpu_seconds += float(record["cpu_seconds"])
         kept = 0
-    epochs_per_block = settings.evaluate_every * settings.batch_size / train.n_frames
+    epochs_per_block = prepared.batches[0].size / train.n_frames
     epochs = (record["block"][kept] + 1) * epochs_per_block
     n_blocks = len(record["train_curve"])
     training = {

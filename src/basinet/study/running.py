@@ -22,10 +22,8 @@ from basinet.potentials.training import TrainedEnsemble
 from basinet.relation.relation import Definition
 from basinet.study.store import Store, StoredSystem
 from basinet.study.systems import fold_frames
-from basinet.study.tables import Row, descriptor_columns
+from basinet.study.tables import OF_THE_START, Row, descriptor_columns
 from basinet.study.tasks import ComposeTask, Described, DescribeTask, Scores, Selection, Task, Trained, TrainTask
-
-_OF_THE_START = {"sweep", "parametrisation", "initial_scale"}  # experiments that ask what becomes of the start
 
 
 def run_all(pool: Workers, store: Store, tasks: Sequence[Task], progress: Progress, stage: str) -> None:
@@ -111,7 +109,7 @@ def _training_result(store: Store, task: TrainTask) -> Trained:
     trained.ensemble.save(store.model(task.name))
     curves = {name: 1e3 * trained.curves[name].T for name in ("train", "validation")}
     curves["epoch"] = trained.curves["epoch"]
-    if task.experiment not in _OF_THE_START or task.pair_potential is not None:
+    if task.experiment not in OF_THE_START or task.pair_potential is not None:
         return Trained(list(_network_rows(store, task, trained)), curves=curves, **record)
     own: dict[str, Any] = {name: options[name] for name in ("members", "seed")}
     own["scaling"] = trained.ensemble.scaling
@@ -179,7 +177,7 @@ def _network_rows(
             continue
         where = {"experiment": task.experiment if main else "size_transfer", "transferred": not home}
         splits = ["validation", "test"] if home and main else ["test"]
-        if home and main and task.experiment in _OF_THE_START:
+        if home and main and task.experiment in OF_THE_START:
             splits.append("train")
         fitted = task.definitions if task.target == "local" else ()
         which = system, labels | where, splits, task.seed, fitted

@@ -28,6 +28,8 @@ _NETWORK: Schema = {
     "biases": _FLAG,
 }
 
+OF_THE_START = ("sweep", "parametrisation", "initial_scale")
+"""Experiments that ask what becomes of the initial function: their networks are linearised at it, too."""
 RESULT_KEYS: Schema = {
     "experiment": _TEXT, "model": _TEXT, "train_system": _TEXT, "test_system": _TEXT, "n_atoms": _WHOLE,
     "split": _TEXT, "transferred": _FLAG, **_ARCHITECTURE, **_DESCRIPTOR, "seed": _TEXT, "n_train": _WHOLE,

@@ -18,7 +18,7 @@ from scipy.stats import rankdata
 
 from basinet.arrays import FloatArray
 from basinet.frames.bootstrap import Interval, percentile_interval
-from basinet.study.tables import member_rows, most_common, select, system_label
+from basinet.study.tables import OF_THE_START, member_rows, most_common, select, system_label
 
 Architecture = tuple[str, int]
 Elements = Mapping[str, tuple[str, ...]]
@@ -41,7 +41,7 @@ _ENSEMBLE = ["test_system", "activation", "depth", "parametrisation", "width", "
 
 def ensemble_means(table: pd.DataFrame, model: str, quantities: list[str]) -> pd.DataFrame:
     """Means over the members of every ensemble, main descriptor: of local energies of own test frames, raw gauge."""
-    experiments = ("linearised",) if model == "linearised" else ("sweep", "parametrisation", "initial_scale")
+    experiments = ("linearised",) if model == "linearised" else OF_THE_START
     rows = sweep_members(table, experiments=experiments, model=model)
     rows = select(rows, transferred=False, target="local", species="all", gauge="raw")
     return rows.groupby(_ENSEMBLE, as_index=False)[quantities].mean()

@@ -207,11 +207,12 @@ def _cause_claims(table: pd.DataFrame, system: str, label: str) -> list[Claim]:
     def grids(experiments: Sequence[str], model: str, quantity: str = "pearson_r") -> dict[str, pd.DataFrame]:
         rows = members.sweep_members(table, experiments=experiments, model=model)
         rows = members.of_architecture(members.own_rows(rows, system, "local"), ("tanh", 1))
-        rows = select(rows, initial_scale=(1.0, None))
+        rows = select(rows, initial_scale=(*scales, None))
         kinds = distinct(rows, "parametrisation")
         found = {kind: members.width_grid(select(rows, parametrisation=kind), quantity) for kind in kinds}
         return {kind: grid for kind, grid in found.items() if min(grid.shape) >= 2}
 
+    scales = distinct(members.sweep_members(table, experiments=("sweep", "parametrisation")), "initial_scale")
     trained = grids(("sweep", "parametrisation"), "network")
     if not trained:
         return [statement.untestable(label, _TOO_FEW) for statement in (_COMMON, _FORETOLD)]

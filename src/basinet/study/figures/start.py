@@ -132,7 +132,7 @@ def draw_determination(results: StudyResults) -> Figure:
         axis.bar(own["direction"] - 0.2, own["variance_share"], 0.4, color=plotting.BLUE, label="local energies")
         axis.bar(own["direction"] + 0.2, own["start_share"], 0.4, color=plotting.VERMILION, label="random start")
         axis.plot(own["direction"], own["kept"], color="black", linewidth=1.0, label="kept by ridge on totals")
-        axis.set(title=results.label(system), xlabel="direction", ylim=(-0.05, 1.05))
+        axis.set(title=results.label(system), xlabel="direction")
     axes[0].set_ylabel("share")
     plotting.legend_above(figure, axes[:1])
     return figure
