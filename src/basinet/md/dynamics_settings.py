@@ -1,7 +1,7 @@
 """Settings of `basinet md`: each with its default, its bounds and its meaning, as the command line shows them.
 
-Imports nothing heavy, since the command line does so to explain itself. Types and bounds are checked by pydantic where a
-config is read (`basinet.config.loading.validated`), not where one is made in Python.
+Imports nothing heavy, since the command line does so to explain itself. Types and bounds are checked where a config is
+read (`basinet.config.loading.validated`), not where one is made in Python.
 """
 
 from collections.abc import Sequence
