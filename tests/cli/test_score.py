@@ -12,6 +12,16 @@ from basinet.fidelity.named import open_potential
 def good(): return open_potential("lj")
 """
 
+NO_KRYPTON = """
+from ase.calculators.lj import LennardJones
+class NoKrypton(LennardJones):
+    def calculate(self, atoms=None, *arguments, **keywords):
+        if "Kr" in atoms.symbols:
+            raise RuntimeError("krypton is not for sale")
+        super().calculate(atoms, *arguments, **keywords)
+def no_krypton(): return NoKrypton(sigma=3.405, epsilon=0.0103, rc=6.0)
+"""
+
 
 @pytest.fixture
 def score(run, tmp_path, argon_file):
@@ -73,12 +83,36 @@ def test_a_potential_without_its_package_names_what_to_install(score, monkeypatc
 def test_an_element_that_a_potential_does_not_know_is_told(run, mixture_file, models):
     result = run("score", models["ar"], mixture_file, "--workers", "1")
     assert result.exit_code == 2
-    assert "no network for Kr" in errors(result)[0]
+    assert "knows Ar and lacks Kr" in errors(result)[0]
+
+
+def test_a_model_of_argon_is_scored_on_the_frames_of_argon(run, tmp_path, models, argon_file, mixture_file):
+    result = run("score", models["ar"], argon_file, mixture_file, "--most", 3, "--workers", "1")
+    assert result.exit_code == 0, result.stderr
+    assert "lacks Kr, so that it has no scores for Ar16Kr16" in result.stdout
+    rows = read_rows(tmp_path / "score/scores.csv")
+    assert {row["composition"] for row in rows} == {"Ar32"}
+    assert {row["model"] for row in rows} == {str(models["ar"]), "lj", "floor"}
+
+
+def test_an_error_in_one_system_keeps_the_scores_of_the_others(run, tmp_path, argon_file, mixture_file):
+    (tmp_path / "scored_in_part.py").write_text(NO_KRYPTON)
+    result = run("score", "scored_in_part:no_krypton", argon_file, mixture_file, "--most", 3, "--workers", "1")
+    assert result.exit_code == 2
+    assert ["krypton is not for sale" in line for line in errors(result)] == [True]
+    rows = read_rows(tmp_path / "score/scores.csv")
+    assert {row["composition"] for row in rows} == {"Ar32"}
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(["chgnt"], "did you mean 'chgnet'"), (["ar.extxyz"], "no potential given"), (["lj", "no.xyz"], "no.xyz")],
+    [
+        (["chgnt"], "did you mean 'chgnet'"),
+        (["chgnet-0.3.0"], "did you mean 'chgnet-0.2.0'"),
+        (["a:b.c"], "no potential given"),
+        (["ar.extxyz"], "no potential given"),
+        (["lj", "no.xyz"], "no.xyz"),
+    ],
 )
 def test_what_is_neither_potential_nor_file_is_refused(run, tmp_path, arguments, words):
     assert_refused(run("score", *arguments), words)

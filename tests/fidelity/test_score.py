@@ -11,8 +11,10 @@ from ase.calculators.calculator import Calculator, all_changes
 import basinet
 from basinet.errors import InputError
 from basinet.fidelity.named import NAMED, open_potential
-from basinet.fidelity.score import score_summary, spread_over
+from basinet.fidelity.score import FEW, NO_LOCAL, score_summary, shipped_frames, spread_over
+from basinet.potentials.calculator import PairPotentialCalculator
 from basinet.potentials.pair_potential import LennardJones, PairCoefficients, literature_lennard_jones
+from basinet.study.report.score import answers
 
 LITERATURE = literature_lennard_jones()
 ALIKE = LennardJones({**LITERATURE.parameters, ("Ar", "Kr"): PairCoefficients(0.0, 0.0)}, LITERATURE.cutoff)
@@ -103,6 +105,77 @@ def test_a_constant_between_the_sums_is_told_and_harms_nothing(mixture):
     scores = basinet.score(Shifted(0.5), mixture)
     assert "constant" in scores.attrs["notes"][0]
     assert score_summary(scores)["local_r"].max() == pytest.approx(1.0, abs=1e-6)
+
+
+def test_two_compositions_of_one_system_are_scored_apart():
+    def named(system, name, count):
+        frames = [atoms.copy() for atoms in basinet.load_reference(system)[:count]]
+        for atoms in frames:
+            atoms.info["system"] = name
+        return frames
+
+    scores = basinet.score(UnevenPairs(0.5), [*named("ar", "liq", 6), *named("kr", "liq", 5)])
+    rows = score_summary(scores).query("model == 'model'").set_index("composition")
+    assert list(rows.index) == ["Ar32", "Kr32"]
+    assert rows["total_r"].nunique() == 2
+    assert rows.loc["Kr32", "floor"] != rows.loc["Ar32", "floor"]
+    alone = basinet.score(UnevenPairs(0.5), named("kr", "liq", 5))
+    assert rows.loc["Kr32", "total_r"] == pytest.approx(score_summary(alone)["total_r"].iloc[0], abs=1e-12)
+    assert "Liq Kr32: r =" in answers(score_summary(scores))[1]
+
+
+def test_systems_with_elements_that_a_potential_lacks_are_left_out_with_a_note():
+    argon = PairPotentialCalculator(LennardJones({("Ar", "Ar"): LITERATURE.parameters["Ar", "Ar"]}, LITERATURE.cutoff))
+    scores = basinet.score(argon, spread_over(shipped_frames(), 4))
+    assert set(scores["composition"]) == {"Ar32"}
+    assert [note for note in scores.attrs["notes"] if note.startswith("model knows Ar and lacks Kr")]
+    with pytest.raises(InputError, match="lacks Kr"):
+        basinet.score(argon, basinet.load_reference("kr")[:4])
+
+
+def test_constant_energies_of_atoms_have_no_raw_correlation_to_show(mixture):
+    class Constant(UnevenPairs):
+        def calculate(self, *arguments, **keywords):
+            super().calculate(*arguments, **keywords)
+            self.results = {"energy": 0.0, "energies": np.zeros(len(self.atoms))}
+
+    rows = score_summary(basinet.score(Constant(0.5), mixture[:12]))
+    assert "raw –" in answers(rows)[1]
+
+
+def test_places_that_cannot_be_judged_do_not_count_against_a_potential():
+    frames = [*basinet.load_reference("ar")[:12], *basinet.load_reference("kr")[:2]]
+    rows = score_summary(basinet.score(UnevenPairs(0.5), frames))
+    assert set(rows.query("model == 'model' and system == 'kr'")["verdict"]) <= {FEW, NO_LOCAL}
+    assert "Real everywhere: model." in answers(rows)[0]
+    assert "Not to be judged here: model." in answers(rows.query("system == 'kr'").assign(verdict=FEW))[0]
+
+
+def test_a_calculator_sees_charges_and_moments_but_no_label(mixture):
+    seen = []
+
+    class Curious(UnevenPairs):
+        def calculate(self, atoms=None, *arguments, **keywords):
+            seen.append(atoms)
+            super().calculate(atoms, *arguments, **keywords)
+
+    frames = [atoms.copy() for atoms in mixture[:3]]
+    for atoms in frames:
+        atoms.set_initial_charges(np.linspace(-1, 1, 32))
+        atoms.set_initial_magnetic_moments(np.ones(32))
+        atoms.info["charge"] = 0
+    basinet.score(Curious(0.5), frames)
+    assert not [key for atoms in seen for key in [*atoms.info, *atoms.arrays] if key.startswith("REF_")]
+    for atoms in seen:
+        assert atoms.info["charge"] == 0
+        assert atoms.get_initial_charges()[0] == -1
+        assert atoms.get_initial_magnetic_moments().sum() == 32
+
+
+@pytest.mark.parametrize("name", ["lj", "floor", "ceiling"])
+def test_the_names_of_marks_are_taken(mixture, name):
+    with pytest.raises(InputError, match="that of a mark"):
+        basinet.score(UnevenPairs(0.5), mixture, name=name)
 
 
 def test_frames_are_spread_over_the_time_of_each_system():

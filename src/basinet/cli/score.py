@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
+    from basinet.fidelity.score import ScoreTables
+
 _COLUMNS = {
-    "model": "", "system": "", "n_atoms": "d", "definition": "", "species": "", "total_r": ".3f", "local_r": ".3f",
+    "model": "", "system": "", "composition": "", "definition": "", "species": "", "total_r": ".3f", "local_r": ".3f",
     "within": ".3f", "gauge_removed": ".3f", "control": ".3f", "floor": ".3f", "ceiling": ".3f", "verdict": "",
 }  # fmt: skip
 
@@ -49,36 +52,48 @@ def _score(
     in one line and does not hold up the others; the exit code is then 2.
     """
     from basinet.fidelity.named import is_potential
-    from basinet.fidelity.score import calculate, marks_among, score_summary, scores_of, spread_over
+    from basinet.fidelity.score import calculate, marks_among, scores_of, spread_over
     from basinet.jobs.directory import prepared, refuse_inputs_inside
     from basinet.jobs.progress import Progress
     from basinet.jobs.store import Results
 
-    names = list(dict.fromkeys(text for text in inputs if is_potential(text)))
-    files = [Path(text) for text in inputs if not is_potential(text)]
+    potential = {text: is_potential(text) for text in inputs}
+    names = [text for text in potential if potential[text]]
+    files = [Path(text) for text in inputs if not potential[text]]
     if not names:
         raise InputError("no potential given; name one, such as lj or gfn2-xtb, a *.basinet file or MODULE:CALLABLE")
     refuse_inputs_inside(out, [*files, *(name for name in names if Path(name).exists())])
     frames = _frames(files, energy_key)
     with prepared(out, resume=resume, overwrite=overwrite):
-        asked = list(dict.fromkeys([*names, *marks_among(frames)]))
-        predicted, failures = calculate(asked, spread_over(frames, most), out / "work", workers, Progress())
-        found = scores_of(predicted, frames, Results(out / "work", list[dict[str, Any]]))
-        failures |= found.failures
-        if {*names} - failures.keys():
-            from basinet.files import write_table
-            from basinet.study.report.score import write_score
-            from basinet.study.tables import records
-
-            write_table(out / "scores.csv", found.table)
-            typer.echo(_text_table(records(score_summary(found.table)), _COLUMNS))
-            for note in found.notes:
-                typer.echo(f"note: {note}")
-            typer.echo(write_score(out, found))
+        models = list(dict.fromkeys([*names, *marks_among(frames)]))
+        chosen = spread_over(frames, most)
+        predicted, failures, notes = calculate(models, chosen, out / "work", workers, Progress())
+        if any(predicted[name] for name in names):
+            found = scores_of(predicted, frames, names, Results(out / "work", list[dict[str, Any]]))
+            failures |= found.failures
+            unasked = [f"{name}: {reason}" for name, reason in failures.items() if name not in names]
+            _report(out, replace(found, notes=[*notes, *unasked, *found.notes]))
+    failures = {name: reason for name, reason in failures.items() if name in names}
     for name, reason in failures.items():
         _complain(reason if name in reason else f"{name}: {reason}", 2)
     if failures:
         raise typer.Exit(2)
+
+
+def _report(out: Path, scores: ScoreTables) -> None:
+    """Write and print scores, if there are any."""
+    if scores.table.empty:
+        return
+    from basinet.fidelity.score import score_summary
+    from basinet.files import write_table
+    from basinet.study.report.score import write_score
+    from basinet.study.tables import records
+
+    write_table(out / "scores.csv", scores.table)
+    typer.echo(_text_table(records(score_summary(scores.table)), _COLUMNS))
+    for note in scores.notes:
+        typer.echo(f"note: {note}")
+    typer.echo(write_score(out, scores))
 
 
 def _frames(files: Sequence[Path], energy_key: str) -> list[Atoms]:

@@ -11,23 +11,26 @@ import hashlib
 import io
 import re
 import sys
-from collections.abc import Callable
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ase.calculators.calculator import Calculator
 
 from basinet.errors import InputError
 from basinet.files import read_text
 
+if TYPE_CHECKING:
+    from basinet.potentials.ensemble import Ensemble
+
 _MODEL, _LAMMPS = ".basinet", ".lammps"  # suffixes of files that are potentials
-_CALLABLE = re.compile(r"[\w.]+:[\w.]+")
+_CALLABLE = re.compile(r"[\w.]+:\w+")
 
 
 @dataclass(frozen=True)
@@ -85,9 +88,9 @@ def is_potential(text: str) -> bool:
     """Tell if an argument means a potential (see `open_potential`) and no file; InputError where it can be neither."""
     if text in NAMED or Path(text).suffix in (_MODEL, _LAMMPS) or _CALLABLE.fullmatch(text):
         return True
-    if Path(text).exists() or Path(text).suffix:
-        return False
     near = difflib.get_close_matches(text, NAMED, 1)
+    if Path(text).exists() or (Path(text).suffix and not near):
+        return False
     meant = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(NAMED)}"
     raise InputError(f"{text}: no potential and no file of that name; {meant}")
 
@@ -101,10 +104,9 @@ def open_potential(text: str) -> Calculator:
     read, or the call fails.
     """
     if Path(text).suffix == _MODEL:
-        from basinet.potentials.calculator import Calculator as EnsembleCalculator
         from basinet.potentials.ensemble import load_model
 
-        return EnsembleCalculator(load_model(Path(text)), margin=float("inf"))
+        return mean_calculator(load_model(Path(text)))
     made: Calculator
     if Path(text).suffix == _LAMMPS or _CALLABLE.fullmatch(text):
         made = _lammps(text) if Path(text).suffix == _LAMMPS else calculator_from(text)
@@ -119,6 +121,25 @@ def open_potential(text: str) -> Calculator:
     except (Exception, SystemExit) as error:
         raise InputError(f"{text}: {named.package} fails to give it: {error!r}; mend its installation") from error
     return made
+
+
+def mean_calculator(ensemble: Ensemble) -> Calculator:
+    """ASE calculator of the mean of an ensemble, which does not warn of extrapolation."""
+    from basinet.potentials.calculator import Calculator as EnsembleCalculator
+
+    return EnsembleCalculator(ensemble, margin=float("inf"))
+
+
+def known_elements(calculator: Calculator) -> Sequence[str] | None:
+    """Elements that a calculator of basinet or of LAMMPS knows; None for others, which do not tell."""
+    from basinet.potentials.calculator import Calculator as EnsembleCalculator
+    from basinet.potentials.calculator import PairPotentialCalculator
+
+    if isinstance(calculator, EnsembleCalculator):
+        return calculator.ensemble.elements
+    if isinstance(calculator, PairPotentialCalculator):
+        return calculator.potential.elements
+    return list(calculator.parameters["atom_types"]) if type(calculator).__name__ == "LAMMPSlib" else None
 
 
 def _lammps(path: str) -> Any:
@@ -140,21 +161,54 @@ def _lammps(path: str) -> Any:
 
 def calculator_from(text: str) -> Any:
     """Call ``module:callable``, which may lie in the working directory; InputError for whatever goes wrong in it."""
+    if not _CALLABLE.fullmatch(text):
+        raise InputError(f"{text}: expected MODULE:CALLABLE, such as mypotential:make_calculator")
     module_name, _, name = text.partition(":")
+    with _working_directory_importable():
+        try:
+            return getattr(import_module(module_name), name)()
+        except (Exception, SystemExit) as error:
+            # Whatever the user's own code raises; it is theirs to mend.
+            raise InputError(f"{text}: {type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def _working_directory_importable() -> Iterator[None]:
     sys.path.insert(0, "")
     try:
-        return getattr(import_module(module_name), name)()
-    except (Exception, SystemExit) as error:
-        # Whatever the user's own code raises; it is theirs to mend.
-        raise InputError(f"{text}: {type(error).__name__}: {error}") from error
+        yield
     finally:
         sys.path.remove("")
 
 
 def identity_of(text: str) -> str:
-    """Version of a potential's package, or a checksum of the file it comes from: it changes where results may."""
-    if text in NAMED and find_spec(NAMED[text].package) is not None:
-        return "" if text == "lj" else version(NAMED[text].package)
-    is_file = Path(text).suffix in (_MODEL, _LAMMPS)
-    path = Path(text if is_file else f"{text.partition(':')[0].replace('.', '/')}.py")
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    """Version of a potential's package, or checksums of the files it comes from: it changes where results may."""
+    if text == "lj":
+        return ""
+    if text in NAMED:
+        return _version(NAMED[text].package)
+    if Path(text).suffix == _MODEL:
+        return _checksums([text])
+    if Path(text).suffix == _LAMMPS:
+        lines = read_text(text).splitlines() if Path(text).is_file() else []
+        named = [word for line in lines if line.startswith("pair_coeff") for word in line.split()]
+        return f"{_version('lammps')} {_checksums([text, *named])}"
+    with _working_directory_importable():
+        try:
+            spec = find_spec(text.partition(":")[0])
+        except (ImportError, ValueError):
+            return ""
+    return _checksums([spec.origin] if spec is not None and spec.origin else [])
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _checksums(paths: Sequence[str]) -> str:
+    """SHA-256 of those of the files that are there."""
+    files = [Path(path) for path in paths if Path(path).is_file()]
+    return " ".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)

@@ -1,6 +1,7 @@
 """The page of `basinet score`: the answer in plain words, tables, and a figure for each potential."""
 
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,10 @@ def answers(table: pd.DataFrame) -> list[str]:
     """What a summary of scores says in plain words: a sentence over all, and one or more for each potential."""
     if (table["verdict"] == NO_LOCAL).all():
         return ["These frames give no local energies, so that only totals could be scored."]
+    table = table.assign(place=_places(table))
     words = []
     for model, own in table.groupby("model", sort=False):
-        told = [f"{_place(row)}: {_r(row)}, {row['verdict']}" for row in records(own)]
+        told = [f"{row['place']}: {_r(row)}, {row['verdict']}" for row in records(own)]
         lost = {_system(row["system"]) for row in records(own[own["total_low"] <= own["total_floor"]])}
         tail = f" Its totals do not follow DFT's in {', '.join(sorted(lost))}." if lost else ""
         words.append(f"{model}. {'; '.join(told)}.{tail}")
@@ -64,16 +66,20 @@ def answers(table: pd.DataFrame) -> list[str]:
 
 def _lead(table: pd.DataFrame) -> str:
     """Which potentials know the atoms, in a sentence for each degree."""
-    found: dict[str, list[str]] = {"Real everywhere": [], "Real in part": [], "Nowhere beyond untrained networks": []}
+    found: dict[str, list[str]] = {
+        "Real everywhere": [], "Real in part": [], "Nowhere beyond untrained networks": [], "Not to be judged here": [],
+    }  # fmt: skip
+    everywhere, part, nowhere, unjudged = found.values()
     asked = table[table["model"] != PAIRS] if (table["model"] != PAIRS).any() else table
     for model, own in asked.groupby("model", sort=False):
-        good = own[~own["verdict"].isin([UNTOLD, FEW, NO_LOCAL])]
-        places = ", ".join(map(_place, records(good)))
-        everywhere, part, nowhere = found.values()
-        if len(good) in (0, len(own)):
+        judged = own[~own["verdict"].isin([FEW, NO_LOCAL])]
+        good = judged[judged["verdict"] != UNTOLD]
+        if judged.empty:
+            unjudged.append(str(model))
+        elif len(good) in (0, len(judged)):
             (everywhere if len(good) else nowhere).append(str(model))
         else:
-            part.append(f"{model} ({places})")
+            part.append(f"{model} ({', '.join(good['place'])})")
     told = [f"{degree}: {', '.join(models)}." for degree, models in found.items() if models]
     return " ".join(["Are the energies of atoms DFT's, more than an untrained network's would be?", *told])
 
@@ -83,15 +89,23 @@ def _system(name: str) -> str:
     return "mixture" if label == "Mx" else label
 
 
-def _place(row: Any) -> str:
-    species = "" if row["species"] == "all" else f" {row['species']}"
-    return f"{_system(row['system'])}{species}{' (direct)' if row['definition'] == 'direct' else ''}"
+def _places(table: pd.DataFrame) -> list[str]:
+    """Names of the system of each row, its composition where it has several, species and definition."""
+    several = table.groupby("system")["composition"].nunique() > 1
+    return [
+        _system(row["system"])
+        + (f" {row['composition']}" if several[row["system"]] else "")
+        + ("" if row["species"] == "all" else f" {row['species']}")
+        + (" (direct)" if row["definition"] == "direct" else "")
+        for row in records(table)
+    ]
 
 
 def _r(row: Any) -> str:
     if row["gauge_removed"] is not None:
         removed = with_interval(row["gauge_removed"], row["gauge_low"], row["gauge_high"], 2)
-        return f"r = {removed} without the pair gauge, raw {row['local_r']:.2f}, control {row['control']:.2f}"
+        raw, control = (with_interval(row[name], None, None, 2) for name in ("local_r", "control"))
+        return f"r = {removed} without the pair gauge, raw {raw}, control {control}"
     return f"r = {with_interval(row['local_r'], row['low'], row['high'], 2)}"
 
 
@@ -102,7 +116,7 @@ def _tables(rows: pd.DataFrame, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
             "potential": row["model"],
             "stands for": NAMED[row["model"]].method if row["model"] in NAMED else None,
             "system": _system(row["test_system"]),
-            "atoms": row["n_atoms"],
+            "composition": row["composition"],
             "frames": row["n_values"],
             "r of totals": with_interval(row["pearson_r"], row["pearson_r_low"], row["pearson_r_high"]),
             "RMSE meV": row["rmse_mev"],
@@ -114,6 +128,7 @@ def _tables(rows: pd.DataFrame, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
         {
             "potential": row["model"],
             "system": _system(row["system"]),
+            "composition": row["composition"],
             "species": row["species"],
             "local energies": _DEFINITIONS[row["definition"]],
             "r raw": with_interval(row["local_r"], row["low"], row["high"]),
@@ -133,11 +148,11 @@ def _tables(rows: pd.DataFrame, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 def _draw(model: str, atoms: pd.DataFrame) -> Figure:
     """A row of two panels for each system and definition: parity, and local energy against number of neighbours."""
-    groups = list(atoms.groupby(["system", "n_atoms", "definition"], sort=False))
+    groups = list(atoms.groupby(["system", "composition", "definition"], sort=False))
     note = f"Energies per atom, each species centred. Neighbours: within {NEIGHBOURS_WITHIN} Å. Line: equality."
     figure = canvas(f"{model}: atomic energies beside DFT's", note, columns_size(2, 0.9 + 2.4 * len(groups), 2.6))
     panels = figure.subplots(len(groups), 2, squeeze=False)
-    for ((system, n_atoms, definition), own), (left, right) in zip(groups, panels, strict=True):
+    for ((system, composition, definition), own), (left, right) in zip(groups, panels, strict=True):
         error = (own["pair"] - own["reference"]).abs()
         points = left.scatter(
             own["reference"],
@@ -153,14 +168,14 @@ def _draw(model: str, atoms: pd.DataFrame) -> Figure:
         left.plot(ends, ends, color=BLACK, linewidth=0.8)
         figure.colorbar(points, ax=left, label="|error| (meV)")
         left.set(xlabel="DFT (meV)", ylabel="predicted (meV)")
-        left.set_title(f"{_system(str(system))}, {n_atoms} atoms, {_DEFINITIONS[str(definition)]}")
+        left.set_title(f"{_system(str(system))}, {composition}, {_DEFINITIONS[str(definition)]}")
         _draw_neighbours(right, own)
     return figure
 
 
 def _draw_neighbours(axes: Any, atoms: pd.DataFrame) -> None:
     species: Sequence[str] = sorted(atoms["species"].unique())
-    for marker, name in zip("osD^v", species, strict=False):
+    for marker, name in zip(cycle("osD^v"), species, strict=False):
         means = atoms[atoms["species"] == name].groupby("neighbours")[["reference", "raw"]].mean()
         end = f", {name}" if len(species) > 1 else ""
         for column, color, label in (
