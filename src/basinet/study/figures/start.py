@@ -143,7 +143,8 @@ def _ensemble_panels(
 ) -> tuple[Figure, dict[str, Axes]]:
     """A panel for each system with a point for each ensemble, marked by parametrisation; sizes grow with width."""
     systems = results.present(means, "test_system")
-    settings = settings_text(results, members.sweep_members(results.table), f"{note} Full symbols: tanh; open: linear.")
+    own = select(members.sweep_members(results.table), transferred=False)
+    settings = settings_text(results, own, f"{note} Full symbols: tanh; open: linear.")
     figure = plotting.canvas(title, settings, plotting.columns_size(len(systems), 3.9))
     axes = plotting.grid_of(figure, len(systems), len(systems), sharey=True)
     kinds = [name for name in _PARAMETRISATIONS if name in distinct(means, "parametrisation")]
