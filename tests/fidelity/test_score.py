@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from ase.calculators.calculator import Calculator, all_changes
 
 import basinet
 from basinet.errors import InputError
-from basinet.fidelity.named import NAMED, open_potential
-from basinet.fidelity.score import FEW, NO_LOCAL, score_summary, shipped_frames, spread_over
+from basinet.fidelity.named import NAMED, identity_of, open_potential
+from basinet.fidelity.score import FEW, NO_LOCAL, _tasks, score_summary, scores_of, shipped_frames, spread_over
+from basinet.jobs.store import Results
 from basinet.potentials.calculator import PairPotentialCalculator
 from basinet.potentials.pair_potential import LennardJones, PairCoefficients, literature_lennard_jones
 from basinet.study.report.score import answers
@@ -176,6 +178,52 @@ def test_a_calculator_sees_charges_and_moments_but_no_label(mixture):
 def test_the_names_of_marks_are_taken(mixture, name):
     with pytest.raises(InputError, match="that of a mark"):
         basinet.score(UnevenPairs(0.5), mixture, name=name)
+
+
+def test_marks_are_computed_anew_where_species_have_changed(mixture, tmp_path):
+    kept = Results(tmp_path, list[dict[str, Any]])
+    frames = [atoms.copy() for atoms in mixture[:6]]
+
+    def floor():
+        predicted = {"lj": {id(atoms): (LITERATURE.local_energies(atoms)[None], None) for atoms in frames}}
+        return scores_of(predicted, frames, ["lj"], kept).table.query("model == 'floor'")
+
+    first = floor()
+    assert floor().equals(first)
+    frames[0].numbers = frames[0].numbers[::-1]
+    assert not floor().equals(first)
+
+
+def test_a_calculation_is_that_of_all_that_a_calculator_sees(mixture):
+    def key(atoms):
+        return next(iter(_tasks("lj", [(0, [atoms])]))).fingerprint
+
+    swapped, charged, magnetic, labelled = (mixture[0].copy() for _ in range(4))
+    swapped.numbers = swapped.numbers[::-1]
+    charged.info["charge"] = 1
+    magnetic.set_initial_magnetic_moments(np.ones(32))
+    labelled.info["REF_energy"] = 0.0
+    assert len({*map(key, [mixture[0], swapped, charged, magnetic])}) == 4
+    assert key(labelled) == key(mixture[0])
+
+
+@pytest.mark.parametrize(
+    ("potential", "changed"),
+    [("folder.inner:make", "folder/inner.py"), ("pairs.lammps", "pairs.lammps"), ("pairs.lammps", "pairs.table")],
+)
+def test_a_potential_is_another_where_a_file_of_it_has_changed(tmp_path, monkeypatch, potential, changed):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/inner.py").write_text("")
+    (tmp_path / "pairs.table").write_text("")
+    (tmp_path / "pairs.lammps").write_text(
+        "# elements: Ar\npair_style table linear 10\npair_coeff * * pairs.table Ar\n"
+    )
+    before = identity_of(potential)
+    assert identity_of(potential) == before
+    path = tmp_path / changed
+    path.write_text(f"{path.read_text()}# changed\n")
+    assert identity_of(potential) != before
 
 
 def test_frames_are_spread_over_the_time_of_each_system():

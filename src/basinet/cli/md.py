@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from basinet.cli.models import _calculator_from, _composed, _models_and_others
+from basinet.cli.models import _composed, _models_and_others
 from basinet.cli.options import OptionalSeed, Overwrite, Resume, _with_settings, flag, option
 from basinet.cli.output import _Interrupted, _Parts, results_directory
 from basinet.errors import InputError
@@ -112,7 +112,9 @@ def _run_and_analyse(out: Path, given: RootModel[DynamicsConfig], *, resume: boo
 
 def _calculator(config: DynamicsConfig) -> Any:
     if config.calculator is not None:
-        return _calculator_from(config.calculator)
+        from basinet.fidelity.named import calculator_from
+
+        return calculator_from(config.calculator)
     from basinet.potentials.calculator import Calculator
 
     return Calculator(_composed([Path(path) for path in config.models]), config.member, config.threads)

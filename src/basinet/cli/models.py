@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from basinet.potentials.ensemble import Ensemble
 
-SUFFIX = ".basinet"
-
 
 def _composed(paths: Sequence[Path]) -> Ensemble:
     from basinet.potentials.ensemble import compose, load_model
@@ -98,6 +96,7 @@ def _evaluate(
     import pandas as pd
 
     import basinet
+    from basinet.fidelity.named import calculator_from
     from basinet.fidelity.scoring import score_forces
     from basinet.files import write_table
     from basinet.frames.reading import read_frames
@@ -105,7 +104,7 @@ def _evaluate(
 
     if out is not None:
         refuse_inputs_inside(out, files)
-    model = _composed(models) if calculator is None else _calculator_from(calculator)
+    model = _composed(models) if calculator is None else calculator_from(calculator)
     read = read_frames(frames, energy_key=energy_key, forces_key=forces_key)
     energies = basinet.evaluate(model, read, definition=definition, engine=engine)
     forces = score_forces(model, read, engine=engine)
@@ -123,26 +122,20 @@ def _models_and_others(
     files: Sequence[Path], calculator: str | None, missing: str, *, one_start: bool = False
 ) -> tuple[list[Path], list[Path]]:
     """Models among the files, and the others; refuse what lacks a model or, saying what is `missing`, others."""
-    models = [path for path in files if path.suffix == SUFFIX]
-    others = [path for path in files if path.suffix != SUFFIX]
+    from basinet.potentials.ensemble import MODEL_SUFFIX
+
+    models = [path for path in files if path.suffix == MODEL_SUFFIX]
+    others = [path for path in files if path.suffix != MODEL_SUFFIX]
     if not others:
         raise InputError(missing)
     if one_start and len(others) > 1:
-        msg = f"{others[0]} and {others[1]}: give one START; models end in {SUFFIX}, references go to --reference"
+        msg = f"{others[0]} and {others[1]}: give one START; models end in {MODEL_SUFFIX}, references go to --reference"
         raise InputError(msg)
     if calculator is None and not models:
-        raise InputError(f"no model given; name one or several *{SUFFIX} files, or --calculator MODULE:CALLABLE")
+        raise InputError("no model given; name one or several *.basinet files, or --calculator MODULE:CALLABLE")
     if calculator is not None and models:
         raise InputError(f"--calculator and the model {models[0]} exclude each other; give one")
     return models, others
-
-
-def _calculator_from(text: str) -> Any:
-    from basinet.fidelity.named import calculator_from
-
-    if not all(text.partition(":")):
-        raise InputError(f"--calculator {text}: expected MODULE:CALLABLE, such as mypotential:make_calculator")
-    return calculator_from(text)
 
 
 def _summary(scores: pd.DataFrame) -> list[dict[str, Any]]:
@@ -195,7 +188,7 @@ def lammps(
     if models and compose:
         raise InputError(f"--compose and the model {models[0]} exclude each other; give one")
     if not models and not compose:
-        raise InputError(f"no model given; name one or several *{SUFFIX} files, or --compose ELEMENT=MODEL...")
+        raise InputError("no model given; name one or several *.basinet files, or --compose ELEMENT=MODEL...")
     ensemble = _composed_by_element(compose) if compose else _composed(models or [])
 
     from basinet.frames.reading import check_frame

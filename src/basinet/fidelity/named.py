@@ -19,17 +19,18 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ase.calculators.calculator import Calculator
 
 from basinet.errors import InputError
 from basinet.files import read_text
+from basinet.potentials.calculator import Calculator as EnsembleCalculator
+from basinet.potentials.calculator import PairPotentialCalculator
+from basinet.potentials.ensemble import MODEL_SUFFIX, Ensemble, load_model
+from basinet.potentials.pair_potential import literature_lennard_jones
 
-if TYPE_CHECKING:
-    from basinet.potentials.ensemble import Ensemble
-
-_MODEL, _LAMMPS = ".basinet", ".lammps"  # suffixes of files that are potentials
+_LAMMPS = ".lammps"  # suffix of files of commands
 _CALLABLE = re.compile(r"[\w.]+:\w+")
 
 
@@ -43,9 +44,6 @@ class NamedPotential:
 
 
 def _literature() -> Calculator:
-    from basinet.potentials.calculator import PairPotentialCalculator
-    from basinet.potentials.pair_potential import literature_lennard_jones
-
     return PairPotentialCalculator(literature_lennard_jones())
 
 
@@ -86,7 +84,7 @@ _EXTRAS = {"tblite": "xtb", "sevenn": "sevennet"}  # packages whose extra has an
 
 def is_potential(text: str) -> bool:
     """Tell if an argument means a potential (see `open_potential`) and no file; InputError where it can be neither."""
-    if text in NAMED or Path(text).suffix in (_MODEL, _LAMMPS) or _CALLABLE.fullmatch(text):
+    if text in NAMED or Path(text).suffix in (MODEL_SUFFIX, _LAMMPS) or _CALLABLE.fullmatch(text):
         return True
     near = difflib.get_close_matches(text, NAMED, 1)
     if Path(text).exists() or (Path(text).suffix and not near):
@@ -103,9 +101,7 @@ def open_potential(text: str) -> Calculator:
     names the types 1, 2 and so on. InputError, which names the remedy: the package is not installed, the file cannot be
     read, or the call fails.
     """
-    if Path(text).suffix == _MODEL:
-        from basinet.potentials.ensemble import load_model
-
+    if Path(text).suffix == MODEL_SUFFIX:
         return mean_calculator(load_model(Path(text)))
     made: Calculator
     if Path(text).suffix == _LAMMPS or _CALLABLE.fullmatch(text):
@@ -125,16 +121,11 @@ def open_potential(text: str) -> Calculator:
 
 def mean_calculator(ensemble: Ensemble) -> Calculator:
     """ASE calculator of the mean of an ensemble, which does not warn of extrapolation."""
-    from basinet.potentials.calculator import Calculator as EnsembleCalculator
-
     return EnsembleCalculator(ensemble, margin=float("inf"))
 
 
 def known_elements(calculator: Calculator) -> Sequence[str] | None:
     """Elements that a calculator of basinet or of LAMMPS knows; None for others, which do not tell."""
-    from basinet.potentials.calculator import Calculator as EnsembleCalculator
-    from basinet.potentials.calculator import PairPotentialCalculator
-
     if isinstance(calculator, EnsembleCalculator):
         return calculator.ensemble.elements
     if isinstance(calculator, PairPotentialCalculator):
@@ -162,14 +153,14 @@ def _lammps(path: str) -> Any:
 def calculator_from(text: str) -> Any:
     """Call ``module:callable``, which may lie in the working directory; InputError for whatever goes wrong in it."""
     if not _CALLABLE.fullmatch(text):
-        raise InputError(f"{text}: expected MODULE:CALLABLE, such as mypotential:make_calculator")
+        raise InputError(f"calculator {text}: expected MODULE:CALLABLE, such as mypotential:make_calculator")
     module_name, _, name = text.partition(":")
     with _working_directory_importable():
         try:
             return getattr(import_module(module_name), name)()
         except (Exception, SystemExit) as error:
             # Whatever the user's own code raises; it is theirs to mend.
-            raise InputError(f"{text}: {type(error).__name__}: {error}") from error
+            raise InputError(f"calculator {text}: {type(error).__name__}: {error}") from error
 
 
 @contextmanager
@@ -187,7 +178,7 @@ def identity_of(text: str) -> str:
         return ""
     if text in NAMED:
         return _version(NAMED[text].package)
-    if Path(text).suffix == _MODEL:
+    if Path(text).suffix == MODEL_SUFFIX:
         return _checksums([text])
     if Path(text).suffix == _LAMMPS:
         lines = read_text(text).splitlines() if Path(text).is_file() else []

@@ -37,6 +37,7 @@ class Evaluation:
 
 
 FORMAT = "basinet-ensemble"
+MODEL_SUFFIX = ".basinet"  # of the file of an ensemble
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from basinet.frames.splits import Split
 from basinet.jobs.arrays import load_arrays, refuse_other_arrays, save_arrays
 from basinet.jobs.store import Results, file_of
 from basinet.potentials.dataset import Dataset, build_dataset, frame_derivatives, pair_share
+from basinet.potentials.ensemble import MODEL_SUFFIX
 from basinet.potentials.pair_potential import LennardJones
 from basinet.relation.relation import OTHER_DEFINITION, Definition
 from basinet.study.systems import StudySystem
@@ -86,7 +87,7 @@ class Store:
 
     def model(self, task_name: str) -> Path:
         """File of a trained ensemble."""
-        return file_of(self.root / "models", task_name, ".basinet")
+        return file_of(self.root / "models", task_name, MODEL_SUFFIX)
 
     def done(self, task: Task) -> bool:
         """Tell if the result of a task is there."""
