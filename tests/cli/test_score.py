@@ -7,6 +7,9 @@ from tests.cli.refusal import assert_refused
 from tests.cli.test_evaluate import FAKE
 from tests.tables import read_rows
 
+from basinet.errors import InputError
+from basinet.fidelity.named import open_potential
+
 LITERATURE = """
 from basinet.fidelity.named import open_potential
 def good(): return open_potential("lj")
@@ -102,6 +105,18 @@ def test_an_error_in_one_system_keeps_the_scores_of_the_others(run, tmp_path, ar
     assert ["krypton is not for sale" in line for line in errors(result)] == [True]
     rows = read_rows(tmp_path / "score/scores.csv")
     assert {row["composition"] for row in rows} == {"Ar32"}
+
+
+def test_a_mark_that_fails_is_a_note(score, monkeypatch):
+    def opened(name):
+        if name == "lj":
+            raise InputError("no pairs today")
+        return open_potential(name)
+
+    monkeypatch.setattr("basinet.fidelity.score._opened", opened)
+    result = score("scored:good", "--most", 3)
+    assert result.exit_code == 0, result.stderr
+    assert "note: lj: no pairs today" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from ase.calculators.calculator import Calculator, all_changes
 
 import basinet
 from basinet.errors import InputError
-from basinet.fidelity.named import NAMED, identity_of, open_potential
+from basinet.fidelity.named import NAMED, identity_of, known_elements, open_potential
 from basinet.fidelity.score import FEW, NO_LOCAL, _tasks, score_summary, scores_of, shipped_frames, spread_over
 from basinet.jobs.store import Results
 from basinet.potentials.calculator import PairPotentialCalculator
@@ -244,6 +244,16 @@ def test_a_descriptor_that_fails_costs_floor_and_ceiling_only(mixture, monkeypat
     assert "no such element" in scores.attrs["notes"][0]
 
 
+def test_a_ceiling_that_fails_leaves_the_floor(monkeypatch):
+    def refuse(*_arguments, **_settings):
+        raise InputError("no training today")
+
+    monkeypatch.setattr("basinet.fidelity.score.train_ensemble", refuse)
+    scores = basinet.score(UnevenPairs(0.5), spread_over(basinet.load_reference("ar"), 20))
+    assert set(scores["model"]) == {"model", "lj", "floor"}
+    assert scores.attrs["notes"] == ["no ceiling for Ar32: no training today"]
+
+
 @pytest.mark.peers
 @pytest.mark.filterwarnings("ignore")  # of packages about themselves
 @pytest.mark.parametrize("name", [name for name, one in NAMED.items() if find_spec(one.package)])
@@ -261,5 +271,7 @@ def test_a_potential_of_lammps_is_scored_by_its_energies_of_atoms(tmp_path):
     coefficients = "pair_coeff 1 1 0.0143 3.633\npair_coeff 2 2 0.0103 3.405\npair_coeff 1 2 0.01214 3.519\n"
     path.write_text(f"# elements: Kr Ar\npair_style lj/cut 11.0\n{coefficients}")
     atoms = basinet.load_reference("mix")[0]
-    energies = open_potential(str(path)).get_property("energies", atoms)
+    calculator = open_potential(str(path))
+    assert known_elements(calculator) == ["Kr", "Ar"]
+    energies = calculator.get_property("energies", atoms)
     assert energies == pytest.approx(LITERATURE.local_energies(atoms), abs=1e-9)

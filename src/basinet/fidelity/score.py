@@ -214,7 +214,7 @@ def _failures_and_notes(
 ) -> tuple[dict[str, str], list[str]]:
     failures: dict[str, str] = {}
     notes: list[str] = []
-    for (name, _), error in failed.items():
+    for (name, _), error in sorted(failed.items(), key=lambda item: isinstance(item[1], _MissingElementsError)):
         if isinstance(error, _MissingElementsError) and predicted[name]:
             notes.append(str(error))
         else:
