@@ -130,7 +130,8 @@ def known_elements(calculator: Calculator) -> Sequence[str] | None:
         return calculator.ensemble.elements
     if isinstance(calculator, PairPotentialCalculator):
         return calculator.potential.elements
-    return list(calculator.parameters["atom_types"]) if type(calculator).__name__ == "LAMMPSlib" else None
+    types = calculator.parameters.get("atom_types") if type(calculator).__name__ == "LAMMPSlib" else None
+    return list(types) if types else None
 
 
 def _lammps(path: str) -> Any:

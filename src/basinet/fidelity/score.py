@@ -425,7 +425,7 @@ def _ceiling(scored: ScoredFrames, descriptor: Bispectrum, group: _Group) -> Ite
     yield from evaluation_rows(values[-1:], last, seeds[-1:], labels, targets=("local",))
 
 
-UNTOLD, NO_LOCAL, FEW = "not told from untrained networks", "no local energies", "too few frames"
+UNTOLD, NO_LOCAL, FEW = "not told from untrained networks", "no local energies", "too few frames, or no variation"
 
 
 def score_summary(table: pd.DataFrame) -> pd.DataFrame:
