@@ -44,12 +44,13 @@ def who(_):
 
 
 def test_workers_open_no_port_and_end_with_their_pool():
+    before = listening(os.getpid())  # MPI opens some where LAMMPS has run in this process
     with open_workers(2) as pool:
         found = [value for _, value in pool.run(who, everything(range(4)))]
         processes = {number for number, _ in found}
         assert len(processes) == 2
         assert [ports for _, ports in found] == [[]] * 4
-        assert listening(os.getpid()) == []
+        assert {*listening(os.getpid())} == {*before}
         for number in processes:
             refuse_other_account(number)
     assert not any(psutil.pid_exists(number) for number in processes)
