@@ -91,7 +91,8 @@ def determination(train: Dataset, strength: float) -> dict[str, FloatArray]:
     if train.local_energy is None:
         raise InputError(f"system {train.system}: frames without local energies tell not what totals determine of them")
     scaling = fit_scaling(train)
-    _, seen, right = np.linalg.svd(_design(train, scaling)[0])
+    sums = _design(train, scaling)[0]
+    _, seen, right = np.linalg.svd(sums, full_matrices=len(sums) < sums.shape[1])  # unseen directions too
     singular = np.pad(seen, (0, len(right) - len(seen)))
     n_elements, n_components = scaling.mean.shape
     rows = np.zeros((len(train.species), n_elements, n_components))

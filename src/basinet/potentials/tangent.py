@@ -56,9 +56,10 @@ def linearise(start: Ensemble, train: Dataset, validation: Dataset) -> Linearise
     """
     scale = float(start.scaling.scale.mean())
     missed, held = ((data.energy - data.sum_over_atoms(start.predict(data))) / scale for data in (train, validation))
+    packed = [_packed(start, data) for data in (train, validation)]
     solutions, errors = [], []
     for member in range(start.members):
-        gradients, of_held = (_gradients(start, member, _packed(start, data)) for data in (train, validation))
+        gradients, of_held = (_gradients(start, member, frames) for frames in packed)
         values, vectors = np.linalg.eigh(gradients @ gradients.T)
         filters = 1.0 / (np.maximum(values, 0.0) + values[-1] * _STRENGTHS[:, None])
         solution = (filters * (vectors.T @ missed[member])) @ vectors.T @ gradients
